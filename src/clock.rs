@@ -1,0 +1,221 @@
+//! The only place that knows what time it is, and the only one that sleeps.
+//!
+//! A [`Clock`] is either the system's or one that a test moves. A moved clock only goes on once everybody rests: each
+//! task that does something in answer to time holds a [`Busy`] mark while it works, and hands it on with what it sends.
+
+use crate::domain::{Seconds, Timestamp};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::{Notify, oneshot};
+
+#[derive(Clone, Debug)]
+pub struct Clock(Kind);
+
+#[derive(Clone, Debug)]
+enum Kind {
+    System,
+    Moved(Arc<Moved>),
+}
+
+#[derive(Debug, Default)]
+struct Moved {
+    inner: Mutex<Inner>,
+    rested: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    now: Timestamp,
+    busy: usize,
+    /// Who sleeps until when; the second number keeps the order of going to sleep.
+    sleepers: BTreeMap<(Timestamp, u64), oneshot::Sender<Busy>>,
+    next: u64,
+}
+
+/// Held while work is under way that a moved clock must wait for. Nothing on the system's clock.
+#[derive(Debug, Default)]
+pub struct Busy(Option<Arc<Moved>>);
+
+impl Clock {
+    pub const fn system() -> Self {
+        Self(Kind::System)
+    }
+
+    /// A clock that stands at `now` until [`Clock::advance_to`] moves it.
+    pub fn moved(now: Timestamp) -> Self {
+        let clock = Moved::default();
+        clock.lock().now = now;
+        Self(Kind::Moved(Arc::new(clock)))
+    }
+
+    pub fn now(&self) -> Timestamp {
+        match &self.0 {
+            Kind::System => {
+                let since = SystemTime::now()
+                    .duration_since(UNIX_EPOCH)
+                    .unwrap_or_default();
+                Timestamp::from_unix(since.as_secs() as i64)
+            }
+            Kind::Moved(clock) => clock.lock().now,
+        }
+    }
+
+    /// Marks work as under way.
+    pub fn busy(&self) -> Busy {
+        match &self.0 {
+            Kind::System => Busy(None),
+            Kind::Moved(clock) => {
+                clock.lock().busy += 1;
+                Busy(Some(Arc::clone(clock)))
+            }
+        }
+    }
+
+    /// Sleeps until `until`, giving up `busy` meanwhile; awake one is busy again.
+    pub async fn sleep_until(&self, until: Timestamp, busy: Busy) -> Busy {
+        match &self.0 {
+            Kind::System => {
+                let seconds = u64::try_from(until - self.now()).unwrap_or(0);
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
+                busy
+            }
+            Kind::Moved(clock) => {
+                let woken = {
+                    let mut inner = clock.lock();
+                    if inner.now >= until {
+                        return busy;
+                    }
+                    let (wake, woken) = oneshot::channel();
+                    let order = inner.next;
+                    inner.next += 1;
+                    inner.sleepers.insert((until, order), wake);
+                    woken
+                };
+                drop(busy);
+                // The sender lives as long as the clock does.
+                woken.await.unwrap_or_default()
+            }
+        }
+    }
+
+    pub async fn sleep(&self, seconds: Seconds, busy: Busy) -> Busy {
+        self.sleep_until(self.now() + seconds, busy).await
+    }
+
+    /// Moves a moved clock to `target`, waking every sleeper at its own instant and waiting until all rest again.
+    /// Does nothing on the system's clock.
+    pub async fn advance_to(&self, target: Timestamp) {
+        let Kind::Moved(clock) = &self.0 else { return };
+        loop {
+            clock.until_all_rest().await;
+            let mut inner = clock.lock();
+            // One whose sleep was given up (a `select!` took another branch) is gone, not woken.
+            inner.sleepers.retain(|_, wake| !wake.is_closed());
+            let Some(entry) = inner
+                .sleepers
+                .first_entry()
+                .filter(|entry| entry.key().0 <= target)
+            else {
+                inner.now = inner.now.max(target);
+                return;
+            };
+            let ((at, _), wake) = entry.remove_entry();
+            inner.now = inner.now.max(at);
+            inner.busy += 1;
+            drop(inner);
+            // A sleeper that gave up meanwhile drops its mark with the message.
+            let _ = wake.send(Busy(Some(Arc::clone(clock))));
+        }
+    }
+
+    /// Waits until nobody holds a [`Busy`] mark. Returns at once on the system's clock.
+    pub async fn until_all_rest(&self) {
+        if let Kind::Moved(clock) = &self.0 {
+            clock.until_all_rest().await;
+        }
+    }
+}
+
+impl Moved {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn until_all_rest(&self) {
+        loop {
+            let rested = self.rested.notified();
+            tokio::pin!(rested);
+            rested.as_mut().enable();
+            if self.lock().busy == 0 {
+                return;
+            }
+            rested.await;
+        }
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        if let Some(clock) = self.0.take() {
+            let mut inner = clock.lock();
+            inner.busy -= 1;
+            if inner.busy == 0 {
+                drop(inner);
+                clock.rested.notify_waiters();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::sync::mpsc;
+
+    const fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_unix(seconds)
+    }
+
+    #[tokio::test]
+    async fn sleepers_wake_in_the_order_of_their_instants_and_see_them() {
+        let clock = Clock::moved(at(0));
+        let (seen, mut heard) = mpsc::unbounded_channel();
+        for seconds in [30, 10, 20] {
+            let (clock, seen, busy) = (clock.clone(), seen.clone(), clock.busy());
+            tokio::spawn(async move {
+                let _busy = clock.sleep(seconds, busy).await;
+                let _ = seen.send(clock.now());
+            });
+        }
+        clock.advance_to(at(25)).await;
+        clock.until_all_rest().await;
+        assert_eq!(
+            (heard.recv().await, heard.recv().await),
+            (Some(at(10)), Some(at(20)))
+        );
+        assert!(heard.try_recv().is_err());
+        assert_eq!(clock.now(), at(25));
+    }
+
+    #[tokio::test]
+    async fn time_waits_for_work_that_was_handed_on() {
+        let clock = Clock::moved(at(0));
+        let (send, mut receive) = mpsc::unbounded_channel::<(u32, Busy)>();
+        let worker = tokio::spawn({
+            let clock = clock.clone();
+            async move {
+                let (_, busy) = receive.recv().await.unwrap();
+                for _ in 0..50 {
+                    tokio::task::yield_now().await;
+                }
+                let now = clock.now();
+                drop(busy);
+                now
+            }
+        });
+        send.send((1, clock.busy())).unwrap();
+        clock.advance_to(at(100)).await;
+        assert_eq!(worker.await.unwrap(), at(0));
+    }
+}

@@ -1,0 +1,17 @@
+//! The words of the project as types. No I/O, no clock, no async: everything above may use these, they use nothing above.
+
+pub mod entity;
+pub mod evidence;
+pub mod fact;
+pub mod incident;
+pub mod observation;
+pub mod subscription;
+pub mod time;
+
+pub use entity::{Asn, CountryCode, Entity, EntityError};
+pub use evidence::{Assessment, Evidence, Reading, Sureness, Unknown, Verdict};
+pub use fact::{Fact, FactKind};
+pub use incident::{IncidentKey, Phase, Transition, TransitionKind};
+pub use observation::{Arrival, Batch, Layer, Observation, Series, Witness};
+pub use subscription::{Chat, Scope, Subscription};
+pub use time::{Seconds, Timestamp};

@@ -1,0 +1,1 @@
+//! Cron lines: when a source is polled.

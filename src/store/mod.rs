@@ -1,0 +1,1 @@
+//! Migrations, and every line of SQL there is.

@@ -1,0 +1,1 @@
+//! Each outside service against its double, over real sockets.
