@@ -52,9 +52,7 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             Kind::System => {
-                let since = SystemTime::now()
-                    .duration_since(UNIX_EPOCH)
-                    .unwrap_or_default();
+                let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 Timestamp::from_unix(since.as_secs() as i64)
             }
             Kind::Moved(clock) => clock.lock().now,
@@ -112,11 +110,7 @@ impl Clock {
             let mut inner = clock.lock();
             // One whose sleep was given up (a `select!` took another branch) is gone, not woken.
             inner.sleepers.retain(|_, wake| !wake.is_closed());
-            let Some(entry) = inner
-                .sleepers
-                .first_entry()
-                .filter(|entry| entry.key().0 <= target)
-            else {
+            let Some(entry) = inner.sleepers.first_entry().filter(|entry| entry.key().0 <= target) else {
                 inner.now = inner.now.max(target);
                 return;
             };
@@ -190,10 +184,7 @@ mod tests {
         }
         clock.advance_to(at(25)).await;
         clock.until_all_rest().await;
-        assert_eq!(
-            (heard.recv().await, heard.recv().await),
-            (Some(at(10)), Some(at(20)))
-        );
+        assert_eq!((heard.recv().await, heard.recv().await), (Some(at(10)), Some(at(20))));
         assert!(heard.try_recv().is_err());
         assert_eq!(clock.now(), at(25));
     }

@@ -67,32 +67,20 @@ impl FromStr for Entity {
     fn from_str(text: &str) -> Result<Self, EntityError> {
         let text = text.trim();
         let Some((kind, code)) = text.split_once('/') else {
-            return if text.is_empty() {
-                Err(EntityError::Empty)
-            } else {
-                Ok(Self::Name(text.to_owned()))
-            };
+            return if text.is_empty() { Err(EntityError::Empty) } else { Ok(Self::Name(text.to_owned())) };
         };
         if code.is_empty() {
             return Err(EntityError::Empty);
         }
         match kind {
-            "country" => CountryCode::new(code)
-                .map(Self::Country)
-                .ok_or_else(|| EntityError::NoCountry(code.to_owned())),
-            "region" if code.bytes().all(|b| b.is_ascii_digit()) => {
-                Ok(Self::Region(code.to_owned()))
+            "country" => {
+                CountryCode::new(code).map(Self::Country).ok_or_else(|| EntityError::NoCountry(code.to_owned()))
             }
+            "region" if code.bytes().all(|b| b.is_ascii_digit()) => Ok(Self::Region(code.to_owned())),
             "region" => Err(EntityError::NoRegion(code.to_owned())),
-            "asn" => asn(code)
-                .map(Self::Asn)
-                .ok_or_else(|| EntityError::NoAsn(code.to_owned())),
-            "prefix" => prefix(code)
-                .map(Self::Prefix)
-                .ok_or_else(|| EntityError::NoPrefix(code.to_owned())),
-            "site" => site(code)
-                .map(Self::Site)
-                .ok_or_else(|| EntityError::NoSite(code.to_owned())),
+            "asn" => asn(code).map(Self::Asn).ok_or_else(|| EntityError::NoAsn(code.to_owned())),
+            "prefix" => prefix(code).map(Self::Prefix).ok_or_else(|| EntityError::NoPrefix(code.to_owned())),
+            "site" => site(code).map(Self::Site).ok_or_else(|| EntityError::NoSite(code.to_owned())),
             _ => Err(EntityError::UnknownKind(kind.to_owned())),
         }
     }
@@ -100,10 +88,7 @@ impl FromStr for Entity {
 
 /// `131279`, `AS131279`, `as131279`.
 pub fn asn(text: &str) -> Option<Asn> {
-    let digits = text
-        .strip_prefix("AS")
-        .or_else(|| text.strip_prefix("as"))
-        .unwrap_or(text);
+    let digits = text.strip_prefix("AS").or_else(|| text.strip_prefix("as")).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
@@ -123,15 +108,10 @@ pub fn site(text: &str) -> Option<String> {
             && l.len() <= 63
             && !l.starts_with('-')
             && !l.ends_with('-')
-            && l.bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     };
-    let last_is_a_word = name
-        .rsplit('.')
-        .next()
-        .is_some_and(|l| l.bytes().any(|b| b.is_ascii_alphabetic()));
-    (name.len() <= 253 && name.contains('.') && last_is_a_word && name.split('.').all(label))
-        .then_some(name)
+    let last_is_a_word = name.rsplit('.').next().is_some_and(|l| l.bytes().any(|b| b.is_ascii_alphabetic()));
+    (name.len() <= 253 && name.contains('.') && last_is_a_word && name.split('.').all(label)).then_some(name)
 }
 
 impl Entity {
@@ -188,35 +168,13 @@ mod tests {
 
     #[test]
     fn an_entity_is_written_as_it_is_read() {
-        for text in [
-            "country/KP",
-            "region/4416",
-            "asn/131279",
-            "prefix/175.45.176.0/22",
-            "site/kcna.kp",
-            "XA",
-        ] {
+        for text in ["country/KP", "region/4416", "asn/131279", "prefix/175.45.176.0/22", "site/kcna.kp", "XA"] {
             assert_eq!(text.parse::<Entity>().unwrap().to_string(), text);
         }
-        assert_eq!(
-            "country/kp".parse::<Entity>().unwrap().to_string(),
-            "country/KP"
-        );
-        assert_eq!(
-            "asn/AS131279".parse::<Entity>().unwrap().to_string(),
-            "asn/131279"
-        );
-        assert_eq!(
-            "prefix/175.45.177.9/22"
-                .parse::<Entity>()
-                .unwrap()
-                .to_string(),
-            "prefix/175.45.176.0/22"
-        );
-        assert_eq!(
-            "site/KCNA.kp.".parse::<Entity>().unwrap().to_string(),
-            "site/kcna.kp"
-        );
+        assert_eq!("country/kp".parse::<Entity>().unwrap().to_string(), "country/KP");
+        assert_eq!("asn/AS131279".parse::<Entity>().unwrap().to_string(), "asn/131279");
+        assert_eq!("prefix/175.45.177.9/22".parse::<Entity>().unwrap().to_string(), "prefix/175.45.176.0/22");
+        assert_eq!("site/KCNA.kp.".parse::<Entity>().unwrap().to_string(), "site/kcna.kp");
     }
 
     #[test]
@@ -224,14 +182,8 @@ mod tests {
         let why = |text: &str| text.parse::<Entity>().unwrap_err().to_string();
         assert_eq!(why(" "), "an empty entity");
         assert!(why("planet/KP").starts_with("unknown kind of entity `planet`"));
-        assert_eq!(
-            why("country/KPX"),
-            "`KPX` is no country code: two letters, such as KP"
-        );
-        assert_eq!(
-            why("asn/AS"),
-            "`AS` is no AS number: digits, such as 131279"
-        );
+        assert_eq!(why("country/KPX"), "`KPX` is no country code: two letters, such as KP");
+        assert_eq!(why("asn/AS"), "`AS` is no AS number: digits, such as 131279");
         assert!(why("prefix/175.45.176.0/33").contains("is no prefix"));
         assert!(why("site/10.0.0.1").contains("is no site"));
     }

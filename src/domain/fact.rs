@@ -20,12 +20,7 @@ pub enum FactKind {
     /// The entity is part of another: a site of a prefix, that of an ASN, that of a country. `None` ends it.
     PartOf { whole: Option<Entity> },
     /// Which neighbouring network leads to the entity, and how much of it is seen that way.
-    Gateway {
-        asn: u32,
-        name: Option<String>,
-        prefixes_seen: u32,
-        peers_seeing: u32,
-    },
+    Gateway { asn: u32, name: Option<String>, prefixes_seen: u32, peers_seeing: u32 },
     /// How many full-table peers the source could see at all, the denominator of "seen by".
     Peers { total: u32 },
     /// Somebody else's judgement: an outage event, alert, anomaly or annotation. Corroborates, never decides.

@@ -54,10 +54,7 @@ impl Series {
         if self.layer() == Layer::Traffic || self.signal == "merit-nt" {
             Witness::People
         } else {
-            Witness::Signal {
-                source: self.source.clone(),
-                signal: self.signal.clone(),
-            }
+            Witness::Signal { source: self.source.clone(), signal: self.signal.clone() }
         }
     }
 
@@ -99,9 +96,7 @@ impl Arrival {
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|arrival| arrival.as_str() == text)
+        Self::ALL.into_iter().find(|arrival| arrival.as_str() == text)
     }
 }
 
@@ -116,12 +111,7 @@ pub struct Batch {
 
 impl Batch {
     pub fn live(received_at: Timestamp) -> Self {
-        Self {
-            received_at,
-            arrival: Arrival::Live,
-            observations: Vec::new(),
-            facts: Vec::new(),
-        }
+        Self { received_at, arrival: Arrival::Live, observations: Vec::new(), facts: Vec::new() }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -130,14 +120,7 @@ impl Batch {
 }
 
 impl Layer {
-    pub const ALL: [Self; 6] = [
-        Self::Routing,
-        Self::Reach,
-        Self::Traffic,
-        Self::Web,
-        Self::Dns,
-        Self::Mail,
-    ];
+    pub const ALL: [Self; 6] = [Self::Routing, Self::Reach, Self::Traffic, Self::Web, Self::Dns, Self::Mail];
 
     pub fn as_str(self) -> &'static str {
         match self {

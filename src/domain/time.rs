@@ -13,9 +13,7 @@ pub const HOUR: Seconds = 3600;
 pub const DAY: Seconds = 86_400;
 
 /// An instant: Unix seconds, UTC.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(i64);
 
@@ -45,11 +43,7 @@ impl Timestamp {
             .iter()
             .find_map(|format| NaiveDateTime::parse_from_str(&text, format).ok());
         whole
-            .or_else(|| {
-                NaiveDate::parse_from_str(&text, "%Y-%m-%d")
-                    .ok()?
-                    .and_hms_opt(0, 0, 0)
-            })
+            .or_else(|| NaiveDate::parse_from_str(&text, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0))
             .map(|at| Self(at.and_utc().timestamp()))
     }
 }
@@ -88,31 +82,17 @@ mod tests {
     #[test]
     fn a_time_is_read_in_every_form_that_the_sources_use() {
         let expected = Timestamp::from_unix(1_749_231_240);
-        for text in [
-            "2025-06-06 17:34",
-            "2025-06-06T17:34:00",
-            "2025-06-06T17:34:00Z",
-            "2025-06-06T17:34:00.25",
-        ] {
+        for text in ["2025-06-06 17:34", "2025-06-06T17:34:00", "2025-06-06T17:34:00Z", "2025-06-06T17:34:00.25"] {
             assert_eq!(Timestamp::parse(text), Some(expected), "{text}");
         }
-        assert_eq!(
-            Timestamp::parse("2025-06-06"),
-            Some(Timestamp::from_unix(1_749_168_000))
-        );
+        assert_eq!(Timestamp::parse("2025-06-06"), Some(Timestamp::from_unix(1_749_168_000)));
         assert_eq!(Timestamp::parse("2025-02-30"), None);
         assert_eq!(expected.to_string(), "2025-06-06T17:34:00Z");
     }
 
     #[test]
     fn bins_before_the_epoch_are_floored_downwards_too() {
-        assert_eq!(
-            Timestamp::from_unix(-1).floor_to(300),
-            Timestamp::from_unix(-300)
-        );
-        assert_eq!(
-            Timestamp::from_unix(599).floor_to(300),
-            Timestamp::from_unix(300)
-        );
+        assert_eq!(Timestamp::from_unix(-1).floor_to(300), Timestamp::from_unix(-300));
+        assert_eq!(Timestamp::from_unix(599).floor_to(300), Timestamp::from_unix(300));
     }
 }

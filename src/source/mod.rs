@@ -52,12 +52,7 @@ pub trait Polled: Send + Sync + fmt::Debug {
     fn plan(&self, wanted: &Wanted, now: Timestamp, allowance: u32) -> Vec<Request>;
 
     /// Pure: what a 200 with this JSON body says.
-    fn read(
-        &self,
-        request: &Request,
-        body: &[u8],
-        received_at: Timestamp,
-    ) -> Result<Readings, SourceError>;
+    fn read(&self, request: &Request, body: &[u8], received_at: Timestamp) -> Result<Readings, SourceError>;
 
     /// How long after the end of its bin a value of the signal is usually published, and how wide the bin is.
     fn rhythm(&self, signal: &str) -> Rhythm;
