@@ -9,4 +9,5 @@ pub mod detect;
 pub mod domain;
 pub mod schedule;
 pub mod source;
+pub mod steps;
 pub mod store;

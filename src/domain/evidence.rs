@@ -67,6 +67,8 @@ pub struct Assessment {
     pub step: Seconds,
     /// When this signal fell (start of the first low bin), while it is low.
     pub low_since: Option<Timestamp>,
+    /// When it came back (start of the first normal bin after a low one), until the incident is over.
+    pub back_since: Option<Timestamp>,
     /// Accumulated evidence for an outage, in natural-log units; negative speaks for "up".
     pub weight: f64,
 }
@@ -104,4 +106,11 @@ pub struct Evidence {
     /// By layer, then source, then signal.
     pub assessments: Vec<Assessment>,
     pub facts: Vec<Fact>,
+}
+
+/// A page on which a person can check.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    pub label: String,
+    pub url: String,
 }

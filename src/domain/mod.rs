@@ -7,11 +7,13 @@ pub mod incident;
 pub mod observation;
 pub mod subscription;
 pub mod time;
+pub mod watchlist;
 
 pub use entity::{Asn, CountryCode, Entity, EntityError};
-pub use evidence::{Assessment, Evidence, Reading, Sureness, Unknown, Verdict};
+pub use evidence::{Assessment, Evidence, Link, Reading, Sureness, Unknown, Verdict};
 pub use fact::{Fact, FactKind};
 pub use incident::{IncidentKey, Phase, Transition, TransitionKind};
 pub use observation::{Arrival, Batch, Layer, Observation, Series, Witness};
 pub use subscription::{Chat, Scope, Subscription};
 pub use time::{Seconds, Timestamp};
+pub use watchlist::{Watched, Watchlist};
