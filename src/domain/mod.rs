@@ -1,9 +1,11 @@
 //! The words of the project as types. No I/O, no clock, no async: everything above may use these, they use nothing above.
 
+pub mod country;
 pub mod entity;
 pub mod evidence;
 pub mod fact;
 pub mod incident;
+pub mod lookup;
 pub mod observation;
 pub mod subscription;
 pub mod time;

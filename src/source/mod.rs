@@ -1,12 +1,60 @@
 //! Who tells us. A polled source is pure: what to ask ([`Polled::plan`]) and how to read the answer ([`Polled::read`]);
 //! `http` alone talks to the world, and only `source/*` knows an API's JSON.
 
+pub mod backoff;
+pub mod error;
+pub mod http;
+pub mod ioda;
+pub mod json;
+pub mod radar;
+pub mod ripestat;
+
+pub use error::SourceError;
+
 use crate::domain::{Entity, Fact, Observation, Seconds, Timestamp};
 use std::fmt;
+use std::sync::Arc;
+
+/// Every polled source there is. A new one is a new file and a line here.
+pub fn all(settings: &Settings) -> Vec<Arc<dyn Polled>> {
+    vec![Arc::new(ioda::Ioda), Arc::new(ripestat::Ripestat::new(&settings.operator)), Arc::new(radar::Radar)]
+}
+
+/// What the sources must know of whoever runs this.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Who runs it, for the services that want their callers named; letters and digits, may be empty.
+    pub operator: String,
+}
+
+/// What stands fast about a source: who it is, where it lives, what it asks of its guests.
+#[derive(Clone, Copy, Debug)]
+pub struct About {
+    /// The word for it in config, tables and chat.
+    pub name: &'static str,
+    /// Base address, without a slash at its end.
+    pub url: &'static str,
+    /// The environment variable that puts another base address in its place.
+    pub url_variable: &'static str,
+    /// The environment variable of its token. A source that needs one and has none rests: it is off, not failing.
+    pub token_variable: Option<&'static str>,
+    /// To be shown wherever its data is shown.
+    pub attribution: &'static str,
+    /// Requests under way at once.
+    pub in_flight: usize,
+    /// Seconds from the start of one request to that of the next.
+    pub spacing: Seconds,
+    /// Requests a day that it bears without being asked.
+    pub calls_a_day: Option<u32>,
+    /// What a 4xx with this body means, in the source's own words.
+    pub refusal: fn(status: u16, body: &[u8]) -> SourceError,
+}
 
 /// What to learn from a source in one go.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Wanted {
+    /// In the order of their urgency: what is suspected or down first, then what has waited longest. An allowance that
+    /// is too small for all is spent from the front.
     pub entities: Vec<Entity>,
     /// Bins that start in `[from, until)`.
     pub from: Timestamp,
@@ -28,6 +76,7 @@ pub enum Purpose {
 /// One GET: the path and query below the source's base address.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
+    /// Begins with a slash.
     pub path: String,
     pub query: Vec<(String, String)>,
     /// What of the wanted things this request answers.
@@ -43,7 +92,11 @@ pub struct Readings {
 
 /// A source that is asked over HTTP on a cron schedule.
 pub trait Polled: Send + Sync + fmt::Debug {
-    fn name(&self) -> &'static str;
+    fn about(&self) -> &'static About;
+
+    fn name(&self) -> &'static str {
+        self.about().name
+    }
 
     /// Whether the source knows such entities at all.
     fn covers(&self, entity: &Entity) -> bool;
@@ -56,6 +109,9 @@ pub trait Polled: Send + Sync + fmt::Debug {
 
     /// How long after the end of its bin a value of the signal is usually published, and how wide the bin is.
     fn rhythm(&self, signal: &str) -> Rhythm;
+
+    /// Where a person sees the entity with this source's eyes, over `[from, until)` where the page can show a window.
+    fn link(&self, entity: &Entity, from: Timestamp, until: Timestamp) -> Option<String>;
 }
 
 /// The beat of a signal.
@@ -66,9 +122,34 @@ pub struct Rhythm {
     pub delay: Seconds,
 }
 
-/// Why a source did not answer. Never holds a secret, never a library's bare words.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SourceError {
-    #[error("{0}")]
-    Placeholder(String),
+impl Wanted {
+    /// The same wish for some of the entities.
+    #[must_use]
+    pub fn about(&self, entities: &[Entity]) -> Self {
+        Self { entities: entities.to_vec(), ..self.clone() }
+    }
+
+    /// The same wish for another window.
+    #[must_use]
+    pub fn between(&self, from: Timestamp, until: Timestamp) -> Self {
+        Self { from, until, ..self.clone() }
+    }
+
+    pub fn holds(&self, at: Timestamp) -> bool {
+        self.from <= at && at < self.until
+    }
+}
+
+impl Request {
+    fn new<const N: usize>(path: impl Into<String>, query: [(&str, String); N], wanted: Wanted) -> Self {
+        Self {
+            path: path.into(),
+            query: query.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
+            wanted,
+        }
+    }
+
+    fn value_of(&self, key: &str) -> Option<&str> {
+        self.query.iter().find(|(k, _)| k == key).map(|(_, value)| value.as_str())
+    }
 }

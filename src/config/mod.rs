@@ -1,0 +1,127 @@
+//! The configuration: TOML in, checked settings out. An empty file is valid; every error says file and line.
+
+pub mod budget;
+mod explain;
+mod raw;
+pub mod secrets;
+pub mod sources;
+pub mod watch;
+
+pub use raw::DEFAULT_CONTACT;
+pub use secrets::{Addresses, Environment, EnvironmentError, Secrets};
+pub use sources::SourceSettings;
+pub use watch::Watched;
+
+use crate::domain::Entity;
+use crate::schedule::Schedule;
+use chrono_tz::Tz;
+use explain::Place;
+use std::path::Path;
+
+/// The shipped configuration: what a bare `linkdown` watches where no file stands at the default place.
+pub const SHIPPED: &str = include_str!("../../config/linkdown.toml");
+
+/// Checked settings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Who runs this bot, for the User-Agent: an address or a URL.
+    pub contact: String,
+    /// In which the cron lines are meant.
+    pub zone: Tz,
+    /// The watchlist, in the order of the file.
+    pub watch: Vec<Watched>,
+    /// Every known source, in the order of [`sources::KNOWN`]; also those switched off.
+    pub sources: Vec<SourceSettings>,
+    pub storage: Storage,
+    pub console: Console,
+}
+
+/// How long observations are kept. Incidents and their evidence are kept for good.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Storage {
+    /// As they were received.
+    pub raw_days: u32,
+    /// As hourly summaries.
+    pub hourly_days: u32,
+    /// When what is older is removed.
+    pub prune: Schedule,
+}
+
+/// What the console hears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Console {
+    /// Also what is only suspected.
+    pub from_suspected: bool,
+}
+
+/// Why a configuration is not taken. One line, with the place.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    #[error("{path}: no such file; name another one with --config FILE")]
+    NotFound { path: String },
+    #[error("{path}: cannot be read: {why}")]
+    Unreadable { path: String, why: String },
+    #[error("{path}:{line}: not UTF-8; save the file as UTF-8")]
+    NotUtf8 { path: String, line: usize },
+    #[error("{path}:{line}: {message}")]
+    At { path: String, line: usize, message: String },
+}
+
+impl Config {
+    /// Reads and checks the file at `path`.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let shown = path.display().to_string();
+        let bytes = std::fs::read(path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => ConfigError::NotFound { path: shown.clone() },
+            _ => ConfigError::Unreadable { path: shown.clone(), why: error.to_string() },
+        })?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let good = error.utf8_error().valid_up_to();
+            ConfigError::NotUtf8 { path: shown.clone(), line: explain::line_of(error.as_bytes(), good) }
+        })?;
+        Self::parse(&text, &shown)
+    }
+
+    /// Checks `text`; `shown_path` is the name by which errors call it.
+    pub fn parse(text: &str, shown_path: &str) -> Result<Self, ConfigError> {
+        Self::checked(text).map_err(|place| ConfigError::At {
+            path: shown_path.to_owned(),
+            line: explain::line_of(text.as_bytes(), place.at),
+            message: place.message,
+        })
+    }
+
+    fn checked(text: &str) -> Result<Self, Place> {
+        let raw = raw::read(text)?;
+        let zone = raw.zone()?;
+        let watch = watch::check(&raw.watch.entities)?;
+        let sources = sources::check(&raw.sources, zone)?;
+        let storage = raw.storage(zone)?;
+        let config = Self {
+            contact: raw.contact()?,
+            zone,
+            watch,
+            sources,
+            storage,
+            console: Console { from_suspected: raw.console.from_suspected },
+        };
+        budget::check(&config, &raw)?;
+        Ok(config)
+    }
+
+    /// The settings of a source by its name.
+    pub fn source(&self, name: &str) -> Option<&SourceSettings> {
+        self.sources.iter().find(|source| source.name == name)
+    }
+
+    /// What the entity is part of, as far as this file says: the next larger whole first.
+    pub fn wholes<'a>(&'a self, entity: &'a Entity) -> impl Iterator<Item = &'a Entity> {
+        let whole_of = |part: &Entity| {
+            self.watch.iter().find(|watched| watched.entity == *part).and_then(|watched| watched.part_of.as_ref())
+        };
+        std::iter::successors(whole_of(entity), move |whole| whole_of(whole))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,112 @@
+//! The file's own shape: keys and types as they are written, each value with its place.
+
+use super::Storage;
+use super::explain::{self, Place};
+use crate::schedule::Schedule;
+use chrono_tz::Tz;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use toml::Spanned;
+
+/// Stands in until the operator says where they can be reached: a name that is reserved for examples (RFC 2606).
+pub const DEFAULT_CONTACT: &str = "https://linkdown.example/";
+/// The detector learns what is normal from two weeks, and reads them again after a lost checkpoint.
+const RAW_DAYS_AT_LEAST: u32 = 15;
+const DEFAULT_RAW_DAYS: u32 = 45;
+const DEFAULT_HOURLY_DAYS: u32 = 400;
+const DEFAULT_PRUNE: &str = "30 3 * * *";
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Raw {
+    pub linkdown: General,
+    pub watch: Watch,
+    pub sources: BTreeMap<Spanned<String>, Source>,
+    pub storage: RawStorage,
+    pub console: Console,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct General {
+    contact: Option<Spanned<String>>,
+    zone: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Watch {
+    pub entities: Vec<Spanned<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Source {
+    pub enabled: Option<bool>,
+    pub schedule: Option<Spanned<String>>,
+    pub jitter_seconds: Option<Spanned<u32>>,
+    pub max_concurrent: Option<Spanned<u32>>,
+    pub calls_a_day: Option<Spanned<u32>>,
+    pub controls: Option<Vec<Spanned<String>>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawStorage {
+    raw_days: Option<Spanned<u32>>,
+    hourly_days: Option<Spanned<u32>>,
+    prune: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Console {
+    pub from_suspected: bool,
+}
+
+pub(super) fn read(text: &str) -> Result<Raw, Place> {
+    toml::from_str(text).map_err(|error| explain::toml_error(text, &error))
+}
+
+/// A cron line at its place.
+pub(super) fn schedule(line: Option<&Spanned<String>>, default: &str, zone: Tz) -> Result<Schedule, Place> {
+    let at = line.map_or(0, |line| line.span().start);
+    let line = line.map_or(default, |line| line.get_ref());
+    Schedule::parse(line, zone).map_err(|error| Place::new(at, error.to_string()))
+}
+
+impl Raw {
+    pub(super) fn zone(&self) -> Result<Tz, Place> {
+        let Some(zone) = &self.linkdown.zone else { return Ok(Tz::UTC) };
+        zone.get_ref().parse().map_err(|_| {
+            let near = explain::did_you_mean(zone.get_ref(), chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()));
+            Place::new(zone.span().start, format!("unknown time zone `{}`{near}", zone.get_ref()))
+        })
+    }
+
+    /// Goes into a header, so it must be able to.
+    pub(super) fn contact(&self) -> Result<String, Place> {
+        let Some(contact) = &self.linkdown.contact else { return Ok(DEFAULT_CONTACT.to_owned()) };
+        let text = contact.get_ref().trim();
+        if text.is_empty() || text.bytes().any(|byte| !(b' '..=b'~').contains(&byte)) {
+            let message = "`contact` goes into the User-Agent: it must be plain ASCII, such as mailto:ops@example.org";
+            return Err(Place::new(contact.span().start, message));
+        }
+        Ok(text.to_owned())
+    }
+
+    pub(super) fn storage(&self, zone: Tz) -> Result<Storage, Place> {
+        let RawStorage { raw_days, hourly_days, prune } = &self.storage;
+        let at = |days: &Option<Spanned<u32>>| days.as_ref().map_or(0, |days| days.span().start);
+        let raw = raw_days.as_ref().map_or(DEFAULT_RAW_DAYS, |days| *days.get_ref());
+        let hourly = hourly_days.as_ref().map_or(DEFAULT_HOURLY_DAYS.max(raw), |days| *days.get_ref());
+        if raw < RAW_DAYS_AT_LEAST {
+            let why = "what is normal is learnt from 14 days";
+            return Err(Place::new(at(raw_days), format!("`raw_days` must be {RAW_DAYS_AT_LEAST} or more: {why}")));
+        }
+        if hourly < raw {
+            return Err(Place::new(at(hourly_days), format!("`hourly_days` must not be less than `raw_days` ({raw})")));
+        }
+        Ok(Storage { raw_days: raw, hourly_days: hourly, prune: schedule(prune.as_ref(), DEFAULT_PRUNE, zone)? })
+    }
+}

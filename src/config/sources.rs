@@ -1,0 +1,118 @@
+//! The settings of each source, with defaults that keep to what its operators ask for.
+
+use super::explain::{self, Place};
+use super::raw;
+use crate::domain::{Entity, Seconds};
+use crate::schedule::Schedule;
+use chrono_tz::Tz;
+use std::collections::BTreeMap;
+use toml::Spanned;
+
+/// How and when a source is asked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SourceSettings {
+    /// `ioda`, `ripestat`, `radar`.
+    pub name: &'static str,
+    pub enabled: bool,
+    pub schedule: Schedule,
+    /// Up to so many seconds are waited at random after each firing, so that the bots of the world do not call at once.
+    pub jitter: Seconds,
+    /// Calls under way at one time, at least 1.
+    pub max_concurrent: usize,
+    /// Calls in 24 hours; `None` is without limit.
+    pub calls_a_day: Option<u32>,
+    /// Large, calm entities, polled only to see whether the source itself is ill; never told of.
+    pub controls: Vec<Entity>,
+}
+
+/// What holds where the file is silent.
+#[derive(Debug)]
+pub struct Known {
+    pub name: &'static str,
+    schedule: &'static str,
+    jitter: u32,
+    max_concurrent: u32,
+    calls_a_day: Option<u32>,
+    controls: &'static [&'static str],
+}
+
+/// Every source that there is: a new one is a line here.
+pub const KNOWN: [Known; 3] = [
+    Known {
+        name: "ioda",
+        schedule: "*/5 * * * *",
+        jitter: 60,
+        // Nobody documents a limit; one call at a time is what its neighbours keep to.
+        max_concurrent: 1,
+        calls_a_day: None,
+        controls: &["country/US", "country/DE", "country/JP"],
+    },
+    Known {
+        name: "ripestat",
+        schedule: "*/5 * * * *",
+        jitter: 60,
+        // The RIPE NCC asks for at most 8 at once, and for a word beyond 1,000 calls a day.
+        max_concurrent: 2,
+        calls_a_day: Some(1000),
+        controls: &["country/NL", "country/JP", "prefix/193.0.0.0/21"],
+    },
+    Known {
+        name: "radar",
+        schedule: "*/15 * * * *",
+        jitter: 60,
+        max_concurrent: 2,
+        calls_a_day: None,
+        controls: &["country/US", "country/DE", "country/JP"],
+    },
+];
+
+/// More than this at once is impolite to each of them.
+const CONCURRENT_AT_MOST: u32 = 8;
+const JITTER_AT_MOST: u32 = 3600;
+
+pub(super) fn check(raw: &BTreeMap<Spanned<String>, raw::Source>, zone: Tz) -> Result<Vec<SourceSettings>, Place> {
+    if let Some(name) = raw.keys().find(|name| KNOWN.iter().all(|known| known.name != name.get_ref())) {
+        let names = || KNOWN.iter().map(|known| known.name);
+        let near = match explain::did_you_mean(name.get_ref(), names()) {
+            near if near.is_empty() => format!("; the sources are {}", names().collect::<Vec<_>>().join(", ")),
+            near => near,
+        };
+        return Err(Place::new(name.span().start, format!("unknown source `{}` in [sources]{near}", name.get_ref())));
+    }
+    let silent = raw::Source::default();
+    KNOWN
+        .iter()
+        .map(|known| {
+            let raw = raw.iter().find(|(name, _)| name.get_ref() == known.name).map_or(&silent, |(_, raw)| raw);
+            settings(known, raw, zone)
+        })
+        .collect()
+}
+
+fn settings(known: &Known, raw: &raw::Source, zone: Tz) -> Result<SourceSettings, Place> {
+    let max_concurrent = within(raw.max_concurrent.as_ref(), "max_concurrent", 1, CONCURRENT_AT_MOST)?;
+    let jitter = within(raw.jitter_seconds.as_ref(), "jitter_seconds", 0, JITTER_AT_MOST)?;
+    let calls_a_day = within(raw.calls_a_day.as_ref(), "calls_a_day", 1, u32::MAX)?;
+    let controls = match &raw.controls {
+        Some(controls) => controls.iter().map(super::watch::entity_at).collect::<Result<_, _>>()?,
+        None => known.controls.iter().filter_map(|control| control.parse().ok()).collect(),
+    };
+    Ok(SourceSettings {
+        name: known.name,
+        enabled: raw.enabled.unwrap_or(true),
+        schedule: raw::schedule(raw.schedule.as_ref(), known.schedule, zone)?,
+        jitter: jitter.unwrap_or(known.jitter).into(),
+        max_concurrent: max_concurrent.unwrap_or(known.max_concurrent) as usize,
+        calls_a_day: calls_a_day.or(known.calls_a_day),
+        controls,
+    })
+}
+
+fn within(number: Option<&Spanned<u32>>, key: &str, least: u32, most: u32) -> Result<Option<u32>, Place> {
+    let Some(number) = number else { return Ok(None) };
+    if (least..=most).contains(number.get_ref()) {
+        return Ok(Some(*number.get_ref()));
+    }
+    let bounds = if most == u32::MAX { format!("{least} or more") } else { format!("from {least} to {most}") };
+    Err(Place::new(number.span().start, format!("`{key}` must be {bounds}, not {}", number.get_ref())))
+}

@@ -1,0 +1,136 @@
+//! What the operator writes, and what they are told.
+
+use super::*;
+use crate::domain::lookup::display_name;
+
+fn parse(text: &str) -> Config {
+    Config::parse(text, "linkdown.toml").unwrap()
+}
+
+fn why(text: &str) -> String {
+    Config::parse(text, "linkdown.toml").unwrap_err().to_string()
+}
+
+#[test]
+fn an_empty_file_is_valid() {
+    let config = parse("");
+    assert!(config.watch.is_empty());
+    assert_eq!(config.zone, Tz::UTC);
+    assert_eq!((config.storage.raw_days, config.storage.hourly_days), (45, 400));
+    assert_eq!(config.sources.iter().map(|source| source.name).collect::<Vec<_>>(), ["ioda", "ripestat", "radar"]);
+    assert_eq!(config.source("ripestat").unwrap().calls_a_day, Some(1000));
+}
+
+#[test]
+fn the_shipped_file_holds_the_defaults_and_a_watchlist() {
+    let shipped = Config::parse(SHIPPED, "config/linkdown.toml").unwrap();
+    let defaults = parse("");
+    assert_eq!(shipped.sources, defaults.sources, "the file says what holds anyway");
+    assert_eq!((&shipped.storage, shipped.console, shipped.zone), (&defaults.storage, defaults.console, defaults.zone));
+
+    let first: Vec<String> = shipped.watch.iter().take(3).map(|watched| watched.entity.to_string()).collect();
+    assert_eq!(first, ["country/KP", "asn/131279", "prefix/175.45.176.0/22"]);
+    assert_eq!(shipped.watch[1].name.as_deref(), Some("Star Joint Venture"));
+    let wholes: Vec<String> = shipped.wholes(&shipped.watch[2].entity).map(display_name).collect();
+    assert_eq!(wholes, ["AS131279", "North Korea"]);
+    assert_eq!(shipped.watch.iter().filter(|watched| watched.entity.country().is_some()).count(), 14);
+    for source in &shipped.sources {
+        assert!(source.controls.len() >= 3, "{} has something to be compared with", source.name);
+        let is_watched = |control: &Entity| shipped.watch.iter().any(|watched| watched.entity == *control);
+        assert!(!source.controls.iter().any(is_watched), "{}: a control is never told of", source.name);
+    }
+}
+
+#[test]
+fn an_entity_may_be_written_as_people_say_it() {
+    let config =
+        parse("[watch]\nentities = ['North Korea', 'AS131279 in KP', 'kcna.kp in AS131279 called the agency']");
+    let entities: Vec<String> = config.watch.iter().map(|watched| watched.entity.to_string()).collect();
+    assert_eq!(entities, ["country/KP", "asn/131279", "site/kcna.kp"]);
+    assert_eq!(config.watch[2].name.as_deref(), Some("the agency"));
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_the_nearest_known_one() {
+    assert_eq!(
+        why("[sources.ioda]\nenabled = true\nschedul = '*/5 * * * *'"),
+        "linkdown.toml:3: unknown key `schedul` in [sources.ioda]; did you mean `schedule`?"
+    );
+    assert_eq!(why("[storag]\n"), "linkdown.toml:1: unknown key `storag` in the top level; did you mean `storage`?");
+    assert_eq!(why("[console]\nxyz = 1"), "linkdown.toml:2: unknown key `xyz` in [console]; it takes from_suspected");
+    assert_eq!(why("\n[sources.iodo]\n"), "linkdown.toml:2: unknown source `iodo` in [sources]; did you mean `ioda`?");
+}
+
+#[test]
+fn a_wrong_value_is_refused_at_its_line() {
+    for (text, expected) in [
+        (
+            "[sources.ioda]\nschedule = 5",
+            "linkdown.toml:2: `schedule` in [sources.ioda]: invalid type: integer `5`, expected a string",
+        ),
+        (
+            "[sources.ioda]\n\nschedule = '0 25 * * *'",
+            "linkdown.toml:3: bad cron line `0 25 * * *`: `25` is no hour; 0-23",
+        ),
+        (
+            "[storage]\nprune = '0 0 31 2 *'",
+            "linkdown.toml:2: cron line `0 0 31 2 *` can never fire: there is no such day",
+        ),
+        (
+            "[storage]\nraw_days = 3",
+            "linkdown.toml:2: `raw_days` must be 15 or more: what is normal is learnt from 14 days",
+        ),
+        ("[storage]\nhourly_days = 20", "linkdown.toml:2: `hourly_days` must not be less than `raw_days` (45)"),
+        ("[sources.radar]\nmax_concurrent = 0", "linkdown.toml:2: `max_concurrent` must be from 1 to 8, not 0"),
+        (
+            "[linkdown]\nzone = 'Asia/Pyonyang'",
+            "linkdown.toml:2: unknown time zone `Asia/Pyonyang`; did you mean `Asia/Pyongyang`?",
+        ),
+        (
+            "[watch]\nentities = [\n 'country/KP',\n 'country/KP in country/CN',\n]",
+            "linkdown.toml:4: `country/KP` is in the watchlist twice; remove one of the two",
+        ),
+        (
+            "[watch]\nentities = [\n 'asn/1 in asn/2',\n 'asn/2 in asn/1']",
+            "linkdown.toml:4: `asn/2` would be part of itself; remove one `in` of the circle",
+        ),
+        (
+            "[watch]\nentities = ['country/KP called ']",
+            "linkdown.toml:2: `country/KP called ` names nothing after `called`",
+        ),
+    ] {
+        assert_eq!(why(text), expected);
+    }
+    assert!(
+        why("[watch]\nentities = [\n'north corea']").starts_with("linkdown.toml:3: no country, network or site is")
+    );
+    assert!(why("[watch]\nentities = ['country/XX']").starts_with("linkdown.toml:2: no country has the code `XX`"));
+    assert!(why("[linkdown]\ncontact = 'a\u{e9}'").starts_with("linkdown.toml:2: `contact` goes into the User-Agent"));
+    assert!(
+        why("[sources.ioda]\njitter_seconds = -1").starts_with("linkdown.toml:2: `jitter_seconds` in [sources.ioda]")
+    );
+    assert!(why("a = 1\n[storage\n").starts_with("linkdown.toml:2: not valid TOML: "));
+    assert!(why("[linkdown]\nzone = 2025-02-30").starts_with("linkdown.toml:2: not valid TOML: "));
+}
+
+#[test]
+fn a_budget_in_which_the_watchlist_cannot_be_watched_is_refused() {
+    let text = "[watch]\nentities = ['KP', 'IR', 'AS131279']\n[sources.ripestat]\ncalls_a_day = 17";
+    assert_eq!(
+        why(text),
+        "linkdown.toml:4: the budget of ripestat does not fit: 3 entities and 3 controls need 18 calls a day to be \
+         asked every 8 hours, and `calls_a_day` is 17; watch fewer entities, or raise it"
+    );
+    assert!(Config::parse(&text.replace("17", "18"), "linkdown.toml").is_ok());
+    assert!(Config::parse(&format!("{text}\nenabled = false"), "linkdown.toml").is_ok());
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let load = |name: &str| Config::load(&folder.path().join(name)).unwrap_err().to_string();
+    assert!(load("none.toml").ends_with("none.toml: no such file; name another one with --config FILE"));
+    std::fs::write(folder.path().join("latin.toml"), b"[linkdown]\n# caf\xe9\n").unwrap();
+    assert!(load("latin.toml").ends_with("latin.toml:2: not UTF-8; save the file as UTF-8"));
+    assert!(load("").contains("cannot be read"), "a folder is no file");
+}

@@ -1,0 +1,61 @@
+//! The watchlist: `ENTITY`, `ENTITY in WHOLE`, `ENTITY in WHOLE called NAME`.
+
+use super::explain::Place;
+use crate::domain::Entity;
+use crate::domain::lookup::parse_what;
+use toml::Spanned;
+
+/// One line of the watchlist.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watched {
+    pub entity: Entity,
+    pub part_of: Option<Entity>,
+    /// What people call it, where that is not its usual name.
+    pub name: Option<String>,
+}
+
+pub(super) fn check(lines: &[Spanned<String>]) -> Result<Vec<Watched>, Place> {
+    let mut watched: Vec<Watched> = Vec::with_capacity(lines.len());
+    for line in lines {
+        let at = |message| Place::new(line.span().start, message);
+        let next = read(line.get_ref()).map_err(at)?;
+        if watched.iter().any(|before| before.entity == next.entity) {
+            return Err(at(format!("`{}` is in the watchlist twice; remove one of the two", next.entity)));
+        }
+        if leads_back(&watched, &next) {
+            return Err(at(format!("`{}` would be part of itself; remove one `in` of the circle", next.entity)));
+        }
+        watched.push(next);
+    }
+    Ok(watched)
+}
+
+fn read(line: &str) -> Result<Watched, String> {
+    let (rest, name) = match line.split_once(" called ") {
+        Some((rest, name)) if !name.trim().is_empty() => (rest, Some(name.trim().to_owned())),
+        Some(_) => return Err(format!("`{line}` names nothing after `called`")),
+        None => (line, None),
+    };
+    let (entity, whole) = match rest.split_once(" in ") {
+        Some((entity, whole)) => (entity, Some(whole)),
+        None => (rest, None),
+    };
+    let part_of = whole.map(entity_of).transpose()?;
+    Ok(Watched { entity: entity_of(entity)?, part_of, name })
+}
+
+/// Whether the wholes of `next` lead to `next` itself.
+fn leads_back(watched: &[Watched], next: &Watched) -> bool {
+    let whole_of = |part: &Entity| watched.iter().find(|w| w.entity == *part).and_then(|w| w.part_of.as_ref());
+    // What stands so far has no circle, so the walk ends.
+    std::iter::successors(next.part_of.as_ref(), |whole| whole_of(whole)).any(|whole| *whole == next.entity)
+}
+
+fn entity_of(text: &str) -> Result<Entity, String> {
+    parse_what(text).map_err(|error| error.to_string())
+}
+
+/// An entity at its place in the file.
+pub(super) fn entity_at(text: &Spanned<String>) -> Result<Entity, Place> {
+    entity_of(text.get_ref()).map_err(|message| Place::new(text.span().start, message))
+}

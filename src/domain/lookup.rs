@@ -1,0 +1,213 @@
+//! From what people type to the entity that they mean, and back to a name that they know.
+
+use super::entity::{asn, prefix, site};
+use super::{CountryCode, Entity, country};
+use chrono_tz::Tz;
+use std::fmt;
+use std::net::IpAddr;
+
+/// Nothing is known by what was said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LookupError {
+    pub said: String,
+    /// What is wrong with it, without a full stop.
+    pub reason: String,
+    /// What may have been meant, most likely first, at most three: `North Korea (KP)`.
+    pub near: Vec<String>,
+}
+
+/// Reads `KP`, `north korea`, `country/KP`, `AS131279`, `131279`, `175.45.176.0/22`, `kcna.kp`, `https://kcna.kp/`,
+/// `region/4416`. A bare number is an AS number.
+pub fn parse_what(text: &str) -> Result<Entity, LookupError> {
+    let said = text.trim();
+    if let Some(country) = country::find(said) {
+        return Ok(Entity::Country(country.code));
+    }
+    if let Some(number) = as_number(said) {
+        return Ok(Entity::Asn(number));
+    }
+    if let Some(block) = prefix(said) {
+        return Ok(Entity::Prefix(block));
+    }
+    if let Ok(address) = said.parse::<IpAddr>() {
+        return Err(one_address(said, address));
+    }
+    if let Some(host) = host(said).and_then(site) {
+        return Ok(Entity::Site(host));
+    }
+    if said.contains('/') {
+        return spelled_out(said);
+    }
+    let reason = if said.is_empty() {
+        "nothing was named".to_owned()
+    } else {
+        format!("no country, network or site is called `{said}`")
+    };
+    Err(LookupError { said: said.to_owned(), reason, near: near(said) })
+}
+
+/// What a person calls the entity: `North Korea`, `AS131279`, `175.45.176.0/22`, `kcna.kp`.
+pub fn display_name(entity: &Entity) -> String {
+    match entity {
+        Entity::Country(code) => {
+            country::by_code(*code).map_or_else(|| code.to_string(), |country| country.name.to_owned())
+        }
+        Entity::Region(code) => format!("region {code}"),
+        Entity::Asn(number) => number.to_string(),
+        Entity::Prefix(block) => block.to_string(),
+        Entity::Site(host) => host.clone(),
+        Entity::Name(name) => name.clone(),
+    }
+}
+
+/// The time zone that people there live in: of its country, or of the first country among what it is part of; else UTC.
+pub fn zone_of<'a>(entity: &'a Entity, wholes: impl IntoIterator<Item = &'a Entity>) -> Tz {
+    let zone = |code: CountryCode| country::by_code(code).map(|country| country.zone);
+    std::iter::once(entity).chain(wholes).filter_map(Entity::country).find_map(zone).unwrap_or(Tz::UTC)
+}
+
+/// `kind/code`, of an assigned code where it is a country.
+fn spelled_out(said: &str) -> Result<Entity, LookupError> {
+    let wrong = |reason: String, near| LookupError { said: said.to_owned(), reason, near };
+    let entity = said.parse::<Entity>().map_err(|error| wrong(error.to_string(), Vec::new()))?;
+    match entity.country() {
+        Some(code) if country::by_code(code).is_none() => {
+            Err(wrong(format!("no country has the code `{code}`"), near(code.as_str())))
+        }
+        _ => Ok(entity),
+    }
+}
+
+/// `AS131279`, `as 131279`, `ASN131279`, `131279`.
+fn as_number(said: &str) -> Option<super::Asn> {
+    let upper = said.to_ascii_uppercase();
+    let digits = upper.strip_prefix("ASN").or_else(|| upper.strip_prefix("AS")).unwrap_or(&upper);
+    asn(digits.trim_start())
+}
+
+/// The host of a web address, or the text itself where it holds no slash.
+fn host(said: &str) -> Option<&str> {
+    let lower = said.get(..8).unwrap_or(said).to_ascii_lowercase();
+    let rest = ["https://", "http://"].iter().find(|scheme| lower.starts_with(**scheme)).map(|s| &said[s.len()..]);
+    match rest {
+        Some(rest) => rest.split(['/', ':', '?', '#']).next(),
+        None => (!said.contains('/')).then_some(said),
+    }
+}
+
+/// One address is no entity, but the block around it may be meant.
+fn one_address(said: &str, address: IpAddr) -> LookupError {
+    let width = if address.is_ipv4() { 24 } else { 48 };
+    let block = prefix(&format!("{address}/{width}")).map(|block| block.to_string());
+    let reason = format!("`{said}` is a single address; a block of addresses is watched");
+    LookupError { said: said.to_owned(), reason, near: block.into_iter().collect() }
+}
+
+/// Up to three countries whose code or a name is much like what was said.
+fn near(said: &str) -> Vec<String> {
+    // Two of three letters stand where they should: below this, names have little in common.
+    const ALIKE: f64 = 0.66;
+    // A name that holds all that was said, as `Korea` is held by two.
+    const HOLDS: f64 = 0.95;
+    const AT_MOST: usize = 3;
+    let said = country::key(said);
+    if said.is_empty() {
+        return Vec::new();
+    }
+    let likeness = |name: &str| {
+        let name = country::key(name);
+        let alike = strsim::normalized_damerau_levenshtein(&said, &name);
+        if said.chars().count() > 3 && name.contains(&said) { alike.max(HOLDS) } else { alike }
+    };
+    let mut ranked: Vec<(f64, &country::Country)> = country::all()
+        .iter()
+        .map(|country| {
+            let names = std::iter::once(&country.name).chain(&country.aliases);
+            (names.map(|name| likeness(name)).fold(likeness(country.code.as_str()), f64::max), country)
+        })
+        .filter(|(likeness, _)| *likeness >= ALIKE)
+        .collect();
+    ranked.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    ranked.iter().take(AT_MOST).map(|(_, country)| format!("{} ({})", country.name, country.code)).collect()
+}
+
+impl fmt::Display for LookupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.near.is_empty() {
+            write!(f, "{}; say it as KP, AS131279, 175.45.176.0/22 or kcna.kp", self.reason)
+        } else {
+            write!(f, "{}; did you mean {}?", self.reason, self.near.join(", "))
+        }
+    }
+}
+
+impl std::error::Error for LookupError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn what(text: &str) -> String {
+        parse_what(text).map_or_else(|error| error.to_string(), |entity| entity.to_string())
+    }
+
+    #[test]
+    fn an_entity_is_found_by_what_people_type() {
+        for (text, expected) in [
+            ("KP", "country/KP"),
+            (" north korea ", "country/KP"),
+            ("country/kp", "country/KP"),
+            ("AS131279", "asn/131279"),
+            ("as 131279", "asn/131279"),
+            ("ASN131279", "asn/131279"),
+            ("131279", "asn/131279"),
+            ("asn/131279", "asn/131279"),
+            ("as", "country/AS"),
+            ("175.45.176.0/22", "prefix/175.45.176.0/22"),
+            ("2001:db8::/32", "prefix/2001:db8::/32"),
+            ("prefix/175.45.176.0/22", "prefix/175.45.176.0/22"),
+            ("kcna.kp", "site/kcna.kp"),
+            ("https://KCNA.kp/en/", "site/kcna.kp"),
+            ("http://kcna.kp:8080", "site/kcna.kp"),
+            ("site/kcna.kp", "site/kcna.kp"),
+            ("region/4416", "region/4416"),
+        ] {
+            assert_eq!(what(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_typing_error_gets_the_nearest_names() {
+        assert_eq!(
+            what("north corea"),
+            "no country, network or site is called `north corea`; did you mean North Korea (KP), South Korea (KR)?"
+        );
+        assert!(what("Korea").contains("North Korea (KP)") && what("Korea").contains("South Korea (KR)"));
+        assert!(what("venezula").contains("did you mean Venezuela (VE)"));
+        assert!(what("Congo").contains("(CD)") && what("Congo").contains("(CG)"));
+        assert_eq!(parse_what("iraan").unwrap_err().near[0], "Iran (IR)");
+    }
+
+    #[test]
+    fn what_cannot_be_watched_says_why() {
+        assert_eq!(what(""), "nothing was named; say it as KP, AS131279, 175.45.176.0/22 or kcna.kp");
+        assert!(what("country/XX").starts_with("no country has the code `XX`"));
+        assert!(what("planet/KP").starts_with("unknown kind of entity `planet`"));
+        assert!(what("zzzzqqq").ends_with("say it as KP, AS131279, 175.45.176.0/22 or kcna.kp"));
+        assert_eq!(
+            what("175.45.176.1"),
+            "`175.45.176.1` is a single address; a block of addresses is watched; did you mean 175.45.176.0/24?"
+        );
+    }
+
+    #[test]
+    fn an_entity_is_called_what_people_call_it_in_the_zone_they_live_in() {
+        let entity = |text| parse_what(text).unwrap();
+        assert_eq!(display_name(&entity("KP")), "North Korea");
+        assert_eq!(display_name(&entity("131279")), "AS131279");
+        assert_eq!(display_name(&entity("region/4416")), "region 4416");
+        let wholes = [entity("AS131279"), entity("KP")];
+        assert_eq!(zone_of(&entity("kcna.kp"), &wholes), Tz::Asia__Pyongyang);
+        assert_eq!(zone_of(&entity("kcna.kp"), []), Tz::UTC);
+    }
+}

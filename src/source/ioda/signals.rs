@@ -1,0 +1,217 @@
+//! IODA's raw signals: how a series becomes observations.
+
+use super::{BGP, GOOGLE, Group, kind_and_code};
+use crate::domain::{Entity, Fact, FactKind, Observation, Seconds, Series, Timestamp};
+use crate::source::json::{Loose, sane};
+use crate::source::{Readings, Request, SourceError};
+use serde::Deserialize;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// One datasource of all entities of a group; none where IODA has no such series.
+pub fn request(datasource: &str, group: Group) -> Option<Request> {
+    // Google's traffic is known by country alone.
+    if datasource == GOOGLE && group.kind != "country" {
+        return None;
+    }
+    let query = [
+        ("from", group.wanted.from.unix().to_string()),
+        ("until", group.wanted.until.unix().to_string()),
+        ("datasource", datasource.to_owned()),
+    ];
+    Some(Request::new(format!("/signals/raw/{}/{}", group.kind, group.codes), query, group.wanted))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RawSeries {
+    entity_type: String,
+    entity_code: Loose,
+    datasource: String,
+    #[serde(default)]
+    subtype: Option<String>,
+    from: i64,
+    step: Seconds,
+    #[serde(default)]
+    values: Vec<Loose>,
+}
+
+/// Reads one reply: one list of series for each entity that was found, in any order.
+pub fn read(request: &Request, data: &[Vec<RawSeries>], received_at: Timestamp) -> Result<Readings, SourceError> {
+    if data.is_empty() {
+        return Err(SourceError::empty("200 with empty data: IODA's back end is probably down"));
+    }
+    let asked = request.value_of("datasource").unwrap_or_default();
+    let mut readings = Readings::default();
+    let mut found = BTreeSet::new();
+    for series in data.iter().flatten().filter(|series| series.datasource == asked && is_plain(series)) {
+        // By its code, never by its place: an unknown code is dropped from the list without a word.
+        let Some(entity) = request.wanted.entities.iter().find(|entity| is_of(series, entity)) else { continue };
+        found.insert(entity);
+        readings.observations.extend(observations(series, entity, request)?);
+    }
+    if found.is_empty() {
+        return Err(SourceError::empty(format!("IODA has no {asked} series for what was asked")));
+    }
+    // Every entity that IODA knows has a routing series. Where another one is missing that is no failure: Google and
+    // the probing leave small networks out.
+    if asked == BGP {
+        let missing = request.wanted.entities.iter().filter(|entity| !found.contains(entity));
+        readings.facts = missing.map(|entity| not_found(entity, received_at)).collect();
+    }
+    Ok(readings)
+}
+
+fn is_of(series: &RawSeries, entity: &Entity) -> bool {
+    let code = match &series.entity_code {
+        Loose::Text(text) => text.clone(),
+        Loose::Number(number) => number.to_string(),
+        Loose::Nothing => return false,
+    };
+    kind_and_code(entity).is_some_and(|(kind, own)| kind == series.entity_type && own.eq_ignore_ascii_case(&code))
+}
+
+/// The default product alone: others would be mixed into one series.
+fn is_plain(series: &RawSeries) -> bool {
+    matches!(series.subtype.as_deref(), None | Some("" | "WEB_SEARCH"))
+}
+
+/// A trailing null is a bin that is not published yet, so it is no observation; an inner one is a gap, so it is an
+/// unknown value. Neither is zero.
+fn observations(
+    series: &RawSeries,
+    entity: &Entity,
+    request: &Request,
+) -> Result<impl Iterator<Item = Observation>, SourceError> {
+    let (step, wanted) = (series.step, request.wanted.clone());
+    if step < 1 || series.values.len() as i64 > (wanted.until - wanted.from) / step + 4 {
+        let (from, count) = (series.from, series.values.len());
+        return Err(SourceError::malformed(format!("{count} values from {from} in steps of {step} s do not fit")));
+    }
+    let named = Arc::new(Series {
+        entity: entity.clone(),
+        source: super::ABOUT.name.to_owned(),
+        signal: series.datasource.clone(),
+    });
+    let values: Vec<Option<f64>> = series.values.iter().map(plain_number).collect();
+    let published = series.values.iter().rposition(|v| matches!(v, Loose::Number(_))).map_or(0, |last| last + 1);
+    let first = Timestamp::from_unix(series.from);
+    let bins = values.into_iter().take(published).enumerate();
+    Ok(bins
+        .map(move |(index, value)| (first + step.saturating_mul(index as i64), value))
+        .filter(move |(observed_at, _)| wanted.holds(*observed_at))
+        .map(move |(observed_at, value)| Observation { series: Arc::clone(&named), observed_at, value }))
+}
+
+/// Text and lists are of no use here, even a text of digits.
+fn plain_number(value: &Loose) -> Option<f64> {
+    match value {
+        Loose::Number(number) => sane(*number),
+        Loose::Text(_) | Loose::Nothing => None,
+    }
+}
+
+fn not_found(entity: &Entity, received_at: Timestamp) -> Fact {
+    Fact {
+        entity: entity.clone(),
+        source: super::ABOUT.name.to_owned(),
+        observed_at: received_at,
+        kind: FactKind::PollFailed { error: format!("IODA answered without {entity}: it does not know it") },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Ioda;
+    use super::*;
+    use crate::source::{Polled, Purpose, Wanted};
+
+    const RECEIVED: Timestamp = Timestamp::from_unix(1_749_234_600);
+
+    fn read_as(entities: &[&str], data: &str) -> Result<Readings, SourceError> {
+        let wanted = Wanted {
+            entities: entities.iter().map(|e| e.parse().unwrap()).collect(),
+            from: Timestamp::from_unix(1_749_231_000),
+            until: Timestamp::from_unix(1_749_234_000),
+            purpose: Purpose::Backfill,
+        };
+        let request = Ioda.plan(&wanted, wanted.until, 1).remove(0);
+        Ioda.read(&request, format!(r#"{{"type":"signals","error":null,"data":{data}}}"#).as_bytes(), RECEIVED)
+    }
+
+    fn series(code: &str, values: &str) -> String {
+        format!(
+            r#"[{{"entityType":"country","entityCode":"{code}","datasource":"bgp","subtype":"","from":1749231000,
+               "until":1749234000,"step":300,"nativeStep":300,"values":{values}}}]"#
+        )
+    }
+
+    fn values(readings: &Readings) -> Vec<(String, i64, Option<f64>)> {
+        let row = |o: &Observation| (o.series.entity.to_string(), o.observed_at.unix() - 1_749_231_000, o.value);
+        readings.observations.iter().map(row).collect()
+    }
+
+    #[test]
+    fn a_trailing_null_is_not_published_yet_and_an_inner_one_a_gap() {
+        let readings = read_as(&["country/KP"], &format!("[{}]", series("KP", "[4,0,null,4,null,null]"))).unwrap();
+        let kp = |at, value| ("country/KP".to_owned(), at, value);
+        assert_eq!(values(&readings), [kp(0, Some(4.0)), kp(300, Some(0.0)), kp(600, None), kp(900, Some(4.0))]);
+    }
+
+    #[test]
+    fn what_is_no_measurement_is_unknown_and_never_zero() {
+        let odd = series("KP", r#"[-1, "4", [{"agg_values":{"loss_pct":3}}], 1e300, 4]"#);
+        let readings = read_as(&["country/KP"], &format!("[{odd}]")).unwrap();
+        let seen: Vec<_> = readings.observations.iter().map(|o| o.value).collect();
+        assert_eq!(seen, [None, None, None, None, Some(4.0)]);
+    }
+
+    #[test]
+    fn entities_are_known_by_their_code_and_missing_ones_named() {
+        let data = format!("[[],{},{}]", series("IR", "[90]"), series("KP", "[4]"));
+        let readings = read_as(&["country/KP", "country/SY", "country/IR"], &data).unwrap();
+        let mut seen = values(&readings);
+        seen.sort_by(|a, b| a.0.cmp(&b.0));
+        assert_eq!(seen, [("country/IR".to_owned(), 0, Some(90.0)), ("country/KP".to_owned(), 0, Some(4.0))]);
+        assert_eq!(readings.facts.len(), 1);
+        assert_eq!(readings.facts[0].entity.to_string(), "country/SY");
+        assert!(matches!(readings.facts[0].kind, FactKind::PollFailed { .. }));
+    }
+
+    #[test]
+    fn all_null_says_nothing_at_all() {
+        let readings = read_as(&["country/KP"], &format!("[{}]", series("KP", "[null,null]"))).unwrap();
+        assert_eq!(readings, Readings::default());
+    }
+
+    #[test]
+    fn empty_data_is_a_failed_source_and_no_outage() {
+        let why = |data: &str| read_as(&["country/KP"], data).unwrap_err().to_string();
+        assert_eq!(why("[]"), "sent no data: 200 with empty data: IODA's back end is probably down");
+        assert_eq!(why("[[]]"), "sent no data: IODA has no bgp series for what was asked");
+        assert_eq!(why("null"), "sent no data: IODA's answer has no data at all");
+        assert!(why(r#"{"a":1}"#).starts_with("sent an answer that we cannot read"));
+    }
+
+    #[test]
+    fn an_error_text_counts_even_with_200() {
+        let body = br#"{"error":"Backend failure","data":null}"#;
+        let wanted = Wanted {
+            entities: vec!["country/KP".parse().unwrap()],
+            from: Timestamp::from_unix(0),
+            until: Timestamp::from_unix(3600),
+            purpose: Purpose::Live,
+        };
+        let request = Ioda.plan(&wanted, wanted.until, 1).remove(0);
+        let error = Ioda.read(&request, body, RECEIVED).unwrap_err();
+        assert_eq!(error, SourceError::Refused { status: 200, said: "Backend failure".to_owned() });
+    }
+
+    #[test]
+    fn a_step_of_nothing_or_more_values_than_the_window_holds_is_refused() {
+        let broken = series("KP", "[4]").replace(r#""step":300"#, r#""step":0"#);
+        assert!(read_as(&["country/KP"], &format!("[{broken}]")).is_err());
+        let long = format!("[{}]", vec!["4"; 100].join(","));
+        assert!(read_as(&["country/KP"], &format!("[{}]", series("KP", &long))).is_err());
+    }
+}

@@ -1,0 +1,246 @@
+//! Radar's traffic series, made comparable from one reply to the next.
+//!
+//! Radar scales each reply to the maximum of its own window, so its values are `traffic / maximum` and two replies must
+//! not be compared. The maximum cancels out in `value / median of the same reply`: what we keep is traffic as a
+//! multiple of the median of the seven days that end with the wanted window. Seven days hold each hour of the week once,
+//! so that median hardly moves as the window slides, and an outage shorter than half of it cannot pull it down.
+
+use super::NETFLOWS;
+use crate::domain::time::{DAY, HOUR, MINUTE};
+use crate::domain::{Asn, Entity, Fact, FactKind, Observation, Seconds, Series, Timestamp};
+use crate::source::json::{Loose, sane};
+use crate::source::{Readings, Request, SourceError, Wanted};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Fifteen minutes.
+pub const STEP: Seconds = 15 * MINUTE;
+const WEEK: Seconds = 7 * DAY;
+/// The newest buckets of a reply are still filling.
+const UNFINISHED: usize = 2;
+/// Older ones are finished.
+const FINISHED_AFTER: Seconds = 2 * HOUR;
+/// "No known problem"; 1 to 3 mean too little data, or erratic.
+const TRUSTED: u32 = 5;
+/// Fewer values than these make no median: a day of them.
+const FEWEST: usize = 96;
+
+/// One request for each week of the wanted window, newest first; each asks for the whole week that ends with it.
+pub fn requests(entity: &Entity, wanted: &Wanted) -> Vec<Request> {
+    let (key, code) = match entity {
+        Entity::Country(country) => ("location", country.to_string()),
+        Entity::Asn(Asn(number)) => ("asn", number.to_string()),
+        Entity::Region(_) | Entity::Prefix(_) | Entity::Site(_) | Entity::Name(_) => return Vec::new(),
+    };
+    let mut requests = Vec::new();
+    let mut until = wanted.until;
+    while until > wanted.from {
+        let from = wanted.from.max(until - WEEK);
+        // Radar floors both dates to 15 minutes.
+        let end = (until + (STEP - 1)).floor_to(STEP);
+        let query = [
+            (key, code.clone()),
+            ("product", "ALL".to_owned()),
+            ("normalization", "MIN0_MAX".to_owned()),
+            ("aggInterval", "15m".to_owned()),
+            ("dateStart", (end - WEEK).to_string()),
+            ("dateEnd", end.to_string()),
+            ("format", "JSON".to_owned()),
+        ];
+        let one = wanted.about(std::slice::from_ref(entity)).between(from, until);
+        requests.push(Request::new(NETFLOWS, query, one));
+        until = from;
+    }
+    requests
+}
+
+#[derive(Deserialize)]
+pub struct Data {
+    meta: Meta,
+    serie_0: Option<Serie>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Meta {
+    #[serde(default)]
+    agg_interval: Option<String>,
+    #[serde(default)]
+    normalization: Option<String>,
+    #[serde(default)]
+    confidence_info: Option<Confidence>,
+}
+
+#[derive(Deserialize)]
+struct Confidence {
+    #[serde(default)]
+    level: Loose,
+}
+
+#[derive(Deserialize)]
+struct Serie {
+    #[serde(default)]
+    timestamps: Vec<Loose>,
+    #[serde(default)]
+    values: Vec<Loose>,
+}
+
+pub fn read(request: &Request, data: Data, received_at: Timestamp) -> Result<Readings, SourceError> {
+    let Some(entity) = request.wanted.entities.first() else { return Ok(Readings::default()) };
+    let unusable = |why: String| {
+        let kind = FactKind::PollFailed { error: why };
+        let source = super::ABOUT.name.to_owned();
+        let fact = Fact { entity: entity.clone(), source, observed_at: received_at, kind };
+        Ok(Readings { observations: Vec::new(), facts: vec![fact] })
+    };
+    if !matches!(data.meta.agg_interval.as_deref(), None | Some("FIFTEEN_MINUTES" | "15m")) {
+        return Err(SourceError::malformed("buckets of another width than the 15 minutes that were asked for"));
+    }
+    if data.meta.normalization.as_deref().is_some_and(|how| how != "MIN0_MAX") {
+        return Err(SourceError::malformed("values scaled in another way than MIN0_MAX"));
+    }
+    let level = data.meta.confidence_info.and_then(|confidence| confidence.level.whole());
+    if level != Some(TRUSTED) {
+        let level = level.map_or_else(|| "unknown".to_owned(), |level| level.to_string());
+        return unusable(format!(
+            "Radar's confidence in its traffic for {entity} is {level}, and only {TRUSTED} is used"
+        ));
+    }
+    let mut buckets = buckets(data.serie_0)?;
+    while buckets.last_key_value().is_some_and(|(at, _)| *at >= request.wanted.until) {
+        buckets.pop_last();
+    }
+    if buckets.last_key_value().is_some_and(|(at, _)| received_at - *at < FINISHED_AFTER) {
+        for _ in 0..UNFINISHED {
+            buckets.pop_last();
+        }
+    }
+    let Some(median) = median(&buckets) else {
+        return unusable(format!("Radar has too little traffic of {entity} to know its usual amount"));
+    };
+    let series =
+        Arc::new(Series { entity: entity.clone(), source: super::ABOUT.name.to_owned(), signal: "netflow".to_owned() });
+    let (Some(first), Some(last)) = (buckets.keys().next().copied(), buckets.keys().last().copied()) else {
+        return Ok(Readings::default());
+    };
+    // A bucket that is missing between others is a gap: unknown, not zero.
+    let all = (0..=(last - first) / STEP).map(|index| first + index * STEP);
+    let observations = all.filter(|at| request.wanted.holds(*at)).map(|observed_at| {
+        let value = buckets.get(&observed_at).copied().flatten().map(|value| value / median);
+        Observation { series: Arc::clone(&series), observed_at, value }
+    });
+    Ok(Readings { observations: observations.collect(), facts: Vec::new() })
+}
+
+fn buckets(serie: Option<Serie>) -> Result<BTreeMap<Timestamp, Option<f64>>, SourceError> {
+    let Serie { timestamps, values } = serie.unwrap_or(Serie { timestamps: Vec::new(), values: Vec::new() });
+    if timestamps.len() != values.len() {
+        return Err(SourceError::malformed("a different number of times and values"));
+    }
+    if timestamps.is_empty() {
+        return Err(SourceError::empty("Radar has no traffic series for this window"));
+    }
+    let mut buckets = BTreeMap::new();
+    for (at, value) in timestamps.iter().zip(&values) {
+        let Some(at) = at.time() else { return Err(SourceError::malformed("a time that cannot be read")) };
+        buckets.insert(at.floor_to(STEP), value.number().and_then(sane));
+    }
+    let span = buckets.keys().last().zip(buckets.keys().next()).map_or(0, |(last, first)| *last - *first);
+    if span > 2 * WEEK {
+        return Err(SourceError::malformed("a longer window than the week that was asked for"));
+    }
+    Ok(buckets)
+}
+
+fn median(buckets: &BTreeMap<Timestamp, Option<f64>>) -> Option<f64> {
+    let mut values: Vec<f64> = buckets.values().copied().flatten().collect();
+    if values.len() < FEWEST {
+        return None;
+    }
+    let middle = values.len() / 2;
+    let (_, median, _) = values.select_nth_unstable_by(middle, f64::total_cmp);
+    Some(*median).filter(|median| *median > 0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Radar;
+    use super::*;
+    use crate::source::{Polled, Purpose};
+
+    fn wanted(hours: i64) -> Wanted {
+        let until = Timestamp::parse("2025-06-06 18:00").unwrap();
+        let entities = vec!["country/IR".parse().unwrap()];
+        Wanted { entities, from: until - hours * HOUR, until, purpose: Purpose::Live }
+    }
+
+    /// A week in which traffic is `scale`, but `last` in its last buckets.
+    fn reply(scale: f64, last: &[&str], level: u32) -> String {
+        let wanted = wanted(2);
+        let count = (WEEK / STEP) as usize;
+        let times: Vec<String> = (0..count).map(|i| format!("\"{}\"", wanted.until - WEEK + i as i64 * STEP)).collect();
+        let values: Vec<String> = (0..count)
+            .map(|i| match i.checked_sub(count - last.len()) {
+                Some(at_end) => format!("\"{}\"", last[at_end]),
+                None => format!("\"{scale}\""),
+            })
+            .collect();
+        format!(
+            r#"{{"success":true,"errors":[],"result":{{"meta":{{"aggInterval":"FIFTEEN_MINUTES","normalization":"MIN0_MAX",
+            "confidenceInfo":{{"level":{level},"annotations":[]}}}},"serie_0":{{"timestamps":[{}],"values":[{}]}}}}}}"#,
+            times.join(","),
+            values.join(",")
+        )
+    }
+
+    fn read_as(body: &str) -> Result<Readings, SourceError> {
+        let wanted = wanted(2);
+        let request = Radar.plan(&wanted, wanted.until, 1).remove(0);
+        Radar.read(&request, body.as_bytes(), wanted.until)
+    }
+
+    fn values(body: &str) -> Vec<Option<f64>> {
+        read_as(body).unwrap().observations.iter().map(|o| o.value).collect()
+    }
+
+    #[test]
+    fn traffic_is_told_as_a_multiple_of_its_own_week_whatever_the_scale() {
+        let last = ["0.8", "0.8", "0.2", "0", "0.4", "0.8", "0.1", "0.1"];
+        let halved = ["0.4", "0.4", "0.1", "0", "0.2", "0.4", "0.05", "0.05"];
+        let expected = [Some(1.0), Some(1.0), Some(0.25), Some(0.0), Some(0.5), Some(1.0)];
+        assert_eq!(values(&reply(0.8, &last, 5)), expected, "without the two newest, which are still filling");
+        assert_eq!(values(&reply(0.4, &halved, 5)), expected, "after a peak elsewhere in the window");
+    }
+
+    #[test]
+    fn a_series_that_radar_does_not_trust_is_left_alone() {
+        let readings = read_as(&reply(0.8, &[], 2)).unwrap();
+        assert!(readings.observations.is_empty());
+        let FactKind::PollFailed { error } = &readings.facts[0].kind else { panic!("{readings:?}") };
+        assert_eq!(error, "Radar's confidence in its traffic for country/IR is 2, and only 5 is used");
+    }
+
+    #[test]
+    fn what_is_no_measurement_is_unknown_and_a_usual_of_nothing_unusable() {
+        let last = ["-1", "x", "0.8", "0.8", "0.8", "0.8"];
+        assert_eq!(values(&reply(0.8, &last, 5))[2..4], [None, None]);
+        assert!(read_as(&reply(0.0, &[], 5)).unwrap().observations.is_empty());
+    }
+
+    #[test]
+    fn a_missing_bucket_is_a_gap() {
+        let body = reply(0.8, &[], 5);
+        let gap = body.replace("\"2025-06-06T16:30:00Z\"", "\"2025-06-06T16:15:00Z\"");
+        assert_eq!(values(&gap)[1..4], [Some(1.0), None, Some(1.0)]);
+    }
+
+    #[test]
+    fn each_week_of_a_backfill_is_asked_for_by_itself() {
+        let wanted = Wanted { purpose: Purpose::Backfill, ..wanted(14 * 24) };
+        let requests = Radar.plan(&wanted, wanted.until, 9);
+        assert_eq!(requests.len(), 2);
+        assert_eq!(requests[0].value_of("dateStart"), Some("2025-05-30T18:00:00Z"));
+        assert_eq!(requests[1].value_of("dateEnd"), Some("2025-05-30T18:00:00Z"));
+    }
+}

@@ -1,0 +1,243 @@
+//! RIPEstat of the RIPE NCC: what to ask. Facts and traps: docs/sources/ripestat.md
+
+pub mod cadence;
+mod country;
+mod envelope;
+mod state;
+
+use super::{About, Polled, Purpose, Readings, Request, Rhythm, SourceError, Wanted};
+use crate::domain::time::{DAY, HOUR, MINUTE};
+use crate::domain::{Asn, Entity, Seconds, Timestamp};
+
+pub const ABOUT: About = About {
+    name: "ripestat",
+    url: "https://stat.ripe.net",
+    url_variable: "LINKDOWN_RIPESTAT_URL",
+    token_variable: None,
+    attribution: "Data: RIPE NCC, RIS and RIPEstat",
+    in_flight: 2,
+    spacing: 1,
+    calls_a_day: Some(1000),
+    refusal: envelope::refusal,
+};
+
+const COUNTRY: &str = "country-routing-stats";
+const STATE: &str = "bgp-state";
+const PEERS: &str = "ris-peer-count";
+
+/// Up to here the five-minute series is asked for; RIPEstat itself coarsens longer windows.
+const FINE_WINDOW: Seconds = 2 * DAY;
+/// States that a backfill asks for, all entities together: 42 are every eight hours of 14 days, for one.
+const PAST_STATES: i64 = 42;
+/// Fewer would not make a normal.
+const FEWEST_PAST_STATES: i64 = 6;
+/// A tick in these minutes of every eighth hour asks for the peers as well: the count is renewed every eight hours, at
+/// 00, 08 and 16 UTC, and a plan remembers nothing.
+const PEERS_DUE: std::ops::Range<Seconds> = 2 * HOUR..2 * HOUR + 15 * MINUTE;
+
+#[derive(Debug)]
+pub struct Ripestat {
+    /// By this the RIPE NCC knows us.
+    app: String,
+}
+
+impl Ripestat {
+    /// `operator`: who runs this; what is no letter, digit, `-` or `_` is left out.
+    pub fn new(operator: &str) -> Self {
+        let known: String =
+            operator.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).take(40).collect();
+        Self { app: if known.is_empty() { "linkdown".to_owned() } else { format!("linkdown-{known}") } }
+    }
+
+    fn request<const N: usize>(&self, call: &str, resource: String, more: [(&str, String); N], w: Wanted) -> Request {
+        let mut request = Request::new(format!("/data/{call}/data.json"), more, w);
+        if !resource.is_empty() {
+            request.query.insert(0, ("resource".to_owned(), resource));
+        }
+        request.query.push(("sourceapp".to_owned(), self.app.clone()));
+        request
+    }
+
+    /// A country's prefixes over the window; or everything that is announced for a network or block, now.
+    fn now(&self, entity: &Entity, wanted: &Wanted) -> Option<Request> {
+        let resource = resource(entity)?;
+        let wanted = wanted.about(std::slice::from_ref(entity));
+        Some(match entity {
+            Entity::Country(_) => {
+                let fine = wanted.until - wanted.from <= FINE_WINDOW;
+                let window = [
+                    ("starttime", wanted.from.unix().to_string()),
+                    ("endtime", wanted.until.unix().to_string()),
+                    ("resolution", if fine { "5m" } else { "1h" }.to_owned()),
+                ];
+                self.request(COUNTRY, resource, window, wanted)
+            }
+            _ => self.request(STATE, resource, [("unix_timestamps", "FALSE".to_owned())], wanted),
+        })
+    }
+
+    /// Who saw a network or block at moments of the window, newest first, all entities by turns.
+    fn past_states(&self, wanted: &Wanted) -> Vec<Request> {
+        let entities: Vec<&Entity> = wanted.entities.iter().filter(|entity| has_state(entity)).collect();
+        let window = wanted.until - wanted.from;
+        if entities.is_empty() || window <= 0 {
+            return Vec::new();
+        }
+        let moments = (PAST_STATES / entities.len() as i64).max(FEWEST_PAST_STATES);
+        let apart = (window / moments / (30 * MINUTE)).max(1) * 30 * MINUTE;
+        let mut requests = Vec::new();
+        let mut at = (wanted.until - 1).floor_to(30 * MINUTE);
+        while at >= wanted.from {
+            for entity in &entities {
+                let one = wanted.about(std::slice::from_ref(*entity)).between(at, at + state::STEP);
+                let moment = [("timestamp", at.unix().to_string()), ("unix_timestamps", "FALSE".to_owned())];
+                requests.extend(resource(entity).map(|resource| self.request(STATE, resource, moment, one)));
+            }
+            at = at - apart;
+        }
+        requests
+    }
+
+    /// How many peers there are to be seen by: the newest three of its eight-hourly values.
+    fn peers(&self, wanted: &Wanted, now: Timestamp) -> Option<Request> {
+        let counted: Vec<Entity> = wanted.entities.iter().filter(|entity| has_state(entity)).cloned().collect();
+        let until = wanted.until.unix().min(now.unix());
+        let window = [("starttime", (until - DAY).to_string()), ("endtime", until.to_string())];
+        (!counted.is_empty()).then(|| self.request(PEERS, String::new(), window, wanted.about(&counted)))
+    }
+}
+
+/// Only small answers are wanted: a country's state of all peers may be hundreds of megabytes.
+fn has_state(entity: &Entity) -> bool {
+    matches!(entity, Entity::Asn(_) | Entity::Prefix(_))
+}
+
+fn resource(entity: &Entity) -> Option<String> {
+    match entity {
+        Entity::Country(code) => Some(code.as_str().to_ascii_lowercase()),
+        Entity::Asn(Asn(number)) => Some(format!("AS{number}")),
+        Entity::Prefix(net) => Some(net.to_string()),
+        Entity::Region(_) | Entity::Site(_) | Entity::Name(_) => None,
+    }
+}
+
+impl Polled for Ripestat {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn covers(&self, entity: &Entity) -> bool {
+        resource(entity).is_some()
+    }
+
+    /// One call an entity, in the order of their urgency; a backfill adds states of the past while the allowance lasts.
+    fn plan(&self, wanted: &Wanted, now: Timestamp, allowance: u32) -> Vec<Request> {
+        let live = wanted.entities.iter().filter_map(|entity| self.now(entity, wanted));
+        let mut requests: Vec<Request> = match wanted.purpose {
+            Purpose::Question => live.collect(),
+            Purpose::Live => {
+                let due = PEERS_DUE.contains(&now.unix().rem_euclid(8 * HOUR));
+                live.chain(self.peers(wanted, now).filter(|_| due)).collect()
+            }
+            Purpose::Backfill => {
+                let countries = wanted.entities.iter().filter(|e| e.country().is_some());
+                let series = countries.filter_map(|entity| self.now(entity, wanted));
+                series.chain(self.peers(wanted, now)).chain(self.past_states(wanted)).collect()
+            }
+        };
+        requests.truncate(allowance as usize);
+        requests
+    }
+
+    fn read(&self, request: &Request, body: &[u8], received_at: Timestamp) -> Result<Readings, SourceError> {
+        match request.path.split('/').nth(2) {
+            Some(COUNTRY) => country::read(request, &envelope::open(COUNTRY, body)?),
+            Some(PEERS) => state::peers(request, &envelope::open(PEERS, body)?),
+            _ => state::read(request, &envelope::open(STATE, body)?, received_at),
+        }
+    }
+
+    /// Both come in answer to a question and are fresh to some minutes.
+    fn rhythm(&self, _signal: &str) -> Rhythm {
+        Rhythm { step: state::STEP, delay: 10 * MINUTE }
+    }
+
+    fn link(&self, entity: &Entity, _from: Timestamp, _until: Timestamp) -> Option<String> {
+        match entity {
+            Entity::Country(code) => Some(format!("https://stat.ripe.net/{code}")),
+            _ => resource(entity).map(|resource| format!("https://stat.ripe.net/{resource}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(entities: &[&str], days: i64, purpose: Purpose) -> Wanted {
+        let until = Timestamp::parse("2025-06-06 18:00").unwrap();
+        let entities = entities.iter().map(|e| e.parse().unwrap()).collect();
+        Wanted { entities, from: until - days * DAY, until, purpose }
+    }
+
+    fn calls(wanted: &Wanted, now: &str, allowance: u32) -> Vec<String> {
+        let shown = |r: &Request| {
+            let call = r.path.split('/').nth(2).unwrap_or_default();
+            let time = r.value_of("timestamp").and_then(|t| t.parse().ok()).map(Timestamp::from_unix);
+            let time = time.map_or_else(String::new, |t| format!(" {t}"));
+            format!("{call} {}{time}", r.value_of("resource").unwrap_or("-"))
+        };
+        let source = Ripestat::new("ops@example.org");
+        source.plan(wanted, Timestamp::parse(now).unwrap(), allowance).iter().map(shown).collect()
+    }
+
+    #[test]
+    fn a_tick_asks_one_call_an_entity_and_the_most_urgent_first() {
+        let w = wanted(&["asn/131279", "country/KP", "site/kcna.kp", "prefix/175.45.176.0/22"], 0, Purpose::Live);
+        let all = ["bgp-state AS131279", "country-routing-stats kp", "bgp-state 175.45.176.0/22"];
+        assert_eq!(calls(&w, "2025-06-06 18:20", 9), all);
+        assert_eq!(calls(&w, "2025-06-06 18:20", 1), &all[..1]);
+    }
+
+    #[test]
+    fn the_peers_are_counted_three_times_a_day() {
+        let w = wanted(&["asn/131279"], 0, Purpose::Live);
+        assert_eq!(calls(&w, "2025-06-06 18:05", 9), ["bgp-state AS131279", "ris-peer-count -"]);
+        let w = wanted(&["country/KP"], 0, Purpose::Live);
+        assert_eq!(calls(&w, "2025-06-06 18:05", 9), ["country-routing-stats kp"]);
+    }
+
+    #[test]
+    fn a_first_backfill_learns_the_normal_from_a_few_dozen_moments() {
+        let w = wanted(&["country/KP", "asn/131279"], 14, Purpose::Backfill);
+        let seen = calls(&w, "2025-06-06 18:00", 999);
+        assert_eq!(seen.len(), 1 + 1 + 42);
+        assert_eq!(seen[..2], ["country-routing-stats kp", "ris-peer-count -"]);
+        assert_eq!(seen[2], "bgp-state AS131279 2025-06-06T17:30:00Z");
+        assert_eq!(seen[3], "bgp-state AS131279 2025-06-06T09:30:00Z");
+    }
+
+    #[test]
+    fn many_networks_share_the_moments_of_a_backfill() {
+        let names: Vec<String> = (1..=12).map(|n| format!("asn/{n}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let seen = calls(&wanted(&names, 14, Purpose::Backfill), "2025-06-06 18:00", 999);
+        assert_eq!(seen.len(), 1 + 12 * 6);
+    }
+
+    #[test]
+    fn we_are_known_by_a_plain_name() {
+        let w = wanted(&["country/KP"], 0, Purpose::Live);
+        let request = Ripestat::new("ops@example.org").plan(&w, w.until, 1).remove(0);
+        assert_eq!(request.value_of("sourceapp"), Some("linkdown-opsexampleorg"));
+        assert_eq!(request.value_of("resolution"), Some("5m"));
+    }
+
+    #[test]
+    fn the_link_leads_to_the_resource() {
+        let link = |e: &str| Ripestat::new("").link(&e.parse().unwrap(), Timestamp::default(), Timestamp::default());
+        assert_eq!(link("country/KP").unwrap(), "https://stat.ripe.net/KP");
+        assert_eq!(link("asn/131279").unwrap(), "https://stat.ripe.net/AS131279");
+        assert_eq!(link("site/kcna.kp"), None);
+    }
+}

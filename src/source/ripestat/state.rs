@@ -1,0 +1,270 @@
+//! `bgp-state`: which RIS peers see a network or block at a moment, and through which neighbours. `ris-peer-count`: how
+//! many peers there are to be seen by.
+
+use crate::domain::time::MINUTE;
+use crate::domain::{Asn, Entity, Fact, FactKind, Observation, Seconds, Series, Timestamp};
+use crate::source::json::Loose;
+use crate::source::{Purpose, Readings, Request, SourceError};
+use ipnet::IpNet;
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// A moment is taken for the five minutes that it lies in.
+pub const STEP: Seconds = 5 * MINUTE;
+/// "Nobody sees it" is believed only of a state this fresh.
+const FRESH: Seconds = 30 * MINUTE;
+/// So many gateways are told of, the best seen ones first: a large network has hundreds.
+const GATEWAYS: usize = 8;
+
+#[derive(Deserialize)]
+pub struct Data {
+    #[serde(default)]
+    timestamp: Loose,
+    #[serde(default)]
+    query_time: Loose,
+    #[serde(default)]
+    latest_time: Loose,
+    bgp_state: Vec<Route>,
+}
+
+#[derive(Deserialize)]
+struct Route {
+    #[serde(default)]
+    target_prefix: String,
+    #[serde(default)]
+    path: Vec<Loose>,
+    /// Collector and address of the peer, `00-192.0.2.1`.
+    #[serde(default)]
+    source_id: String,
+}
+
+pub fn read(request: &Request, data: &Data, received_at: Timestamp) -> Result<Readings, SourceError> {
+    let Some(entity) = request.wanted.entities.first() else { return Ok(Readings::default()) };
+    // The data's own time, never the envelope's: that one only says when the answer was written.
+    let at = [&data.timestamp, &data.query_time, &data.latest_time].into_iter().find_map(Loose::time);
+    let at = at.ok_or_else(|| SourceError::malformed("a state without its time"))?;
+    let due = match request.wanted.purpose {
+        Purpose::Live | Purpose::Question => received_at,
+        Purpose::Backfill => request.wanted.from,
+    };
+    if at - due > FRESH {
+        return Err(SourceError::malformed(format!("a state of {at}, which is yet to come")));
+    }
+    let routes: Vec<&Route> = data.bgp_state.iter().filter(|route| concerns(entity, route)).collect();
+    let peers: BTreeSet<&str> = routes.iter().map(|route| route.source_id.as_str()).collect();
+    if due - at > FRESH && (peers.is_empty() || request.wanted.purpose == Purpose::Backfill) {
+        return Err(SourceError::empty(format!("RIPEstat answered with an old state, of {at}")));
+    }
+    if routes.is_empty() && !data.bgp_state.is_empty() {
+        return Err(SourceError::malformed("a state of other networks than the one that was asked for"));
+    }
+    let source = super::ABOUT.name;
+    let series =
+        Arc::new(Series { entity: entity.clone(), source: source.to_owned(), signal: "visibility".to_owned() });
+    let observed_at = at.floor_to(STEP);
+    let facts = gateways(entity, &routes).into_iter().map(|kind| Fact {
+        entity: entity.clone(),
+        source: source.to_owned(),
+        observed_at,
+        kind,
+    });
+    let value = Some(peers.len() as f64);
+    Ok(Readings { observations: vec![Observation { series, observed_at, value }], facts: facts.collect() })
+}
+
+/// Whether the route is one of the entity's own: a covering block of somebody else does not reach it.
+fn concerns(entity: &Entity, route: &Route) -> bool {
+    let target = || route.target_prefix.parse::<IpNet>().ok();
+    !route.source_id.is_empty()
+        && match entity {
+            Entity::Prefix(net) => target().is_some_and(|target| net.contains(&target)),
+            Entity::Asn(Asn(number)) => {
+                target().is_some() && route.path.last().and_then(Loose::whole).is_none_or(|origin| origin == *number)
+            }
+            _ => false,
+        }
+}
+
+/// The networks next to the origin, learned from the paths: how much is seen through each, and by how many peers.
+fn gateways(entity: &Entity, routes: &[&Route]) -> Vec<FactKind> {
+    let mut seen: BTreeMap<u32, (BTreeSet<&str>, BTreeSet<&str>)> = BTreeMap::new();
+    for route in routes {
+        if let Some(gateway) = before_the_origin(entity, &route.path) {
+            let (prefixes, peers) = seen.entry(gateway).or_default();
+            prefixes.insert(&route.target_prefix);
+            peers.insert(&route.source_id);
+        }
+    }
+    let mut found: Vec<(u32, u32, u32)> =
+        seen.into_iter().map(|(asn, (prefixes, peers))| (peers.len() as u32, prefixes.len() as u32, asn)).collect();
+    found.sort_by(|a, b| b.cmp(a));
+    found.truncate(GATEWAYS);
+    let told = |(peers_seeing, prefixes_seen, asn)| FactKind::Gateway { asn, name: None, prefixes_seen, peers_seeing };
+    found.into_iter().map(told).collect()
+}
+
+/// The hop before the origin; an origin that stands there several times (prepending) counts once. None where the peer
+/// is the origin itself, or where a set stands in the place.
+fn before_the_origin(entity: &Entity, path: &[Loose]) -> Option<u32> {
+    let origin = path.last()?.whole()?;
+    if matches!(entity, Entity::Asn(Asn(own)) if *own != origin) {
+        return None;
+    }
+    path.iter().rev().map(Loose::whole).find(|hop| *hop != Some(origin)).flatten()
+}
+
+#[derive(Deserialize)]
+pub struct PeerCount {
+    peer_count: ByVersion,
+}
+
+#[derive(Deserialize)]
+struct ByVersion {
+    v4: Feeds,
+    #[serde(default)]
+    v6: Feeds,
+}
+
+#[derive(Deserialize, Default)]
+struct Feeds {
+    #[serde(default)]
+    full_feed: Vec<Count>,
+}
+
+#[derive(Deserialize)]
+struct Count {
+    count: Loose,
+    timestamp: Loose,
+}
+
+/// The newest count of peers with a full table: of the version of the address block, and of version 4 for a network.
+pub fn peers(request: &Request, data: &PeerCount) -> Result<Readings, SourceError> {
+    let newest = |feeds: &Feeds| {
+        let counts = feeds.full_feed.iter().filter_map(|c| Some((c.timestamp.time()?, c.count.whole()?)));
+        counts.filter(|(_, total)| *total > 0).max()
+    };
+    let (v4, v6) = (newest(&data.peer_count.v4), newest(&data.peer_count.v6));
+    let facts: Vec<Fact> = request
+        .wanted
+        .entities
+        .iter()
+        .filter_map(|entity| {
+            let (observed_at, total) = if matches!(entity, Entity::Prefix(IpNet::V6(_))) { v6 } else { v4 }?;
+            let source = super::ABOUT.name.to_owned();
+            Some(Fact { entity: entity.clone(), source, observed_at, kind: FactKind::Peers { total } })
+        })
+        .collect();
+    if facts.is_empty() {
+        return Err(SourceError::empty("RIPEstat has no count of its peers"));
+    }
+    Ok(Readings { observations: Vec::new(), facts })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{PEERS, Ripestat, STATE};
+    use super::*;
+    use crate::source::{Polled, Wanted};
+
+    fn read_as(entity: &str, purpose: Purpose, state: &str) -> Result<Readings, SourceError> {
+        let until = Timestamp::parse("2025-06-06 17:35").unwrap();
+        let wanted = Wanted { entities: vec![entity.parse().unwrap()], from: until - 7200, until, purpose };
+        let source = Ripestat::new("");
+        let plan = source.plan(&wanted, until, 99);
+        let request = plan.iter().find(|r| r.path.contains(STATE)).unwrap();
+        let data = format!(r#"{{"resource":"131279","timestamp":"2025-06-06T17:32:10","bgp_state":{state}}}"#);
+        source.read(request, envelope(STATE, &data).as_bytes(), until)
+    }
+
+    fn envelope(call: &str, data: &str) -> String {
+        format!(
+            r#"{{"messages":[],"status":"ok","status_code":200,"data_call_name":"{call}","time":"2025-06-06T21:00:00.1","data":{data}}}"#
+        )
+    }
+
+    fn route(prefix: &str, path: &str, peer: &str) -> String {
+        format!(r#"{{"target_prefix":"{prefix}","path":{path},"community":[],"source_id":"{peer}"}}"#)
+    }
+
+    fn gateways_of(readings: &Readings) -> Vec<(u32, u32, u32)> {
+        let row = |fact: &Fact| match fact.kind {
+            FactKind::Gateway { asn, prefixes_seen, peers_seeing, .. } => (asn, prefixes_seen, peers_seeing),
+            _ => panic!("{fact:?}"),
+        };
+        readings.facts.iter().map(row).collect()
+    }
+
+    #[test]
+    fn a_peer_counts_once_and_its_paths_teach_the_gateways() {
+        let state = [
+            route("175.45.176.0/24", "[64496,64500,4837,131279]", "00-192.0.2.1"),
+            route("175.45.177.0/24", r#"["64496","4837","131279","131279"]"#, "00-192.0.2.1"),
+            route("175.45.176.0/24", "[64497,20485,131279,131279,131279]", "01-192.0.2.2"),
+            route("175.45.177.0/24", "[64498,4837,131279]", "03-2001:db8::1"),
+            route("175.45.178.0/24", "[131279]", "04-192.0.2.4"),
+            route("175.45.178.0/24", r#"[64496,"{64512}",131279]"#, "04-192.0.2.4"),
+        ];
+        let readings = read_as("asn/131279", Purpose::Live, &format!("[{}]", state.join(","))).unwrap();
+        assert_eq!(readings.observations.len(), 1);
+        assert_eq!(readings.observations[0].value, Some(4.0));
+        assert_eq!(readings.observations[0].observed_at.to_string(), "2025-06-06T17:30:00Z");
+        assert_eq!(gateways_of(&readings), [(4837, 2, 2), (20485, 1, 1)]);
+    }
+
+    #[test]
+    fn only_routes_inside_the_block_speak_of_it() {
+        let state = [
+            route("175.45.176.0/24", "[4837,131279]", "00-192.0.2.1"),
+            route("175.45.176.0/20", "[4837,64500]", "01-192.0.2.2"),
+            route("0.0.0.0/0", "[4837]", "02-192.0.2.3"),
+        ];
+        let readings = read_as("prefix/175.45.176.0/22", Purpose::Live, &format!("[{}]", state.join(","))).unwrap();
+        assert_eq!(readings.observations[0].value, Some(1.0));
+    }
+
+    #[test]
+    fn nobody_seeing_it_is_a_zero_only_while_the_state_is_fresh() {
+        let fresh = read_as("asn/131279", Purpose::Live, "[]").unwrap();
+        assert_eq!(fresh.observations[0].value, Some(0.0));
+
+        let source = Ripestat::new("");
+        let later = Timestamp::parse("2025-06-06 18:05").unwrap();
+        let entities = vec!["asn/131279".parse().unwrap()];
+        let wanted = Wanted { entities, from: later - 7200, until: later, purpose: Purpose::Live };
+        let request = source.plan(&wanted, later, 1).remove(0);
+        let read = |state: &str| {
+            let data = format!(r#"{{"timestamp":"2025-06-06T17:32:10","bgp_state":{state}}}"#);
+            source.read(&request, envelope(STATE, &data).as_bytes(), later)
+        };
+        let error = read("[]").unwrap_err().to_string();
+        assert_eq!(error, "sent no data: RIPEstat answered with an old state, of 2025-06-06T17:32:10Z");
+        let seen = read(&format!("[{}]", route("175.45.176.0/24", "[4837,131279]", "00-192.0.2.1"))).unwrap();
+        assert_eq!(seen.observations[0].observed_at.to_string(), "2025-06-06T17:30:00Z", "at its own time");
+    }
+
+    #[test]
+    fn a_state_of_the_past_must_be_the_one_that_was_asked_for() {
+        let seen = read_as("asn/131279", Purpose::Backfill, "[]").unwrap();
+        assert_eq!(seen.observations[0].value, Some(0.0));
+        let error = read_as("asn/64500", Purpose::Live, &format!("[{}]", route("192.0.2.0/24", "[1,2]", "00-a")));
+        assert!(error.unwrap_err().to_string().contains("other networks"));
+    }
+
+    #[test]
+    fn the_peers_are_the_newest_count_of_full_tables() {
+        let until = Timestamp::parse("2025-06-06 18:05").unwrap();
+        let entities = vec!["asn/131279".parse().unwrap(), "prefix/2001:db8::/32".parse().unwrap()];
+        let wanted = Wanted { entities, from: until - 7200, until, purpose: Purpose::Live };
+        let source = Ripestat::new("");
+        let plan = source.plan(&wanted, until, 99);
+        let request = plan.iter().find(|r| r.path.contains(PEERS)).unwrap();
+        let data = r#"{"peer_count":{"v4":{"total":[{"count":900,"timestamp":"2025-06-06T16:00:00"}],
+            "full_feed":[{"count":352,"timestamp":"2025-06-06T16:00:00"},{"count":350,"timestamp":"2025-06-06T08:00:00"}]},
+            "v6":{"total":[],"full_feed":[]}}}"#;
+        let facts = source.read(request, envelope(PEERS, data).as_bytes(), until).unwrap().facts;
+        assert_eq!(facts.len(), 1, "nothing is known of version 6");
+        assert_eq!(facts[0].kind, FactKind::Peers { total: 352 });
+        assert_eq!(facts[0].observed_at.to_string(), "2025-06-06T16:00:00Z");
+    }
+}
