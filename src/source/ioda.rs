@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 pub const ABOUT: About = About {
     name: "ioda",
+    title: "IODA",
     url: "https://api.ioda.inetintel.cc.gatech.edu/v2",
     url_variable: "LINKDOWN_IODA_URL",
     token_variable: None,

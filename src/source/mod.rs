@@ -3,13 +3,17 @@
 
 pub mod backoff;
 pub mod error;
+pub mod feed;
 pub mod http;
 pub mod ioda;
 pub mod json;
+mod links;
+pub mod past;
 pub mod radar;
 pub mod ripestat;
 
 pub use error::SourceError;
+pub use links::links;
 
 use crate::domain::{Entity, Fact, Observation, Seconds, Timestamp};
 use std::fmt;
@@ -32,6 +36,8 @@ pub struct Settings {
 pub struct About {
     /// The word for it in config, tables and chat.
     pub name: &'static str,
+    /// The name that a reader knows.
+    pub title: &'static str,
     /// Base address, without a slash at its end.
     pub url: &'static str,
     /// The environment variable that puts another base address in its place.

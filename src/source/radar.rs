@@ -14,6 +14,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 pub const ABOUT: About = About {
     name: "radar",
+    title: "Radar",
     url: "https://api.cloudflare.com/client/v4",
     url_variable: "LINKDOWN_RADAR_URL",
     token_variable: Some(TOKEN),

@@ -11,6 +11,7 @@ use crate::domain::{Asn, Entity, Seconds, Timestamp};
 
 pub const ABOUT: About = About {
     name: "ripestat",
+    title: "RIPEstat",
     url: "https://stat.ripe.net",
     url_variable: "LINKDOWN_RIPESTAT_URL",
     token_variable: None,

@@ -1,0 +1,82 @@
+//! A card as plain text for a terminal or a pipe.
+
+use super::card::{Card, Row};
+
+const INDENT: &str = "   ";
+/// Labels line up with the layers: `Gateways` is the longest that is common.
+const LABEL: usize = 10;
+
+pub fn text(card: &Card) -> String {
+    let mut lines = vec![card.title.clone()];
+    lines.extend(card.lead.iter().map(|lead| format!("{INDENT}{lead}")));
+    lines.extend(table(&card.rows));
+    let label = card.notes.iter().map(|note| width(&note.label) + 2).max().unwrap_or(0).max(LABEL);
+    for note in &card.notes {
+        for (i, line) in note.text.lines().enumerate() {
+            let name = if i == 0 { note.label.as_str() } else { "" };
+            lines.push(format!("{INDENT}{}{line}", padded(name, label)));
+        }
+    }
+    if !card.links.is_empty() {
+        let shown: Vec<String> = card.links.iter().map(|link| format!("{} {}", link.label, link.url)).collect();
+        for (i, link) in shown.iter().enumerate() {
+            lines.push(format!("{INDENT}{}{link}", padded(if i == 0 { "Check" } else { "" }, label)));
+        }
+    }
+    lines.extend(card.foot.iter().map(|foot| format!("{INDENT}{foot}")));
+    lines.join("\n")
+}
+
+fn table(rows: &[Row]) -> Vec<String> {
+    let column = |of: fn(&Row) -> &str| rows.iter().map(|row| width(of(row))).max().unwrap_or(0);
+    let layer = column(|row| &row.layer).max(LABEL - 2);
+    let widths = [layer, column(|row| &row.measured), column(|row| &row.source), column(|row| &row.normal)];
+    rows.iter()
+        .map(|row| {
+            let cells = [&row.layer, &row.measured, &row.source, &row.normal];
+            let line: String = cells.iter().zip(widths).map(|(cell, width)| padded(cell, width + 2)).collect();
+            format!("{INDENT}{line}{}", row.at).trim_end().to_owned()
+        })
+        .collect()
+}
+
+fn padded(text: &str, to: usize) -> String {
+    format!("{text}{}", " ".repeat(to.saturating_sub(width(text))))
+}
+
+/// Columns on a terminal: the marks are two wide, everything else that is written here is one.
+fn width(text: &str) -> usize {
+    text.chars().map(|c| if ('\u{1f000}'..='\u{1faff}').contains(&c) || c == '⚪' { 2 } else { 1 }).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::card::{Link, Note};
+
+    #[test]
+    fn a_card_lines_up_in_columns() {
+        let row = |layer: &str, measured: &str, source: &str| Row {
+            layer: layer.into(),
+            measured: measured.into(),
+            source: source.into(),
+            normal: "normal 4".into(),
+            at: "19:20 UTC".into(),
+        };
+        let card = Card {
+            title: "🔴 North Korea is down".into(),
+            rows: vec![row("routing", "0 of 4 blocks announced", "IODA BGP"), row("", "0 of 4 blocks answer", "IODA probing")],
+            notes: vec![Note { label: "Sure".into(), text: "high\nvery".into() }],
+            links: vec![Link { label: "IODA".into(), url: "https://example.org".into() }],
+            ..Card::default()
+        };
+        insta::assert_snapshot!(text(&card), @r"
+        🔴 North Korea is down
+           routing   0 of 4 blocks announced  IODA BGP      normal 4  19:20 UTC
+                     0 of 4 blocks answer     IODA probing  normal 4  19:20 UTC
+           Sure      high
+                     very
+           Check     IODA https://example.org
+        ");
+    }
+}

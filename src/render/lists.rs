@@ -1,0 +1,139 @@
+//! Lists: the watchlist, the history of incidents, the sources, help.
+
+use super::card::{Card, Note, Row};
+use super::words::{day_and_time, duration, tame};
+use crate::domain::lookup::display_name;
+use crate::domain::{Entity, Phase, Timestamp, Verdict};
+use chrono_tz::Tz;
+
+/// A line of the watchlist.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    pub entity: Entity,
+    pub verdict: Verdict,
+    pub part_of: Option<Entity>,
+    pub since: Option<Timestamp>,
+}
+
+pub fn mark(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Up => "🟢",
+        Verdict::Suspected => "🟠",
+        Verdict::Down => "🔴",
+        Verdict::Returning => "🟡",
+        Verdict::Unknown => "⚪",
+    }
+}
+
+pub fn watchlist(watched: &[Watched], now: Timestamp) -> Card {
+    let mut card = Card::titled(format!("{} watched", super::words::plural(watched.len() as u64, "entity", "entities")));
+    card.rows = watched
+        .iter()
+        .map(|entry| Row {
+            layer: mark(entry.verdict).to_owned(),
+            measured: display_name(&entry.entity),
+            source: entry.entity.to_string(),
+            normal: entry.part_of.as_ref().map(|whole| format!("part of {}", display_name(whole))).unwrap_or_default(),
+            at: entry.since.map(|since| format!("for {}", duration(now - since))).unwrap_or_default(),
+        })
+        .collect();
+    card
+}
+
+/// A line of the history.
+#[derive(Clone, Debug)]
+pub struct Past {
+    pub id: i64,
+    pub entity: Entity,
+    pub phase: Phase,
+    pub started_at: Timestamp,
+    pub ended_at: Option<Timestamp>,
+    pub zone: Tz,
+}
+
+pub fn history(about: &str, past: &[Past], now: Timestamp) -> Card {
+    if past.is_empty() {
+        return Card::titled(format!("No incident of {about} is on record."));
+    }
+    let mut card = Card::titled(format!("Incidents of {about}, newest first"));
+    card.rows = past
+        .iter()
+        .map(|incident| {
+            let (mark, said) = match (incident.phase, incident.ended_at) {
+                (Phase::Retracted, _) => ("⚪", "taken back".to_owned()),
+                (Phase::Recovered, Some(end)) => ("🟢", format!("down {}", duration(end - incident.started_at))),
+                (Phase::Suspected, _) => ("🟠", "suspected".to_owned()),
+                (phase, _) => ("🔴", format!("{phase} for {}", duration(now - incident.started_at))),
+            };
+            Row {
+                layer: mark.to_owned(),
+                measured: format!("{} · {said}", display_name(&incident.entity)),
+                source: day_and_time(incident.started_at, incident.zone, now),
+                normal: format!("incident {}", incident.id),
+                at: String::new(),
+            }
+        })
+        .collect();
+    card
+}
+
+/// How a source is doing.
+#[derive(Clone, Debug, Default)]
+pub struct SourceLine {
+    pub name: String,
+    /// `off: no token` and the like.
+    pub off: Option<String>,
+    pub last_success: Option<Timestamp>,
+    pub newest_bin: Option<Timestamp>,
+    pub error: Option<String>,
+    pub backing_off_until: Option<Timestamp>,
+    /// Calls of today, and how many there may be.
+    pub calls: Option<(u32, u32)>,
+    pub schedule: String,
+}
+
+pub fn sources(lines: &[SourceLine], now: Timestamp) -> Card {
+    let mut card = Card::titled("Sources");
+    card.notes = lines.iter().map(|line| Note { label: line.name.clone(), text: source_line(line, now) }).collect();
+    card
+}
+
+/// `fine: newest value 24 min old, asked 2 min ago, 312 of 1,000 calls today`.
+pub fn source_line(line: &SourceLine, now: Timestamp) -> String {
+    if let Some(why) = &line.off {
+        return format!("off: {why}");
+    }
+    let mut said = Vec::new();
+    match (&line.error, line.last_success) {
+        (Some(error), _) => said.push(format!("in trouble: {}", tame(error, 200))),
+        (None, Some(_)) => said.push("fine".to_owned()),
+        (None, None) => said.push("not asked yet".to_owned()),
+    }
+    if let Some(newest) = line.newest_bin {
+        said.push(format!("newest value {} old", duration(now - newest)));
+    }
+    if let Some(success) = line.last_success {
+        said.push(format!("last answered {} ago", duration(now - success)));
+    }
+    if let Some(until) = line.backing_off_until.filter(|until| *until > now) {
+        said.push(format!("trying again in {}", duration(until - now)));
+    }
+    if let Some((used, most)) = line.calls {
+        said.push(format!("{used} of {most} calls today"));
+    }
+    said.push(format!("schedule {}", line.schedule));
+    said.join(", ")
+}
+
+/// One command in `/help`.
+#[derive(Clone, Copy, Debug)]
+pub struct HelpLine {
+    pub usage: &'static str,
+    pub what: &'static str,
+}
+
+pub fn help(lines: &[HelpLine]) -> Card {
+    let mut card = Card::titled("Commands");
+    card.notes = lines.iter().map(|line| Note { label: line.usage.to_owned(), text: line.what.to_owned() }).collect();
+    card
+}

@@ -1,0 +1,155 @@
+//! How a signal is said: its unit, its source's name, its value against its normal.
+
+use super::card::Row;
+use super::words::{duration, number, percent, utc_time};
+use crate::domain::{Assessment, Entity, Evidence, FactKind, Reading, Timestamp, Unknown};
+use crate::domain::lookup::display_name;
+
+/// In what a signal is counted.
+enum Unit {
+    /// `0 of 4 blocks announced`: things, and what they do.
+    Count(&'static str),
+    /// `seen by 0 of 352 RIS peers`.
+    SeenBy(&'static str),
+    /// `12 % of normal`, for series without a unit that a reader knows.
+    Share(&'static str),
+}
+
+fn unit(source: &str, signal: &str) -> Unit {
+    match (source, signal) {
+        (_, "bgp") => Unit::Count("blocks announced"),
+        (_, "ping-slash24") => Unit::Count("blocks answer"),
+        (_, "prefixes") => Unit::Count("prefixes announced"),
+        ("ripestat", "visibility") => Unit::SeenBy("RIS peers"),
+        (_, "merit-nt") => Unit::Share("telescope noise"),
+        (_, "gtr") => Unit::Share("Google traffic"),
+        (_, "netflow") => Unit::Share("traffic"),
+        ("probe", "dns") => Unit::Count("name servers answer"),
+        ("probe", "http") => Unit::Count("sites answer"),
+        ("probe", "mail") => Unit::Count("mail hosts answer"),
+        _ => Unit::Share(""),
+    }
+}
+
+/// The name under which a reader knows the source of a signal.
+pub fn source_name(source: &str, signal: &str) -> String {
+    match (source, signal) {
+        ("ioda", "bgp") => "IODA BGP".to_owned(),
+        ("ioda", "ping-slash24") => "IODA probing".to_owned(),
+        ("ioda", "merit-nt") => "IODA telescope".to_owned(),
+        ("ioda", "gtr") => "IODA Google traffic".to_owned(),
+        ("ripestat", "visibility") => "RIPE RIS".to_owned(),
+        ("ripestat", _) => "RIPEstat".to_owned(),
+        ("radar", _) => "Cloudflare Radar".to_owned(),
+        ("probe", _) => "own probes".to_owned(),
+        _ => format!("{source} {signal}"),
+    }
+}
+
+/// `0 of 4 blocks announced`, `traffic at 12 % of normal`.
+pub fn measured(assessment: &Assessment, ris_peers: Option<u32>) -> String {
+    let series = &assessment.series;
+    let Some(value) = assessment.value else {
+        return "no value".to_owned();
+    };
+    match (unit(&series.source, &series.signal), assessment.normal) {
+        // A share of targets is not a count of them.
+        (Unit::Count(what), Some(normal)) if series.source != "probe" || normal > 1.0 || value > 1.0 => {
+            format!("{} of {} {what}", number(value), number(normal.round()))
+        }
+        (Unit::Count(what), None) if series.source != "probe" => format!("{} {what}", number(value)),
+        (Unit::Count(what), _) => format!("{} of {what}", percent(value)).replace(" answer", "")+ " answer",
+        (Unit::SeenBy(whom), normal) => match ris_peers.map(f64::from).or(normal.map(f64::round)) {
+            // Full-feed peers are fewer than all peers: never "360 of 352".
+            Some(all) if all >= value => format!("seen by {} of {} {whom}", number(value), number(all)),
+            _ => format!("seen by {} {whom}", number(value)),
+        },
+        (Unit::Share(what), Some(normal)) if normal > 0.0 => {
+            let name = if what.is_empty() { series.signal.as_str() } else { what };
+            format!("{name} at {} of normal", percent(value / normal))
+        }
+        (Unit::Share(what), _) => {
+            let name = if what.is_empty() { series.signal.as_str() } else { what };
+            format!("{name} {}", number(value))
+        }
+    }
+}
+
+/// Why a signal says nothing, in words.
+pub fn why_unknown(why: Unknown, age: i64) -> String {
+    match why {
+        Unknown::NoNormal => "its normal is not known yet".to_owned(),
+        Unknown::NormalIsNothing => "its normal is nothing here".to_owned(),
+        Unknown::Stale => format!("newest value {} old", duration(age)),
+        Unknown::SourceFault => "the source itself is in trouble".to_owned(),
+        Unknown::Uplink => "our own line is in doubt".to_owned(),
+    }
+}
+
+/// The rows of a card: what is known, layer by layer; and the sentences about what is not.
+pub fn rows(evidence: &Evidence, now: Timestamp) -> (Vec<Row>, Vec<String>) {
+    let ris_peers = evidence.facts.iter().rev().find_map(|fact| match fact.kind {
+        FactKind::Peers { total } => Some(total),
+        _ => None,
+    });
+    let (mut rows, mut unknown, mut last_layer) = (Vec::new(), Vec::new(), None);
+    for assessment in &evidence.assessments {
+        let series = &assessment.series;
+        let name = of_part(&evidence.entity, &series.entity, source_name(&series.source, &series.signal));
+        if let Reading::Unknown { why } = assessment.reading {
+            unknown.push(format!("{} ({name}): {}", assessment.layer, why_unknown(why, now - assessment.observed_at)));
+            continue;
+        }
+        rows.push(Row {
+            layer: if last_layer == Some(assessment.layer) { String::new() } else { assessment.layer.to_string() },
+            measured: measured(assessment, ris_peers),
+            source: name,
+            normal: assessment.normal.map(|n| format!("normal {}", number(n))).unwrap_or_default(),
+            at: utc_time(assessment.observed_at),
+        });
+        last_layer = Some(assessment.layer);
+    }
+    (rows, unknown)
+}
+
+/// A value measured on a part says of which.
+fn of_part(whole: &Entity, measured_on: &Entity, source: String) -> String {
+    if whole == measured_on { source } else { format!("{source}, {}", display_name(measured_on)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Layer, Series};
+    use std::sync::Arc;
+
+    fn said(source: &str, signal: &str, value: f64, normal: f64) -> String {
+        let series = Series { entity: "country/KP".parse().unwrap(), source: source.into(), signal: signal.into() };
+        let at = Timestamp::from_unix(0);
+        let assessment = Assessment {
+            layer: Layer::Routing,
+            series: Arc::new(series),
+            reading: Reading::Low,
+            value: Some(value),
+            normal: Some(normal),
+            observed_at: at,
+            step: 300,
+            low_since: None,
+            back_since: None,
+            weight: 0.0,
+        };
+        measured(&assessment, Some(352))
+    }
+
+    #[test]
+    fn every_signal_is_said_in_its_own_unit() {
+        assert_eq!(said("ioda", "bgp", 0.0, 4.0), "0 of 4 blocks announced");
+        assert_eq!(said("ioda", "ping-slash24", 1.0, 3.8), "1 of 4 blocks answer");
+        assert_eq!(said("ripestat", "visibility", 0.0, 349.0), "seen by 0 of 352 RIS peers");
+        assert_eq!(said("ripestat", "visibility", 360.0, 349.0), "seen by 360 RIS peers");
+        assert_eq!(said("radar", "netflow", 0.12, 1.0), "traffic at 12 % of normal");
+        assert_eq!(said("probe", "http", 0.0, 5.0), "0 of 5 sites answer");
+        assert_eq!(said("probe", "http", 0.4, 0.97), "40 % of sites answer");
+        assert_eq!(said("ip-observatory", "connectivity", 3.0, 97.0), "connectivity at 3 % of normal");
+    }
+}

@@ -1,0 +1,148 @@
+//! A polled source as it is run here: where it is asked, when, how often, and what came of asking.
+
+use super::http::{Base, Http};
+use super::{Polled, Readings, Request, SourceError, Wanted};
+use crate::clock::{Busy, Clock};
+use crate::domain::{Entity, Fact, FactKind, Seconds, Timestamp};
+use crate::schedule::Schedule;
+use std::sync::Arc;
+
+/// A source with all that running it takes.
+#[derive(Clone, Debug)]
+pub struct Feed {
+    pub source: Arc<dyn Polled>,
+    pub http: Http,
+    /// Where it is asked; `None` while it is off.
+    pub base: Option<Arc<Base>>,
+    /// Why it rests, where it does: switched off, no token.
+    pub off: Option<String>,
+    pub schedule: Schedule,
+    /// Up to so many seconds are waited at random after each firing.
+    pub jitter: Seconds,
+    /// Polled only to see whether the source itself is ill; never told of.
+    pub controls: Vec<Entity>,
+    pub calls_a_day: Option<u32>,
+}
+
+/// What came of some requests.
+#[derive(Debug, Default)]
+pub struct Answer {
+    pub readings: Readings,
+    /// Requests that were answered with something that could be read.
+    pub answered: usize,
+    pub failures: Vec<Failure>,
+}
+
+/// A request that brought nothing, and whom it was about.
+#[derive(Debug)]
+pub struct Failure {
+    pub entities: Vec<Entity>,
+    pub error: SourceError,
+}
+
+/// Before a request is tried a second time within the same tick.
+const SECOND_TRY_AFTER: Seconds = 3;
+
+impl Feed {
+    pub fn name(&self) -> &'static str {
+        self.source.name()
+    }
+
+    /// Asks all of it, one request after the other. What was not asked any more, because the source wants to be left
+    /// alone, is among the failures.
+    pub async fn ask(&self, requests: &[Request], clock: &Clock, busy: &mut Busy) -> Answer {
+        let mut answer = Answer::default();
+        let Some(base) = &self.base else { return answer };
+        for (i, request) in requests.iter().enumerate() {
+            match self.ask_one(base, request, clock, busy).await {
+                Ok(readings) => {
+                    answer.answered += 1;
+                    answer.readings.observations.extend(readings.observations);
+                    answer.readings.facts.extend(readings.facts);
+                }
+                Err(error) => {
+                    let leave_alone = wants_to_be_left_alone(&error);
+                    let unasked = if leave_alone { &requests[i + 1..] } else { &[] };
+                    for request in [request].into_iter().chain(unasked) {
+                        answer.failures.push(Failure {
+                            entities: request.wanted.entities.clone(),
+                            error: error.clone(),
+                        });
+                    }
+                    if leave_alone {
+                        break;
+                    }
+                }
+            }
+        }
+        answer
+    }
+
+    async fn ask_one(
+        &self,
+        base: &Base,
+        request: &Request,
+        clock: &Clock,
+        busy: &mut Busy,
+    ) -> Result<Readings, SourceError> {
+        let first = self.attempt(base, request, clock, busy).await;
+        match first {
+            Err(error) if error.is_worth_retrying() && !wants_to_be_left_alone(&error) => {
+                *busy = clock.sleep(SECOND_TRY_AFTER, std::mem::take(busy)).await;
+                self.attempt(base, request, clock, busy).await
+            }
+            other => other,
+        }
+    }
+
+    async fn attempt(
+        &self,
+        base: &Base,
+        request: &Request,
+        clock: &Clock,
+        busy: &mut Busy,
+    ) -> Result<Readings, SourceError> {
+        let body = self.http.get(base, request, busy).await?;
+        self.source.read(request, &body, clock.now())
+    }
+
+    /// What of the entities the source knows, those of the config and the controls.
+    pub fn covered<'a>(&'a self, watched: impl Iterator<Item = &'a Entity>) -> Vec<Entity> {
+        let mut covered: Vec<Entity> = Vec::new();
+        for entity in watched.chain(&self.controls) {
+            if self.source.covers(entity) && !covered.contains(entity) {
+                covered.push(entity.clone());
+            }
+        }
+        covered
+    }
+
+    pub fn wanted(&self, entities: Vec<Entity>, from: Timestamp, until: Timestamp, purpose: super::Purpose) -> Wanted {
+        Wanted { entities, from, until, purpose }
+    }
+}
+
+impl Answer {
+    /// The failures as facts: from here on the signals of these entities are unknown.
+    pub fn failed_facts(&self, source: &str, at: Timestamp) -> Vec<Fact> {
+        let mut facts: Vec<Fact> = Vec::new();
+        for failure in &self.failures {
+            for entity in &failure.entities {
+                if facts.iter().all(|fact| fact.entity != *entity) {
+                    let kind = FactKind::PollFailed { error: failure.error.to_string() };
+                    facts.push(Fact { entity: entity.clone(), source: source.to_owned(), observed_at: at, kind });
+                }
+            }
+        }
+        facts
+    }
+
+    /// Whether the source gave nothing at all.
+    pub fn is_a_failure(&self) -> bool {
+        self.answered == 0 && !self.failures.is_empty()
+    }
+}
+
+fn wants_to_be_left_alone(error: &SourceError) -> bool {
+    matches!(error, SourceError::RateLimited { .. }) || error.is_final()
+}
