@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod detect;
 pub mod domain;
+pub mod replay;
 pub mod schedule;
 pub mod source;
 pub mod store;

@@ -1,6 +1,8 @@
 //! Who tells us. A polled source is pure: what to ask ([`Polled::plan`]) and how to read the answer ([`Polled::read`]);
 //! `http` alone talks to the world, and only `source/*` knows an API's JSON.
 
+pub mod recorded;
+
 use crate::domain::{Entity, Fact, Observation, Seconds, Timestamp};
 use std::fmt;
 
