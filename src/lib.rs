@@ -8,6 +8,7 @@ pub mod config;
 pub mod detect;
 pub mod domain;
 pub mod render;
+pub mod replay;
 pub mod schedule;
 pub mod source;
 pub mod steps;

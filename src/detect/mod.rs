@@ -1,30 +1,31 @@
 //! From batches to transitions. Pure: no I/O, no clock, no async; the same batches in the same order give the same
 //! transitions, whenever and however often they are asked.
+//!
+//! [`signal`] sums up the evidence of one series against its [`baseline`]; [`trust`] asks whether it is the source or
+//! our own uplink; [`verdict`] weighs an entity's witnesses together; [`lifecycle`] makes an incident of it.
 
-use crate::domain::{Batch, Entity, Evidence, Timestamp, Transition};
-use serde::{Deserialize, Serialize};
+mod baseline;
+mod lifecycle;
+mod signal;
+mod state;
+mod trust;
+mod verdict;
 
-/// All that the detector knows: a function of the batches it was given, in their order.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct State {}
+pub use state::{Change, State};
 
-/// What a batch changes. It is laid over the state with [`State::apply`], once the store has committed the batch.
-#[derive(Debug, Default)]
-pub struct Change {}
+use crate::domain::{Batch, Transition};
+use state::Draft;
 
 /// Takes the next batch and says what changed. Costs in proportion to the batch, not to the state.
-pub fn advance(_state: &State, _batch: &Batch) -> (Change, Vec<Transition>) {
-    (Change {}, Vec::new())
+pub fn advance(state: &State, batch: &Batch) -> (Change, Vec<Transition>) {
+    let mut draft = Draft::new(state, batch);
+    draft.take_facts();
+    draft.take_controls();
+    draft.take_observations();
+    draft.look_for_faults();
+    let transitions = draft.decide();
+    (draft.finish(), transitions)
 }
 
-impl State {
-    /// Of checkpoints: one written with another number is not read.
-    pub const FORMAT: u32 = 1;
-
-    pub fn apply(&mut self, _change: Change) {}
-
-    /// How the entity stands, as of the newest batch; `now` only decides what is stale.
-    pub fn evidence(&self, _entity: &Entity, _now: Timestamp) -> Option<Evidence> {
-        None
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -67,7 +67,7 @@ pub struct Assessment {
     pub step: Seconds,
     /// When this signal fell (start of the first low bin), while it is low.
     pub low_since: Option<Timestamp>,
-    /// When it came back (start of the first normal bin after a low one), until the incident is over.
+    /// When it last came back (start of the first normal bin after low ones); it may have been another outage's end.
     pub back_since: Option<Timestamp>,
     /// Accumulated evidence for an outage, in natural-log units; negative speaks for "up".
     pub weight: f64,

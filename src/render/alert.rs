@@ -90,7 +90,7 @@ fn recovered(card: &mut Card, alert: &Alert<'_>) {
     if let Some(order) = worst.clone().next().and_then(order_of_fall) {
         card.note("Fell", order);
     }
-    if let Some(order) = order_of_return(&transition.evidence) {
+    if let Some(order) = order_of_return(&transition.evidence, transition.started_at) {
         card.note("Returned", order);
     }
     let silent: Vec<String> = Layer::ALL

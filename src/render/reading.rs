@@ -140,7 +140,8 @@ pub fn order_of_fall(evidence: &Evidence) -> Option<String> {
     in_order(evidence.assessments.iter().filter_map(|a| Some((a.low_since?, a.layer))))
 }
 
-/// In which order the layers came back.
-pub fn order_of_return(evidence: &Evidence) -> Option<String> {
-    in_order(evidence.assessments.iter().filter_map(|a| Some((a.back_since?, a.layer))))
+/// In which order the layers came back from an outage that began at `started_at`.
+pub fn order_of_return(evidence: &Evidence, started_at: Timestamp) -> Option<String> {
+    let back = |a: &crate::domain::Assessment| Some((a.back_since.filter(|back| *back > started_at)?, a.layer));
+    in_order(evidence.assessments.iter().filter_map(back))
 }

@@ -10,6 +10,7 @@ pub mod json;
 mod links;
 pub mod past;
 pub mod radar;
+pub mod recorded;
 pub mod ripestat;
 
 pub use error::SourceError;

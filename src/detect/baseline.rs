@@ -1,0 +1,232 @@
+//! What is normal for a series at an hour of the day, and how far its usual days stray from that.
+//!
+//! Learned from hourly medians taken while nothing was wrong, so that one bad hour, burst or holiday moves nothing.
+
+use crate::domain::Seconds;
+use crate::domain::time::HOUR;
+use serde::{Deserialize, Serialize};
+
+/// Hours kept: three weeks hold every weekday three times, which is what a median needs to outvote one odd day.
+const KEPT_HOURS: usize = 21 * 24;
+/// Hours needed before anything is called normal: about a day of backfill.
+const ENOUGH_HOURS: usize = 22;
+/// A shortfall that one must reckon with before many days were seen: what knows the hour of the day (by the share
+/// `RHYTHM_SHORTFALL` of its daily swing) knows weekends too. How many days that belief is worth.
+const PRIOR_SHORTFALL: f32 = 0.05;
+const RHYTHM_SHORTFALL: f32 = 0.5;
+const PRIOR_DAYS: f32 = 4.0;
+/// No series is believed to be more exact than this share of its normal.
+const FINEST_SPREAD: f32 = 0.02;
+/// The share of usual hours whose shortfall lies inside what is called usual: weekends and holidays are inside.
+const USUAL_SHORTFALL_QUANTILE: f32 = 0.98;
+/// The level of the last day may move the normal by no more than this factor, so that it never follows an outage.
+const LEVEL_RANGE: (f32, f32) = (0.7, 1.4);
+/// A bin below this share of normal is low; below the second deep. Only counted here, to learn how rare they are.
+pub const SHALLOW: f32 = 0.75;
+pub const DEEP: f32 = 0.4;
+/// The most and the least that one bin may say, in natural-log units: once in a hundred bins, and e to one.
+const BIN_CAP: (f32, f32) = (1.0, 4.6);
+/// The most that a bin of less than five minutes may say: there are so many that chance brings a bad one every day.
+const SHORT_BIN_CAP: f64 = 3.0;
+const SHORT_BIN: Seconds = 300;
+/// Counts below this many are judged in whole units: one of four is no trend.
+const FEW: f64 = 50.0;
+
+/// One clean hour of a series.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Slot {
+    /// Unix hour.
+    pub hour: u32,
+    /// Median of its bins, in the signal's own unit.
+    pub level: f32,
+    /// Root mean square of the distance of its bins from that median, in the same unit.
+    pub spread: f32,
+    pub bins: u8,
+    pub shallow: u8,
+    pub deep: u8,
+}
+
+/// Clean hours, oldest first, and what follows from them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct History {
+    slots: Vec<Slot>,
+    normal: Option<Normal>,
+}
+
+/// What is normal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Normal {
+    /// The usual value in the middle of each UTC hour.
+    profile: [f32; 24],
+    /// The last day against the profile.
+    level: f32,
+    /// What the series keeps above on nearly all its usual hours, as a share of normal.
+    pub floor: f32,
+    /// Scatter of single bins, as a share of normal.
+    pub spread: f32,
+    /// The most that one low (deep) bin may say, from how often usual days have such bins.
+    shallow_cap: f32,
+    deep_cap: f32,
+}
+
+impl History {
+    pub fn normal(&self) -> Option<&Normal> {
+        self.normal.as_ref()
+    }
+
+    /// Adds a clean hour. The normal is worked out anew every six hours, at first every hour.
+    pub fn push(&mut self, slot: Slot) {
+        if let Some(newest) = self.slots.last()
+            && newest.hour >= slot.hour
+        {
+            // A backfill or a late revision: hours stay in order, and one that is known stays as it is.
+            match self.slots.binary_search_by_key(&slot.hour, |s| s.hour) {
+                Ok(_) => return,
+                Err(at) => self.slots.insert(at, slot),
+            }
+        } else {
+            self.slots.push(slot);
+        }
+        if self.slots.len() > KEPT_HOURS {
+            self.slots.remove(0);
+        }
+        if slot.hour.is_multiple_of(6) || self.slots.len() < 3 * 24 {
+            self.learn();
+        }
+    }
+
+    fn learn(&mut self) {
+        // Too few hours left after an early incident: what was normal before still is the best guess.
+        if let Some(normal) = learn(&self.slots) {
+            self.normal = Some(normal);
+        }
+    }
+
+    /// Forgets the hours from `hour` on: something was wrong in them already.
+    pub fn forget_since(&mut self, hour: u32) {
+        let before = self.slots.len();
+        self.slots.retain(|slot| slot.hour < hour);
+        if self.slots.len() != before {
+            self.learn();
+        }
+    }
+}
+
+impl Normal {
+    /// The usual value of a bin that starts at `start` (Unix seconds), between the two nearest hours of the day.
+    pub fn at(&self, start: i64, step: Seconds) -> f64 {
+        let position = (start + step / 2 - HOUR / 2).rem_euclid(24 * HOUR) as f64 / HOUR as f64;
+        let hour = position as usize % 24;
+        let part = position - hour as f64;
+        let (here, next) = (f64::from(self.profile[hour]), f64::from(self.profile[(hour + 1) % 24]));
+        (here + (next - here) * part) * f64::from(self.level)
+    }
+
+    /// What an up series may fall to on a usual day, in its own unit. Of a few whole things, one may always be missing.
+    pub fn usual_low(&self, normal: f64, whole: bool) -> f64 {
+        let low = normal * f64::from(self.floor);
+        if is_a_handful(normal, whole) && normal >= 1.5 { low.min(normal - 1.0) } else { low }
+    }
+
+    /// How strongly `value` speaks for an outage in which a share of `gone` (any of them) is missing, against a usual
+    /// day: a log-likelihood ratio, bounded by how often usual days have had such bins.
+    pub fn weigh(&self, value: f64, normal: f64, step: Seconds, whole: bool, gone: &[f64]) -> f32 {
+        let usual = self.usual_low(normal, whole);
+        let value = value.min(usual);
+        let least = if is_a_handful(normal, whole) { 0.3 } else { 0.0 };
+        let spread = (normal * f64::from(self.spread)).max(least).max(f64::MIN_POSITIVE);
+        let misfit = |mean: f64, spread: f64| ((value - mean) / spread).powi(2) / 2.0;
+        let up = misfit(usual, spread);
+        let down = gone
+            .iter()
+            .map(|gone| misfit(usual * (1.0 - gone), (spread * (1.0 - gone).max(0.35)).max(least)))
+            .fold(f64::INFINITY, f64::min);
+        let cap = if value < f64::from(DEEP) * usual { self.deep_cap } else { self.shallow_cap };
+        let most = if step < SHORT_BIN { SHORT_BIN_CAP } else { f64::from(BIN_CAP.1) };
+        (up - down).clamp(-most, f64::from(cap).min(most)) as f32
+    }
+
+    /// A single bin says whether most of the series is there: else only many of them do.
+    pub fn is_exact(&self) -> bool {
+        self.spread < 0.35 && self.floor > 0.4
+    }
+}
+
+/// Of so few that one more or less is a visible share.
+fn is_a_handful(normal: f64, whole: bool) -> bool {
+    whole && normal < FEW
+}
+
+fn learn(slots: &[Slot]) -> Option<Normal> {
+    if slots.len() < ENOUGH_HOURS {
+        return None;
+    }
+    let profile = profile(slots);
+    let ratio = |slot: &Slot| {
+        let usual = profile[slot.hour as usize % 24];
+        if usual > 0.0 { slot.level / usual } else { 1.0 }
+    };
+    let days = slots.len() as f32 / 24.0;
+    let mut ratios: Vec<f32> = slots.iter().map(ratio).collect();
+    let level = if days < 3.0 {
+        1.0
+    } else {
+        median(&mut ratios[slots.len() - 24..].to_vec()).clamp(LEVEL_RANGE.0, LEVEL_RANGE.1)
+    };
+    let mut off: Vec<f32> = ratios.iter().map(|ratio| (ratio - 1.0).abs()).collect();
+    let between = 1.48 * median(&mut off);
+    let mut within: Vec<f32> =
+        slots.iter().filter(|slot| slot.bins > 1 && slot.level > 0.0).map(|slot| slot.spread / slot.level).collect();
+    // Most hours of a share of five targets hold no miss at all: the spread is that of the worse hours.
+    let within = if within.is_empty() { 0.0 } else { quantile(&mut within, 0.7) };
+    let shortfall = 1.0 - quantile(&mut ratios, 1.0 - USUAL_SHORTFALL_QUANTILE);
+    let most = profile.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
+    let swing = 1.0 - profile.iter().copied().fold(f32::MAX, f32::min).max(0.0) / most;
+    let prior = PRIOR_SHORTFALL + RHYTHM_SHORTFALL * swing;
+    let shortfall = (days * shortfall.max(0.0) + PRIOR_DAYS * prior) / (days + PRIOR_DAYS);
+    let counted = |of: fn(&Slot) -> u8| slots.iter().map(|slot| f32::from(of(slot))).sum::<f32>();
+    let bins = counted(|slot| slot.bins);
+    let cap = |low: f32| ((bins + 1.0) / (low + 0.5)).ln().clamp(BIN_CAP.0, BIN_CAP.1);
+    Some(Normal {
+        profile,
+        level,
+        floor: (1.0 - shortfall).max(0.2),
+        spread: within.max(between).max(FINEST_SPREAD),
+        shallow_cap: cap(counted(|slot| slot.shallow)),
+        deep_cap: cap(counted(|slot| slot.deep)),
+    })
+}
+
+/// The median of each hour of the day; an hour never seen lies between the nearest that were.
+fn profile(slots: &[Slot]) -> [f32; 24] {
+    let mut hours: [Vec<f32>; 24] = Default::default();
+    for slot in slots {
+        hours[slot.hour as usize % 24].push(slot.level);
+    }
+    let medians = hours.map(|mut levels| if levels.is_empty() { None } else { Some(median(&mut levels)) });
+    std::array::from_fn(|hour| {
+        let nearest =
+            |step: usize| (0..24).find_map(|n| medians[(hour + n * step) % 24].map(|level| (n as f32, level)));
+        match (nearest(1), nearest(23)) {
+            (Some((after, level)), _) if after < 0.5 => level,
+            (Some((after, next)), Some((before, last))) => (next * before + last * after) / (before + after),
+            _ => 0.0,
+        }
+    })
+}
+
+/// The middle value; of an even number the mean of the two. 0 of nothing.
+pub fn median(values: &mut [f32]) -> f32 {
+    let n = values.len();
+    if n == 0 {
+        return 0.0;
+    }
+    let (below, middle, _) = values.select_nth_unstable_by(n / 2, f32::total_cmp);
+    let middle = *middle;
+    if n % 2 == 1 { middle } else { f32::midpoint(middle, below.iter().copied().fold(f32::MIN, f32::max)) }
+}
+
+fn quantile(values: &mut [f32], share: f32) -> f32 {
+    let at = ((values.len() - 1) as f32 * share).round() as usize;
+    *values.select_nth_unstable_by(at, f32::total_cmp).1
+}

@@ -1,0 +1,236 @@
+//! An entity's incident: when it opens, grows, comes back, fails to, and ends.
+
+use super::signal::{Head, LOW};
+use super::state::{Draft, PEOPLE};
+use super::verdict::{Voice, Weight};
+use crate::domain::time::{DAY, HOUR, MINUTE};
+use crate::domain::{IncidentKey, Phase, Seconds, Timestamp, Transition, TransitionKind};
+use serde::{Deserialize, Serialize};
+
+/// A suspicion that nobody confirms for so long is a new normal, and may be learned.
+pub const SUSPICION_LASTS: Seconds = 2 * DAY;
+/// What was low and cannot be seen any more is not back; but nobody waits for a dead source for ever.
+const UNSEEN_FOR: Seconds = 12 * HOUR;
+/// A return waits for the word of signals that are read this soon after the start of their bin, not for slower ones.
+const QUICK_ENOUGH: Seconds = 45 * MINUTE;
+/// A layer that falls this long after the start makes it worse; sooner it only shows what went at once.
+const FALLS_LATER: Seconds = 30 * MINUTE;
+
+/// What an entity lived through.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Life {
+    ordinal: u32,
+    /// Of the newest transition: the next is no earlier.
+    last_at: i64,
+    /// What fell before this belongs to an incident that is over.
+    over_since: i64,
+    open: Option<Open>,
+}
+
+/// The incident that is under way.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Open {
+    number: u32,
+    phase: Phase,
+    told: bool,
+    opened_at: i64,
+    started_at: i64,
+    /// Series that were low in it.
+    implicated: Vec<u32>,
+    /// One bit for each layer that was lost.
+    layers: u8,
+}
+
+/// How the implicated series of an incident stand.
+#[derive(Clone, Copy, Debug, Default)]
+struct Standing {
+    back: usize,
+    low: usize,
+    blocking: usize,
+    /// Fell in this incident, by what is known now.
+    ever_low: usize,
+    ended_at: i64,
+}
+
+impl Life {
+    pub fn phase(&self) -> Option<Phase> {
+        self.open.as_ref().map(|open| open.phase)
+    }
+
+    pub fn allows_learning(&self, until: i64) -> bool {
+        match &self.open {
+            None => true,
+            Some(open) => open.phase == Phase::Suspected && until - open.opened_at > SUSPICION_LASTS,
+        }
+    }
+}
+
+impl Draft<'_> {
+    pub fn decide_entity(&mut self, entity: u32, transitions: &mut Vec<Transition>) {
+        let life = self.life(entity);
+        let is_quiet = life.open.is_none()
+            && !self.witnesses_of(entity).iter().any(|series| self.head(*series).is_some_and(|h| h.score.is_low));
+        if is_quiet {
+            return;
+        }
+        let mut life = life.clone();
+        let before = life.clone();
+        let voices = self.voices(entity, life.over_since);
+        let weight = self.weigh(&voices);
+        if life.open.is_none() {
+            if weight == Weight::Nothing {
+                return;
+            }
+            self.opens(entity, &mut life, &voices, weight, transitions);
+        } else {
+            self.goes_on(entity, &mut life, &voices, weight, transitions);
+        }
+        if life != before {
+            self.put_life(entity, life);
+        }
+    }
+
+    fn opens(&mut self, entity: u32, life: &mut Life, voices: &[Voice], weight: Weight, out: &mut Vec<Transition>) {
+        let at = self.batch.received_at.unix().max(life.last_at);
+        let started_at = self.began(voices).unwrap_or(at).clamp(life.over_since.min(at), at);
+        life.ordinal += 1;
+        let kind = if weight == Weight::Proof { TransitionKind::Started } else { TransitionKind::Suspected };
+        life.open = Some(Open {
+            number: 0,
+            phase: kind.leads_to(),
+            told: weight == Weight::Proof,
+            opened_at: at,
+            started_at,
+            implicated: Vec::new(),
+            layers: 0,
+        });
+        self.implicate(life, voices);
+        self.spoil(entity, started_at - HOUR);
+        self.tell(entity, life, kind, None, out);
+    }
+
+    fn goes_on(&mut self, entity: u32, life: &mut Life, voices: &[Voice], weight: Weight, out: &mut Vec<Transition>) {
+        let worse = self.implicate(life, voices);
+        let Some(open) = life.open.as_mut() else { return };
+        let standing = self.standing(open);
+        if !open.told {
+            if weight == Weight::Proof {
+                if let Some(began) = self.began(voices) {
+                    open.started_at = began.max(life.over_since).min(self.batch.received_at.unix());
+                }
+                open.told = true;
+                let from = open.started_at - HOUR;
+                self.spoil(entity, from);
+                self.tell(entity, life, TransitionKind::Started, None, out);
+            } else if standing.low == 0 && standing.blocking == 0 {
+                self.ends(entity, life, TransitionKind::Retracted, standing.ended_at, out);
+            }
+            return;
+        }
+        if standing.ever_low == 0 {
+            self.ends(entity, life, TransitionKind::Retracted, open_start(life), out);
+        } else if has_been_back_long_enough(standing) {
+            self.ends(entity, life, TransitionKind::Recovered, standing.ended_at, out);
+        } else if open.phase == Phase::Down && standing.back > 0 {
+            self.tell(entity, life, TransitionKind::PartlyBack, None, out);
+        } else if open.phase == Phase::Returning && standing.back == 0 {
+            self.tell(entity, life, TransitionKind::GoneAgain, None, out);
+        } else if worse && open.phase == Phase::Down {
+            self.tell(entity, life, TransitionKind::Worsened, None, out);
+        }
+    }
+
+    /// Notes which series are low; says whether a layer was lost that was whole until well after the start.
+    fn implicate(&self, life: &mut Life, voices: &[Voice]) -> bool {
+        let Some(open) = life.open.as_mut() else { return false };
+        let mut worse = false;
+        for voice in voices.iter().filter(|voice| voice.low >= LOW) {
+            if open.implicated.contains(&voice.series) {
+                continue;
+            }
+            open.implicated.push(voice.series);
+            let layer = 1 << self.named(voice.series).layer as u8;
+            let fell = self.head(voice.series).map_or(0, |head| head.score.since);
+            worse |= open.layers & layer == 0 && fell > open.started_at + FALLS_LATER;
+            open.layers |= layer;
+        }
+        worse
+    }
+
+    fn standing(&self, open: &Open) -> Standing {
+        let now = self.batch.received_at.unix();
+        let heads = || open.implicated.iter().filter_map(|series| Some((*series, self.head(*series)?)));
+        let slowness = |head: &Head| head.width() + head.lag as Seconds;
+        let quickest = heads().map(|(_, head)| slowness(head)).min().unwrap_or(0);
+        let quick = QUICK_ENOUGH.max(quickest * 3 / 2);
+        let mut standing = Standing::default();
+        for (series, head) in heads() {
+            let score = &head.score;
+            let fell = score.is_low && score.since >= open.started_at - 6 * HOUR;
+            let came_back = !score.is_low && score.back_at >= open.started_at;
+            standing.ever_low += usize::from(fell || came_back);
+            if came_back {
+                let exact = self.named(series).witness != PEOPLE;
+                standing.back += usize::from(exact || open.implicated.iter().all(|s| self.named(*s).witness == PEOPLE));
+                if exact || standing.ended_at == 0 {
+                    standing.ended_at = standing.ended_at.max(score.back_at);
+                }
+            }
+        }
+        for (series, head) in heads().filter(|(_, head)| head.score.is_low) {
+            let unknown = self.why_unknown(series, head).is_some();
+            let newest = head.newest().map_or(0, |bin| bin.start + head.width());
+            let not_heard_yet = slowness(head) > quick && newest <= standing.ended_at + head.width();
+            if unknown {
+                standing.blocking += usize::from(now - newest < UNSEEN_FOR);
+            } else if !not_heard_yet {
+                standing.low += 1;
+            }
+        }
+        standing
+    }
+
+    fn ends(&mut self, entity: u32, life: &mut Life, kind: TransitionKind, ended_at: i64, out: &mut Vec<Transition>) {
+        let at = self.batch.received_at.unix().max(life.last_at);
+        let ended_at = ended_at.clamp(open_start(life).min(at), at);
+        self.tell(entity, life, kind, (kind == TransitionKind::Recovered).then_some(ended_at), out);
+        life.over_since = ended_at;
+        life.open = None;
+    }
+
+    fn tell(
+        &mut self,
+        entity: u32,
+        life: &mut Life,
+        kind: TransitionKind,
+        ended_at: Option<i64>,
+        out: &mut Vec<Transition>,
+    ) {
+        let at = self.batch.received_at.unix().max(life.last_at);
+        life.last_at = at;
+        let Some(open) = life.open.as_mut() else { return };
+        open.number += 1;
+        open.phase = kind.leads_to();
+        let (number, started_at) = (open.number, open.started_at.min(at));
+        self.put_life(entity, life.clone());
+        out.push(Transition {
+            incident: IncidentKey { entity: self.entity(entity).clone(), ordinal: life.ordinal },
+            number,
+            kind,
+            at: Timestamp::from_unix(at),
+            arrival: self.batch.arrival,
+            started_at: Timestamp::from_unix(started_at),
+            ended_at: ended_at.map(Timestamp::from_unix),
+            evidence: self.evidence(entity),
+        });
+    }
+}
+
+fn open_start(life: &Life) -> i64 {
+    life.open.as_ref().map_or(0, |open| open.started_at)
+}
+
+/// Everything that was low and can be heard in time is back, each by its own evidence for a while.
+fn has_been_back_long_enough(standing: Standing) -> bool {
+    standing.back > 0 && standing.low == 0 && standing.blocking == 0
+}

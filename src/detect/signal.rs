@@ -1,0 +1,378 @@
+//! One series: its newest bins, and the evidence that they add up to.
+
+use super::baseline::{DEEP, Normal, SHALLOW, Slot, median};
+use crate::domain::Seconds;
+use crate::domain::time::HOUR;
+use serde::{Deserialize, Serialize};
+
+/// Bins kept one by one, so that a revised or late one can be judged again: two hours of 5-minute bins, which is how
+/// far back the sources revise.
+const KEPT_BINS: usize = 24;
+/// From here on a series counts as low: about 30 to 1.
+pub const LOW: f32 = 3.4;
+/// The most that a series can say, however long it is low.
+pub const SUREST: f32 = 20.0;
+/// From here on a low series counts as back, if it stayed so for `BACK_FOR`.
+const BACK: f32 = 4.0;
+/// A first return often fails within minutes: one 10-minute bin, or ten of a minute, must have held.
+const BACK_FOR: Seconds = 600;
+/// An outage worth telling takes at least this share away, or nearly all.
+const GONE: [f64; 2] = [0.4, 0.95];
+/// Back means that less than about half of this share is missing.
+const STILL_GONE: f64 = 0.28;
+/// Values of an hour that its median is taken from: a 5-minute signal has that many, quicker ones are thinned out.
+const HOUR_VALUES: usize = 12;
+/// A first value that was revised by more than this share was provisional.
+const REVISED: f64 = 0.05;
+
+/// One value as it stands now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Bin {
+    pub start: i64,
+    pub value: f64,
+}
+
+/// Evidence summed over bins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Score {
+    /// For an outage, from 0 to `SUREST`.
+    pub low: f32,
+    /// `low` without the newest bin: what holds while nobody else was heard of that bin.
+    pub before: f32,
+    /// For being up, since the last low bin.
+    pub up: f32,
+    pub is_low: bool,
+    /// Start of the first bin of the fall, while `low` is above 0; after the return: of the last one.
+    pub since: i64,
+    /// Between these two instants it fell, as far as its bins can tell.
+    pub fell: (i64, i64),
+    /// Whether the fall was one clear step, so that `fell` can be trusted.
+    pub clear: bool,
+    /// Start of the first bin that was up again.
+    pub up_since: i64,
+    /// When the last low spell ended: start of the first bin back. 0: never.
+    pub back_at: i64,
+    last: i64,
+    last_llr: f32,
+}
+
+/// Values of the hour that is under way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Hour {
+    hour: u32,
+    values: [f32; HOUR_VALUES],
+    filled: u8,
+    bins: u8,
+    shallow: u8,
+    deep: u8,
+    /// Held against a normal.
+    judged: bool,
+    last: i64,
+}
+
+/// All that changes with every value of a series.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Head {
+    pub entity: u32,
+    pub family: u32,
+    /// Width of a bin, 0 while unknown.
+    pub step: Seconds,
+    /// From the end of a bin to its reading, as is usual.
+    pub lag: f32,
+    /// A first reading sooner than this after the end of its bin has been revised upwards before.
+    provisional: Seconds,
+    /// Only whole numbers so far.
+    pub whole: bool,
+    bins: [Bin; KEPT_BINS],
+    kept: u8,
+    base: Score,
+    pub score: Score,
+    hour: Hour,
+    /// A provisional bin that waits for its revision.
+    held: Option<Bin>,
+    /// The newest bin without a value.
+    pub gap: i64,
+    pub received: i64,
+    /// A poll about it failed since the newest value.
+    pub poll_failed: bool,
+}
+
+/// What a value led to.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Taken {
+    /// The bin to compare with other entities' of the same signal.
+    pub judged: Option<i64>,
+    /// An hour that was completed; it is learned if nothing was wrong with the entity.
+    pub slot: Option<Slot>,
+}
+
+impl Head {
+    pub fn new(entity: u32, family: u32) -> Self {
+        Self {
+            entity,
+            family,
+            step: 0,
+            lag: 0.0,
+            provisional: i64::MIN,
+            whole: true,
+            bins: [Bin::default(); KEPT_BINS],
+            kept: 0,
+            base: Score::default(),
+            score: Score::default(),
+            hour: Hour::default(),
+            held: None,
+            gap: 0,
+            received: 0,
+            poll_failed: false,
+        }
+    }
+
+    pub fn bins(&self) -> &[Bin] {
+        &self.bins[..usize::from(self.kept)]
+    }
+
+    pub fn newest(&self) -> Option<Bin> {
+        self.bins().last().copied()
+    }
+
+    pub fn value_at(&self, start: i64) -> Option<f64> {
+        self.bins()
+            .iter()
+            .rev()
+            .take_while(|bin| bin.start >= start)
+            .find(|bin| bin.start == start)
+            .map(|bin| bin.value)
+    }
+
+    /// The width that calculations take while it is not known.
+    pub fn width(&self) -> Seconds {
+        if self.step > 0 { self.step } else { 300 }
+    }
+
+    /// Takes a reading. `in_fault(start, end)` says whether the source or our uplink was ill in that bin.
+    pub fn take(
+        &mut self,
+        received: i64,
+        bin: Bin,
+        normal: Option<&Normal>,
+        in_fault: impl Fn(i64, i64) -> bool + Copy,
+    ) -> Taken {
+        let lag = received - bin.start - self.width();
+        self.received = self.received.max(received);
+        self.poll_failed = false;
+        self.whole &= bin.value.fract() == 0.0;
+        if let Some(held) = self.held.take_if(|held| held.start <= bin.start) {
+            if held.start == bin.start {
+                return self.judge(bin, normal, in_fault);
+            }
+            self.judge(held, normal, in_fault);
+        }
+        let newest = self.newest().map(|bin| bin.start);
+        match newest {
+            Some(newest) if bin.start <= newest => self.revise(bin, lag, normal, in_fault),
+            _ => {
+                if let Some(newest) = newest {
+                    let step = bin.start - newest;
+                    if self.step == 0 || step < self.step {
+                        self.step = step;
+                    }
+                }
+                if self.is_provisional(lag) {
+                    self.held = Some(bin);
+                    return Taken::default();
+                }
+                let lag = lag as f32;
+                self.lag =
+                    if self.kept < 2 { lag } else { self.lag + (lag - self.lag).min(self.lag.abs() + 60.0) * 0.05 };
+                self.judge(bin, normal, in_fault)
+            }
+        }
+    }
+
+    /// Published sooner than bins of this series that were revised afterwards: not to be trusted at once.
+    fn is_provisional(&self, lag: Seconds) -> bool {
+        lag <= self.provisional
+    }
+
+    /// A new value of a bin that was judged already, or a late bin.
+    fn revise(
+        &mut self,
+        bin: Bin,
+        lag: Seconds,
+        normal: Option<&Normal>,
+        in_fault: impl Fn(i64, i64) -> bool + Copy,
+    ) -> Taken {
+        let kept = usize::from(self.kept);
+        match self.bins().binary_search_by_key(&bin.start, |b| b.start) {
+            Ok(at) => {
+                let old = std::mem::replace(&mut self.bins[at], bin);
+                if old.value == bin.value {
+                    return Taken::default();
+                }
+                if bin.value > old.value * (1.0 + REVISED) {
+                    // Half of the way to the settled reading parts the provisional from the settled.
+                    let settled = lag.min(self.lag as Seconds);
+                    let first = settled - self.width() / 4;
+                    self.provisional = self.provisional.max(first);
+                }
+            }
+            Err(0) if kept == KEPT_BINS => return Taken::default(),
+            Err(at) if kept < KEPT_BINS => {
+                self.bins.copy_within(at..kept, at + 1);
+                self.bins[at] = bin;
+                self.kept += 1;
+            }
+            Err(at) => {
+                let oldest = self.bins[0];
+                self.base = self.base.with(oldest, self.width(), self.whole, normal, in_fault);
+                self.bins.copy_within(1..at, 0);
+                self.bins[at - 1] = bin;
+            }
+        }
+        self.judge_again(normal, in_fault);
+        Taken { judged: Some(bin.start), slot: None }
+    }
+
+    fn judge(&mut self, bin: Bin, normal: Option<&Normal>, in_fault: impl Fn(i64, i64) -> bool + Copy) -> Taken {
+        let kept = usize::from(self.kept);
+        if kept == KEPT_BINS {
+            let oldest = self.bins[0];
+            self.base = self.base.with(oldest, self.width(), self.whole, normal, in_fault);
+            self.bins.copy_within(1.., 0);
+            self.bins[kept - 1] = bin;
+        } else {
+            self.bins[kept] = bin;
+            self.kept += 1;
+        }
+        self.score = self.score.with(bin, self.width(), self.whole, normal, in_fault);
+        let slot = self.collect(bin, normal, in_fault);
+        Taken { judged: Some(bin.start), slot }
+    }
+
+    /// Sums the kept bins up anew: one was revised, or a fault of the source became known or passed.
+    pub fn judge_again(&mut self, normal: Option<&Normal>, in_fault: impl Fn(i64, i64) -> bool + Copy) {
+        let (width, whole) = (self.width(), self.whole);
+        self.score = self.bins().iter().fold(self.base, |score, bin| score.with(*bin, width, whole, normal, in_fault));
+    }
+
+    /// Adds the bin to its hour; a completed hour is handed out.
+    fn collect(&mut self, bin: Bin, normal: Option<&Normal>, in_fault: impl Fn(i64, i64) -> bool) -> Option<Slot> {
+        let hour = bin.start.div_euclid(HOUR).max(0) as u32;
+        let mut done = None;
+        if self.hour.hour != hour {
+            done = self.hour.slot();
+            self.hour = Hour { hour, ..Hour::default() };
+        }
+        if in_fault(bin.start, bin.start + self.width()) {
+            return done;
+        }
+        self.hour.bins = self.hour.bins.saturating_add(1);
+        if let Some(normal) = normal {
+            self.hour.judged = true;
+            let usual = normal.usual_low(normal.at(bin.start, self.width()), self.whole);
+            self.hour.shallow += u8::from(bin.value < f64::from(SHALLOW) * usual && self.hour.shallow < u8::MAX);
+            self.hour.deep += u8::from(bin.value < f64::from(DEEP) * usual && self.hour.deep < u8::MAX);
+        }
+        let filled = usize::from(self.hour.filled);
+        if filled < HOUR_VALUES && (filled == 0 || bin.start - self.hour.last >= HOUR / HOUR_VALUES as i64) {
+            self.hour.values[filled] = bin.value as f32;
+            self.hour.filled += 1;
+            self.hour.last = bin.start;
+        }
+        done
+    }
+
+    /// The newest bin is older than the source's own delay explains.
+    pub fn is_stale(&self, now: i64) -> bool {
+        let newest = self.newest().map_or(0, |bin| bin.start).max(self.gap);
+        now - newest > 3 * self.width() + (1.5 * self.lag) as Seconds + 60
+    }
+}
+
+impl Hour {
+    fn slot(&self) -> Option<Slot> {
+        if self.filled == 0 {
+            return None;
+        }
+        let mut values = self.values;
+        let values = &mut values[..usize::from(self.filled)];
+        let level = median(values);
+        let spread = (values.iter().map(|value| (value - level).powi(2)).sum::<f32>() / values.len() as f32).sqrt();
+        let Self { hour, bins, shallow, deep, .. } = *self;
+        if self.judged {
+            return Some(Slot { hour, level, spread, bins, shallow, deep });
+        }
+        // Nothing was normal yet: held against their own hour.
+        let below = |share: f32| values.iter().filter(|value| **value < share * level).count() as u8;
+        Some(Slot { hour, level, spread, bins: self.filled, shallow: below(SHALLOW), deep: below(DEEP) })
+    }
+}
+
+impl Score {
+    /// Low at least since `start`.
+    pub fn is_low_since(&self, start: i64) -> bool {
+        self.is_low && self.since <= start
+    }
+
+    /// The evidence with one more bin.
+    fn with(
+        mut self,
+        bin: Bin,
+        step: Seconds,
+        whole: bool,
+        normal: Option<&Normal>,
+        in_fault: impl Fn(i64, i64) -> bool,
+    ) -> Self {
+        self.before = self.low;
+        let Some(normal) = normal else { return self };
+        let usual = normal.at(bin.start, step);
+        if usual <= 0.0 || in_fault(bin.start, bin.start + step) {
+            return self;
+        }
+        let llr = normal.weigh(bin.value, usual, step, whole, &GONE);
+        let previous = std::mem::replace(&mut self.last, bin.start);
+        let previous_llr = std::mem::replace(&mut self.last_llr, llr);
+        if llr > 0.0 && self.low <= 0.0 {
+            self.since = bin.start;
+            self.fell = (previous + step / 2, bin.start + step / 2);
+            self.clear = previous_llr < -1.0 && bin.start - previous == step && llr > 2.0;
+        }
+        self.low = (self.low + llr).clamp(0.0, SUREST);
+        if self.low >= LOW && !self.is_low {
+            self.is_low = true;
+            self.up = 0.0;
+        }
+        // What scatters widely cannot show that the last quarter is back.
+        let back = if self.is_low && normal.is_exact() {
+            let gone = STILL_GONE.max(2.0 * f64::from(normal.spread)).min(GONE[0]);
+            -normal.weigh(bin.value, usual, step, whole, &[gone])
+        } else {
+            -llr
+        };
+        if back > 0.0 {
+            if self.up <= 0.0 {
+                self.up_since = bin.start;
+            }
+            self.up = (self.up + back).min(SUREST);
+        } else {
+            self.up = (self.up + 2.0 * back).max(0.0);
+            if back < -1.0 {
+                self.up = 0.0;
+            }
+        }
+        if self.is_low {
+            if self.up >= BACK && bin.start + step - self.up_since >= BACK_FOR {
+                self.is_low = false;
+                self.low = 0.0;
+                self.back_at = self.up_since;
+            } else if normal.is_exact() {
+                // Half-way back is not up: what was once sure stays low until the return is.
+                self.low = self.low.max(LOW);
+            } else if self.low <= 0.0 {
+                self.is_low = false;
+                self.back_at = self.up_since;
+            }
+        }
+        self
+    }
+}

@@ -1,0 +1,637 @@
+//! What the detector knows, and how a batch is laid over it.
+//!
+//! Small heads, which every value changes, stand apart from the long histories, to which an hour is added now and then:
+//! a change carries new heads and added hours only.
+
+use super::baseline::{History, Normal, Slot};
+use super::lifecycle::Life;
+use super::signal::{Bin, Head};
+use super::trust::{FELL_LONG_AGO, Faults, Look};
+use crate::domain::time::HOUR;
+use crate::domain::{
+    Batch, Entity, Evidence, Fact, FactKind, Layer, Observation, Series, Timestamp, Transition, Witness,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Facts kept for each entity: enough for its gateways and the latest reports.
+const KEPT_FACTS: usize = 16;
+/// The source whose word our own uplink decides on.
+const OWN_PROBES: &str = "probe";
+/// The witness number of all signals that follow what people do; any other witness has its family's number.
+pub const PEOPLE: u32 = u32::MAX;
+/// How deep "part of" is followed: site, prefix, ASN, region, country, and some to spare.
+const DEEPEST: usize = 8;
+
+/// All that the detector knows: a function of the batches it was given, in their order.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    names: Vec<Named>,
+    heads: Vec<Box<Head>>,
+    histories: Vec<History>,
+    families: Vec<Family>,
+    faults: Vec<Faults>,
+    entities: Vec<Known>,
+    lives: Vec<Life>,
+    uplink: Faults,
+    controls: Vec<u32>,
+    #[serde(skip)]
+    index: Index,
+}
+
+/// A series and what follows from its name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Named {
+    pub series: Arc<Series>,
+    pub layer: Layer,
+    pub witness: u32,
+}
+
+/// One signal of one source over all entities.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Family {
+    source: String,
+    signal: String,
+    members: Vec<u32>,
+}
+
+/// An entity, its series, its place among the others, and what was said of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Known {
+    entity: Entity,
+    series: Vec<u32>,
+    whole: Option<u32>,
+    parts: Vec<u32>,
+    /// As JSON, oldest first: the one form of a fact that every format can hold.
+    facts: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Index {
+    series: HashMap<Arc<Series>, u32, Hashing>,
+    families: HashMap<(String, String), u32, Hashing>,
+    entities: HashMap<Entity, u32, Hashing>,
+}
+
+/// A quick hash without secrets: names come from the config and from sources that the user chose.
+#[derive(Clone, Copy, Debug, Default)]
+struct Hasher(u64);
+type Hashing = std::hash::BuildHasherDefault<Hasher>;
+
+impl std::hash::Hasher for Hasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.0 = (self.0.rotate_left(5) ^ u64::from_le_bytes(word)).wrapping_mul(0x51_7c_c1_b7_27_22_0a_95);
+        }
+    }
+}
+
+/// What a batch changes. It is laid over the state with [`State::apply`], once the store has committed the batch.
+#[derive(Debug, Default)]
+pub struct Change {
+    new_entities: Vec<Entity>,
+    new_families: Vec<(String, String)>,
+    new_series: Vec<(Arc<Series>, u32, u32)>,
+    heads: Vec<(u32, Box<Head>)>,
+    faults: Vec<(u32, Faults)>,
+    lives: Vec<(u32, Life)>,
+    uplink: Option<Faults>,
+    slots: Vec<(u32, Slot)>,
+    /// Series whose hours from the given one on are forgotten.
+    spoiled: Vec<(u32, u32)>,
+    wholes: Vec<(u32, Option<u32>)>,
+    facts: Vec<(u32, String)>,
+}
+
+impl State {
+    /// Of checkpoints: one written with another number is not read.
+    pub const FORMAT: u32 = 1;
+
+    pub fn apply(&mut self, change: Change) {
+        for entity in change.new_entities {
+            self.entities.push(Known { entity, series: vec![], whole: None, parts: vec![], facts: vec![] });
+            self.lives.push(Life::default());
+        }
+        for (source, signal) in change.new_families {
+            self.families.push(Family { source, signal, members: vec![] });
+            self.faults.push(Faults::default());
+        }
+        for (series, entity, family) in change.new_series {
+            let number = self.names.len() as u32;
+            if series.is_control() {
+                self.controls.push(number);
+            } else {
+                self.entities[entity as usize].series.push(number);
+                self.families[family as usize].members.push(number);
+            }
+            let witness = if series.witness() == Witness::People { PEOPLE } else { family };
+            self.names.push(Named { layer: series.layer(), series, witness });
+            self.heads.push(Box::new(Head::new(entity, family)));
+            self.histories.push(History::default());
+        }
+        self.index.catch_up(&self.names, &self.families, &self.entities);
+        for (at, head) in change.heads {
+            self.heads[at as usize] = head;
+        }
+        for (at, faults) in change.faults {
+            self.faults[at as usize] = faults;
+        }
+        for (at, life) in change.lives {
+            self.lives[at as usize] = life;
+        }
+        if let Some(uplink) = change.uplink {
+            self.uplink = uplink;
+        }
+        for (at, slot) in change.slots {
+            self.histories[at as usize].push(slot);
+        }
+        for (at, hour) in change.spoiled {
+            self.histories[at as usize].forget_since(hour);
+        }
+        for (part, whole) in change.wholes {
+            self.move_part(part, whole);
+        }
+        for (entity, fact) in change.facts {
+            let facts = &mut self.entities[entity as usize].facts;
+            facts.retain(|known| !says_the_same_thing(known, &fact));
+            facts.push(fact);
+            if facts.len() > KEPT_FACTS {
+                facts.remove(0);
+            }
+        }
+    }
+
+    fn move_part(&mut self, part: u32, whole: Option<u32>) {
+        if let Some(old) = self.entities[part as usize].whole.take() {
+            self.entities[old as usize].parts.retain(|known| *known != part);
+        }
+        if let Some(whole) = whole
+            && whole != part
+            && !self.wholes_of(whole).any(|above| above == part)
+        {
+            self.entities[part as usize].whole = Some(whole);
+            self.entities[whole as usize].parts.push(part);
+        }
+    }
+
+    /// The wholes that an entity is part of, the nearest first.
+    fn wholes_of(&self, entity: u32) -> impl Iterator<Item = u32> {
+        std::iter::successors(self.whole_of(entity), |at| self.whole_of(*at)).take(DEEPEST)
+    }
+
+    fn whole_of(&self, entity: u32) -> Option<u32> {
+        self.entities.get(entity as usize)?.whole
+    }
+
+    /// How the entity stands, as of the newest batch; `now` only decides what is stale.
+    pub fn evidence(&self, entity: &Entity, now: Timestamp) -> Option<Evidence> {
+        let number = *self.index.entities.get(entity)?;
+        let batch = Batch::live(now);
+        Some(Draft::new(self, &batch).evidence(number))
+    }
+
+    /// The checkpoint of this state.
+    pub fn encode(&self) -> Vec<u8> {
+        // Writing to memory fails for no type that is in a state; an empty checkpoint would not be read, at worst.
+        postcard::to_stdvec(&(Self::FORMAT, self)).unwrap_or_default()
+    }
+
+    /// The state of a checkpoint, or nothing if it is of another format or damaged.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let (format, rest) = postcard::take_from_bytes::<u32>(bytes).ok()?;
+        if format != Self::FORMAT {
+            return None;
+        }
+        let mut state: Self = postcard::from_bytes(rest).ok()?;
+        state.index.catch_up(&state.names, &state.families, &state.entities);
+        state.is_whole().then_some(state)
+    }
+
+    /// Whether every number points at something: a damaged checkpoint must not end the program.
+    fn is_whole(&self) -> bool {
+        let (series, families, entities) = (self.names.len(), self.families.len(), self.entities.len());
+        let below = |numbers: &[u32], limit: usize| numbers.iter().all(|number| (*number as usize) < limit);
+        self.heads.len() == series
+            && self.histories.len() == series
+            && self.faults.len() == families
+            && self.lives.len() == entities
+            && below(&self.controls, series)
+            && self.heads.iter().all(|head| below(&[head.entity], entities) && below(&[head.family], families))
+            && self.families.iter().all(|family| below(&family.members, series))
+            && self.entities.iter().all(|known| {
+                below(&known.series, series)
+                    && below(&known.parts, entities)
+                    && known.whole.is_none_or(|w| below(&[w], entities))
+            })
+    }
+}
+
+impl Index {
+    fn catch_up(&mut self, names: &[Named], families: &[Family], entities: &[Known]) {
+        for (at, named) in names.iter().enumerate().skip(self.series.len()) {
+            self.series.insert(Arc::clone(&named.series), at as u32);
+        }
+        for (at, family) in families.iter().enumerate().skip(self.families.len()) {
+            self.families.insert((family.source.clone(), family.signal.clone()), at as u32);
+        }
+        for (at, known) in entities.iter().enumerate().skip(self.entities.len()) {
+            self.entities.insert(known.entity.clone(), at as u32);
+        }
+    }
+}
+
+/// Whether the newer fact takes the place of the older one.
+fn says_the_same_thing(older: &str, newer: &str) -> bool {
+    let key = |json: &str| -> Option<(String, &'static str, String)> {
+        let fact: Fact = serde_json::from_str(json).ok()?;
+        let what = match &fact.kind {
+            FactKind::Gateway { asn, .. } => asn.to_string(),
+            FactKind::Report { id, .. } => id.clone(),
+            FactKind::PartOf { .. } | FactKind::Peers { .. } | FactKind::PollFailed { .. } => String::new(),
+        };
+        Some((fact.source, fact.kind.word(), what))
+    };
+    older == newer || key(older) == key(newer)
+}
+
+/// A state with a batch being laid over it.
+#[derive(Debug)]
+pub struct Draft<'a> {
+    state: &'a State,
+    pub batch: &'a Batch,
+    change: Change,
+    /// Bins that were judged, by family.
+    judged: Vec<(u32, i64)>,
+    touched: Vec<u32>,
+}
+
+impl<'a> Draft<'a> {
+    pub fn new(state: &'a State, batch: &'a Batch) -> Self {
+        Self { state, batch, change: Change::default(), judged: Vec::new(), touched: Vec::new() }
+    }
+
+    pub fn finish(mut self) -> Change {
+        let mut slots = std::mem::take(&mut self.change.slots);
+        slots.retain(|(series, slot)| self.may_be_learned(*series, slot));
+        self.change.slots = slots;
+        self.change
+    }
+
+    pub fn take_facts(&mut self) {
+        for fact in &self.batch.facts {
+            let entity = self.entity_number(&fact.entity);
+            match &fact.kind {
+                FactKind::PartOf { whole } => {
+                    let whole = whole.as_ref().map(|whole| self.entity_number(whole));
+                    self.change.wholes.push((entity, whole));
+                }
+                FactKind::PollFailed { .. } => self.poll_failed(entity, &fact.source),
+                FactKind::Gateway { .. } | FactKind::Peers { .. } | FactKind::Report { .. } => {}
+            }
+            if let Ok(json) = serde_json::to_string(fact) {
+                self.change.facts.push((entity, json));
+            }
+        }
+    }
+
+    fn poll_failed(&mut self, entity: u32, source: &str) {
+        let state = self.state;
+        for series in state.entities.get(entity as usize).map_or(&[][..], |known| &known.series) {
+            if state.names[*series as usize].series.source == source {
+                self.head_mut(*series).poll_failed = true;
+            }
+        }
+    }
+
+    /// Rows that speak of our own uplink: before all others, since those rest on them.
+    pub fn take_controls(&mut self) {
+        let mut starts = Vec::new();
+        for row in self.batch.observations.iter().filter(|row| row.series.is_control()) {
+            let number = self.series_number(&row.series);
+            let Some(value) = row.value else { continue };
+            let bin = Bin { start: row.observed_at.unix(), value };
+            let received = self.batch.received_at.unix();
+            self.head_mut(number).take(received, bin, None, |_, _| false);
+            starts.push(bin.start);
+        }
+        starts.sort_unstable();
+        starts.dedup();
+        for start in starts {
+            let (mut heard, mut failing, mut all, mut step) = (0, 0, 0, 60);
+            let new = self.change.new_series.iter().enumerate().filter(|(_, (series, ..))| series.is_control());
+            let new = new.map(|(at, _)| (self.state.names.len() + at) as u32).collect::<Vec<_>>();
+            for number in self.state.controls.iter().copied().chain(new) {
+                let Some(head) = self.head(number) else { continue };
+                // A control that fell silent long ago is asked no more.
+                if head.newest().is_none_or(|bin| bin.start < start - 10 * head.width()) {
+                    continue;
+                }
+                all += 1;
+                step = if head.step > 0 { head.step } else { step };
+                if let Some(value) = head.value_at(start) {
+                    heard += 1;
+                    failing += usize::from(value < 0.5);
+                }
+            }
+            let mut uplink = self.uplink().clone();
+            let again = uplink.take_control(start, step, heard, failing, all);
+            self.change.uplink = Some(uplink);
+            if let Some(from) = again {
+                for family in 0..self.state.families.len() as u32 {
+                    if self.is_own_probe(family) {
+                        self.judge_again(family, from);
+                    }
+                }
+            }
+        }
+    }
+
+    pub fn take_observations(&mut self) {
+        let state = self.state;
+        let batch = self.batch;
+        let received = batch.received_at.unix();
+        for row in batch.observations.iter().filter(|row| !row.series.is_control()) {
+            self.take_observation(state, received, row);
+        }
+        self.touched.sort_unstable();
+        self.touched.dedup();
+        self.judged.sort_unstable();
+        self.judged.dedup();
+    }
+
+    fn take_observation(&mut self, state: &'a State, received: i64, row: &Observation) {
+        let number = self.series_number(&row.series);
+        let start = row.observed_at.unix();
+        let Some(value) = row.value.filter(|value| value.is_finite()) else {
+            let head = self.head_mut(number);
+            head.gap = head.gap.max(start);
+            return;
+        };
+        let Some(mut head) = self.take_head(number) else { return };
+        let normal = state.histories.get(number as usize).and_then(History::normal);
+        let family = head.family;
+        let taken =
+            head.take(received, Bin { start, value }, normal, |from, until| self.is_in_fault(family, from, until));
+        let entity = head.entity;
+        if let Some(slot) = taken.slot {
+            self.change.slots.push((number, slot));
+        }
+        if let Some(start) = taken.judged {
+            self.judged.push((family, start));
+        }
+        self.put_head(number, head);
+        self.touched.push(entity);
+    }
+
+    /// Compares each bin that was judged with the same bin of other entities.
+    pub fn look_for_faults(&mut self) {
+        for (family, start) in std::mem::take(&mut self.judged) {
+            if family as usize >= self.state.families.len() {
+                continue;
+            }
+            let look = self.look(family, start);
+            let known = self.faults(family);
+            let mut faults = known.clone();
+            let again = faults.take(start, &look);
+            if faults != *known {
+                upsert(&mut self.change.faults, family, faults);
+            }
+            if let Some(from) = again {
+                self.judge_again(family, from);
+            }
+        }
+    }
+
+    fn look(&self, family: u32, start: i64) -> Look {
+        let mut heard: Vec<(u32, f32)> = Vec::new();
+        let (mut fell_before, mut unheard) = (Vec::new(), Vec::new());
+        for number in &self.state.families[family as usize].members {
+            let (Some(head), Some(normal)) = (self.head(*number), self.normal(*number)) else { continue };
+            let (width, Some(newest)) = (head.width(), head.newest()) else { continue };
+            if !normal.is_exact()
+                || newest.start < start - 2 * width
+                || head.score.is_low_since(start - FELL_LONG_AGO * width - 1)
+            {
+                continue;
+            }
+            let root = self.state.wholes_of(head.entity).last().unwrap_or(head.entity);
+            let usual = normal.at(start, width);
+            if head.score.is_low_since(start - 1) {
+                fell_before.push(root);
+            } else if let Some(value) = head.value_at(start) {
+                let ratio = if usual > 0.0 { (value / usual) as f32 } else { 1.0 };
+                match heard.iter_mut().find(|(other, _)| *other == root) {
+                    Some((_, most)) => *most = most.max(ratio),
+                    None => heard.push((root, ratio)),
+                }
+            } else if newest.start < start && head.gap < start {
+                unheard.push(root);
+            }
+        }
+        let is_heard = |root: &u32| heard.iter().any(|(known, _)| known == root);
+        let count = |mut roots: Vec<u32>| {
+            roots.retain(|root| !is_heard(root));
+            roots.sort_unstable();
+            roots.dedup();
+            roots.len()
+        };
+        let (fell_before, unheard) = (count(fell_before), count(unheard));
+        Look { ratios: heard.into_iter().map(|(_, ratio)| ratio).collect(), fell_before, unheard }
+    }
+
+    /// Sums up anew every series of the family that has bins from `from` on.
+    fn judge_again(&mut self, family: u32, from: i64) {
+        let state = self.state;
+        for number in &state.families[family as usize].members {
+            if !self.head(*number).is_some_and(|head| head.newest().is_some_and(|bin| bin.start + head.width() > from))
+            {
+                continue;
+            }
+            let Some(mut head) = self.take_head(*number) else { continue };
+            head.judge_again(self.normal(*number), |from, until| self.is_in_fault(family, from, until));
+            self.touched.push(head.entity);
+            self.put_head(*number, head);
+        }
+    }
+
+    fn is_in_fault(&self, family: u32, from: i64, until: i64) -> bool {
+        self.faults(family).cover(from, until) || self.is_own_probe(family) && self.uplink().cover(from, until)
+    }
+
+    /// The transitions of every entity that the batch touched, parts before their wholes.
+    pub fn decide(&mut self) -> Vec<Transition> {
+        let mut touched = std::mem::take(&mut self.touched);
+        for at in 0..touched.len() {
+            touched.extend(self.state.wholes_of(touched[at]));
+        }
+        touched.sort_unstable();
+        touched.dedup();
+        let mut transitions = Vec::new();
+        for entity in touched {
+            if (entity as usize) < self.state.entities.len() {
+                self.decide_entity(entity, &mut transitions);
+            }
+        }
+        transitions
+    }
+
+    /// An hour counts as usual only when nothing was wrong with the entity.
+    fn may_be_learned(&self, series: u32, slot: &Slot) -> bool {
+        let Some(head) = self.head(series) else { return false };
+        let hour_ended = (i64::from(slot.hour) + 1) * HOUR;
+        let is_low_of_late = head.score.is_low && hour_ended - head.score.since < super::lifecycle::SUSPICION_LASTS;
+        !is_low_of_late && self.life(head.entity).allows_learning(hour_ended)
+    }
+
+    /// Forgets what was learned of an entity since `from`: it was wrong already.
+    pub fn spoil(&mut self, entity: u32, from: i64) {
+        let hour = from.div_euclid(HOUR).max(0) as u32;
+        for series in &self.state.entities[entity as usize].series {
+            self.change.spoiled.push((*series, hour));
+        }
+        let series = &self.state.entities[entity as usize].series;
+        self.change.slots.retain(|(number, slot)| !series.contains(number) || slot.hour < hour);
+    }
+
+    // What the draft reads: the change where it has something, the state below.
+
+    pub fn head(&self, series: u32) -> Option<&Head> {
+        match self.change.heads.binary_search_by_key(&series, |(at, _)| *at) {
+            Ok(at) => Some(&self.change.heads[at].1),
+            Err(_) => self.state.heads.get(series as usize).map(|head| &**head),
+        }
+    }
+
+    pub fn normal(&self, series: u32) -> Option<&'a Normal> {
+        self.state.histories.get(series as usize)?.normal()
+    }
+
+    pub fn named(&self, series: u32) -> &'a Named {
+        &self.state.names[series as usize]
+    }
+
+    pub fn series_of(&self, entity: u32) -> &'a [u32] {
+        &self.state.entities[entity as usize].series
+    }
+
+    pub fn parts_of(&self, entity: u32) -> &'a [u32] {
+        &self.state.entities[entity as usize].parts
+    }
+
+    pub fn entity(&self, entity: u32) -> &'a Entity {
+        &self.state.entities[entity as usize].entity
+    }
+
+    pub fn facts_of(&self, entity: u32) -> Vec<Fact> {
+        let fresh = self.change.facts.iter().filter(|(of, _)| *of == entity).map(|(_, fact)| fact);
+        let known = &self.state.entities[entity as usize].facts;
+        let kept = known.iter().filter(|old| !fresh.clone().any(|new| says_the_same_thing(old, new)));
+        kept.chain(fresh.clone()).filter_map(|json| serde_json::from_str(json).ok()).collect()
+    }
+
+    pub fn faults(&self, family: u32) -> &Faults {
+        static NONE: std::sync::LazyLock<Faults> = std::sync::LazyLock::new(Faults::default);
+        match self.change.faults.iter().find(|(at, _)| *at == family) {
+            Some((_, faults)) => faults,
+            None => self.state.faults.get(family as usize).unwrap_or(&NONE),
+        }
+    }
+
+    pub fn uplink(&self) -> &Faults {
+        self.change.uplink.as_ref().unwrap_or(&self.state.uplink)
+    }
+
+    pub fn is_own_probe(&self, family: u32) -> bool {
+        self.state.families.get(family as usize).is_some_and(|family| family.source == OWN_PROBES)
+    }
+
+    pub fn has_controls(&self) -> bool {
+        !self.state.controls.is_empty()
+    }
+
+    pub fn life(&self, entity: u32) -> &Life {
+        match self.change.lives.iter().find(|(at, _)| *at == entity) {
+            Some((_, life)) => life,
+            None => &self.state.lives[entity as usize],
+        }
+    }
+
+    pub fn put_life(&mut self, entity: u32, life: Life) {
+        upsert(&mut self.change.lives, entity, life);
+    }
+
+    fn take_head(&mut self, series: u32) -> Option<Box<Head>> {
+        match self.change.heads.binary_search_by_key(&series, |(at, _)| *at) {
+            Ok(at) => Some(self.change.heads[at].1.clone()),
+            Err(_) => self.state.heads.get(series as usize).cloned(),
+        }
+    }
+
+    fn put_head(&mut self, series: u32, head: Box<Head>) {
+        match self.change.heads.binary_search_by_key(&series, |(at, _)| *at) {
+            Ok(at) => self.change.heads[at].1 = head,
+            Err(at) => self.change.heads.insert(at, (series, head)),
+        }
+    }
+
+    fn head_mut(&mut self, series: u32) -> &mut Head {
+        let at = match self.change.heads.binary_search_by_key(&series, |(at, _)| *at) {
+            Ok(at) => at,
+            Err(at) => {
+                self.change.heads.insert(at, (series, self.state.heads[series as usize].clone()));
+                at
+            }
+        };
+        &mut self.change.heads[at].1
+    }
+
+    fn entity_number(&mut self, entity: &Entity) -> u32 {
+        if let Some(number) = self.state.index.entities.get(entity) {
+            return *number;
+        }
+        let known = self.change.new_entities.iter().position(|known| known == entity);
+        let at = known.unwrap_or_else(|| {
+            self.change.new_entities.push(entity.clone());
+            self.change.new_entities.len() - 1
+        });
+        (self.state.entities.len() + at) as u32
+    }
+
+    fn series_number(&mut self, series: &Arc<Series>) -> u32 {
+        if let Some(number) = self.state.index.series.get(series) {
+            return *number;
+        }
+        let first = self.state.names.len();
+        if let Some(at) = self.change.new_series.iter().position(|(known, ..)| known == series) {
+            return (first + at) as u32;
+        }
+        let entity = self.entity_number(&series.entity);
+        let name = (series.source.clone(), series.signal.clone());
+        let family = self.state.index.families.get(&name).copied().unwrap_or_else(|| {
+            let known = self.change.new_families.iter().position(|known| *known == name);
+            let at = known.unwrap_or_else(|| {
+                self.change.new_families.push(name);
+                self.change.new_families.len() - 1
+            });
+            (self.state.families.len() + at) as u32
+        });
+        let number = (first + self.change.new_series.len()) as u32;
+        self.change.new_series.push((Arc::clone(series), entity, family));
+        self.put_head(number, Box::new(Head::new(entity, family)));
+        number
+    }
+}
+
+fn upsert<T>(list: &mut Vec<(u32, T)>, at: u32, value: T) {
+    match list.iter_mut().find(|(known, _)| *known == at) {
+        Some((_, old)) => *old = value,
+        None => list.push((at, value)),
+    }
+}

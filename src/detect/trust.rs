@@ -1,0 +1,154 @@
+//! Is it them, the source, or our own uplink? A family is one signal of one source over all entities: when nearly all
+//! unrelated entities fall in the same bin by the same factor, the source is ill, not the world.
+
+use crate::domain::Seconds;
+use serde::{Deserialize, Serialize};
+
+/// Fewer unrelated entities than this to compare with cannot show that the source is ill.
+pub const ENOUGH_TO_COMPARE: usize = 3;
+/// From this share of entities that fall in one bin it is the source. Of Iran's 31 series of November 2019, which were
+/// all switched off within hours, at most 71 % fell in one bin.
+const NEARLY_ALL: f32 = 0.8;
+/// A fault is over when no more than this share still sags.
+const FEW: f32 = 0.35;
+/// A sag: below this share of normal. One that weekends reach only where nearly all keep the same ones.
+pub const SAGS_BELOW: f64 = 0.62;
+/// Those who sag by a fault sag alike: half of them within this distance of the median ratio.
+const ALIKE: f32 = 0.12;
+/// An entity that fell more bins ago than this has an outage of its own and is not asked.
+pub const FELL_LONG_AGO: Seconds = 3;
+/// Faults remembered: as many as the kept bins can reach back to.
+const KEPT_FAULTS: usize = 4;
+
+/// A stretch in which nothing read says anything: `until` is open while it lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    pub from: i64,
+    pub until: Option<i64>,
+}
+
+/// Faults in their order, and up to which bin they were looked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Faults {
+    windows: Vec<Fault>,
+    /// Start of the newest bin that enough others were heard of.
+    pub checked: i64,
+    /// Whether there were enough others.
+    pub comparable: bool,
+}
+
+/// What one bin looks like over the entities of a family.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Look {
+    /// Ratio of value to normal, of each unrelated entity that was heard and had not fallen before.
+    pub ratios: Vec<f32>,
+    /// Unrelated entities that fell shortly before, at another moment than the others: no fault of the source does that.
+    pub fell_before: usize,
+    /// Unrelated entities that are still to be heard of this bin.
+    pub unheard: usize,
+}
+
+impl Look {
+    fn entities(&self) -> usize {
+        self.ratios.len() + self.fell_before + self.unheard
+    }
+
+    fn is_heard_enough(&self) -> bool {
+        self.ratios.len() * 2 > self.entities()
+    }
+
+    fn sagging(&self) -> impl Iterator<Item = f32> {
+        self.ratios.iter().copied().filter(|ratio| f64::from(*ratio) < SAGS_BELOW)
+    }
+
+    fn sagging_share(&self) -> f32 {
+        self.sagging().count() as f32 / (self.ratios.len() + self.fell_before).max(1) as f32
+    }
+
+    fn is_the_sources_own_fault(&self) -> bool {
+        self.ratios.len() >= ENOUGH_TO_COMPARE && self.sagging_share() >= NEARLY_ALL && self.sags_alike()
+    }
+
+    /// Whatever the others will say, it is no fault of the source; or all have spoken.
+    fn is_settled(&self) -> bool {
+        self.unheard == 0 || ((self.sagging().count() + self.unheard) as f32) < NEARLY_ALL * self.entities() as f32
+    }
+
+    fn sags_alike(&self) -> bool {
+        let mut ratios: Vec<f32> = self.sagging().collect();
+        let median = super::baseline::median(&mut ratios);
+        let mut off: Vec<f32> = ratios.iter().map(|ratio| (ratio - median).abs()).collect();
+        super::baseline::median(&mut off) <= ALIKE
+    }
+}
+
+impl Faults {
+    /// Whether anything of `[start, end)` lies in a fault.
+    pub fn cover(&self, start: i64, end: i64) -> bool {
+        self.windows.iter().any(|fault| fault.from < end && fault.until.is_none_or(|until| start < until))
+    }
+
+    /// Takes a look at the bin that starts at `start`; says from when on all series of the family must be judged again.
+    pub fn take(&mut self, start: i64, look: &Look) -> Option<i64> {
+        self.comparable = look.entities() >= ENOUGH_TO_COMPARE;
+        if look.is_settled() {
+            self.checked = self.checked.max(start);
+        }
+        if std::env::var("DBG").is_ok() {
+            println!("{start} {look:?} {:?}", self);
+        }
+        if !look.is_heard_enough() {
+            return None;
+        }
+        if look.sagging_share() <= FEW {
+            return self.closes(start);
+        }
+        look.is_the_sources_own_fault().then(|| self.opens(start)).flatten()
+    }
+
+    /// The same for our uplink: of the control series heard at `start`, `failing` failed; `all` are watched.
+    pub fn take_control(&mut self, start: i64, step: Seconds, heard: usize, failing: usize, all: usize) -> Option<i64> {
+        self.comparable = true;
+        if failing * 2 > all {
+            self.checked = self.checked.max(start + step);
+            return self.opens(start);
+        }
+        if (heard - failing) * 2 < all {
+            return None;
+        }
+        self.checked = self.checked.max(start + step);
+        self.closes(start)
+    }
+
+    fn opens(&mut self, start: i64) -> Option<i64> {
+        if self.cover(start, start + 1) {
+            return None;
+        }
+        match self.windows.last_mut() {
+            // The bin before was the last one of a fault, by all that was heard then.
+            Some(last) if last.until == Some(start) => last.until = None,
+            Some(last) if last.from > start => last.from = start,
+            _ => self.windows.push(Fault { from: start, until: None }),
+        }
+        if self.windows.len() > KEPT_FAULTS {
+            self.windows.remove(0);
+        }
+        Some(start)
+    }
+
+    fn closes(&mut self, start: i64) -> Option<i64> {
+        let last = self.windows.last_mut()?;
+        match last.until {
+            None if start > last.from => {
+                last.until = Some(start);
+                Some(start)
+            }
+            // Later data took the fault itself back.
+            None if start == last.from => {
+                self.windows.pop();
+                Some(start)
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! An entity's witnesses weighed together, and the evidence frozen for a reader.
+
+use super::baseline::Normal;
+use super::signal::{Head, LOW};
+use super::state::{Draft, PEOPLE};
+use crate::domain::time::HOUR;
+use crate::domain::{Assessment, Evidence, Layer, Phase, Reading, Seconds, Sureness, Timestamp, Unknown, Verdict};
+use std::sync::Arc;
+
+/// Two witnesses that agree must be this sure together: one clear bin of each (about 100 to 1 each).
+const TWO_AGREE: f32 = 8.0;
+/// Two of one source must be surer: what makes both wrong may be the source.
+const TWO_OF_ONE_SOURCE_AGREE: f32 = 9.0;
+/// A sum over many bins of noise gets to `LOW` on some day of every week; to this about once in a year.
+const LOW_OF_A_NOISY_ONE: f32 = 7.0;
+/// A lone witness that nobody can contradict: two of its clearest bins.
+const ALONE_AND_SURE: f32 = 8.5;
+/// A lone witness that others contradict, or that cannot be compared with other entities, must be as sure as can be…
+const AGAINST_OTHERS: f32 = 18.0;
+/// … for this long.
+const AGAINST_OTHERS_FOR: Seconds = 3 * HOUR;
+/// From here on a lone witness is worth a suspicion.
+const WORTH_A_SUSPICION: f32 = 8.5;
+/// A part stands for the whole when its routing is at least this share of the whole's.
+const STANDS_FOR_THE_WHOLE: f64 = 0.8;
+/// A quick signal's fall is seen about this long after it began: the first bin holds some of the time before.
+const FALL_SHOWS_AFTER: Seconds = 30;
+
+/// What one witness says about an entity.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Voice {
+    pub witness: u32,
+    /// The surest of its series.
+    pub series: u32,
+    /// Evidence for an outage that may be used now; 0 where it is up or unknown.
+    pub low: f32,
+    /// It has a normal, is fresh and trusted.
+    pub heard: bool,
+}
+
+/// What the witnesses come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Weight {
+    Nothing,
+    Suspicion,
+    Proof,
+}
+
+impl Draft<'_> {
+    /// The entity's own series and those of parts that stand for it.
+    pub fn witnesses_of(&self, entity: u32) -> Vec<u32> {
+        let mut series = self.series_of(entity).to_vec();
+        for part in self.parts_of(entity) {
+            if self.stands_for(*part, entity) {
+                series.extend(self.witnesses_of_part(*part, 0));
+            }
+        }
+        series
+    }
+
+    fn witnesses_of_part(&self, part: u32, depth: usize) -> Vec<u32> {
+        let mut series = self.series_of(part).to_vec();
+        for inner in self.parts_of(part) {
+            if depth < 6 && self.stands_for(*inner, part) {
+                series.extend(self.witnesses_of_part(*inner, depth + 1));
+            }
+        }
+        series
+    }
+
+    /// A part stands for the whole when the same signal of the same source finds nearly the same routes in both; one
+    /// that is too small to be routed by itself (a site) is a sample of what it is part of.
+    fn stands_for(&self, part: u32, whole: u32) -> bool {
+        let routed = |entity: u32| {
+            self.series_of(entity).iter().filter(|series| self.named(**series).layer == Layer::Routing).copied()
+        };
+        let normal = |series: u32| {
+            let (head, normal) = (self.head(series)?, self.normal(series)?);
+            Some(normal.at(head.newest()?.start, head.width()))
+        };
+        let mut is_routed = false;
+        for part in routed(part) {
+            is_routed = true;
+            let name = &self.named(part).series;
+            let same = routed(whole).find(|of_whole| {
+                let other = &self.named(*of_whole).series;
+                other.source == name.source && other.signal == name.signal
+            });
+            if let (Some(ours), Some(theirs)) = (normal(part), same.and_then(normal)) {
+                return ours >= STANDS_FOR_THE_WHOLE * theirs;
+            }
+        }
+        !is_routed && !self.series_of(part).is_empty()
+    }
+
+    /// Each witness once. Where only parts were measured, the middle one of them speaks.
+    pub fn voices(&self, entity: u32, fallen_since: i64) -> Vec<Voice> {
+        let mut said: Vec<(u32, bool, u32, f32, bool)> = Vec::new();
+        for series in self.witnesses_of(entity) {
+            let Some(head) = self.head(series) else { continue };
+            let heard = self.why_unknown(series, head).is_none();
+            let low = if heard && head.score.since >= fallen_since { self.usable(series, head) } else { 0.0 };
+            said.push((self.named(series).witness, head.entity == entity, series, low, heard));
+        }
+        let mut voices: Vec<Voice> = Vec::new();
+        said.sort_by(|a, b| (a.0, !a.1, !a.4).cmp(&(b.0, !b.1, !b.4)).then(b.3.total_cmp(&a.3)).then(a.2.cmp(&b.2)));
+        for same in said.chunk_by(|a, b| a.0 == b.0) {
+            let own = same.iter().any(|of| of.1);
+            let counted: Vec<_> = same.iter().filter(|of| of.1 == own && of.4).collect();
+            // Own series are of one witness because people make them all: the surest speaks for them.
+            let speaks = if own { counted.first() } else { counted.get(counted.len() / 2) };
+            if let Some(&&(witness, _, series, low, heard)) = speaks {
+                voices.push(Voice { witness, series, low, heard });
+            }
+        }
+        voices
+    }
+
+    /// Evidence of a low series that was compared with others, as far as that is possible.
+    fn usable(&self, series: u32, head: &Head) -> f32 {
+        let needed = if self.normal(series).is_some_and(Normal::is_exact) { LOW } else { LOW_OF_A_NOISY_ONE };
+        let Some(newest) = head.newest() else { return 0.0 };
+        if !head.score.is_low {
+            return 0.0;
+        }
+        let faults = self.faults(head.family);
+        let others_were_heard = !faults.comparable || newest.start <= faults.checked;
+        let uplink_was_fine = !self.is_own_probe(head.family)
+            || !self.has_controls()
+            || newest.start + head.width() <= self.uplink().checked;
+        let low = if others_were_heard && uplink_was_fine { head.score.low } else { head.score.before };
+        if low >= needed { low } else { 0.0 }
+    }
+
+    /// Why a series says nothing now; `None` where it says something.
+    pub fn why_unknown(&self, series: u32, head: &Head) -> Option<Unknown> {
+        let Some(normal) = self.normal(series) else { return Some(Unknown::NoNormal) };
+        let Some(newest) = head.newest() else { return Some(Unknown::NoNormal) };
+        if normal.at(newest.start, head.width()) <= 0.0 {
+            return Some(Unknown::NormalIsNothing);
+        }
+        let ill = |faults: &super::trust::Faults| faults.cover(newest.start, newest.start + head.width());
+        if self.is_own_probe(head.family) && ill(self.uplink()) {
+            return Some(Unknown::Uplink);
+        }
+        if head.poll_failed || ill(self.faults(head.family)) {
+            return Some(Unknown::SourceFault);
+        }
+        head.is_stale(self.batch.received_at.unix()).then_some(Unknown::Stale)
+    }
+
+    pub fn weigh(&self, voices: &[Voice]) -> Weight {
+        let mut low: Vec<&Voice> = voices.iter().filter(|voice| voice.low >= LOW).collect();
+        low.sort_by(|a, b| b.low.total_cmp(&a.low));
+        if two_witnesses_agree(&low, |voice| &self.named(voice.series).series.source) {
+            return Weight::Proof;
+        }
+        let Some(lone) = low.first() else { return Weight::Nothing };
+        let Some(head) = self.head(lone.series) else { return Weight::Nothing };
+        let comparable = self.faults(head.family).comparable;
+        let contradicted = voices.iter().any(|other| other.heard && other.witness != lone.witness);
+        let lasted = head.newest().map_or(0, |bin| bin.start + head.width() - head.score.since);
+        if comparable && !contradicted && lone.low >= ALONE_AND_SURE
+            || lone.low >= AGAINST_OTHERS && lasted >= AGAINST_OTHERS_FOR
+        {
+            Weight::Proof
+        } else if lone.low >= WORTH_A_SUSPICION {
+            Weight::Suspicion
+        } else {
+            Weight::Nothing
+        }
+    }
+
+    /// When it began: inside every interval in which a signal fell in one clear step, or else the first low bin.
+    pub fn began(&self, voices: &[Voice]) -> Option<i64> {
+        let low = || voices.iter().filter(|voice| voice.low >= LOW).filter_map(|voice| self.head(voice.series));
+        let mut clear: Vec<(i64, i64)> = low().filter(|head| head.score.clear).map(|head| head.score.fell).collect();
+        clear.sort_by_key(|(from, until)| (*until, *from));
+        let first = low().map(|head| head.score.since).min()?;
+        let Some((mut from, mut until)) = clear.first().copied() else { return Some(first) };
+        for (other_from, other_until) in clear {
+            if other_from < until && from < other_until {
+                from = from.max(other_from);
+                until = until.min(other_until);
+            }
+        }
+        Some((i64::midpoint(from, until) - FALL_SHOWS_AFTER).div_euclid(60) * 60)
+    }
+
+    pub fn evidence(&self, entity: u32) -> Evidence {
+        let at = self.batch.received_at;
+        let mut assessments: Vec<(Assessment, u32)> = Vec::new();
+        for series in self.witnesses_of(entity) {
+            let Some(head) = self.head(series) else { continue };
+            let named = self.named(series);
+            let newest = head.newest();
+            let why = self.why_unknown(series, head);
+            let reading = match why {
+                Some(why) => Reading::Unknown { why },
+                None if head.score.is_low => Reading::Low,
+                None => Reading::Normal,
+            };
+            let normal = newest.and_then(|bin| self.normal(series).map(|normal| normal.at(bin.start, head.width())));
+            let assessment = Assessment {
+                series: Arc::clone(&named.series),
+                layer: named.layer,
+                reading,
+                value: newest.map(|bin| bin.value),
+                normal,
+                observed_at: Timestamp::from_unix(newest.map_or(0, |bin| bin.start)),
+                step: head.width(),
+                low_since: head.score.is_low.then(|| Timestamp::from_unix(head.score.since)),
+                back_since: (!head.score.is_low && head.score.back_at > 0)
+                    .then(|| Timestamp::from_unix(head.score.back_at)),
+                weight: f64::from(if head.score.low > 0.0 { head.score.low } else { -head.score.up }),
+            };
+            assessments.push((assessment, named.witness));
+        }
+        assessments.sort_by(|(a, _), (b, _)| {
+            (a.layer, &a.series.source, &a.series.signal, &a.series.entity).cmp(&(
+                b.layer,
+                &b.series.source,
+                &b.series.signal,
+                &b.series.entity,
+            ))
+        });
+        let phase = self.life(entity).phase();
+        let verdict = match phase {
+            Some(Phase::Suspected) => Verdict::Suspected,
+            Some(Phase::Down) => Verdict::Down,
+            Some(Phase::Returning) => Verdict::Returning,
+            Some(Phase::Recovered | Phase::Retracted) | None => {
+                let is_known = assessments.iter().any(|(a, _)| !matches!(a.reading, Reading::Unknown { .. }));
+                if is_known { Verdict::Up } else { Verdict::Unknown }
+            }
+        };
+        let (witnesses, sources, sureness) = how_sure(verdict, &assessments);
+        Evidence {
+            entity: self.entity(entity).clone(),
+            at,
+            verdict,
+            sureness,
+            witnesses,
+            sources,
+            assessments: assessments.into_iter().map(|(assessment, _)| assessment).collect(),
+            facts: self.facts_of(entity),
+        }
+    }
+}
+
+fn two_witnesses_agree<'a>(low: &[&Voice], source: impl Fn(&Voice) -> &'a String) -> bool {
+    low.iter().enumerate().any(|(at, a)| {
+        low[at + 1..].iter().any(|b| {
+            let needed = if source(a) == source(b) { TWO_OF_ONE_SOURCE_AGREE } else { TWO_AGREE };
+            a.low + b.low >= needed
+        })
+    })
+}
+
+/// Witnesses and sources that agree with the verdict, and what that makes of it.
+fn how_sure(verdict: Verdict, assessments: &[(Assessment, u32)]) -> (u32, u32, Sureness) {
+    let agrees = |assessment: &Assessment| match verdict {
+        Verdict::Unknown => false,
+        Verdict::Up => assessment.is_normal(),
+        Verdict::Suspected | Verdict::Down | Verdict::Returning => assessment.is_low(),
+    };
+    let agreeing: Vec<_> = assessments.iter().filter(|(assessment, _)| agrees(assessment)).collect();
+    let mut witnesses: Vec<u32> = agreeing.iter().map(|(_, witness)| *witness).collect();
+    witnesses.sort_unstable();
+    witnesses.dedup();
+    let mut sources: Vec<&str> = agreeing.iter().map(|(assessment, _)| assessment.series.source.as_str()).collect();
+    sources.sort_unstable();
+    sources.dedup();
+    let overwhelming = agreeing.iter().filter(|(a, w)| *w != PEOPLE && a.weight.abs() >= f64::from(AGAINST_OTHERS));
+    let mut sureness = match (witnesses.len(), sources.len()) {
+        (3.., 2..) => Sureness::High,
+        (2.., 2..) if overwhelming.count() >= 2 => Sureness::High,
+        (2.., _) => Sureness::Medium,
+        _ => Sureness::Low,
+    };
+    let unknown = assessments.iter().filter(|(a, _)| {
+        matches!(a.reading, Reading::Unknown { why: Unknown::Stale | Unknown::SourceFault | Unknown::Uplink })
+    });
+    if unknown.count() * 2 > assessments.len() {
+        sureness = if sureness == Sureness::High { Sureness::Medium } else { Sureness::Low };
+    }
+    (witnesses.len() as u32, sources.len() as u32, sureness)
+}

@@ -1,0 +1,142 @@
+//! Observations from a file through the detector, in memory: one JSON line for every transition.
+
+use crate::detect::{State, advance};
+use crate::domain::{Sureness, Timestamp, Transition, TransitionKind};
+use crate::source::recorded::{Reader, RecordedError};
+use serde::Serialize;
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    #[error("{}: {error}", path.display())]
+    Observations { path: PathBuf, error: RecordedError },
+    #[error("cannot open the observations {}: {error}", path.display())]
+    Open { path: PathBuf, error: std::io::Error },
+    #[error("cannot write the events to {}: {error}; nothing was written", path.display())]
+    Events { path: PathBuf, error: std::io::Error },
+}
+
+impl ReplayError {
+    /// Whether it was asked wrongly (exit code 2), rather than gone wrong (1).
+    pub fn is_bad_input(&self) -> bool {
+        match self {
+            Self::Observations { error, .. } => error.is_bad_input(),
+            Self::Open { .. } => true,
+            Self::Events { .. } => false,
+        }
+    }
+}
+
+/// What a replay went through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Replayed {
+    pub rows: u64,
+    pub batches: u64,
+    pub transitions: u64,
+}
+
+/// Why a stream was not replayed to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum StreamError {
+    #[error(transparent)]
+    Input(#[from] RecordedError),
+    #[error("cannot write the events: {0}")]
+    Output(#[from] std::io::Error),
+}
+
+/// One line of the events: times in Unix seconds.
+#[derive(Serialize)]
+struct Line<'a> {
+    entity: &'a str,
+    kind: &'static str,
+    at: i64,
+    started_at: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_at: Option<i64>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    retracted: bool,
+    incident: u32,
+    number: u32,
+    sure: Sureness,
+}
+
+/// Replays the file at `observations` into the file at `events`, which comes into being whole or not at all.
+pub fn run(observations: &Path, events: &Path) -> Result<Replayed, ReplayError> {
+    let opened = |error| ReplayError::Open { path: observations.to_owned(), error };
+    let input = File::open(observations).map_err(opened)?;
+    let unwritten = |error| ReplayError::Events { path: events.to_owned(), error };
+    let mut unfinished = events.as_os_str().to_owned();
+    unfinished.push(format!(".{}.unfinished", std::process::id()));
+    let unfinished = PathBuf::from(unfinished);
+    let output = File::create(&unfinished).map_err(unwritten)?;
+    let done = stream(BufReader::new(input), BufWriter::new(output), |_| {});
+    let done = match done {
+        Ok(done) => std::fs::rename(&unfinished, events).map(|()| done).map_err(unwritten),
+        Err(StreamError::Input(error)) => Err(ReplayError::Observations { path: observations.to_owned(), error }),
+        Err(StreamError::Output(error)) => Err(unwritten(error)),
+    };
+    if done.is_err() {
+        // It is ours and of no use; if even this fails, the first error says more.
+        let _ = std::fs::remove_file(&unfinished);
+    }
+    done
+}
+
+/// Replays `observations` as a stream: memory does not grow with it. `each` hears every transition as well.
+pub fn stream(
+    observations: impl Read,
+    mut events: impl Write,
+    mut each: impl FnMut(&Transition),
+) -> Result<Replayed, StreamError> {
+    let mut reader = Reader::new(observations)?;
+    let mut state = State::default();
+    let mut told = Told::default();
+    let mut done = Replayed::default();
+    while let Some(batch) = reader.next_batch()? {
+        let (change, transitions) = advance(&state, &batch);
+        state.apply(change);
+        done.rows += (batch.observations.len() + batch.facts.len()) as u64;
+        done.batches += 1;
+        for transition in &transitions {
+            told.write(transition, &mut events)?;
+            each(transition);
+            done.transitions += 1;
+        }
+    }
+    events.flush()?;
+    Ok(done)
+}
+
+/// The incidents whose start was written: only those are taken back as `recovered`.
+#[derive(Debug, Default)]
+struct Told(HashSet<(String, u32)>);
+
+impl Told {
+    fn write(&mut self, transition: &Transition, events: &mut impl Write) -> std::io::Result<()> {
+        let entity = transition.incident.entity.to_string();
+        let key = (entity.clone(), transition.incident.ordinal);
+        let was_told = match transition.kind {
+            TransitionKind::Started => !self.0.insert(key),
+            kind if kind.leads_to().is_over() => self.0.remove(&key),
+            _ => true,
+        };
+        let taken_back = transition.kind == TransitionKind::Retracted && was_told;
+        let kind = if taken_back { TransitionKind::Recovered } else { transition.kind };
+        let line = Line {
+            entity: &entity,
+            kind: kind.as_str(),
+            at: transition.at.unix(),
+            started_at: transition.started_at.unix(),
+            ended_at: transition.ended_at.map(Timestamp::unix).or(taken_back.then_some(transition.at.unix())),
+            retracted: transition.kind == TransitionKind::Retracted,
+            incident: transition.incident.ordinal,
+            number: transition.number,
+            sure: transition.evidence.sureness,
+        };
+        serde_json::to_writer(&mut *events, &line)?;
+        events.write_all(b"\n")
+    }
+}

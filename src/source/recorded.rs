@@ -1,0 +1,261 @@
+//! Observations from a file, as the batches in which they were received, and back into such a file.
+//!
+//! CSV with the header `received_at,observed_at,entity,source,signal,value`, sorted by `received_at` (Unix seconds). An
+//! empty value is unknown. A column `fact`, where there is one, holds a fact as JSON; further columns are passed over.
+
+use crate::domain::{Arrival, Batch, Entity, EntityError, Fact, Observation, Series, Timestamp};
+use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::sync::Arc;
+
+const COLUMNS: [&str; 6] = ["received_at", "observed_at", "entity", "source", "signal", "value"];
+const FACT: &str = "fact";
+
+/// What is wrong with a file of observations, and where. All but `Io` are the file's fault: exit code 2.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordedError {
+    #[error("line 1: the header must begin with received_at,observed_at,entity,source,signal,value, not `{0}`")]
+    Header(String),
+    #[error("line {line}: {fields} fields instead of at least 6")]
+    TooFew { line: u64, fields: usize },
+    #[error("line {line}: `{text}` is no number in column {column}")]
+    NoNumber { line: u64, column: &'static str, text: String },
+    #[error(
+        "line {line}: received_at {received_at} is before {previous} of the line above; sort the file by received_at"
+    )]
+    OutOfOrder { line: u64, received_at: i64, previous: i64 },
+    #[error("line {line}: {error}")]
+    Entity { line: u64, error: EntityError },
+    #[error("line {line}: an empty {column}")]
+    Empty { line: u64, column: &'static str },
+    #[error("line {line}: not UTF-8 text")]
+    NotUtf8 { line: u64 },
+    #[error("line {line}: no fact: {error}")]
+    NoFact { line: u64, error: serde_json::Error },
+    #[error("line {line}: no CSV: {error}")]
+    NoCsv { line: u64, error: csv::Error },
+    #[error("cannot read the observations: {0}")]
+    Io(std::io::Error),
+}
+
+impl RecordedError {
+    /// Whether the file is wrong, rather than the disk.
+    pub fn is_bad_input(&self) -> bool {
+        !matches!(self, Self::Io(_))
+    }
+}
+
+/// Reads batches one by one; holds one batch and the names of the series, however long the file.
+#[derive(Debug)]
+pub struct Reader<R> {
+    csv: csv::Reader<R>,
+    fact_column: Option<usize>,
+    record: csv::ByteRecord,
+    /// `record` holds the first row of the next batch.
+    is_ahead: bool,
+    previous: i64,
+    series: HashMap<Vec<u8>, Arc<Series>>,
+    key: Vec<u8>,
+    failed: bool,
+}
+
+impl<R: Read> Reader<R> {
+    pub fn new(input: R) -> Result<Self, RecordedError> {
+        let mut csv =
+            csv::ReaderBuilder::new().has_headers(true).flexible(true).buffer_capacity(1 << 16).from_reader(input);
+        let header = csv.byte_headers().map_err(|error| wrong_csv(error, 1))?;
+        let matches =
+            header.len() >= COLUMNS.len() && header.iter().zip(COLUMNS).all(|(is, must)| is == must.as_bytes());
+        if !matches {
+            let found: Vec<_> = header.iter().take(12).map(String::from_utf8_lossy).collect();
+            return Err(RecordedError::Header(found.join(",")));
+        }
+        let fact_column = header.iter().position(|name| name == FACT.as_bytes());
+        Ok(Self {
+            csv,
+            fact_column,
+            record: csv::ByteRecord::new(),
+            is_ahead: false,
+            previous: i64::MIN,
+            series: HashMap::new(),
+            key: Vec::new(),
+            failed: false,
+        })
+    }
+
+    /// The next batch, or `None` at the end of the file.
+    pub fn next_batch(&mut self) -> Result<Option<Batch>, RecordedError> {
+        if !self.is_ahead && !self.read_record()? {
+            return Ok(None);
+        }
+        let mut batch = Batch { arrival: Arrival::Live, ..Batch::live(Timestamp::from_unix(self.received_at()?)) };
+        loop {
+            self.add_row(&mut batch)?;
+            self.is_ahead = self.read_record()?;
+            if !self.is_ahead || self.received_at()? != batch.received_at.unix() {
+                return Ok(Some(batch));
+            }
+        }
+    }
+
+    fn read_record(&mut self) -> Result<bool, RecordedError> {
+        let next_line = self.csv.position().line();
+        if !self.csv.read_byte_record(&mut self.record).map_err(|error| wrong_csv(error, next_line))? {
+            return Ok(false);
+        }
+        let fields = self.record.len();
+        if fields < COLUMNS.len() {
+            return Err(RecordedError::TooFew { line: self.line(), fields });
+        }
+        Ok(true)
+    }
+
+    fn line(&self) -> u64 {
+        self.record.position().map_or(0, csv::Position::line)
+    }
+
+    fn received_at(&mut self) -> Result<i64, RecordedError> {
+        let received_at = self.seconds(0)?;
+        if received_at < self.previous {
+            return Err(RecordedError::OutOfOrder { line: self.line(), received_at, previous: self.previous });
+        }
+        self.previous = received_at;
+        Ok(received_at)
+    }
+
+    fn seconds(&self, column: usize) -> Result<i64, RecordedError> {
+        let text = &self.record[column];
+        let digits = text.strip_prefix(b"-").unwrap_or(text);
+        let all_digits = !digits.is_empty() && digits.len() <= 12 && digits.iter().all(u8::is_ascii_digit);
+        let value = digits.iter().fold(0_i64, |sum, digit| sum.wrapping_mul(10).wrapping_add(i64::from(*digit & 15)));
+        if all_digits {
+            Ok(if digits.len() < text.len() { -value } else { value })
+        } else {
+            Err(self.no_number(column))
+        }
+    }
+
+    fn no_number(&self, column: usize) -> RecordedError {
+        match std::str::from_utf8(&self.record[column]) {
+            Ok(text) => RecordedError::NoNumber { line: self.line(), column: COLUMNS[column], text: text.to_owned() },
+            Err(_) => RecordedError::NotUtf8 { line: self.line() },
+        }
+    }
+
+    fn text(&self, column: usize) -> Result<&str, RecordedError> {
+        std::str::from_utf8(&self.record[column]).map_err(|_| RecordedError::NotUtf8 { line: self.line() })
+    }
+
+    fn add_row(&mut self, batch: &mut Batch) -> Result<(), RecordedError> {
+        let observed_at = Timestamp::from_unix(self.seconds(1)?);
+        let line = self.line();
+        if let Some(json) = self.fact_column.and_then(|column| self.record.get(column)).filter(|json| !json.is_empty())
+        {
+            let fact: Fact = match std::str::from_utf8(json) {
+                Ok(json) => serde_json::from_str(json).map_err(|error| RecordedError::NoFact { line, error })?,
+                Err(_) => return Err(RecordedError::NotUtf8 { line }),
+            };
+            batch.facts.push(fact);
+            return Ok(());
+        }
+        let value = match self.record[5].trim_ascii() {
+            b"" => None,
+            text => {
+                let value = std::str::from_utf8(text).ok().and_then(|text| text.parse::<f64>().ok());
+                Some(value.filter(|value| value.is_finite()).ok_or_else(|| self.no_number(5))?)
+            }
+        };
+        let series = self.named_series()?;
+        batch.observations.push(Observation { series, observed_at, value });
+        Ok(())
+    }
+
+    fn named_series(&mut self) -> Result<Arc<Series>, RecordedError> {
+        self.key.clear();
+        for column in 2..5 {
+            self.key.extend_from_slice(&self.record[column]);
+            self.key.push(0);
+        }
+        if let Some(series) = self.series.get(&self.key) {
+            return Ok(Arc::clone(series));
+        }
+        let line = self.line();
+        let entity: Entity = self.text(2)?.parse().map_err(|error| RecordedError::Entity { line, error })?;
+        let name = |column: usize| match self.text(column)?.trim() {
+            "" => Err(RecordedError::Empty { line, column: COLUMNS[column] }),
+            text => Ok(text.to_owned()),
+        };
+        let series = Arc::new(Series { entity, source: name(3)?, signal: name(4)? });
+        self.series.insert(self.key.clone(), Arc::clone(&series));
+        Ok(series)
+    }
+}
+
+impl<R: Read> Iterator for Reader<R> {
+    type Item = Result<Batch, RecordedError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        let next = self.next_batch().transpose();
+        self.failed = matches!(next, Some(Err(_)));
+        next
+    }
+}
+
+fn wrong_csv(error: csv::Error, line: u64) -> RecordedError {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => RecordedError::Io(error),
+        csv::ErrorKind::Utf8 { .. } => RecordedError::NotUtf8 { line },
+        kind => RecordedError::NoCsv { line, error: csv::Error::from(std::io::Error::other(format!("{kind:?}"))) },
+    }
+}
+
+/// Writes batches in the same form, with the column `fact`.
+#[derive(Debug)]
+pub struct Writer<W: Write> {
+    csv: csv::Writer<W>,
+}
+
+impl<W: Write> Writer<W> {
+    pub fn new(output: W) -> Result<Self, csv::Error> {
+        let mut csv = csv::Writer::from_writer(output);
+        csv.write_record(COLUMNS.iter().chain(&[FACT]))?;
+        Ok(Self { csv })
+    }
+
+    /// Batches must come in the order of their `received_at`.
+    pub fn write(&mut self, batch: &Batch) -> Result<(), csv::Error> {
+        let received_at = batch.received_at.unix().to_string();
+        for Observation { series, observed_at, value } in &batch.observations {
+            self.csv.write_record([
+                received_at.as_str(),
+                &observed_at.unix().to_string(),
+                &series.entity.to_string(),
+                &series.source,
+                &series.signal,
+                &value.map(|value| value.to_string()).unwrap_or_default(),
+                "",
+            ])?;
+        }
+        for fact in &batch.facts {
+            let json = serde_json::to_string(fact).map_err(std::io::Error::from)?;
+            self.csv.write_record([
+                received_at.as_str(),
+                &fact.observed_at.unix().to_string(),
+                &fact.entity.to_string(),
+                &fact.source,
+                fact.kind.word(),
+                "",
+                &json,
+            ])?;
+        }
+        Ok(())
+    }
+
+    pub fn finish(mut self) -> Result<(), csv::Error> {
+        self.csv.flush()?;
+        Ok(())
+    }
+}
