@@ -1,0 +1,80 @@
+//! A copy of the database, made while the bot runs.
+
+use super::error::plain;
+use super::{Store, StoreError};
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, OpenFlags};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Pages copied between two words on how far it is: 1 MiB.
+const STEP: i32 = 256;
+
+impl Store {
+    /// Copies the database as it is now to `to`, which must not exist, checks the copy, and gives it its name only then.
+    /// `progress` hears how many pages of how many are done.
+    pub async fn backup(
+        &self,
+        to: &Path,
+        progress: impl FnMut(usize, usize) + Send + 'static,
+    ) -> Result<(), StoreError> {
+        let to = to.to_owned();
+        self.read(move |db| copy(db.connection, &to, progress)).await
+    }
+}
+
+fn copy(from: &Connection, to: &Path, progress: impl FnMut(usize, usize)) -> Result<(), StoreError> {
+    let failed = |why: String| StoreError::Backup { path: to.to_owned(), why };
+    if to.exists() {
+        return Err(StoreError::Exists { path: to.to_owned() });
+    }
+    let partial = partial_path(to);
+    let _ = fs::remove_file(&partial);
+    let done = copy_pages(from, &partial, progress)
+        .map_err(|error| match error.in_file(&partial) {
+            StoreError::NoAccess { .. } => failed("its folder must exist and be writable for this user".to_owned()),
+            StoreError::Full { .. } => failed("the disk is full".to_owned()),
+            other => other,
+        })
+        .and_then(|()| fs::rename(&partial, to).map_err(|error| failed(plain(&error))));
+    if done.is_err() {
+        let _ = fs::remove_file(&partial);
+    }
+    done
+}
+
+/// Inside the reader's transaction: what is written meanwhile neither waits for the copy nor starts it anew.
+fn copy_pages(from: &Connection, to: &Path, mut progress: impl FnMut(usize, usize)) -> Result<(), StoreError> {
+    from.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    let mut copy = Connection::open_with_flags(
+        to,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    {
+        let backup = Backup::new(from, &mut copy)?;
+        loop {
+            let step = backup.step(STEP)?;
+            let now = backup.progress();
+            progress((now.pagecount - now.remaining).max(0) as usize, now.pagecount.max(0) as usize);
+            match step {
+                StepResult::Done => break,
+                StepResult::More => {}
+                _ => return Err(StoreError::Busy { path: to.to_owned() }),
+            }
+        }
+    }
+    // One file, without a log beside it.
+    copy.pragma_update_and_check(None, "journal_mode", "delete", |_| Ok(()))?;
+    let verdict: String = copy.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    if verdict != "ok" {
+        return Err(StoreError::Damaged { path: to.to_owned(), why: verdict });
+    }
+    copy.close().map_err(|(_, error)| error)?;
+    Ok(())
+}
+
+fn partial_path(to: &Path) -> PathBuf {
+    let mut name = to.as_os_str().to_owned();
+    name.push(".partial");
+    name.into()
+}

@@ -1,0 +1,84 @@
+//! Cards: an incident's message in one chat, edited as the picture grows.
+
+use super::session::{Writes, noun};
+use super::subscription::chat_at;
+use super::{IncidentId, StoreError};
+use crate::domain::Chat;
+use rusqlite::{OptionalExtension, Row, named_params};
+
+noun! {
+    /// Cards.
+    Cards
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Card {
+    pub incident: IncidentId,
+    pub chat: Chat,
+    /// The platform's id of the message, once it is there.
+    pub message_id: Option<String>,
+    /// The revision that the message should show; counted by the caller.
+    pub wanted: u32,
+    /// The one that it shows; 0 before the first.
+    pub sent: u32,
+}
+
+impl<A> Cards<'_, A> {
+    pub fn get(&self, incident: IncidentId, chat: i64) -> Result<Option<Card>, StoreError> {
+        let card = self
+            .connection
+            .query_row(
+                "SELECT k.incident_id, c.id, c.platform, c.address, k.message_id, k.wanted, k.sent
+                 FROM card k JOIN chat c ON c.id = k.chat_id WHERE k.incident_id = :incident AND k.chat_id = :chat",
+                named_params! { ":incident": incident, ":chat": chat },
+                card,
+            )
+            .optional()?;
+        Ok(card)
+    }
+
+    /// Those of `platform` that do not show what they should.
+    pub fn behind(&self, platform: &str) -> Result<Vec<Card>, StoreError> {
+        let mut select = self.connection.prepare_cached(
+            "SELECT k.incident_id, c.id, c.platform, c.address, k.message_id, k.wanted, k.sent
+             FROM card k JOIN chat c ON c.id = k.chat_id
+             WHERE k.wanted > k.sent AND c.platform = :platform ORDER BY k.incident_id, k.chat_id",
+        )?;
+        let rows = select.query_map(named_params! { ":platform": platform }, card)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+impl Cards<'_, Writes> {
+    /// The card should show `revision`; one that should show a later one stays at that.
+    pub fn want(&self, incident: IncidentId, chat: i64, revision: u32) -> Result<(), StoreError> {
+        self.connection.execute(
+            "INSERT INTO card (incident_id, chat_id, wanted) VALUES (:incident, :chat, :revision)
+             ON CONFLICT (incident_id, chat_id) DO UPDATE SET wanted = max(wanted, excluded.wanted)",
+            named_params! { ":incident": incident, ":chat": chat, ":revision": revision },
+        )?;
+        Ok(())
+    }
+
+    /// The message `message_id` shows `revision` now.
+    pub fn sent(&self, incident: IncidentId, chat: i64, message_id: &str, revision: u32) -> Result<(), StoreError> {
+        self.connection.execute(
+            "INSERT INTO card (incident_id, chat_id, message_id, wanted, sent)
+             VALUES (:incident, :chat, :message_id, :revision, :revision)
+             ON CONFLICT (incident_id, chat_id) DO UPDATE
+             SET message_id = excluded.message_id, sent = excluded.sent, wanted = max(wanted, excluded.sent)",
+            named_params! { ":incident": incident, ":chat": chat, ":message_id": message_id, ":revision": revision },
+        )?;
+        Ok(())
+    }
+}
+
+fn card(row: &Row<'_>) -> rusqlite::Result<Card> {
+    Ok(Card {
+        incident: row.get(0)?,
+        chat: chat_at(row, 1)?,
+        message_id: row.get(4)?,
+        wanted: row.get(5)?,
+        sent: row.get(6)?,
+    })
+}

@@ -1,0 +1,306 @@
+//! Outages and their numbered changes.
+
+use super::StoreError;
+use super::session::{Writes, noun};
+use super::value::{from_json, to_json, word_column};
+use crate::domain::{Entity, IncidentKey, Phase, Timestamp, Transition};
+use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+use rusqlite::{OptionalExtension, Params, Row, named_params};
+use std::fmt;
+
+noun! {
+    /// Incidents and their transitions.
+    Incidents
+}
+
+/// An incident's number in the database, which people type as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IncidentId(pub i64);
+
+/// An incident as it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Incident {
+    pub id: IncidentId,
+    pub key: IncidentKey,
+    pub phase: Phase,
+    pub started_at: Timestamp,
+    /// For a recovered one only.
+    pub recovered_at: Option<Timestamp>,
+    /// How many transitions it has: the number of the last.
+    pub transitions: u32,
+    /// The newest change; its evidence is what is known of the incident now.
+    pub last: Transition,
+    pub untold: Option<Untold>,
+}
+
+/// Why nobody was told that an incident started: it came to light in a batch that was not live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Untold {
+    Backfill,
+    Absence,
+}
+
+/// What a transition was stored as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Applied {
+    pub id: IncidentId,
+    /// Whether the start is being held back.
+    pub untold: Option<Untold>,
+}
+
+impl<A> Incidents<'_, A> {
+    pub fn by_id(&self, id: IncidentId) -> Result<Option<Incident>, StoreError> {
+        Ok(self.select("WHERE i.id = :id", named_params! { ":id": id })?.pop())
+    }
+
+    pub fn by_key(&self, key: &IncidentKey) -> Result<Option<Incident>, StoreError> {
+        let params = named_params! { ":entity": key.entity, ":ordinal": key.ordinal };
+        Ok(self.select("WHERE i.entity = :entity AND i.ordinal = :ordinal", params)?.pop())
+    }
+
+    /// Those that are not over, oldest first.
+    pub fn open(&self) -> Result<Vec<Incident>, StoreError> {
+        self.select(OPEN, [])
+    }
+
+    /// Those of `entity`, newest first.
+    pub fn of(&self, entity: &Entity, at_most: usize) -> Result<Vec<Incident>, StoreError> {
+        self.select(OF_ENTITY, named_params! { ":entity": entity, ":at_most": at_most as i64 })
+    }
+
+    /// Those of everything, the newest start first.
+    pub fn recent(&self, at_most: usize) -> Result<Vec<Incident>, StoreError> {
+        self.select(RECENT, named_params! { ":at_most": at_most as i64 })
+    }
+
+    /// Those whose start is being held back, oldest first.
+    pub fn untold(&self) -> Result<Vec<Incident>, StoreError> {
+        self.select(UNTOLD, [])
+    }
+
+    /// How many incidents each entity has had: where a detector that starts from nothing goes on counting.
+    pub fn ordinals(&self) -> Result<Vec<(Entity, u32)>, StoreError> {
+        let mut select = self
+            .connection
+            .prepare_cached("SELECT entity, max(ordinal) FROM incident GROUP BY entity ORDER BY entity")?;
+        let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// All changes of an incident, in order.
+    pub fn transitions(&self, id: IncidentId) -> Result<Vec<Transition>, StoreError> {
+        let mut select = self.connection.prepare_cached(TRANSITIONS)?;
+        let mut rows = select.query(named_params! { ":id": id })?;
+        let mut transitions = Vec::new();
+        while let Some(row) = rows.next()? {
+            transitions.push(transition(row)?);
+        }
+        Ok(transitions)
+    }
+
+    /// One change of an incident: what a delivery tells of.
+    pub fn transition(&self, id: IncidentId, number: u32) -> Result<Option<Transition>, StoreError> {
+        let mut select = self.connection.prepare_cached(TRANSITION)?;
+        let mut rows = select.query(named_params! { ":id": id, ":number": number })?;
+        rows.next()?.map(transition).transpose()
+    }
+
+    fn select(&self, which: &str, params: impl Params) -> Result<Vec<Incident>, StoreError> {
+        let mut select = self.connection.prepare_cached(&selected(which))?;
+        let mut rows = select.query(params)?;
+        let mut incidents = Vec::new();
+        while let Some(row) = rows.next()? {
+            incidents.push(incident(row)?);
+        }
+        Ok(incidents)
+    }
+}
+
+impl Incidents<'_, Writes> {
+    /// Stores the next change of an incident, and with number 1 the incident itself. A change that is not the next one
+    /// is refused.
+    pub fn apply(&self, transition: &Transition) -> Result<Applied, StoreError> {
+        let applied = if transition.number == 1 { self.begin(transition)? } else { self.go_on(transition)? };
+        self.connection.prepare_cached(INSERT_TRANSITION)?.execute(named_params! {
+            ":id": applied.id,
+            ":number": transition.number,
+            ":kind": transition.kind,
+            ":at": transition.at,
+            ":arrival": transition.arrival,
+            ":started_at": transition.started_at,
+            ":ended_at": transition.ended_at,
+            ":evidence": to_json("evidence", &transition.evidence)?,
+        })?;
+        Ok(applied)
+    }
+
+    fn begin(&self, first: &Transition) -> Result<Applied, StoreError> {
+        let inserted = self.connection.prepare_cached(INSERT_INCIDENT)?.execute(named_params! {
+            ":entity": first.incident.entity,
+            ":ordinal": first.incident.ordinal,
+            ":phase": first.kind.leads_to(),
+            ":started_at": first.started_at,
+            ":recovered_at": recovered_at(first),
+        })?;
+        if inserted == 0 {
+            return Err(out_of_turn(first));
+        }
+        Ok(Applied { id: IncidentId(self.connection.last_insert_rowid()), untold: None })
+    }
+
+    fn go_on(&self, next: &Transition) -> Result<Applied, StoreError> {
+        let changed = self
+            .connection
+            .prepare_cached(UPDATE_INCIDENT)?
+            .query_row(
+                named_params! {
+                    ":entity": next.incident.entity,
+                    ":ordinal": next.incident.ordinal,
+                    ":number": next.number,
+                    ":phase": next.kind.leads_to(),
+                    ":started_at": next.started_at,
+                    ":recovered_at": recovered_at(next),
+                },
+                |row| Ok(Applied { id: row.get(0)?, untold: row.get(1)? }),
+            )
+            .optional()?;
+        changed.ok_or_else(|| out_of_turn(next))
+    }
+
+    /// Holds the alert of its start back.
+    pub fn hold(&self, id: IncidentId, why: Untold) -> Result<(), StoreError> {
+        self.set_untold(id, Some(why))
+    }
+
+    /// Holds it back no longer: it has been told, or never will be.
+    pub fn release(&self, id: IncidentId) -> Result<(), StoreError> {
+        self.set_untold(id, None)
+    }
+
+    fn set_untold(&self, id: IncidentId, untold: Option<Untold>) -> Result<(), StoreError> {
+        let changed = self.connection.execute(
+            "UPDATE incident SET untold = :untold WHERE id = :id",
+            named_params! { ":untold": untold, ":id": id },
+        )?;
+        match changed {
+            0 => Err(StoreError::Inconsistent(format!("there is no incident {id}"))),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The whole of a query for incidents; `which` says which ones, in which order.
+pub(super) fn selected(which: &str) -> String {
+    format!(
+        "SELECT t.number, t.kind, t.at, t.arrival, t.started_at, t.ended_at, t.evidence, i.entity, i.ordinal,
+                i.id, i.phase, i.started_at, i.recovered_at, i.transitions, i.untold
+         FROM incident i JOIN transition t ON t.incident_id = i.id AND t.number = i.transitions
+         {which}"
+    )
+}
+
+pub(super) const OPEN: &str = "WHERE i.phase IN ('suspected', 'down', 'returning') ORDER BY i.id";
+pub(super) const UNTOLD: &str = "WHERE i.untold IS NOT NULL ORDER BY i.id";
+pub(super) const OF_ENTITY: &str = "WHERE i.entity = :entity ORDER BY i.ordinal DESC LIMIT :at_most";
+pub(super) const RECENT: &str = "ORDER BY i.started_at DESC, i.id DESC LIMIT :at_most";
+
+const TRANSITIONS: &str = "
+    SELECT t.number, t.kind, t.at, t.arrival, t.started_at, t.ended_at, t.evidence, i.entity, i.ordinal
+    FROM transition t JOIN incident i ON i.id = t.incident_id
+    WHERE t.incident_id = :id ORDER BY t.number";
+
+const TRANSITION: &str = "
+    SELECT t.number, t.kind, t.at, t.arrival, t.started_at, t.ended_at, t.evidence, i.entity, i.ordinal
+    FROM transition t JOIN incident i ON i.id = t.incident_id
+    WHERE t.incident_id = :id AND t.number = :number";
+
+const INSERT_INCIDENT: &str = "
+    INSERT INTO incident (entity, ordinal, phase, started_at, recovered_at, transitions)
+    VALUES (:entity, :ordinal, :phase, :started_at, :recovered_at, 1)
+    ON CONFLICT (entity, ordinal) DO NOTHING";
+
+const UPDATE_INCIDENT: &str = "
+    UPDATE incident
+    SET phase = :phase, started_at = :started_at, recovered_at = :recovered_at, transitions = :number
+    WHERE entity = :entity AND ordinal = :ordinal AND transitions = :number - 1
+    RETURNING id, untold";
+
+const INSERT_TRANSITION: &str = "
+    INSERT INTO transition (incident_id, number, kind, at, arrival, started_at, ended_at, evidence)
+    VALUES (:id, :number, :kind, :at, :arrival, :started_at, :ended_at, :evidence)";
+
+fn incident(row: &Row<'_>) -> Result<Incident, StoreError> {
+    let last = transition(row)?;
+    Ok(Incident {
+        id: row.get(9)?,
+        key: last.incident.clone(),
+        phase: row.get(10)?,
+        started_at: row.get(11)?,
+        recovered_at: row.get(12)?,
+        transitions: row.get(13)?,
+        untold: row.get(14)?,
+        last,
+    })
+}
+
+fn transition(row: &Row<'_>) -> Result<Transition, StoreError> {
+    Ok(Transition {
+        number: row.get(0)?,
+        kind: row.get(1)?,
+        at: row.get(2)?,
+        arrival: row.get(3)?,
+        started_at: row.get(4)?,
+        ended_at: row.get(5)?,
+        evidence: from_json("evidence", row.get_ref(6)?.as_str().map_err(rusqlite::Error::from)?)?,
+        incident: IncidentKey { entity: row.get(7)?, ordinal: row.get(8)? },
+    })
+}
+
+/// When it ended, if it did: a later change may take a recovery back.
+fn recovered_at(transition: &Transition) -> Option<Timestamp> {
+    match transition.kind.leads_to() {
+        Phase::Recovered => Some(transition.ended_at.unwrap_or(transition.at)),
+        Phase::Suspected | Phase::Down | Phase::Returning | Phase::Retracted => None,
+    }
+}
+
+fn out_of_turn(transition: &Transition) -> StoreError {
+    let IncidentKey { entity, ordinal } = &transition.incident;
+    let Transition { number, kind, .. } = transition;
+    StoreError::Inconsistent(format!("change {number} ({kind}) of incident {ordinal} of {entity} came out of turn"))
+}
+
+impl Untold {
+    const ALL: [Self; 2] = [Self::Backfill, Self::Absence];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Backfill => "backfill",
+            Self::Absence => "absence",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|why| why.as_str() == text)
+    }
+}
+
+word_column!(Untold);
+
+impl fmt::Display for IncidentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl ToSql for IncidentId {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.0.into())
+    }
+}
+
+impl FromSql for IncidentId {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        value.as_i64().map(Self)
+    }
+}

@@ -1,0 +1,130 @@
+//! Opening the database file: whose it is, who else has it, and how SQLite is to treat it.
+
+use super::StoreError;
+use super::error::{BUSY_SECONDS, plain};
+use super::migrate::{self, Found, NEWEST};
+use rusqlite::{Connection, OpenFlags};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Pages that a connection keeps in memory, in KiB: the whole bot fits into 40 MiB.
+const WRITER_CACHE_KIB: i32 = 1024;
+const READER_CACHE_KIB: i32 = 512;
+
+/// The write-ahead log is cut back to this after a checkpoint.
+const JOURNAL_LIMIT_BYTES: i64 = 8 * 1024 * 1024;
+
+/// Held while this process owns the database; the system lets go of it when the process ends, however it ends.
+#[derive(Debug)]
+pub(super) struct OwnerLock {
+    _file: File,
+}
+
+/// `<database>.lock`
+fn lock_path(database: &Path) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(".lock");
+    name.into()
+}
+
+/// Makes the folder if there is none, and takes the owner's lock.
+pub(super) fn lock(path: &Path) -> Result<OwnerLock, StoreError> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::create_dir_all(folder).map_err(|error| StoreError::folder(path, &error))?;
+    }
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(lock_path(path))
+        .map_err(|error| StoreError::folder(path, &error))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut text = String::new();
+            let _ = file.read_to_string(&mut text);
+            return Err(match text.trim().parse() {
+                Ok(pid) => StoreError::InUse { path: path.to_owned(), pid },
+                Err(_) => StoreError::Locked { path: path.to_owned() },
+            });
+        }
+        Err(TryLockError::Error(error)) => return Err(StoreError::folder(path, &error)),
+    }
+    let written = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
+    match written {
+        Ok(()) => Ok(OwnerLock { _file: file }),
+        Err(error) => Err(StoreError::folder(path, &error)),
+    }
+}
+
+/// The one connection that writes. The file is looked at before anything in it is changed.
+pub(super) fn writer(path: &Path) -> Result<Connection, StoreError> {
+    let is_there = fs::metadata(path).is_ok_and(|file| file.len() > 0);
+    if is_there {
+        let connection = Connection::open_with_flags(path, flags(OpenFlags::SQLITE_OPEN_READ_ONLY))?;
+        connection.busy_timeout(Duration::from_secs(BUSY_SECONDS))?;
+        migrate::check(&connection, path)?;
+    }
+    let flags = flags(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE);
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(Duration::from_secs(BUSY_SECONDS))?;
+    connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+    set_up_writer(&connection)?;
+    migrate::migrate(&mut connection)?;
+    Ok(connection)
+}
+
+/// A writer whose database is gone with it.
+pub(super) fn in_memory() -> Result<Connection, StoreError> {
+    let mut connection = Connection::open_in_memory()?;
+    set_up_writer(&connection)?;
+    migrate::migrate(&mut connection)?;
+    Ok(connection)
+}
+
+fn set_up_writer(connection: &Connection) -> rusqlite::Result<()> {
+    // An alert that is owed must survive a power cut: every commit reaches the disk.
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
+    connection.pragma_update_and_check(None, "journal_size_limit", JOURNAL_LIMIT_BYTES, |_| Ok(()))?;
+    // The container's root, and with it the folder for temporary files, may be read-only.
+    connection.pragma_update(None, "temp_store", "memory")?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(())
+}
+
+/// A connection that reads beside the writer, of this process or another.
+pub(super) fn reader(path: &Path) -> Result<Connection, StoreError> {
+    let connection = Connection::open_with_flags(path, flags(OpenFlags::SQLITE_OPEN_READ_ONLY))?;
+    connection.busy_timeout(Duration::from_secs(BUSY_SECONDS))?;
+    connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
+    connection.pragma_update(None, "temp_store", "memory")?;
+    Ok(connection)
+}
+
+/// A reader of a database that another process may own: it must be there, be ours and be of this version.
+pub(super) fn reader_beside(path: &Path) -> Result<Connection, StoreError> {
+    match fs::metadata(path) {
+        Ok(file) if file.is_dir() => return Err(StoreError::NotADatabase { path: path.to_owned() }),
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(StoreError::Missing { path: path.to_owned() });
+        }
+        Err(error) => return Err(StoreError::Damaged { path: path.to_owned(), why: plain(&error) }),
+    }
+    let connection = reader(path)?;
+    match migrate::check(&connection, path)? {
+        Found::Ours(NEWEST) => Ok(connection),
+        Found::Ours(found) => Err(StoreError::Older { path: path.to_owned(), found, known: NEWEST }),
+        _ => Err(StoreError::Missing { path: path.to_owned() }),
+    }
+}
+
+fn flags(access: OpenFlags) -> OpenFlags {
+    // A connection is used by one thread at a time, and file names are names, not addresses.
+    access | OpenFlags::SQLITE_OPEN_NO_MUTEX
+}

@@ -1,0 +1,159 @@
+//! What is kept how long: observations 45 days, their hourly summaries 400 days, incidents and deliveries for good.
+
+use super::session::{Writes, noun};
+use super::{Observations, StoreError};
+use crate::domain::time::{DAY, HOUR};
+use crate::domain::{Seconds, Series, Timestamp};
+use rusqlite::{OptionalExtension, named_params};
+
+noun! {
+    /// Pruning, and what it leaves.
+    Retention
+}
+
+const RAW_FOR: Seconds = 45 * DAY;
+const HOURLY_FOR: Seconds = 400 * DAY;
+
+/// What is left of an hour of a series.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Hourly {
+    /// Start of the hour.
+    pub hour: Timestamp,
+    /// How many bins had a value.
+    pub count: u32,
+    pub low: f64,
+    pub median: f64,
+    pub high: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pruned {
+    pub rows: usize,
+    /// There is more to prune: ask again, in another transaction.
+    pub more: bool,
+}
+
+impl<A> Retention<'_, A> {
+    /// The summaries of hours that start in `[from, until)`, oldest first.
+    pub fn hourly(&self, series: &Series, from: Timestamp, until: Timestamp) -> Result<Vec<Hourly>, StoreError> {
+        let Some(id) = Observations::<A>::new(self.connection).series_id(series)? else { return Ok(Vec::new()) };
+        let mut select = self.connection.prepare_cached(
+            "SELECT hour, count, low, median, high FROM hourly
+             WHERE series_id = :series AND hour >= :from AND hour < :until ORDER BY hour",
+        )?;
+        let rows = select.query_map(named_params! { ":series": id, ":from": from, ":until": until }, |row| {
+            Ok(Hourly {
+                hour: row.get(0)?,
+                count: row.get(1)?,
+                low: row.get(2)?,
+                median: row.get(3)?,
+                high: row.get(4)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+impl Retention<'_, Writes> {
+    /// Takes one small step: sums up and deletes whole hours that are past their time until about `at_most` rows are
+    /// gone, then batches of which nothing is left. What the checkpoint does not hold yet is never touched.
+    pub fn prune(&self, now: Timestamp, at_most: usize) -> Result<Pruned, StoreError> {
+        let Some(held) = self.checkpointed()? else { return Ok(Pruned { rows: 0, more: false }) };
+        let cutoff = (now - RAW_FOR).floor_to(HOUR);
+        let mut rows = 0;
+        for series in self.series()? {
+            while rows < at_most {
+                let Some(hour) = self.oldest_hour(series, cutoff)? else { break };
+                if self.newest_batch_in(series, hour)? > held {
+                    break;
+                }
+                self.sum_up(series, hour)?;
+                rows += self
+                    .connection
+                    .prepare_cached(DELETE_HOUR)?
+                    .execute(named_params! { ":series": series, ":from": hour, ":until": hour + HOUR })?;
+            }
+            if rows < at_most {
+                rows += self.delete_hourly(series, now - HOURLY_FOR, at_most - rows)?;
+            }
+        }
+        if rows < at_most {
+            rows += self
+                .connection
+                .prepare_cached(DELETE_BATCHES)?
+                .execute(named_params! { ":cutoff": cutoff, ":held": held, ":at_most": (at_most - rows) as i64 })?;
+        }
+        Ok(Pruned { rows, more: rows >= at_most && at_most > 0 })
+    }
+
+    /// The newest batch that the checkpoint holds. Without one every batch may still be needed.
+    fn checkpointed(&self) -> Result<Option<i64>, StoreError> {
+        let held = self.connection.query_row("SELECT batch_id FROM checkpoint", [], |row| row.get(0)).optional()?;
+        Ok(held)
+    }
+
+    fn series(&self) -> Result<Vec<i64>, StoreError> {
+        let mut select = self.connection.prepare_cached("SELECT id FROM series ORDER BY id")?;
+        let rows = select.query_map([], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The oldest hour with observations before `cutoff`.
+    fn oldest_hour(&self, series: i64, cutoff: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let oldest: Option<Timestamp> =
+            self.connection.prepare_cached(OLDEST)?.query_row(named_params! { ":series": series }, |row| row.get(0))?;
+        Ok(oldest.filter(|at| *at < cutoff).map(|at| at.floor_to(HOUR)))
+    }
+
+    fn newest_batch_in(&self, series: i64, hour: Timestamp) -> Result<i64, StoreError> {
+        let mut select = self.connection.prepare_cached(
+            "SELECT max(batch_id) FROM observation
+             WHERE series_id = :series AND observed_at >= :from AND observed_at < :until",
+        )?;
+        let params = named_params! { ":series": series, ":from": hour, ":until": hour + HOUR };
+        Ok(select.query_row(params, |row| row.get::<_, Option<i64>>(0))?.unwrap_or_default())
+    }
+
+    fn sum_up(&self, series: i64, hour: Timestamp) -> Result<(), StoreError> {
+        let mut select = self.connection.prepare_cached(super::observation::VALUES)?;
+        let params = named_params! { ":series": series, ":from": hour, ":until": hour + HOUR };
+        let mut values = select
+            .query_map(params, |row| row.get::<_, Option<f64>>(1))?
+            .filter_map(Result::transpose)
+            .collect::<Result<Vec<_>, _>>()?;
+        values.sort_by(f64::total_cmp);
+        let (Some(low), Some(high)) = (values.first(), values.last()) else { return Ok(()) };
+        let middle = values.len() / 2;
+        let median = if values.len() % 2 == 1 { values[middle] } else { values[middle - 1].midpoint(values[middle]) };
+        // A bin that came after its hour was summed up does not take the place of the whole hour.
+        self.connection
+            .prepare_cached(
+                "INSERT INTO hourly (series_id, hour, count, low, median, high)
+                 VALUES (:series, :hour, :count, :low, :median, :high) ON CONFLICT DO NOTHING",
+            )?
+            .execute(named_params! { ":series": series, ":hour": hour, ":count": values.len() as i64, ":low": low,
+            ":median": median, ":high": high })?;
+        Ok(())
+    }
+
+    fn delete_hourly(&self, series: i64, before: Timestamp, at_most: usize) -> Result<usize, StoreError> {
+        let mut delete = self.connection.prepare_cached(
+            "DELETE FROM hourly WHERE series_id = :series AND hour IN (
+                 SELECT hour FROM hourly WHERE series_id = :series AND hour < :before ORDER BY hour LIMIT :at_most)",
+        )?;
+        Ok(delete.execute(named_params! { ":series": series, ":before": before, ":at_most": at_most as i64 })?)
+    }
+}
+
+pub(super) const OLDEST: &str = "SELECT min(observed_at) FROM observation WHERE series_id = :series";
+
+const DELETE_HOUR: &str = "
+    DELETE FROM observation WHERE series_id = :series AND observed_at >= :from AND observed_at < :until";
+
+// Their facts go with them.
+pub(super) const DELETE_BATCHES: &str = "
+    DELETE FROM batch WHERE id IN (
+        SELECT id FROM batch
+        WHERE received_at < :cutoff AND id <= :held
+          AND NOT EXISTS (SELECT 1 FROM observation WHERE batch_id = batch.id)
+        ORDER BY received_at LIMIT :at_most)";

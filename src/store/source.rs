@@ -1,0 +1,139 @@
+//! How the sources do: their health, what of their budgets is used, how far a backfill has come.
+
+use super::StoreError;
+use super::session::{Writes, noun};
+use crate::domain::time::DAY;
+use crate::domain::{Entity, Timestamp};
+use rusqlite::{OptionalExtension, Row, named_params};
+
+noun! {
+    /// Health, budgets and backfills of the sources.
+    Sources
+}
+
+/// A source's health, as of its last poll.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceHealth {
+    pub source: String,
+    pub last_success: Option<Timestamp>,
+    /// Start of the newest bin that it ever gave.
+    pub newest_bin: Option<Timestamp>,
+    /// The last failure and when it was, kept after a success.
+    pub last_error: Option<String>,
+    pub error_at: Option<Timestamp>,
+    /// In a row; 0 while all is well.
+    pub failures: u32,
+    pub backing_off_until: Option<Timestamp>,
+}
+
+/// How far the first backfill of an entity has come: bins in `[from, to)` are stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    pub entity: Entity,
+    pub from: Timestamp,
+    pub to: Timestamp,
+    pub done: bool,
+}
+
+impl<A> Sources<'_, A> {
+    /// Of every source that was ever polled, by name.
+    pub fn health(&self) -> Result<Vec<SourceHealth>, StoreError> {
+        let mut select = self.connection.prepare_cached(
+            "SELECT source, last_success, newest_bin, last_error, error_at, failures, backing_off_until
+             FROM source_health ORDER BY source",
+        )?;
+        let rows = select.query_map([], health)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Calls made on the day (UTC) in which `at` lies.
+    pub fn used(&self, source: &str, at: Timestamp) -> Result<u32, StoreError> {
+        let calls = self
+            .connection
+            .prepare_cached("SELECT calls FROM budget WHERE source = :source AND day = :day")?
+            .query_row(named_params! { ":source": source, ":day": day(at) }, |row| row.get(0))
+            .optional()?;
+        Ok(calls.unwrap_or(0))
+    }
+
+    /// The backfills of a source, by entity.
+    pub fn progress(&self, source: &str) -> Result<Vec<Progress>, StoreError> {
+        let mut select = self.connection.prepare_cached(
+            "SELECT entity, covered_from, covered_to, done FROM backfill WHERE source = :source ORDER BY entity",
+        )?;
+        let rows = select.query_map(named_params! { ":source": source }, |row| {
+            Ok(Progress { entity: row.get(0)?, from: row.get(1)?, to: row.get(2)?, done: row.get(3)? })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+impl Sources<'_, Writes> {
+    /// A poll went well. `newest_bin` is the newest bin that it gave, if any.
+    pub fn succeeded(&self, source: &str, at: Timestamp, newest_bin: Option<Timestamp>) -> Result<(), StoreError> {
+        self.connection.execute(
+            "INSERT INTO source_health (source, last_success, newest_bin) VALUES (:source, :at, :bin)
+             ON CONFLICT (source) DO UPDATE
+             SET last_success = :at, failures = 0, backing_off_until = NULL,
+                 newest_bin = max(coalesce(newest_bin, :bin), coalesce(:bin, newest_bin))",
+            named_params! { ":source": source, ":at": at, ":bin": newest_bin },
+        )?;
+        Ok(())
+    }
+
+    /// A poll failed. `backing_off_until` is when the source is asked again, if that is later than its schedule says.
+    pub fn failed(
+        &self,
+        source: &str,
+        at: Timestamp,
+        error: &str,
+        backing_off_until: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        self.connection.execute(
+            "INSERT INTO source_health (source, last_error, error_at, failures, backing_off_until)
+             VALUES (:source, :error, :at, 1, :until)
+             ON CONFLICT (source) DO UPDATE
+             SET last_error = :error, error_at = :at, failures = failures + 1, backing_off_until = :until",
+            named_params! { ":source": source, ":error": error, ":at": at, ":until": backing_off_until },
+        )?;
+        Ok(())
+    }
+
+    /// Counts `calls` against the day (UTC) in which `at` lies.
+    pub fn charge(&self, source: &str, at: Timestamp, calls: u32) -> Result<(), StoreError> {
+        self.connection.execute(
+            "INSERT INTO budget (source, day, calls) VALUES (:source, :day, :calls)
+             ON CONFLICT (source, day) DO UPDATE SET calls = calls + excluded.calls",
+            named_params! { ":source": source, ":day": day(at), ":calls": calls },
+        )?;
+        Ok(())
+    }
+
+    pub fn set_progress(&self, source: &str, progress: &Progress) -> Result<(), StoreError> {
+        self.connection.execute(
+            "INSERT INTO backfill (source, entity, covered_from, covered_to, done)
+             VALUES (:source, :entity, :from, :to, :done)
+             ON CONFLICT (source, entity) DO UPDATE
+             SET covered_from = excluded.covered_from, covered_to = excluded.covered_to, done = excluded.done",
+            named_params! { ":source": source, ":entity": progress.entity, ":from": progress.from,
+            ":to": progress.to, ":done": progress.done },
+        )?;
+        Ok(())
+    }
+}
+
+fn day(at: Timestamp) -> i64 {
+    at.unix().div_euclid(DAY)
+}
+
+fn health(row: &Row<'_>) -> rusqlite::Result<SourceHealth> {
+    Ok(SourceHealth {
+        source: row.get(0)?,
+        last_success: row.get(1)?,
+        newest_bin: row.get(2)?,
+        last_error: row.get(3)?,
+        error_at: row.get(4)?,
+        failures: row.get(5)?,
+        backing_off_until: row.get(6)?,
+    })
+}
