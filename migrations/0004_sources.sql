@@ -29,3 +29,9 @@ CREATE TABLE backfill (
     PRIMARY KEY (source, entity),
     CHECK (covered_from <= covered_to)
 ) STRICT, WITHOUT ROWID;
+
+-- When a bot that runs on this database last said that it is alive; no row once it was stopped cleanly.
+CREATE TABLE heartbeat (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    at INTEGER NOT NULL
+) STRICT;

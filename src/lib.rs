@@ -3,13 +3,20 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod app;
+pub mod chat;
+pub mod cli;
 pub mod clock;
+pub mod command;
 pub mod config;
+pub mod demo;
 pub mod detect;
 pub mod domain;
+pub mod notify;
 pub mod render;
 pub mod replay;
 pub mod schedule;
 pub mod source;
 pub mod steps;
 pub mod store;
+pub mod watch;

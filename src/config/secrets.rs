@@ -66,6 +66,13 @@ impl Environment {
     }
 }
 
+impl Secrets {
+    /// The token for a source.
+    pub fn of_source(&self, name: &str) -> Option<&SecretString> {
+        self.radar_token.as_ref().filter(|_| name == "radar")
+    }
+}
+
 impl Addresses {
     /// The address given for a source.
     pub fn of_source(&self, name: &str) -> Option<&Url> {

@@ -5,14 +5,7 @@ use crate::domain::Entity;
 use crate::domain::lookup::parse_what;
 use toml::Spanned;
 
-/// One line of the watchlist.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Watched {
-    pub entity: Entity,
-    pub part_of: Option<Entity>,
-    /// What people call it, where that is not its usual name.
-    pub name: Option<String>,
-}
+pub use crate::domain::Watched;
 
 pub(super) fn check(lines: &[Spanned<String>]) -> Result<Vec<Watched>, Place> {
     let mut watched: Vec<Watched> = Vec::with_capacity(lines.len());

@@ -197,6 +197,17 @@ impl State {
         Some(Draft::new(self, &batch).evidence(number))
     }
 
+    /// Whether something is suspected or wrong with the entity.
+    pub fn is_open(&self, entity: &Entity) -> bool {
+        self.index.entities.get(entity).is_some_and(|number| self.lives[*number as usize].phase().is_some())
+    }
+
+    /// What is part of what, as far as it was told.
+    pub fn relations(&self) -> Vec<(Entity, Entity)> {
+        let whole = |known: &Known| Some((known.entity.clone(), self.entities[known.whole? as usize].entity.clone()));
+        self.entities.iter().filter_map(whole).collect()
+    }
+
     /// The checkpoint of this state.
     pub fn encode(&self) -> Vec<u8> {
         // Writing to memory fails for no type that is in a state; an empty checkpoint would not be read, at worst.

@@ -4,7 +4,7 @@ use super::card::{Card, Link};
 use super::lists::Past;
 use super::reading::{order_of_fall, order_of_return};
 use super::status::{body, low_layers};
-use super::words::{duration, local_and_utc, percent};
+use super::words::{duration, listed, local_and_utc, percent};
 use crate::domain::lookup::display_name;
 use crate::domain::{Arrival, Evidence, Layer, Seconds, Timestamp, Transition, TransitionKind, time::MINUTE};
 use chrono_tz::Tz;
@@ -65,8 +65,12 @@ fn title(alert: &Alert<'_>) -> String {
         TransitionKind::Started => {
             format!("🔴 {name} is {already}down · {}, since {since}", lasted(transition.at))
         }
-        TransitionKind::Worsened => format!("🔴 {name}: it got worse · down {}, since {since}{lost}", lasted(transition.at)),
-        TransitionKind::PartlyBack => format!("🟡 {name} is partly back · after {}, down since {since}", lasted(transition.at)),
+        TransitionKind::Worsened => {
+            format!("🔴 {name}: it got worse · down {}, since {since}{lost}", lasted(transition.at))
+        }
+        TransitionKind::PartlyBack => {
+            format!("🟡 {name} is partly back · after {}, down since {since}", lasted(transition.at))
+        }
         TransitionKind::GoneAgain => format!("🔴 {name} is gone again · down {}, since {since}", lasted(transition.at)),
         TransitionKind::Recovered => {
             let ended = transition.ended_at.unwrap_or(transition.at);
@@ -85,7 +89,12 @@ fn recovered(card: &mut Card, alert: &Alert<'_>) {
     body(card, &transition.evidence, alert.now);
     let worst = alert.history.iter().filter(|t| t.kind != TransitionKind::Recovered).map(|t| &t.evidence);
     if let Some(peak) = worst.clone().max_by(|a, b| depth(a).total_cmp(&depth(b))) {
-        card.note("At worst", format!("{} gone ({})", percent(depth(peak)), low_layers(peak)));
+        let lost: Vec<String> = Layer::ALL
+            .into_iter()
+            .filter(|layer| worst.clone().any(|evidence| has_low(evidence, *layer)))
+            .map(|layer| layer.to_string())
+            .collect();
+        card.note("At worst", format!("{} gone; lost in its course: {}", percent(depth(peak)), listed(&lost)));
     }
     if let Some(order) = worst.clone().next().and_then(order_of_fall) {
         card.note("Fell", order);

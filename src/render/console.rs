@@ -65,7 +65,10 @@ mod tests {
         };
         let card = Card {
             title: "🔴 North Korea is down".into(),
-            rows: vec![row("routing", "0 of 4 blocks announced", "IODA BGP"), row("", "0 of 4 blocks answer", "IODA probing")],
+            rows: vec![
+                row("routing", "0 of 4 blocks announced", "IODA BGP"),
+                row("", "0 of 4 blocks answer", "IODA probing"),
+            ],
             notes: vec![Note { label: "Sure".into(), text: "high\nvery".into() }],
             links: vec![Link { label: "IODA".into(), url: "https://example.org".into() }],
             ..Card::default()

@@ -26,7 +26,8 @@ pub fn mark(verdict: Verdict) -> &'static str {
 }
 
 pub fn watchlist(watched: &[Watched], now: Timestamp) -> Card {
-    let mut card = Card::titled(format!("{} watched", super::words::plural(watched.len() as u64, "entity", "entities")));
+    let mut card =
+        Card::titled(format!("{} watched", super::words::plural(watched.len() as u64, "entity", "entities")));
     card.rows = watched
         .iter()
         .map(|entry| Row {

@@ -2,8 +2,8 @@
 
 use super::card::Row;
 use super::words::{duration, number, percent, utc_time};
-use crate::domain::{Assessment, Entity, Evidence, FactKind, Reading, Timestamp, Unknown};
 use crate::domain::lookup::display_name;
+use crate::domain::{Assessment, Entity, Evidence, FactKind, Reading, Timestamp, Unknown};
 
 /// In what a signal is counted.
 enum Unit {
@@ -53,12 +53,12 @@ pub fn measured(assessment: &Assessment, ris_peers: Option<u32>) -> String {
         return "no value".to_owned();
     };
     match (unit(&series.source, &series.signal), assessment.normal) {
-        // A share of targets is not a count of them.
-        (Unit::Count(what), Some(normal)) if series.source != "probe" || normal > 1.0 || value > 1.0 => {
-            format!("{} of {} {what}", number(value), number(normal.round()))
+        (Unit::Count(what), Some(normal)) if is_a_count(value) => {
+            format!("{} of {} {what}", number(value), number(normal.round().max(value)))
         }
-        (Unit::Count(what), None) if series.source != "probe" => format!("{} {what}", number(value)),
-        (Unit::Count(what), _) => format!("{} of {what}", percent(value)).replace(" answer", "")+ " answer",
+        (Unit::Count(what), None) if is_a_count(value) => format!("{} {what}", number(value)),
+        // A share of targets is not a count of them.
+        (Unit::Count(what), _) => format!("{} of {what}", percent(value)),
         (Unit::SeenBy(whom), normal) => match ris_peers.map(f64::from).or(normal.map(f64::round)) {
             // Full-feed peers are fewer than all peers: never "360 of 352".
             Some(all) if all >= value => format!("seen by {} of {} {whom}", number(value), number(all)),
@@ -73,6 +73,11 @@ pub fn measured(assessment: &Assessment, ris_peers: Option<u32>) -> String {
             format!("{name} {}", number(value))
         }
     }
+}
+
+/// Whole numbers are counts. Re-binned ones are means and may have a fraction: above one they are counts all the same.
+fn is_a_count(value: f64) -> bool {
+    value >= 1.0 || value.fract() == 0.0
 }
 
 /// Why a signal says nothing, in words.
@@ -92,6 +97,7 @@ pub fn rows(evidence: &Evidence, now: Timestamp) -> (Vec<Row>, Vec<String>) {
         FactKind::Peers { total } => Some(total),
         _ => None,
     });
+    let fell = fell_at(evidence);
     let (mut rows, mut unknown, mut last_layer) = (Vec::new(), Vec::new(), None);
     for assessment in &evidence.assessments {
         let series = &assessment.series;
@@ -105,11 +111,25 @@ pub fn rows(evidence: &Evidence, now: Timestamp) -> (Vec<Row>, Vec<String>) {
             measured: measured(assessment, ris_peers),
             source: name,
             normal: assessment.normal.map(|n| format!("normal {}", number(n))).unwrap_or_default(),
-            at: utc_time(assessment.observed_at),
+            at: if says_nothing_of(assessment, fell) {
+                format!("{}, before it", utc_time(assessment.observed_at))
+            } else {
+                utc_time(assessment.observed_at)
+            },
         });
         last_layer = Some(assessment.layer);
     }
     (rows, unknown)
+}
+
+/// When the first of the low signals fell.
+pub fn fell_at(evidence: &Evidence) -> Option<Timestamp> {
+    evidence.assessments.iter().filter_map(|assessment| assessment.low_since).min()
+}
+
+/// Whether the newest value is from before the fall: a slow source has not spoken of it yet.
+pub fn says_nothing_of(assessment: &Assessment, fell: Option<Timestamp>) -> bool {
+    assessment.is_normal() && fell.is_some_and(|fell| assessment.observed_at < fell)
 }
 
 /// A value measured on a part says of which.
@@ -150,6 +170,7 @@ mod tests {
         assert_eq!(said("radar", "netflow", 0.12, 1.0), "traffic at 12 % of normal");
         assert_eq!(said("probe", "http", 0.0, 5.0), "0 of 5 sites answer");
         assert_eq!(said("probe", "http", 0.4, 0.97), "40 % of sites answer");
+        assert_eq!(said("probe", "mail", 1.0, 1.0), "1 of 1 mail hosts answer");
         assert_eq!(said("ip-observatory", "connectivity", 3.0, 97.0), "connectivity at 3 % of normal");
     }
 }

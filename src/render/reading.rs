@@ -1,7 +1,8 @@
 //! What the evidence may mean. Only hints, each with its reason; that a cause is unknown is said aloud.
 
+use super::measure::{fell_at, says_nothing_of};
 use super::words::{duration, listed, tame};
-use crate::domain::{Evidence, FactKind, Layer, Seconds, Timestamp, Verdict};
+use crate::domain::{Assessment, Evidence, FactKind, Layer, Seconds, Timestamp, Verdict};
 use std::collections::BTreeMap;
 
 /// Falls this close together count as one moment: the width of a BGP bin.
@@ -46,15 +47,16 @@ pub fn gateways_line(evidence: &Evidence) -> Option<String> {
     (!said.is_empty()).then(|| said.join(" · "))
 }
 
-/// The layers that are low, and those that are normal.
+/// The layers that are low, and those that have been seen to be normal since the first of them fell.
 fn layers(evidence: &Evidence) -> (Vec<Layer>, Vec<Layer>) {
-    let with = |wanted: fn(&crate::domain::Assessment) -> bool| {
+    let with = |wanted: &dyn Fn(&Assessment) -> bool| {
         let mut found: Vec<Layer> = evidence.assessments.iter().filter(|a| wanted(a)).map(|a| a.layer).collect();
         found.sort_unstable();
         found.dedup();
         found
     };
-    (with(crate::domain::Assessment::is_low), with(crate::domain::Assessment::is_normal))
+    let fell = fell_at(evidence);
+    (with(&|a| a.is_low()), with(&|a| a.is_normal() && !says_nothing_of(a, fell)))
 }
 
 /// What the picture looks like, and what cannot be told.
@@ -74,7 +76,9 @@ pub fn hint(evidence: &Evidence) -> Vec<String> {
             if fell_at_once(evidence) { "Everything went at once," } else { "The routes went" }
         ));
     } else if has(&low, Layer::Routing) && gone >= 1 && gone < known.len() {
-        said.push("One gateway is gone and another still leads in: more like a lost link than a switch inside.".to_owned());
+        said.push(
+            "One gateway is gone and another still leads in: more like a lost link than a switch inside.".to_owned(),
+        );
     } else if has(&low, Layer::Routing) && has(&low, Layer::Reach) {
         said.push("The routes are withdrawn and what they led to does not answer.".to_owned());
     } else if has(&normal, Layer::Routing) && has(&low, Layer::Reach) {
@@ -89,6 +93,9 @@ pub fn hint(evidence: &Evidence) -> Vec<String> {
         said.push("Services do not answer while the network is up.".to_owned());
     }
     said.extend(reported(evidence));
+    if said.is_empty() {
+        said.push("What went first is not clear yet: the slower sources have not spoken of it.".to_owned());
+    }
     said.push("Whether it was meant cannot be told from outside.".to_owned());
     said
 }
@@ -142,6 +149,6 @@ pub fn order_of_fall(evidence: &Evidence) -> Option<String> {
 
 /// In which order the layers came back from an outage that began at `started_at`.
 pub fn order_of_return(evidence: &Evidence, started_at: Timestamp) -> Option<String> {
-    let back = |a: &crate::domain::Assessment| Some((a.back_since.filter(|back| *back > started_at)?, a.layer));
+    let back = |a: &Assessment| Some((a.back_since.filter(|back| *back > started_at)?, a.layer));
     in_order(evidence.assessments.iter().filter_map(back))
 }

@@ -85,7 +85,7 @@ pub fn sureness(evidence: &Evidence) -> Option<String> {
     if evidence.verdict == Verdict::Unknown {
         return None;
     }
-    let sources = plural(u64::from(evidence.sources), "source", "independent sources");
+    let sources = plural(u64::from(evidence.sources), "independent source", "independent sources");
     let witnesses = plural(u64::from(evidence.witnesses), "witness", "witnesses");
     Some(format!("{word}: {sources}, {witnesses}"))
 }

@@ -64,10 +64,9 @@ impl Feed {
                     let leave_alone = wants_to_be_left_alone(&error);
                     let unasked = if leave_alone { &requests[i + 1..] } else { &[] };
                     for request in [request].into_iter().chain(unasked) {
-                        answer.failures.push(Failure {
-                            entities: request.wanted.entities.clone(),
-                            error: error.clone(),
-                        });
+                        answer
+                            .failures
+                            .push(Failure { entities: request.wanted.entities.clone(), error: error.clone() });
                     }
                     if leave_alone {
                         break;

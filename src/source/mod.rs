@@ -2,6 +2,7 @@
 //! `http` alone talks to the world, and only `source/*` knows an API's JSON.
 
 pub mod backoff;
+pub mod cadence;
 pub mod error;
 pub mod feed;
 pub mod http;

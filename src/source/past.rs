@@ -39,18 +39,16 @@ mod tests {
         let series = |signal: &str| {
             Arc::new(Series { entity: "country/KP".parse().unwrap(), source: "ioda".into(), signal: signal.into() })
         };
-        let value = |signal: &str, time: &str| Observation {
-            series: series(signal),
-            observed_at: at(time),
-            value: Some(4.0),
-        };
+        let value =
+            |signal: &str, time: &str| Observation { series: series(signal), observed_at: at(time), value: Some(4.0) };
         let readings = Readings {
             observations: vec![value("slow", "2025-06-01 00:00"), value("quick", "2025-06-01 00:05")],
             facts: Vec::new(),
         };
         let rhythm = |signal: &str| Rhythm { step: 300, delay: if signal == "slow" { 3600 } else { 60 } };
         let batches = batches(readings, Arrival::CaughtUp, at("2025-06-01 00:30"), rhythm);
-        let signals: Vec<_> = batches.iter().map(|b| (b.observations[0].series.signal.as_str(), b.received_at)).collect();
+        let signals: Vec<_> =
+            batches.iter().map(|b| (b.observations[0].series.signal.as_str(), b.received_at)).collect();
         assert_eq!(signals, [("quick", at("2025-06-01 00:11")), ("slow", at("2025-06-01 00:30"))]);
     }
 }

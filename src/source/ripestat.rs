@@ -1,6 +1,5 @@
 //! RIPEstat of the RIPE NCC: what to ask. Facts and traps: docs/sources/ripestat.md
 
-pub mod cadence;
 mod country;
 mod envelope;
 mod state;

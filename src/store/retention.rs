@@ -1,4 +1,4 @@
-//! What is kept how long: observations 45 days, their hourly summaries 400 days, incidents and deliveries for good.
+//! What is kept how long: observations some weeks, their hourly summaries some years, incidents and deliveries for good.
 
 use super::session::{Writes, noun};
 use super::{Observations, StoreError};
@@ -11,8 +11,20 @@ noun! {
     Retention
 }
 
-const RAW_FOR: Seconds = 45 * DAY;
-const HOURLY_FOR: Seconds = 400 * DAY;
+/// For how long, in days. As the config says; by default 45 and 400.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// Observations as they were received.
+    pub raw_days: u32,
+    /// Their hourly summaries.
+    pub hourly_days: u32,
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self { raw_days: 45, hourly_days: 400 }
+    }
+}
 
 /// What is left of an hour of a series.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -57,9 +69,9 @@ impl<A> Retention<'_, A> {
 impl Retention<'_, Writes> {
     /// Takes one small step: sums up and deletes whole hours that are past their time until about `at_most` rows are
     /// gone, then batches of which nothing is left. What the checkpoint does not hold yet is never touched.
-    pub fn prune(&self, now: Timestamp, at_most: usize) -> Result<Pruned, StoreError> {
+    pub fn prune(&self, now: Timestamp, keep: Keep, at_most: usize) -> Result<Pruned, StoreError> {
         let Some(held) = self.checkpointed()? else { return Ok(Pruned { rows: 0, more: false }) };
-        let cutoff = (now - RAW_FOR).floor_to(HOUR);
+        let cutoff = (now - Seconds::from(keep.raw_days) * DAY).floor_to(HOUR);
         let mut rows = 0;
         for series in self.series()? {
             while rows < at_most {
@@ -74,7 +86,7 @@ impl Retention<'_, Writes> {
                     .execute(named_params! { ":series": series, ":from": hour, ":until": hour + HOUR })?;
             }
             if rows < at_most {
-                rows += self.delete_hourly(series, now - HOURLY_FOR, at_most - rows)?;
+                rows += self.delete_hourly(series, now - Seconds::from(keep.hourly_days) * DAY, at_most - rows)?;
             }
         }
         if rows < at_most {

@@ -1,6 +1,6 @@
 //! One transaction's view of the database, and the nouns that are found there: `tx.incidents()`, `db.deliveries()`.
 
-use super::{Cards, Checkpoints, Deliveries, Incidents, Observations, Retention, Sources, Subscriptions};
+use super::{Cards, Checkpoints, Deliveries, Heartbeats, Incidents, Observations, Retention, Sources, Subscriptions};
 use rusqlite::Connection;
 use std::marker::PhantomData;
 
@@ -56,6 +56,10 @@ impl<'a, A> Session<'a, A> {
 
     pub fn sources(&self) -> Sources<'a, A> {
         Sources::new(self.connection)
+    }
+
+    pub fn heartbeat(&self) -> Heartbeats<'a, A> {
+        Heartbeats::new(self.connection)
     }
 
     pub fn checkpoint(&self) -> Checkpoints<'a, A> {

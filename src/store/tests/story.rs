@@ -377,12 +377,12 @@ async fn old_observations_become_hours_and_then_nothing() {
             }
             tx.observations().append(&Batch { facts: vec![fact(start, gateway(1, 1))], ..Batch::live(start) })?;
             let later = start + 46 * DAY;
-            assert_eq!(tx.retention().prune(later, 100)?, Pruned { rows: 0, more: false });
+            assert_eq!(tx.retention().prune(later, Keep::default(), 100)?, Pruned { rows: 0, more: false });
             tx.checkpoint().save(1, BatchId(20), b"")?;
             // The second hour has batches that the checkpoint does not hold.
             let mut rows = 0;
             loop {
-                let step = tx.retention().prune(later, 5)?;
+                let step = tx.retention().prune(later, Keep::default(), 5)?;
                 rows += step.rows;
                 if !step.more {
                     break;
@@ -395,10 +395,10 @@ async fn old_observations_become_hours_and_then_nothing() {
             assert_eq!(tx.retention().hourly(&bgp, start, later)?, [expected]);
 
             tx.checkpoint().save(1, BatchId(25), b"")?;
-            tx.retention().prune(later, 1000)?;
+            tx.retention().prune(later, Keep::default(), 1000)?;
             assert!(tx.observations().batches_after(BatchId(0), 99)?.is_empty());
             assert_eq!(tx.retention().hourly(&bgp, start, later)?.len(), 2);
-            tx.retention().prune(start + 401 * DAY, 1000)?;
+            tx.retention().prune(start + 401 * DAY, Keep::default(), 1000)?;
             assert!(tx.retention().hourly(&bgp, start, later)?.is_empty());
             Ok(())
         })

@@ -1,0 +1,46 @@
+//! `linkdown check`: what is watched, by whom and how often, and when the next ticks come.
+
+use super::{Common, Failure, config, environment};
+use crate::app::feeds;
+use crate::clock::Clock;
+use crate::domain::lookup::display_name;
+use crate::render::words::{day_and_time, duration, plural};
+use crate::watch::tick::cadence;
+use std::io::Write;
+
+/// Firings that are shown of each source.
+const FIRINGS: usize = 3;
+
+pub(super) fn run(common: &Common, out: &mut impl Write) -> Result<(), Failure> {
+    let config = config(common)?;
+    let environment = environment()?;
+    let clock = Clock::system();
+    let now = clock.now();
+    let feeds = feeds(&config, &environment.secrets, &environment.addresses, &clock).map_err(Failure::work)?;
+    let mut lines = vec![format!("{} watched:", plural(config.watch.len() as u64, "entity", "entities"))];
+    for watched in &config.watch {
+        let part = watched.part_of.as_ref().map(|whole| format!(", part of {}", display_name(whole)));
+        lines.push(format!("  {} ({}){}", watched.entity, display_name(&watched.entity), part.unwrap_or_default()));
+    }
+    for feed in &feeds {
+        lines.push(String::new());
+        let Some(()) = feed.off.is_none().then_some(()) else {
+            lines.push(format!("{}: off, {}", feed.name(), feed.off.as_deref().unwrap_or_default()));
+            continue;
+        };
+        let covered = feed.covered(config.watch.iter().map(|watched| &watched.entity));
+        lines.push(format!(
+            "{}: {} (with its controls), `{}`",
+            feed.name(),
+            plural(covered.len() as u64, "entity", "entities"),
+            feed.schedule
+        ));
+        if let (Some(calls), seconds) = (feed.calls_a_day, cadence(feed, covered.len())) {
+            lines.push(format!("  {calls} calls a day: each entity about every {}", duration(seconds.max(60))));
+        }
+        let firings = feed.schedule.next(now, FIRINGS);
+        let shown: Vec<String> = firings.into_iter().map(|at| day_and_time(at, config.zone, now)).collect();
+        lines.push(format!("  next: {}", shown.join(", ")));
+    }
+    writeln!(out, "{}", lines.join("\n")).map_err(Failure::work)
+}

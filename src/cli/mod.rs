@@ -1,0 +1,150 @@
+//! The command line: one line for each sub-command, the log, and what the process says when it fails.
+
+mod args;
+mod check;
+mod health;
+mod record;
+mod status;
+
+pub use args::{Cli, Command, Common, LogFormat};
+
+use crate::app::{self, Parts};
+use crate::chat::console::{Console, standard};
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError, Environment};
+use crate::demo;
+use crate::replay;
+use crate::steps::Steps;
+use crate::store::{Access, Store};
+use std::fmt::Display;
+use std::future::Future;
+use std::io::{self, IsTerminal};
+use std::path::Path;
+use tracing_subscriber::EnvFilter;
+
+/// Why the process ends with something else than 0. One line.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The work failed: 1.
+    #[error("{0}")]
+    Work(String),
+    /// It was asked wrongly: 2.
+    #[error("{0}")]
+    Asked(String),
+}
+
+impl Failure {
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::Work(_) => 1,
+            Self::Asked(_) => 2,
+        }
+    }
+
+    fn work(error: impl Display) -> Self {
+        Self::Work(error.to_string())
+    }
+
+    fn asked(error: impl Display) -> Self {
+        Self::Asked(error.to_string())
+    }
+}
+
+pub fn run(cli: Cli) -> Result<(), Failure> {
+    let common = cli.common;
+    match cli.command.unwrap_or(Command::Run) {
+        Command::Run => {
+            log(common.log, "info");
+            blocking(watch(&common))
+        }
+        Command::Demo { speed } => {
+            log(common.log, "warn");
+            blocking(async { demo::play(Console::new(io::stdout()), speed).await.map_err(Failure::work) })
+        }
+        Command::Replay { observations, events } => replay_files(&observations, &events),
+        Command::Record { entity, from, until, out } => {
+            log(common.log, "warn");
+            blocking(record::run(&common, &entity, &from, &until, &out))
+        }
+        Command::Check => check::run(&common, &mut io::stdout().lock()),
+        Command::Status { entity, json } => {
+            log(common.log, "warn");
+            blocking(status::run(&common, &entity, json))
+        }
+        Command::Backup { file } => blocking(backup(&common, &file)),
+        Command::Health => blocking(health::run(&common)),
+    }
+}
+
+/// Runs asynchronous work to its end. Two threads: one may wait for a slow disk while the other goes on.
+fn blocking<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Work(format!("the runtime cannot be started: {error}")))?;
+    let outcome = runtime.block_on(work);
+    // A thread that waits for the keyboard would hold the process back.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// The log goes to stderr, so that the console's messages stay alone on stdout. `RUST_LOG` overrides the level.
+fn log(format: LogFormat, level: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    // Only the first of several calls in one process sets it: that is enough.
+    let _ = match format {
+        LogFormat::Human => log.with_ansi(io::stderr().is_terminal()).with_target(false).try_init(),
+        LogFormat::Json => log.json().try_init(),
+    };
+}
+
+/// The configuration; where none was named and none stands at the usual place, the shipped one.
+fn config(common: &Common) -> Result<Config, Failure> {
+    match Config::load(&common.config) {
+        Err(ConfigError::NotFound { .. }) if common.config == Path::new(args::CONFIG) => {
+            Config::parse(crate::config::SHIPPED, "(shipped) config/linkdown.toml").map_err(Failure::asked)
+        }
+        other => other.map_err(Failure::asked),
+    }
+}
+
+fn environment() -> Result<Environment, Failure> {
+    Environment::read(|name| std::env::var_os(name)).map_err(Failure::asked)
+}
+
+async fn watch(common: &Common) -> Result<(), Failure> {
+    let config = config(common)?;
+    let environment = environment()?;
+    let store = Store::open(&common.database(), Access::Own).map_err(Failure::work)?;
+    for (token, platform) in
+        [(&environment.secrets.discord_token, "Discord"), (&environment.secrets.telegram_token, "Telegram")]
+    {
+        if token.is_some() {
+            tracing::warn!("a token for {platform} is set, but this version tells the console alone");
+        }
+    }
+    let (console, typed) = standard();
+    let parts = Parts {
+        config,
+        secrets: environment.secrets,
+        addresses: environment.addresses,
+        store,
+        clock: Clock::system(),
+        console,
+        steps: Steps::default(),
+    };
+    app::run(parts, typed).await.map_err(Failure::work)
+}
+
+fn replay_files(observations: &Path, events: &Path) -> Result<(), Failure> {
+    replay::run(observations, events)
+        .map(drop)
+        .map_err(|error| if error.is_bad_input() { Failure::asked(error) } else { Failure::work(error) })
+}
+
+async fn backup(common: &Common, file: &Path) -> Result<(), Failure> {
+    let store = Store::open(&common.database(), Access::Beside).map_err(Failure::work)?;
+    store.backup(file, |_, _| ()).await.map_err(Failure::work)
+}

@@ -1,0 +1,52 @@
+//! `linkdown status ENTITY`: the answer of `/status`, from the database of a bot that may be running.
+
+use super::{Common, Failure, config, environment};
+use crate::app::feeds;
+use crate::clock::Clock;
+use crate::command::{Command, Desk};
+use crate::domain::{Watchlist, lookup};
+use crate::render::console::text;
+use crate::store::{Access, Store};
+use crate::watch::restore;
+use std::io::{self, Write};
+use std::sync::{Arc, RwLock};
+
+pub(super) async fn run(common: &Common, what: &[String], json: bool) -> Result<(), Failure> {
+    let config = config(common)?;
+    let environment = environment()?;
+    let said = what.join(" ");
+    let Command::Status(entities) = crate::command::parse(&format!("/status {said}")).map_err(Failure::asked)? else {
+        return Err(Failure::Asked(format!("`{said}` is no entity")));
+    };
+    let clock = Clock::system();
+    let store = if common.database().exists() {
+        Store::open(&common.database(), Access::Beside).map_err(Failure::work)?
+    } else {
+        // Nothing is watched yet: the entity is looked up on demand.
+        Store::in_memory().map_err(Failure::work)?
+    };
+    let feeds = feeds(&config, &environment.secrets, &environment.addresses, &clock).map_err(Failure::work)?;
+    let (state, _) = restore::state(&store).await.map_err(Failure::work)?;
+    let desk = Desk {
+        store,
+        state: Arc::new(RwLock::new(state)),
+        watchlist: Arc::new(Watchlist::new(config.watch)),
+        feeds: Arc::new(feeds),
+        clock,
+    };
+    let mut out = io::stdout().lock();
+    let answer = if json {
+        let mut found = Vec::new();
+        for entity in &entities {
+            let evidence = desk.evidence_or_look_up(entity).await.evidence;
+            found.push(serde_json::json!({
+                "entity": entity, "name": lookup::display_name(entity), "evidence": evidence,
+            }));
+        }
+        serde_json::to_string_pretty(&found).map_err(Failure::work)?
+    } else {
+        let cards = desk.answer(&Command::Status(entities)).await.map_err(Failure::work)?;
+        cards.iter().map(text).collect::<Vec<_>>().join("\n\n")
+    };
+    writeln!(out, "{answer}").map_err(Failure::work)
+}

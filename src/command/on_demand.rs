@@ -1,0 +1,78 @@
+//! An entity that is not watched is looked up while the person waits: with a deadline, and with what has come by then.
+
+use super::Desk;
+use crate::detect::{State, advance};
+use crate::domain::{Arrival, Batch, Entity, Evidence, Seconds, time::DAY};
+use crate::source::feed::Feed;
+use crate::source::{Purpose, past};
+use futures_util::future::join_all;
+use std::time::Duration;
+
+/// A person waits no longer.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// Enough for a normal by hour of the day, and little enough to be read in time.
+const PAST: Seconds = 2 * DAY;
+
+/// What could be learned in time.
+#[derive(Debug)]
+pub struct Found {
+    pub evidence: Option<Evidence>,
+    /// A sentence for each source that did not answer.
+    pub unanswered: Vec<String>,
+}
+
+pub(super) async fn look_up(desk: &Desk, entity: &Entity) -> Found {
+    let feeds = desk.feeds.iter().filter(|feed| feed.off.is_none() && feed.source.covers(entity));
+    let answers = join_all(feeds.map(|feed| ask(desk, feed, entity))).await;
+    let (mut batches, mut unanswered) = (Vec::new(), Vec::new());
+    for (read, complaint) in answers {
+        batches.extend(read);
+        unanswered.extend(complaint);
+    }
+    batches.sort_by_key(|batch| batch.received_at);
+    let mut state = State::default();
+    for batch in &batches {
+        let (change, _) = advance(&state, batch);
+        state.apply(change);
+    }
+    Found { evidence: state.evidence(entity, desk.clock.now()), unanswered }
+}
+
+async fn ask(desk: &Desk, feed: &Feed, entity: &Entity) -> (Vec<Batch>, Option<String>) {
+    let now = desk.clock.now();
+    let name = feed.name();
+    let wanted = feed.wanted(vec![entity.clone()], now - PAST, now, Purpose::Question);
+    let requests = match paid(desk, feed, feed.source.plan(&wanted, now, u32::MAX)).await {
+        Ok(requests) => requests,
+        Err(complaint) => return (Vec::new(), Some(complaint)),
+    };
+    let mut busy = desk.clock.busy();
+    let Ok(answer) = tokio::time::timeout(DEADLINE, feed.ask(&requests, &desk.clock, &mut busy)).await else {
+        return (Vec::new(), Some(format!("{name} did not answer within {} s", DEADLINE.as_secs())));
+    };
+    let complaint = answer.failures.first().map(|failure| format!("{name}: {}", failure.error));
+    (past::batches(answer.readings, Arrival::Backfilled, now, |signal| feed.source.rhythm(signal)), complaint)
+}
+
+/// Counts the requests against the day's budget; a question may use all that is left of it.
+async fn paid(
+    desk: &Desk,
+    feed: &Feed,
+    requests: Vec<crate::source::Request>,
+) -> Result<Vec<crate::source::Request>, String> {
+    let Some(most) = feed.calls_a_day else { return Ok(requests) };
+    let (name, now, calls) = (feed.name(), desk.clock.now(), requests.len() as u32);
+    let paid = desk.store.write(move |tx| {
+        let left = most.saturating_sub(tx.sources().used(name, now)?);
+        if calls <= left {
+            tx.sources().charge(name, now, calls)?;
+        }
+        Ok(calls <= left)
+    });
+    match paid.await {
+        Ok(true) => Ok(requests),
+        Ok(false) => Err(format!("{name} was not asked: its {most} calls of today are used up")),
+        // Beside a running bot the database is only read: one question more is no matter.
+        Err(_) => Ok(requests),
+    }
+}

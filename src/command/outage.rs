@@ -1,0 +1,35 @@
+//! `/outage ID`: an incident's changes, each with the evidence that was frozen with it.
+
+use super::{CommandError, Desk};
+use crate::domain::lookup;
+use crate::render::Card;
+use crate::render::alert::{Alert, alert};
+use crate::source;
+use crate::store::IncidentId;
+
+pub(super) async fn answer(desk: &Desk, id: i64) -> Result<Vec<Card>, CommandError> {
+    let (incident, transitions) = desk
+        .store
+        .read(move |db| Ok((db.incidents().by_id(IncidentId(id))?, db.incidents().transitions(IncidentId(id))?)))
+        .await?;
+    let incident = incident.ok_or(CommandError::NoIncident(id))?;
+    let entity = &incident.key.entity;
+    let zone = lookup::zone_of(entity, desk.watchlist.wholes_of(entity));
+    let cards = transitions.iter().enumerate().map(|(i, transition)| {
+        alert(&Alert {
+            incident: id,
+            transition,
+            history: &transitions[..=i],
+            zone,
+            // As it read when it was decided.
+            now: transition.at,
+            links: if i + 1 == transitions.len() {
+                source::links(entity, incident.started_at, transition.at)
+            } else {
+                Vec::new()
+            },
+            label: None,
+        })
+    });
+    Ok(cards.collect())
+}

@@ -1,0 +1,51 @@
+//! `/status [what]`: how an entity stands, from what is stored, or looked up on demand where it is not watched.
+
+use super::{CommandError, Desk, sources, watchlist};
+use crate::domain::{Entity, Evidence, lookup};
+use crate::render::Card;
+use crate::render::status::{Standing, status};
+use crate::source;
+
+pub(super) async fn answer(desk: &Desk, entities: &[Entity]) -> Result<Vec<Card>, CommandError> {
+    if entities.is_empty() {
+        return watchlist::answer(desk).await;
+    }
+    let mut cards = Vec::new();
+    for entity in entities {
+        cards.push(one(desk, entity).await?);
+    }
+    Ok(cards)
+}
+
+async fn one(desk: &Desk, entity: &Entity) -> Result<Card, CommandError> {
+    let watched = desk.watchlist.contains(entity) || desk.evidence(entity, desk.clock.now()).is_some();
+    let found = desk.evidence_or_look_up(entity).await;
+    let mut foot = sources::trouble(desk).await?;
+    foot.extend(found.unanswered);
+    standing_card(desk, entity, found.evidence.as_ref(), watched, foot).await
+}
+
+/// The card of an entity whose evidence is at hand.
+async fn standing_card(
+    desk: &Desk,
+    entity: &Entity,
+    evidence: Option<&Evidence>,
+    watched: bool,
+    foot: Vec<String>,
+) -> Result<Card, CommandError> {
+    let now = desk.clock.now();
+    let about = entity.clone();
+    let newest = desk.store.read(move |db| db.incidents().of(&about, 1)).await?;
+    let open = newest.into_iter().find(|i| !i.phase.is_over()).map(|incident| (incident.id.0, incident.started_at));
+    let from = open.map_or(now - crate::domain::time::DAY, |(_, started_at)| started_at);
+    Ok(status(&Standing {
+        entity,
+        evidence,
+        open,
+        watched,
+        zone: lookup::zone_of(entity, desk.watchlist.wholes_of(entity)),
+        now,
+        links: source::links(entity, from, now),
+        foot,
+    }))
+}

@@ -1,0 +1,112 @@
+//! `linkdown demo`: the North Korean day of 7 June 2025, a labelled reconstruction, through the real pipeline: the same
+//! batches, detection, store, outbox and console as on any other day, only with a clock that is moved.
+
+pub mod reconstruction;
+
+use crate::chat::console::{self, Console};
+use crate::clock::Clock;
+use crate::command::Desk;
+use crate::detect::State;
+use crate::domain::{Arrival, Entity, Scope, Subscription, Watched, Watchlist};
+use crate::notify::outbox::Outbox;
+use crate::notify::platform::Platform;
+use crate::render::Card;
+use crate::steps::Steps;
+use crate::store::{BatchId, Store, StoreError};
+use crate::watch::{Pipeline, Watch};
+use std::io;
+use std::sync::{Arc, RwLock};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+/// What every message of the demo begins with.
+pub const LABEL: &str = "reconstructed";
+
+/// Why a demo does not play.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the console cannot be written to: {0}")]
+    Console(#[from] io::Error),
+}
+
+/// Plays the day. `speed`: seconds of it per second; as fast as it goes where `None`.
+pub async fn play(console: Console, speed: Option<u32>) -> Result<(), DemoError> {
+    let mut intro = Card::titled("North Korea, 7 June 2025: a reconstruction");
+    intro.lead = Some(
+        "When it began, that all routes, sites and mail were lost and when they came back was published; every number \
+         between is made up."
+            .to_owned(),
+    );
+    console.print(&intro)?;
+
+    let batches = reconstruction::batches();
+    let (calm, day): (Vec<_>, Vec<_>) = batches.into_iter().partition(|batch| batch.arrival == Arrival::Backfilled);
+    let Some(begin) = day.first().map(|batch| batch.received_at) else { return Ok(()) };
+
+    let clock = Clock::moved(begin);
+    let store = Store::in_memory()?;
+    let entity = Entity::Country(crate::domain::CountryCode::new("KP").expect("a country code"));
+    let watchlist = Arc::new(Watchlist::new(vec![Watched { entity, part_of: None, name: None }]));
+    let state = Arc::new(RwLock::new(State::default()));
+    store
+        .write(move |tx| {
+            let chat = tx.subscriptions().ensure_chat(console::PLATFORM, console::ADDRESS)?;
+            let since = begin;
+            tx.subscriptions().subscribe(&Subscription { chat, scope: Scope::All, from_suspected: true, since })
+        })
+        .await?;
+    let (wake, woken) = mpsc::unbounded_channel();
+    let steps = Steps::default();
+    let watch = Watch {
+        store: store.clone(),
+        state: Arc::clone(&state),
+        watchlist: Arc::clone(&watchlist),
+        clock: clock.clone(),
+        steps: steps.clone(),
+        wake: vec![wake],
+    };
+    let mut pipeline = Pipeline::new(watch, BatchId::default());
+    let platform: Arc<dyn Platform> = Arc::new(console.clone());
+    let outbox = Outbox {
+        store: store.clone(),
+        platform,
+        watchlist: Arc::clone(&watchlist),
+        clock: clock.clone(),
+        steps,
+        label: Some(LABEL),
+    };
+    let mut tasks = JoinSet::new();
+    tasks.spawn(outbox.run(woken, clock.busy()));
+
+    pipeline.take(calm, Box::new(|_| Ok(()))).await?;
+    let pace = Clock::system();
+    let mut shown = begin;
+    for batch in day {
+        if let Some(speed) = speed {
+            // Whole seconds of the clock on the wall; what falls between them goes at once.
+            let pause = (batch.received_at - shown) / i64::from(speed);
+            if pause > 0 {
+                pace.sleep(pause, pace.busy()).await;
+                shown = batch.received_at;
+            }
+        }
+        clock.advance_to(batch.received_at).await;
+        pipeline.take(vec![batch], Box::new(|_| Ok(()))).await?;
+    }
+    clock.until_all_rest().await;
+
+    let desk = Desk { store, state, watchlist, feeds: Arc::new(Vec::new()), clock };
+    for line in ["/status KP", "/history KP"] {
+        console.print(&Card::titled(format!("> {line}")))?;
+        for mut card in desk.reply(line).await {
+            card.title = format!("[{LABEL}] {}", card.title);
+            console.print(&card)?;
+        }
+    }
+    let mut outro = Card::titled("To watch for real: linkdown (cargo run --release), then type /status KP or /help.");
+    outro.lead = Some("Without any token it watches config/linkdown.toml from the keyless sources.".to_owned());
+    console.print(&outro)?;
+    Ok(())
+}

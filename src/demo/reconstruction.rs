@@ -1,0 +1,158 @@
+//! The North Korean day of 7 June 2025 as observations: a labelled reconstruction, expanded from the table beside this file.
+
+use crate::domain::{
+    Arrival, Batch, Entity, Fact, FactKind, Observation, Seconds, Series, Timestamp,
+    observation::CONTROL,
+    time::{DAY, MINUTE},
+};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+const TABLE: &str = include_str!("north_korea_2025.csv");
+
+/// Columns of the table.
+const COLUMNS: usize = 8;
+const CN: usize = 3;
+const RU: usize = 4;
+
+/// How a column reaches us: the arrival times of the reconstruction.
+struct Column {
+    index: usize,
+    source: &'static str,
+    signal: &'static str,
+    step: Seconds,
+    /// From the end of a bin to its arrival.
+    delay: Seconds,
+}
+
+const SERIES: [Column; 6] = [
+    Column { index: 0, source: "ioda", signal: "bgp", step: 300, delay: 25 * MINUTE },
+    Column { index: 1, source: "ioda", signal: "ping-slash24", step: 600, delay: 20 * MINUTE },
+    Column { index: 2, source: "ripestat", signal: "visibility", step: 300, delay: 10 * MINUTE },
+    Column { index: 5, source: "probe", signal: "dns", step: 60, delay: 0 },
+    Column { index: 6, source: "probe", signal: "http", step: 60, delay: 0 },
+    Column { index: 7, source: "probe", signal: "mail", step: 300, delay: 0 },
+];
+
+/// The gateways as the reconstruction names them.
+const GATEWAYS: [(usize, u32, &str); 2] = [(CN, 4837, "China Unicom"), (RU, 20485, "TransTelecom")];
+/// Full-table peers of the reconstruction.
+const RIS_PEERS: u32 = 352;
+/// Days without anything that go before, so that there is a normal.
+const CALM_DAYS: i64 = 3;
+
+struct Row {
+    at: Timestamp,
+    values: [f64; COLUMNS],
+}
+
+fn rows() -> Vec<Row> {
+    let lines = TABLE.lines().filter(|line| line.starts_with("20"));
+    lines
+        .filter_map(|line| {
+            let (time, rest) = line.split_once(',')?;
+            let mut values = [0.0; COLUMNS];
+            for (slot, text) in values.iter_mut().zip(rest.split(',')) {
+                *slot = text.parse().ok()?;
+            }
+            Some(Row { at: Timestamp::parse(time)?, values })
+        })
+        .collect()
+}
+
+/// The value of a column at an instant: before the table's begin that of its first row.
+fn value(rows: &[Row], column: usize, at: Timestamp) -> f64 {
+    let row = rows.iter().rev().find(|row| row.at <= at).or(rows.first());
+    row.map_or(0.0, |row| row.values[column])
+}
+
+/// The batches of the day in the order of their arrival; what lies before the table is marked as backfilled.
+pub fn batches() -> Vec<Batch> {
+    let rows = rows();
+    let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Vec::new() };
+    let (begin, told_from, end) = (first.at - CALM_DAYS * DAY, first.at, last.at);
+    let entity: Entity = "country/KP".parse().expect("a country code");
+    let mut arrivals = Arrivals { told_from, batches: BTreeMap::new() };
+    for column in &SERIES {
+        let series = series(&entity, column.source, column.signal);
+        for bin in bins(begin, end, column.step) {
+            let observation = Observation {
+                series: Arc::clone(&series),
+                observed_at: bin,
+                value: Some(value(&rows, column.index, bin)),
+            };
+            arrivals.at(bin + column.step + column.delay).observations.push(observation);
+            if column.signal == "visibility" {
+                arrivals.at(bin + column.step + column.delay).facts.extend(facts(&entity, &rows, bin));
+            }
+        }
+    }
+    // Our own line is fine all day: two sites elsewhere answer every minute.
+    for site in ["control-1", "control-2"] {
+        let series = series(&Entity::Name(site.to_owned()), "probe", CONTROL);
+        for bin in bins(begin, end, MINUTE) {
+            let observation = Observation { series: Arc::clone(&series), observed_at: bin, value: Some(1.0) };
+            arrivals.at(bin + MINUTE).observations.push(observation);
+        }
+    }
+    // Where the table ends the day ends: what the slower sources would still say of it is left out.
+    arrivals.batches.into_values().take_while(|batch| batch.received_at <= end).collect()
+}
+
+struct Arrivals {
+    told_from: Timestamp,
+    batches: BTreeMap<Timestamp, Batch>,
+}
+
+impl Arrivals {
+    fn at(&mut self, at: Timestamp) -> &mut Batch {
+        let arrival = if at < self.told_from { Arrival::Backfilled } else { Arrival::Live };
+        self.batches.entry(at).or_insert(Batch { arrival, ..Batch::live(at) })
+    }
+}
+
+fn series(entity: &Entity, source: &str, signal: &str) -> Arc<Series> {
+    Arc::new(Series { entity: entity.clone(), source: source.to_owned(), signal: signal.to_owned() })
+}
+
+fn bins(from: Timestamp, until: Timestamp, step: Seconds) -> impl Iterator<Item = Timestamp> {
+    (from.floor_to(step).unix()..until.unix()).step_by(step as usize).map(Timestamp::from_unix)
+}
+
+fn facts(entity: &Entity, rows: &[Row], at: Timestamp) -> Vec<Fact> {
+    let peers = value(rows, 2, at) as u32;
+    let fact = |kind| Fact { entity: entity.clone(), source: "ripestat".to_owned(), observed_at: at, kind };
+    let gateways = GATEWAYS.iter().map(|&(column, asn, name)| {
+        let prefixes_seen = value(rows, column, at) as u32;
+        let peers_seeing = if prefixes_seen == 0 { 0 } else { peers };
+        fact(FactKind::Gateway { asn, name: Some(name.to_owned()), prefixes_seen, peers_seeing })
+    });
+    gateways.chain([fact(FactKind::Peers { total: RIS_PEERS })]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_probes_see_the_fall_at_once_and_the_feeds_half_an_hour_later() {
+        let first_zero = |source: &str, signal: &str| {
+            batches().into_iter().find_map(|batch| {
+                let zero =
+                    |o: &Observation| o.series.source == source && o.series.signal == signal && o.value == Some(0.0);
+                batch.observations.iter().any(zero).then_some(batch.received_at.to_string())
+            })
+        };
+        assert_eq!(first_zero("probe", "dns").as_deref(), Some("2025-06-06T17:36:00Z"));
+        assert_eq!(first_zero("ripestat", "visibility").as_deref(), Some("2025-06-06T17:55:00Z"));
+        assert_eq!(first_zero("ioda", "bgp").as_deref(), Some("2025-06-06T18:05:00Z"));
+    }
+
+    #[test]
+    fn batches_come_in_the_order_of_their_arrival_and_only_the_calm_days_are_backfilled() {
+        let batches = batches();
+        assert!(batches.windows(2).all(|pair| pair[0].received_at < pair[1].received_at));
+        let told_from = Timestamp::parse("2025-06-06 16:00").unwrap();
+        assert!(batches.iter().all(|b| (b.arrival == Arrival::Backfilled) == (b.received_at < told_from)));
+    }
+}

@@ -1,0 +1,90 @@
+//! What was missed: the first 14 days of a new entity, and the hours in which we were away. Pure.
+
+use crate::domain::{
+    Arrival, Entity, Seconds, Timestamp,
+    time::{DAY, HOUR},
+};
+use crate::store::Progress;
+use std::collections::BTreeMap;
+
+/// Enough for a normal by hour of the day that one odd day does not bend.
+const FIRST: Seconds = 14 * DAY;
+/// A catch-up begins this much earlier, since the last bins may have been revised.
+const OVERLAP: Seconds = 2 * HOUR;
+
+/// A stretch of the past that has to be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    pub entities: Vec<Entity>,
+    pub from: Timestamp,
+    pub until: Timestamp,
+    pub arrival: Arrival,
+}
+
+/// Which entities lack what. Those that lack the same are read together.
+pub fn gaps(entities: &[Entity], progress: &[Progress], now: Timestamp, longest_pause: Seconds) -> Vec<Gap> {
+    let mut together: BTreeMap<(bool, Timestamp), Vec<Entity>> = BTreeMap::new();
+    for entity in entities {
+        let known = progress.iter().find(|p| p.entity == *entity);
+        let first = known.is_none_or(|p| !p.done);
+        let from = known.map_or(now - FIRST, |p| if first { p.to } else { p.to - OVERLAP });
+        if first || known.is_none_or(|p| now - p.to > longest_pause) {
+            together.entry((!first, from.floor_to(HOUR))).or_default().push(entity.clone());
+        }
+    }
+    together
+        .into_iter()
+        .map(|((known, from), entities)| Gap {
+            entities,
+            from,
+            until: now,
+            arrival: if known { Arrival::CaughtUp } else { Arrival::Backfilled },
+        })
+        .collect()
+}
+
+impl Gap {
+    /// In steps that can be taken up again after a kill.
+    pub fn days(&self) -> Vec<(Timestamp, Timestamp)> {
+        let mut days = Vec::new();
+        let mut from = self.from;
+        while from < self.until {
+            let until = (from + DAY).min(self.until);
+            days.push((from, until));
+            from = until;
+        }
+        days
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_new_entity_is_read_from_two_weeks_back_and_an_absence_from_where_it_began() {
+        let [kp, ir, iq] = ["country/KP", "country/IR", "country/IQ"].map(|text| text.parse::<Entity>().unwrap());
+        let now = at("2025-06-15 12:00");
+        let read = |entity: &Entity, until: &str| Progress {
+            entity: entity.clone(),
+            from: at("2025-05-01"),
+            to: at(until),
+            done: true,
+        };
+        let progress = [read(&ir, "2025-06-15 02:30"), read(&iq, "2025-06-15 11:55")];
+        let found = gaps(&[kp.clone(), ir.clone(), iq], &progress, now, HOUR);
+        let shown: Vec<_> = found.iter().map(|gap| (gap.entities.clone(), gap.from, gap.arrival)).collect();
+        assert_eq!(
+            shown,
+            [
+                (vec![kp], at("2025-06-01 12:00"), Arrival::Backfilled),
+                (vec![ir], at("2025-06-15 00:00"), Arrival::CaughtUp)
+            ]
+        );
+        assert_eq!(found[0].days().len(), 14);
+    }
+}

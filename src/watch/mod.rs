@@ -1,0 +1,8 @@
+//! The tick: polls the sources, detects, stores and owes. It knows no platform.
+
+pub mod backfill;
+pub mod pipeline;
+pub mod restore;
+pub mod tick;
+
+pub use pipeline::{Pipeline, Watch};

@@ -1,0 +1,245 @@
+//! One batch, one transaction: the batch, the incidents that it changes and every delivery that they owe.
+
+use crate::clock::{Busy, Clock};
+use crate::detect::{self, Change, State};
+use crate::domain::{Arrival, Batch, Phase, Subscription, Timestamp, Transition, TransitionKind, Watchlist};
+use crate::notify::fanout::{Audience, Owed, owed, owed_after_all};
+use crate::notify::missed;
+use crate::steps::Steps;
+use crate::store::{BatchId, Incident, IncidentId, NewNotice, Store, StoreError, Tx, Untold};
+use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError, RwLock};
+use tokio::sync::mpsc::UnboundedSender;
+
+/// What every part of the watch shares.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    pub store: Store,
+    pub state: Arc<RwLock<State>>,
+    pub watchlist: Arc<Watchlist>,
+    pub clock: Clock,
+    pub steps: Steps,
+    /// Tells each platform's outbox that something may be owed.
+    pub wake: Vec<UnboundedSender<Busy>>,
+}
+
+/// Batches between two checkpoints: what a start has to catch up on at most, some hours of ticks.
+const CHECKPOINT_EVERY: usize = 200;
+
+/// Takes batches one after another. There is one, since detection sees all entities at once.
+#[derive(Debug)]
+pub struct Pipeline {
+    watch: Watch,
+    /// The newest batch that the state holds.
+    newest: BatchId,
+    since_checkpoint: usize,
+}
+
+/// How the state goes on once the transaction is committed.
+enum Next {
+    Nothing,
+    Changed(Change),
+    Replaced(Box<State>),
+}
+
+/// More to be written in the same transaction: how far a source has been read, how it is doing.
+pub type Also = Box<dyn FnOnce(&Tx<'_>) -> Result<(), StoreError> + Send>;
+
+impl Pipeline {
+    pub fn new(watch: Watch, newest: BatchId) -> Self {
+        Self { watch, newest, since_checkpoint: 0 }
+    }
+
+    pub fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
+    /// Stores the batches, in their order, with all that follows from them; or, on an error, nothing of it.
+    ///
+    /// What a source repeats unchanged is dropped first, so that fetching the same bins again tells nothing new.
+    pub async fn take(&mut self, batches: Vec<Batch>, also: Also) -> Result<Vec<Transition>, StoreError> {
+        let watch = self.watch.clone();
+        let several = batches.len() > 1;
+        watch.steps.reached("before the transaction");
+        let (taken, newest, next, transitions) = self
+            .watch
+            .store
+            .write(move |tx| {
+                watch.steps.reached("transaction begun");
+                let now = watch.clock.now();
+                let state = watch.state.read().unwrap_or_else(PoisonError::into_inner);
+                let subscriptions = tx.subscriptions().all()?;
+                let (mut taken, mut newest, mut next, mut told) = (0, None, Next::Nothing, Vec::new());
+                for batch in batches {
+                    let batch = only_news(tx, batch)?;
+                    if batch.is_empty() {
+                        continue;
+                    }
+                    let so_far = if let Next::Replaced(ahead) = &next { ahead } else { &*state };
+                    let (change, transitions) = detect::advance(so_far, &batch);
+                    newest = Some(tx.observations().append(&batch)?);
+                    watch.steps.reached("batch written");
+                    for transition in transitions {
+                        record(tx, &watch, &transition, &subscriptions, now)?;
+                        watch.steps.reached("transition written");
+                        told.push(transition);
+                    }
+                    next = match next {
+                        Next::Replaced(mut ahead) => {
+                            ahead.apply(change);
+                            Next::Replaced(ahead)
+                        }
+                        // Only a run of batches works on a copy: a tick does not copy the whole state.
+                        _ if several => {
+                            let mut ahead = Box::new(state.clone());
+                            ahead.apply(change);
+                            Next::Replaced(ahead)
+                        }
+                        _ => Next::Changed(change),
+                    };
+                    taken += 1;
+                }
+                also(tx)?;
+                watch.steps.reached("before the commit");
+                Ok((taken, newest, next, told))
+            })
+            .await?;
+        self.watch.steps.reached("committed");
+        {
+            let mut state = self.watch.state.write().unwrap_or_else(PoisonError::into_inner);
+            match next {
+                Next::Nothing => {}
+                Next::Changed(change) => state.apply(change),
+                Next::Replaced(ahead) => *state = *ahead,
+            }
+        }
+        self.newest = newest.unwrap_or(self.newest);
+        self.since_checkpoint += taken;
+        self.watch.steps.reached("state applied");
+        if !transitions.is_empty() {
+            self.wake_outboxes();
+        }
+        if self.since_checkpoint >= CHECKPOINT_EVERY {
+            self.checkpoint().await?;
+        }
+        Ok(transitions)
+    }
+
+    /// Tells what is still true of all that was read after the fact: an outage that goes on becomes an alert, one that
+    /// began and ended while we were away a line, one from before our time only history.
+    pub async fn settle(&mut self) -> Result<(), StoreError> {
+        let watch = self.watch.clone();
+        let owed = self
+            .watch
+            .store
+            .write(move |tx| {
+                let now = watch.clock.now();
+                let subscriptions = tx.subscriptions().all()?;
+                let untold = tx.incidents().untold()?;
+                let some = !untold.is_empty();
+                for incident in untold {
+                    settle_one(tx, &watch, &incident, &subscriptions, now)?;
+                }
+                Ok(some)
+            })
+            .await?;
+        if owed {
+            self.wake_outboxes();
+        }
+        Ok(())
+    }
+
+    /// Writes the state down, so that the next start has little to catch up on.
+    pub async fn checkpoint(&mut self) -> Result<(), StoreError> {
+        let encoded = self.watch.state.read().unwrap_or_else(PoisonError::into_inner).encode();
+        let newest = self.newest;
+        self.watch.store.write(move |tx| tx.checkpoint().save(State::FORMAT, newest, &encoded)).await?;
+        self.since_checkpoint = 0;
+        self.watch.steps.reached("checkpoint written");
+        Ok(())
+    }
+
+    fn wake_outboxes(&self) {
+        for outbox in &self.watch.wake {
+            // An outbox that has stopped finds what is owed at its next start.
+            let _ = outbox.send(self.watch.clock.busy());
+        }
+    }
+}
+
+fn only_news(tx: &Tx<'_>, batch: Batch) -> Result<Batch, StoreError> {
+    Ok(Batch {
+        observations: tx.observations().fresh(batch.observations)?,
+        facts: tx.observations().fresh_facts(batch.facts)?,
+        ..batch
+    })
+}
+
+/// Writes a transition and what it owes.
+fn record(
+    tx: &Tx<'_>,
+    watch: &Watch,
+    transition: &Transition,
+    subscriptions: &[Subscription],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let incident = tx.incidents().apply(transition)?;
+    let heard = heard(tx, incident.id)?;
+    let audience = Audience {
+        subscriptions,
+        heard: &heard,
+        in_config: watch.watchlist.contains(&transition.incident.entity),
+        whole_is_down: whole_is_down(tx, watch, transition)?,
+    };
+    match owed(transition, &audience) {
+        Owed::To(chats) => tx.deliveries().owe(&NewNotice::alert(incident.id, transition.number), &chats, now),
+        Owed::Held => {
+            let why = if transition.arrival == Arrival::Backfilled { Untold::Backfill } else { Untold::Absence };
+            tx.incidents().hold(incident.id, why)
+        }
+    }
+}
+
+/// The chats that were told, or are owed, that it began.
+fn heard(tx: &Tx<'_>, incident: IncidentId) -> Result<BTreeSet<i64>, StoreError> {
+    let beginnings = [TransitionKind::Suspected, TransitionKind::Started];
+    Ok(tx.deliveries().heard_start(incident, &beginnings)?.into_iter().collect())
+}
+
+fn whole_is_down(tx: &Tx<'_>, watch: &Watch, transition: &Transition) -> Result<bool, StoreError> {
+    for whole in watch.watchlist.wholes_of(&transition.incident.entity) {
+        let newest = tx.incidents().of(whole, 1)?;
+        if newest.first().is_some_and(|incident| matches!(incident.phase, Phase::Down | Phase::Returning)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn settle_one(
+    tx: &Tx<'_>,
+    watch: &Watch,
+    incident: &Incident,
+    subscriptions: &[Subscription],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let entity = &incident.key.entity;
+    let heard = heard(tx, incident.id)?;
+    let audience =
+        Audience { subscriptions, heard: &heard, in_config: watch.watchlist.contains(entity), whole_is_down: false };
+    let chats = owed_after_all(entity, &audience);
+    if !incident.phase.is_over() {
+        // A suspicion that is still one is not worth waking anybody after the fact.
+        let start = tx.incidents().transitions(incident.id)?.into_iter().find(|t| t.kind == TransitionKind::Started);
+        if let Some(start) = start {
+            tx.deliveries().owe(&NewNotice::alert(incident.id, start.number), &chats, now)?;
+            tx.incidents().release(incident.id)?;
+        }
+        return Ok(());
+    }
+    if incident.untold == Some(Untold::Absence) && incident.phase == Phase::Recovered {
+        let missed = NewNotice::summary(format!("missed {}", incident.id), missed::body(incident.id.0));
+        tx.deliveries().owe(&missed, &chats, now)?;
+    }
+    tx.incidents().release(incident.id)
+}
