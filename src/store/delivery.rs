@@ -109,8 +109,7 @@ impl<A> Deliveries<'_, A> {
     /// What is owed to `platform` and may go at `now`: starts before updates, oldest first, one for each chat, none for
     /// a chat to which one is being sent. What an incident owes a chat goes in the order of its transitions.
     pub fn due(&self, platform: &str, now: Timestamp, at_most: usize) -> Result<Vec<Delivery>, StoreError> {
-        let sql = format!("{WHOLE} WHERE d.id IN ({}) ORDER BY d.is_start DESC, d.notice_id, d.id", due_ids());
-        self.select(&sql, named_params! { ":platform": platform, ":now": now, ":at_most": at_most as i64 })
+        self.select(&due_sql(), named_params! { ":platform": platform, ":now": now, ":at_most": at_most as i64 })
     }
 
     /// When [`due`](Deliveries::due) next has something, if nothing changes: it may lie in the past. `None` while
@@ -122,11 +121,7 @@ impl<A> Deliveries<'_, A> {
 
     /// What is being sent to `platform`. At a start: attempts that the process before this one did not see the end of.
     pub fn in_doubt(&self, platform: &str) -> Result<Vec<Delivery>, StoreError> {
-        let sql = format!(
-            "{WHOLE} WHERE d.state IN ('owed', 'sending') AND d.state = 'sending' AND c.platform = :platform
-             ORDER BY d.id"
-        );
-        self.select(&sql, named_params! { ":platform": platform })
+        self.select(&in_doubt_sql(), named_params! { ":platform": platform })
     }
 
     /// Chats that were sent, or are still owed, an alert of `incident` of one of these `kinds`.
@@ -236,7 +231,7 @@ impl Deliveries<'_, Writes> {
 }
 
 /// What may go, but for the hour: nothing of the same incident stands before it, and nothing is on its way to the chat.
-/// The state is asked for twice so that SQLite knows the partial index to hold every row that is wanted.
+/// The state is asked for twice so that the partial index is known to hold every row that is wanted.
 const MAY_GO: &str = "
     FROM chat c CROSS JOIN delivery d ON d.chat_id = c.id
     WHERE c.platform = :platform
@@ -247,13 +242,20 @@ const MAY_GO: &str = "
                       WHERE e.state IN ('owed', 'sending') AND e.chat_id = d.chat_id
                         AND e.incident_id = d.incident_id AND e.transition_number < d.transition_number)";
 
-pub(super) fn due_ids() -> String {
+pub(super) fn due_sql() -> String {
     format!(
-        "SELECT id FROM (
+        "{WHOLE} WHERE d.id IN (SELECT id FROM (
              SELECT d.id AS id, d.is_start AS is_start, d.notice_id AS notice_id,
                     row_number() OVER (PARTITION BY d.chat_id ORDER BY d.is_start DESC, d.notice_id) AS place
              {MAY_GO} AND d.next_at <= :now)
-         WHERE place = 1 ORDER BY is_start DESC, notice_id, id LIMIT :at_most"
+         WHERE place = 1 ORDER BY is_start DESC, notice_id, id LIMIT :at_most)
+         ORDER BY d.is_start DESC, d.notice_id, d.id"
+    )
+}
+
+pub(super) fn in_doubt_sql() -> String {
+    format!(
+        "{WHOLE} WHERE c.platform = :platform AND d.state IN ('owed', 'sending') AND d.state = 'sending' ORDER BY d.id"
     )
 }
 

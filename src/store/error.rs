@@ -76,7 +76,7 @@ pub enum StoreError {
 pub(super) const BUSY_SECONDS: u64 = 5;
 
 impl StoreError {
-    /// Says an SQLite error in our words, with the file it happened in.
+    /// Says a library's error in our words, with the file it happened in.
     #[must_use]
     pub(super) fn in_file(self, path: &Path) -> Self {
         let Self::Sql(error) = self else { return self };

@@ -1,4 +1,4 @@
-//! What Linkdown remembers: one SQLite file, and every line of SQL there is, a noun a file.
+//! What Linkdown remembers: one file, and every line of SQL there is, a noun a file.
 //!
 //! One thread writes ([`Store::write`]: one transaction each), readers stand apart ([`Store::read`]).
 

@@ -103,13 +103,12 @@ impl<A> Observations<'_, A> {
         let mut newest = self.connection.prepare_cached(NEWEST_REVISION)?;
         let mut fresh = Vec::new();
         for observation in polled {
-            let series = match ids.get(&observation.series) {
-                Some(series) => *series,
-                None => {
-                    let found = self.series_id(&observation.series)?;
-                    ids.insert(Arc::clone(&observation.series), found);
-                    found
-                }
+            let series = if let Some(series) = ids.get(&observation.series) {
+                *series
+            } else {
+                let found = self.series_id(&observation.series)?;
+                ids.insert(Arc::clone(&observation.series), found);
+                found
             };
             let stored: Option<Option<f64>> = match series {
                 Some(series) => newest

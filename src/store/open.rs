@@ -1,4 +1,4 @@
-//! Opening the database file: whose it is, who else has it, and how SQLite is to treat it.
+//! Opening the database file: whose it is, who else has it, and how it is to be treated.
 
 use super::StoreError;
 use super::error::{BUSY_SECONDS, plain};

@@ -24,7 +24,8 @@ fn hot_queries_walk_no_table_that_grows() {
         incident::selected(incident::OPEN),
         incident::selected(incident::UNTOLD),
         incident::selected(incident::OF_ENTITY),
-        delivery::due_ids(),
+        delivery::due_sql(),
+        delivery::in_doubt_sql(),
         delivery::next_due_sql(),
         delivery::HEARD.to_owned(),
     ];
