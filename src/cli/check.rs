@@ -20,7 +20,8 @@ pub(super) fn run(common: &Common, out: &mut impl Write) -> Result<(), Failure> 
     let mut lines = vec![format!("{} watched:", plural(config.watch.len() as u64, "entity", "entities"))];
     for watched in &config.watch {
         let part = watched.part_of.as_ref().map(|whole| format!(", part of {}", display_name(whole)));
-        lines.push(format!("  {} ({}){}", watched.entity, display_name(&watched.entity), part.unwrap_or_default()));
+        let name = watched.name.clone().unwrap_or_else(|| display_name(&watched.entity));
+        lines.push(format!("  {} ({name}){}", watched.entity, part.unwrap_or_default()));
     }
     for feed in &feeds {
         lines.push(String::new());

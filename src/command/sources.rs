@@ -18,26 +18,27 @@ pub(super) async fn trouble(desk: &Desk) -> Result<Vec<String>, CommandError> {
 
 async fn lines(desk: &Desk) -> Result<Vec<SourceLine>, CommandError> {
     let now = desk.clock.now();
-    let (health, used) = desk
-        .store
-        .read(move |db| {
-            let health = db.sources().health()?;
-            let used: Result<Vec<_>, _> = health.iter().map(|source| db.sources().used(&source.source, now)).collect();
-            Ok((health, used?))
-        })
-        .await?;
-    let lines = desk.feeds.iter().map(|feed| {
-        let known = health.iter().zip(&used).find(|(source, _)| source.source == feed.name());
-        SourceLine {
-            name: feed.name().to_owned(),
+    let mut lines = Vec::new();
+    for feed in desk.feeds.iter() {
+        let name = feed.name();
+        let (health, used, progress) = desk
+            .store
+            .read(move |db| Ok((db.sources().health()?, db.sources().used(name, now)?, db.sources().progress(name)?)))
+            .await?;
+        let health = health.into_iter().find(|health| health.source == name);
+        let covered = feed.covered(desk.watchlist.entities());
+        let done = progress.iter().filter(|progress| progress.done && covered.contains(&progress.entity)).count();
+        lines.push(SourceLine {
+            name: name.to_owned(),
             off: feed.off.clone(),
             schedule: feed.schedule.to_string(),
-            last_success: known.and_then(|(source, _)| source.last_success),
-            newest_bin: known.and_then(|(source, _)| source.newest_bin),
-            error: known.and_then(|(source, _)| source.last_error.clone()),
-            backing_off_until: known.and_then(|(source, _)| source.backing_off_until),
-            calls: feed.calls_a_day.map(|most| (known.map_or(0, |(_, used)| *used), most)),
-        }
-    });
-    Ok(lines.collect())
+            last_success: health.as_ref().and_then(|health| health.last_success),
+            newest_bin: health.as_ref().and_then(|health| health.newest_bin),
+            error: health.as_ref().filter(|health| health.failures > 0).and_then(|health| health.last_error.clone()),
+            backing_off_until: health.as_ref().and_then(|health| health.backing_off_until),
+            calls: feed.calls_a_day.map(|most| (used, most)),
+            reading_past: (done < covered.len()).then_some((done, covered.len())),
+        });
+    }
+    Ok(lines)
 }

@@ -13,6 +13,7 @@ pub(super) async fn answer(desk: &Desk) -> Result<Vec<Card>, CommandError> {
         .iter()
         .map(|entry| Watched {
             entity: entry.entity.clone(),
+            name: entry.name.clone(),
             verdict: desk.evidence(&entry.entity, now).map_or(Verdict::Unknown, |evidence| evidence.verdict),
             part_of: entry.part_of.clone(),
             since: open.iter().find(|incident| incident.key.entity == entry.entity).map(|incident| incident.started_at),

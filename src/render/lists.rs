@@ -10,6 +10,8 @@ use chrono_tz::Tz;
 #[derive(Clone, Debug)]
 pub struct Watched {
     pub entity: Entity,
+    /// What the config calls it.
+    pub name: Option<String>,
     pub verdict: Verdict,
     pub part_of: Option<Entity>,
     pub since: Option<Timestamp>,
@@ -32,7 +34,7 @@ pub fn watchlist(watched: &[Watched], now: Timestamp) -> Card {
         .iter()
         .map(|entry| Row {
             layer: mark(entry.verdict).to_owned(),
-            measured: display_name(&entry.entity),
+            measured: entry.name.clone().unwrap_or_else(|| display_name(&entry.entity)),
             source: entry.entity.to_string(),
             normal: entry.part_of.as_ref().map(|whole| format!("part of {}", display_name(whole))).unwrap_or_default(),
             at: entry.since.map(|since| format!("for {}", duration(now - since))).unwrap_or_default(),
@@ -91,6 +93,8 @@ pub struct SourceLine {
     /// Calls of today, and how many there may be.
     pub calls: Option<(u32, u32)>,
     pub schedule: String,
+    /// Entities whose first backfill is done, and all of them; `None` where every one is.
+    pub reading_past: Option<(usize, usize)>,
 }
 
 pub fn sources(lines: &[SourceLine], now: Timestamp) -> Card {
@@ -115,6 +119,9 @@ pub fn source_line(line: &SourceLine, now: Timestamp) -> String {
     }
     if let Some(success) = line.last_success {
         said.push(format!("last answered {} ago", duration(now - success)));
+    }
+    if let Some((done, all)) = line.reading_past {
+        said.push(format!("reading the last 14 days: {done} of {all} entities done"));
     }
     if let Some(until) = line.backing_off_until.filter(|until| *until > now) {
         said.push(format!("trying again in {}", duration(until - now)));

@@ -43,6 +43,9 @@ pub struct Failure {
 /// Before a request is tried a second time within the same tick.
 const SECOND_TRY_AFTER: Seconds = 3;
 
+/// Requests of a tick that may run into their deadline; the others then need not try.
+const PATIENCE: usize = 2;
+
 impl Feed {
     pub fn name(&self) -> &'static str {
         self.source.name()
@@ -53,6 +56,7 @@ impl Feed {
     pub async fn ask(&self, requests: &[Request], clock: &Clock, busy: &mut Busy) -> Answer {
         let mut answer = Answer::default();
         let Some(base) = &self.base else { return answer };
+        let mut timed_out = 0;
         for (i, request) in requests.iter().enumerate() {
             match self.ask_one(base, request, clock, busy).await {
                 Ok(readings) => {
@@ -61,7 +65,10 @@ impl Feed {
                     answer.readings.facts.extend(readings.facts);
                 }
                 Err(error) => {
-                    let leave_alone = wants_to_be_left_alone(&error);
+                    timed_out += usize::from(error == SourceError::TimedOut);
+                    let leave_alone = wants_to_be_left_alone(&error)
+                        || matches!(error, SourceError::Unreachable { .. })
+                        || timed_out >= PATIENCE;
                     let unasked = if leave_alone { &requests[i + 1..] } else { &[] };
                     for request in [request].into_iter().chain(unasked) {
                         answer

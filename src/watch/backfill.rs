@@ -12,6 +12,9 @@ const FIRST: Seconds = 14 * DAY;
 /// A catch-up begins this much earlier, since the last bins may have been revised.
 const OVERLAP: Seconds = 2 * HOUR;
 
+/// What is asked for at once: longer windows get coarser bins from RIPEstat, and a kill loses no more than this.
+const STEP: Seconds = 2 * DAY;
+
 /// A stretch of the past that has to be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {
@@ -44,16 +47,16 @@ pub fn gaps(entities: &[Entity], progress: &[Progress], now: Timestamp, longest_
 }
 
 impl Gap {
-    /// In steps that can be taken up again after a kill.
-    pub fn days(&self) -> Vec<(Timestamp, Timestamp)> {
-        let mut days = Vec::new();
+    /// In steps that can be taken up again after a kill, oldest first.
+    pub fn steps(&self) -> Vec<(Timestamp, Timestamp)> {
+        let mut steps = Vec::new();
         let mut from = self.from;
         while from < self.until {
-            let until = (from + DAY).min(self.until);
-            days.push((from, until));
+            let until = (from + STEP).min(self.until);
+            steps.push((from, until));
             from = until;
         }
-        days
+        steps
     }
 }
 
@@ -85,6 +88,6 @@ mod tests {
                 (vec![ir], at("2025-06-15 00:00"), Arrival::CaughtUp)
             ]
         );
-        assert_eq!(found[0].days().len(), 14);
+        assert_eq!(found[0].steps().len(), 7);
     }
 }

@@ -202,12 +202,12 @@ impl Ticker {
         lost
     }
 
-    /// Reads a gap day by day; `false` when the source stopped answering: the next tick goes on where this one ended.
+    /// Reads a gap step by step; `false` when the source stopped answering: the next tick goes on where this one ended.
     async fn fill(&self, gap: &Gap, progress: &[Progress], busy: &mut Busy) -> Result<bool, StoreError> {
         let name = self.feed.name();
-        let (days, gap_from) = (gap.days(), gap.from);
-        tracing::info!(entities = gap.entities.len(), from = %gap.from, "reading {} days of the past", days.len());
-        for (from, until) in days {
+        let gap_from = gap.from;
+        tracing::info!(entities = gap.entities.len(), from = %gap.from, until = %gap.until, "reading the past");
+        for (from, until) in gap.steps() {
             let wanted = self.feed.wanted(gap.entities.clone(), from, until, Purpose::Backfill);
             let requests = self.plan(&wanted).await?;
             let answer = self.feed.ask(&requests, &self.watch.clock, busy).await;
@@ -238,7 +238,7 @@ impl Ticker {
                     }),
                 )
                 .await?;
-            self.watch.steps.reached("a day of the past read");
+            self.watch.steps.reached("a step of the past read");
         }
         Ok(true)
     }
