@@ -10,8 +10,8 @@ const LAYERS: [&[&str]; 6] = [
     &["cli"],
 ];
 const PURE: [&str; 5] = ["domain", "detect", "render", "notify::fanout", "notify::retry"];
-/// Beside the layers; each may use the domain, and `config` the schedule.
-const ASIDE: [&str; 3] = ["clock", "config", "schedule"];
+/// Beside the layers; each may use the domain, and `config` the schedule. `steps` only names moments: all may tell it.
+const ASIDE: [&str; 4] = ["clock", "config", "schedule", "steps"];
 /// Whoever wires or runs things by the config; all others are handed what they need.
 const MAY_USE_CONFIG: [&str; 2] = ["watch", "command"];
 
@@ -30,26 +30,21 @@ pub(super) fn is_pure(unit: &str) -> bool {
     PURE.contains(&unit)
 }
 
-/// Whether `user` may import from `used`.
-pub(super) fn may_use(user: &str, used: &str) -> Result<(), String> {
-    if user == used || is_root(user) || is_root(used) || !is_placed(used) {
+/// Whether `importer` may import from `target`.
+pub(super) fn may_use(importer: &str, target: &str) -> Result<(), String> {
+    if importer == target || is_root(importer) || is_root(target) || !is_placed(target) {
         return Ok(());
     }
-    let top = LAYERS.len() - 2;
-    let allowed = match used {
-        "clock" => !is_pure(user) && user != "schedule",
-        "config" => layer(user).is_some_and(|layer| layer >= top) || MAY_USE_CONFIG.contains(&user),
-        "schedule" => {
-            user == "config" || layer(user).is_some_and(|layer| layer >= top) || MAY_USE_CONFIG.contains(&user)
-        }
-        used => match (layer(user), layer(used)) {
-            (Some(user), Some(used)) => used < user,
-            // Those beside the layers.
-            (None, Some(used)) => used == 0,
-            (_, None) => true,
-        },
+    let wires = layer(importer).is_some_and(|layer| layer >= LAYERS.len() - 2);
+    let allowed = match target {
+        "clock" => !is_pure(importer) && importer != "schedule",
+        "steps" => !is_pure(importer),
+        "config" => wires || MAY_USE_CONFIG.contains(&importer),
+        "schedule" => wires || importer == "config" || MAY_USE_CONFIG.contains(&importer),
+        // Those beside the layers use the domain alone.
+        _ => layer(target) < layer(importer).or(Some(1)),
     };
-    if allowed { Ok(()) } else { Err(format!("{user} may not use {used}: imports point downwards only")) }
+    if allowed { Ok(()) } else { Err(format!("{importer} may not use {target}: imports point downwards only")) }
 }
 
 fn layer(unit: &str) -> Option<usize> {

@@ -79,7 +79,7 @@ fn config_schedule_and_clock_are_not_for_everyone() {
         assert_eq!(found(path, text).len(), 1, "{path}: {text}");
     }
     is_fine("src/source/http.rs", "use crate::clock::Clock;");
-    is_fine("src/store/mod.rs", "use crate::clock::Clock;");
+    is_fine("src/store/mod.rs", "use crate::{clock::Clock, steps::Steps};");
 }
 
 #[test]
