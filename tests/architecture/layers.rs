@@ -4,7 +4,7 @@
 const LAYERS: [&[&str]; 6] = [
     &["domain"],
     &["notify::fanout", "notify::retry", "detect", "source", "store", "render"],
-    &["command"],
+    &["command", "notify::platform"],
     &["watch", "chat", "notify::outbox", "web"],
     &["app", "replay", "demo", "record", "check", "health", "status", "backup"],
     &["cli"],

@@ -52,6 +52,8 @@ fn imports_that_point_downwards_are_fine() {
     is_fine("src/detect/signal.rs", "use super::baseline::Baseline;\nuse super::super::domain::Batch;");
     is_fine("src/notify/outbox.rs", "use super::{fanout, retry};\nuse crate::{clock::Clock, store::Store, render};");
     is_fine("src/command/status.rs", "use crate::{config::Config, detect, source, store, render, notify::fanout};");
+    is_fine("src/notify/platform.rs", "use super::retry::Refusal;\nuse crate::render::Rendered;");
+    is_fine("src/chat/console.rs", "use crate::{clock::Clock, notify::platform::Platform};");
     is_fine("src/watch.rs", "use crate::{command, detect, schedule::Schedule, source, store, notify::fanout};");
     is_fine("src/app.rs", "use crate::{chat, clock, config, notify::outbox, schedule, watch};");
     is_fine("src/cli.rs", "use crate::{app, demo, replay};");
