@@ -162,6 +162,7 @@ fn comments_strings_and_tests_do_not_count() {
     is_fine("src/domain/x.rs", r#"const WHY: &str = "no tokio, no \"async\", no crate::store::Store";"#);
     is_fine("src/domain/x.rs", "#[cfg(test)]\nmod tests {\n    use crate::store::Store;\n    fn f() { async {} }\n}");
     is_fine("src/domain/tests.rs", "use crate::store::Store;");
+    is_fine("src/domain/tests/story.rs", "use crate::store::Store;");
     assert_eq!(
         found("src/domain/x.rs", "#[cfg(test)]\nmod tests {\n    fn f() { '{'; \"}\"; }\n}\nuse crate::store::Store;"),
         ["5: domain may not use store: imports point downwards only"],
