@@ -42,9 +42,9 @@ pub(super) fn toml_error(text: &str, error: &toml::de::Error) -> Place {
         // No path: the text is not even TOML.
         return Place::new(at, format!("not valid TOML: {message}"));
     };
-    let table = if tables.is_empty() { "the top level".to_owned() } else { format!("[{}]", tables.join(".")) };
+    let table = if tables.is_empty() { "at the top level".to_owned() } else { format!("in [{}]", tables.join(".")) };
     let Some(fields) = message.strip_prefix("unknown field `") else {
-        return Place::new(at, format!("`{key}` in {table}: {message}"));
+        return Place::new(at, format!("`{key}` {table}: {message}"));
     };
     // "unknown field `a`, expected one of `b`, `c`": every second piece stands between backticks.
     let known = fields.split('`').skip(2).step_by(2).collect::<Vec<_>>();
@@ -52,7 +52,7 @@ pub(super) fn toml_error(text: &str, error: &toml::de::Error) -> Place {
         near if near.is_empty() => format!("; it takes {}", known.join(", ")),
         near => near,
     };
-    Place::new(at, format!("unknown key `{key}` in {table}{near}"))
+    Place::new(at, format!("unknown key `{key}` {table}{near}"))
 }
 
 /// The keys that lead to the key or value at a byte, outermost first.

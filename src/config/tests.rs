@@ -56,7 +56,7 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
         why("[sources.ioda]\nenabled = true\nschedul = '*/5 * * * *'"),
         "linkdown.toml:3: unknown key `schedul` in [sources.ioda]; did you mean `schedule`?"
     );
-    assert_eq!(why("[storag]\n"), "linkdown.toml:1: unknown key `storag` in the top level; did you mean `storage`?");
+    assert_eq!(why("[storag]\n"), "linkdown.toml:1: unknown key `storag` at the top level; did you mean `storage`?");
     assert_eq!(why("[console]\nxyz = 1"), "linkdown.toml:2: unknown key `xyz` in [console]; it takes from_suspected");
     assert_eq!(why("\n[sources.iodo]\n"), "linkdown.toml:2: unknown source `iodo` in [sources]; did you mean `ioda`?");
 }

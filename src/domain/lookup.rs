@@ -20,7 +20,9 @@ pub struct LookupError {
 /// `region/4416`. A bare number is an AS number.
 pub fn parse_what(text: &str) -> Result<Entity, LookupError> {
     let said = text.trim();
-    if let Some(country) = country::find(said) {
+    if !is_host(said)
+        && let Some(country) = country::find(said)
+    {
         return Ok(Entity::Country(country.code));
     }
     if let Some(number) = as_number(said) {
@@ -76,6 +78,11 @@ fn spelled_out(said: &str) -> Result<Entity, LookupError> {
         }
         _ => Ok(entity),
     }
+}
+
+/// `cu.ba` is a host and no country, `u.s.a.` is none: an abbreviation has a dot after each letter.
+fn is_host(said: &str) -> bool {
+    site(said).is_some_and(|host| host.split('.').any(|label| label.len() > 1))
 }
 
 /// `AS131279`, `as 131279`, `ASN131279`, `131279`.
@@ -167,6 +174,9 @@ mod tests {
             ("2001:db8::/32", "prefix/2001:db8::/32"),
             ("prefix/175.45.176.0/22", "prefix/175.45.176.0/22"),
             ("kcna.kp", "site/kcna.kp"),
+            ("cu.ba", "site/cu.ba"),
+            ("U.S.A.", "country/US"),
+            ("St. Lucia", "country/LC"),
             ("https://KCNA.kp/en/", "site/kcna.kp"),
             ("http://kcna.kp:8080", "site/kcna.kp"),
             ("site/kcna.kp", "site/kcna.kp"),
