@@ -40,7 +40,8 @@ pub(super) fn may_use(importer: &str, target: &str) -> Result<(), String> {
         "clock" => !is_pure(importer) && importer != "schedule",
         "steps" => !is_pure(importer),
         "config" => wires || MAY_USE_CONFIG.contains(&importer),
-        "schedule" => wires || importer == "config" || MAY_USE_CONFIG.contains(&importer),
+        // A feed knows when it is asked, as it knows where.
+        "schedule" => wires || matches!(importer, "config" | "source") || MAY_USE_CONFIG.contains(&importer),
         // Those beside the layers use the domain alone.
         _ => layer(target) < layer(importer).or(Some(1)),
     };

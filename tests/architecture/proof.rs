@@ -69,7 +69,7 @@ fn imports_that_point_downwards_are_fine() {
 fn config_schedule_and_clock_are_not_for_everyone() {
     for (path, text) in [
         ("src/store/mod.rs", "use crate::config::Storage;"),
-        ("src/source/http.rs", "use crate::schedule::Schedule;"),
+        ("src/store/migrate.rs", "use crate::schedule::Schedule;"),
         ("src/chat/console.rs", "use crate::config::Console;"),
         ("src/domain/time.rs", "use crate::clock::Clock;"),
         ("src/detect/mod.rs", "use crate::clock::Clock;"),
