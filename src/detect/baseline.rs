@@ -29,6 +29,8 @@ const BIN_CAP: (f32, f32) = (1.0, 4.6);
 /// The most that a bin of less than five minutes may say: there are so many that chance brings a bad one every day.
 const SHORT_BIN_CAP: f64 = 3.0;
 const SHORT_BIN: Seconds = 300;
+/// A bad bin is as rare as the stretches of this many hours that hold none.
+const CHANCE_HOURS: f32 = 6.0;
 /// Counts below this many are judged in whole units: one of four is no trend.
 const FEW: f64 = 50.0;
 
@@ -146,6 +148,16 @@ impl Normal {
         (up - down).clamp(-most, f64::from(cap).min(most)) as f32
     }
 
+    /// Whether an outage can be told from a usual day at all, be it with many bins.
+    pub fn is_telling(&self) -> bool {
+        self.floor >= self.spread
+    }
+
+    /// Few bins are enough to see that most of it is gone, whatever usual days may bring.
+    pub fn is_comparable(&self) -> bool {
+        self.spread < 0.4
+    }
+
     /// A single bin says whether most of the series is there: else only many of them do.
     pub fn is_exact(&self) -> bool {
         self.spread < 0.35 && self.floor > 0.4
@@ -185,8 +197,8 @@ fn learn(slots: &[Slot]) -> Option<Normal> {
     let prior = PRIOR_SHORTFALL + RHYTHM_SHORTFALL * swing;
     let shortfall = (days * shortfall.max(0.0) + PRIOR_DAYS * prior) / (days + PRIOR_DAYS);
     let counted = |of: fn(&Slot) -> u8| slots.iter().map(|slot| f32::from(of(slot))).sum::<f32>();
-    let bins = counted(|slot| slot.bins);
-    let cap = |low: f32| ((bins + 1.0) / (low + 0.5)).ln().clamp(BIN_CAP.0, BIN_CAP.1);
+    let chances = (slots.len() as f32 / CHANCE_HOURS).max(1.0);
+    let cap = |low: f32| ((chances + 0.5) / (low + 0.5)).ln().clamp(BIN_CAP.0, BIN_CAP.1);
     Some(Normal {
         profile,
         level,

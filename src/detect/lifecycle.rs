@@ -1,6 +1,7 @@
 //! An entity's incident: when it opens, grows, comes back, fails to, and ends.
 
-use super::signal::{Head, LOW};
+use super::baseline::Normal;
+use super::signal::{Head, LOW, SUREST};
 use super::state::{Draft, PEOPLE};
 use super::verdict::{Voice, Weight};
 use crate::domain::time::{DAY, HOUR, MINUTE};
@@ -13,6 +14,8 @@ pub const SUSPICION_LASTS: Seconds = 2 * DAY;
 const UNSEEN_FOR: Seconds = 12 * HOUR;
 /// A return waits for the word of signals that are read this soon after the start of their bin, not for slower ones.
 const QUICK_ENOUGH: Seconds = 45 * MINUTE;
+/// A return in part is told when a signal is this sure of it; after each one that failed, surer by as much again.
+const PARTLY_BACK: f32 = 6.0;
 /// A layer that falls this long after the start makes it worse; sooner it only shows what went at once.
 const FALLS_LATER: Seconds = 30 * MINUTE;
 
@@ -39,13 +42,18 @@ struct Open {
     implicated: Vec<u32>,
     /// One bit for each layer that was lost.
     layers: u8,
+    failed_returns: u8,
 }
 
 /// How the implicated series of an incident stand.
 #[derive(Clone, Copy, Debug, Default)]
 struct Standing {
     back: usize,
+    /// The surest of those that are back.
+    up: f32,
     low: usize,
+    /// Of `low`, those of which a few bins are enough to see.
+    exact_low: usize,
     blocking: usize,
     /// Fell in this incident, by what is known now.
     ever_low: usize,
@@ -103,6 +111,7 @@ impl Draft<'_> {
             started_at,
             implicated: Vec::new(),
             layers: 0,
+            failed_returns: 0,
         });
         self.implicate(life, voices);
         self.spoil(entity, started_at - HOUR);
@@ -131,9 +140,10 @@ impl Draft<'_> {
             self.ends(entity, life, TransitionKind::Retracted, open_start(life), out);
         } else if has_been_back_long_enough(standing) {
             self.ends(entity, life, TransitionKind::Recovered, standing.ended_at, out);
-        } else if open.phase == Phase::Down && standing.back > 0 {
+        } else if open.phase == Phase::Down && is_partly_back(standing, open.failed_returns) {
             self.tell(entity, life, TransitionKind::PartlyBack, None, out);
         } else if open.phase == Phase::Returning && standing.back == 0 {
+            open.failed_returns = open.failed_returns.saturating_add(1);
             self.tell(entity, life, TransitionKind::GoneAgain, None, out);
         } else if worse && open.phase == Phase::Down {
             self.tell(entity, life, TransitionKind::Worsened, None, out);
@@ -171,7 +181,10 @@ impl Draft<'_> {
             standing.ever_low += usize::from(fell || came_back);
             if came_back {
                 let exact = self.named(series).witness != PEOPLE;
-                standing.back += usize::from(exact || open.implicated.iter().all(|s| self.named(*s).witness == PEOPLE));
+                if exact || open.implicated.iter().all(|s| self.named(*s).witness == PEOPLE) {
+                    standing.back += 1;
+                    standing.up = standing.up.max(score.up);
+                }
                 if exact || standing.ended_at == 0 {
                     standing.ended_at = standing.ended_at.max(score.back_at);
                 }
@@ -181,10 +194,12 @@ impl Draft<'_> {
             let unknown = self.why_unknown(series, head).is_some();
             let newest = head.newest().map_or(0, |bin| bin.start + head.width());
             let not_heard_yet = slowness(head) > quick && newest <= standing.ended_at + head.width();
+            let is_exact = self.normal(series).is_some_and(Normal::is_exact);
             if unknown {
                 standing.blocking += usize::from(now - newest < UNSEEN_FOR);
             } else if !not_heard_yet {
                 standing.low += 1;
+                standing.exact_low += usize::from(is_exact);
             }
         }
         standing
@@ -230,7 +245,15 @@ fn open_start(life: &Life) -> i64 {
     life.open.as_ref().map_or(0, |open| open.started_at)
 }
 
-/// Everything that was low and can be heard in time is back, each by its own evidence for a while.
+/// Some of it is back, as far as can be told. A signal that wavers is believed less each time.
+fn is_partly_back(standing: Standing, failed_returns: u8) -> bool {
+    let needed = (PARTLY_BACK * f32::from(failed_returns.saturating_add(1))).min(SUREST);
+    standing.up >= needed && standing.back > usize::from(failed_returns) / 2
+}
+
+/// Everything that was low and can be heard in time is back, each by its own evidence for a while. Where exact
+/// witnesses are back nobody waits for noisy ones.
 fn has_been_back_long_enough(standing: Standing) -> bool {
-    standing.back > 0 && standing.low == 0 && standing.blocking == 0
+    let low = if standing.back > 1 { standing.exact_low } else { standing.low };
+    standing.back > 0 && low == 0 && standing.blocking == 0
 }

@@ -324,7 +324,7 @@ impl Score {
         in_fault: impl Fn(i64, i64) -> bool,
     ) -> Self {
         self.before = self.low;
-        let Some(normal) = normal else { return self };
+        let Some(normal) = normal.filter(|normal| normal.is_telling()) else { return self };
         let usual = normal.at(bin.start, step);
         if usual <= 0.0 || in_fault(bin.start, bin.start + step) {
             return self;

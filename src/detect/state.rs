@@ -426,7 +426,7 @@ impl<'a> Draft<'a> {
         for number in &self.state.families[family as usize].members {
             let (Some(head), Some(normal)) = (self.head(*number), self.normal(*number)) else { continue };
             let (width, Some(newest)) = (head.width(), head.newest()) else { continue };
-            if !normal.is_exact()
+            if !normal.is_comparable()
                 || newest.start < start - 2 * width
                 || head.score.is_low_since(start - FELL_LONG_AGO * width - 1)
             {

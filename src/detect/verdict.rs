@@ -8,9 +8,9 @@ use crate::domain::{Assessment, Evidence, Layer, Phase, Reading, Seconds, Surene
 use std::sync::Arc;
 
 /// Two witnesses that agree must be this sure together: one clear bin of each (about 100 to 1 each).
-const TWO_AGREE: f32 = 8.0;
+const TWO_AGREE: f32 = 7.2;
 /// Two of one source must be surer: what makes both wrong may be the source.
-const TWO_OF_ONE_SOURCE_AGREE: f32 = 9.0;
+const TWO_OF_ONE_SOURCE_AGREE: f32 = 8.8;
 /// A sum over many bins of noise gets to `LOW` on some day of every week; to this about once in a year.
 const LOW_OF_A_NOISY_ONE: f32 = 7.0;
 /// A lone witness that nobody can contradict: two of its clearest bins.
@@ -136,7 +136,7 @@ impl Draft<'_> {
     pub fn why_unknown(&self, series: u32, head: &Head) -> Option<Unknown> {
         let Some(normal) = self.normal(series) else { return Some(Unknown::NoNormal) };
         let Some(newest) = head.newest() else { return Some(Unknown::NoNormal) };
-        if normal.at(newest.start, head.width()) <= 0.0 {
+        if normal.at(newest.start, head.width()) <= 0.0 || !normal.is_telling() {
             return Some(Unknown::NormalIsNothing);
         }
         let ill = |faults: &super::trust::Faults| faults.cover(newest.start, newest.start + head.width());
@@ -161,7 +161,7 @@ impl Draft<'_> {
         let contradicted = voices.iter().any(|other| other.heard && other.witness != lone.witness);
         let lasted = head.newest().map_or(0, |bin| bin.start + head.width() - head.score.since);
         if comparable && !contradicted && lone.low >= ALONE_AND_SURE
-            || lone.low >= AGAINST_OTHERS && lasted >= AGAINST_OTHERS_FOR
+            || comparable && lone.witness != PEOPLE && lone.low >= AGAINST_OTHERS && lasted >= AGAINST_OTHERS_FOR
         {
             Weight::Proof
         } else if lone.low >= WORTH_A_SUSPICION {
