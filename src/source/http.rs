@@ -18,6 +18,7 @@ pub const BODY_CAP: usize = 16 << 20;
 /// So much of a refusal is read to learn its reason.
 const REFUSAL_CAP: usize = 64 << 10;
 const REDIRECTS: usize = 5;
+const LONGEST_QUEUE: Seconds = 600;
 
 /// Deadlines of one request.
 #[derive(Clone, Copy, Debug)]
@@ -90,7 +91,8 @@ impl Base {
     /// When the next request may start; takes that place.
     fn take_place(&self, now: Timestamp) -> Timestamp {
         let mut next = self.next_start.lock().unwrap_or_else(PoisonError::into_inner);
-        let start = now.max(*next);
+        // Further off than any queue of ours: the machine's clock was set back.
+        let start = if *next - now > LONGEST_QUEUE { now } else { now.max(*next) };
         *next = start + self.about.spacing;
         start
     }
@@ -292,6 +294,14 @@ mod tests {
         assert_eq!(asked("Fri, 06 Jun 2025 17:00:00 GMT"), Some(0), "a date that is past");
         assert_eq!(asked("soon"), None);
         assert_eq!(asked("-5"), None);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_holds_up_nobody() {
+        let base = Base::new(&crate::source::ioda::ABOUT, None, None).unwrap();
+        let noon = Timestamp::parse("2025-06-06 12:00").unwrap();
+        assert_eq!([base.take_place(noon), base.take_place(noon)], [noon, noon + 2]);
+        assert_eq!(base.take_place(noon - 3600), noon - 3600);
     }
 
     #[test]
