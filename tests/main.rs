@@ -6,3 +6,5 @@
 mod architecture;
 mod doubles;
 mod edges;
+mod harness;
+mod stories;

@@ -66,8 +66,8 @@ async fn a_backfill_learns_what_is_normal() {
     let two_weeks = Wanted { purpose: Purpose::Backfill, ..wanted(&entities, "2025-05-23 18:10", "2025-06-06 18:10") };
     let readings = asker.asks(&two_weeks, 999).await.unwrap();
     let of = |signal: &str| readings.observations.iter().filter(|o| o.series.signal == signal).count();
-    assert_eq!((of("prefixes"), of("visibility")), (14 * 24 - 1, 42));
-    assert_eq!(double.requests().len(), 44);
+    assert_eq!((of("prefixes"), of("visibility")), (14 * 24 - 1, 6));
+    assert_eq!(double.requests().len(), 8);
 }
 
 #[tokio::test]

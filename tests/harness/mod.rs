@@ -1,0 +1,150 @@
+//! One world for all stories: the sources' doubles on real sockets, a bot on a moved clock, and a person at its console.
+
+use crate::doubles::{IodaDouble, RadarDouble, RipestatDouble};
+use linkdown::app::{Parts, Running};
+use linkdown::chat::console::Console;
+use linkdown::clock::Clock;
+use linkdown::config::{Addresses, Config, Secrets};
+use linkdown::domain::Timestamp;
+use linkdown::steps::Steps;
+use linkdown::store::{Access, Store};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+/// North Korea with its network, on two sources that never ask in the same minute: stories are the same every time.
+pub const NORTH_KOREA: &str = r#"
+[watch]
+entities = ["country/KP", "asn/131279 in country/KP"]
+[sources.ioda]
+schedule = "*/5 * * * *"
+jitter_seconds = 0
+controls = ["country/US", "country/DE", "country/JP"]
+[sources.ripestat]
+schedule = "2-57/5 * * * *"
+jitter_seconds = 0
+controls = ["country/NL", "country/JP"]
+"#;
+
+/// A bot in its world. Time stands still unless it is moved.
+#[allow(missing_debug_implementations)]
+pub struct World {
+    pub clock: Clock,
+    pub ioda: IodaDouble,
+    pub ripestat: RipestatDouble,
+    pub radar: RadarDouble,
+    pub steps: Steps,
+    screen: Screen,
+    config: String,
+    database: PathBuf,
+    bot: Option<Running>,
+    /// Removed with the world, where it is the world's own.
+    _folder: Option<tempfile::TempDir>,
+}
+
+/// What the console shows.
+#[derive(Clone, Debug, Default)]
+pub struct Screen(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Screen {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+pub fn at(text: &str) -> Timestamp {
+    Timestamp::parse(text).unwrap()
+}
+
+impl World {
+    /// A world in which it is `now`, all is calm everywhere, and the bot has not been started yet.
+    pub async fn new(now: &str, config: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut world = Self::on(&folder.path().join("linkdown.db"), at(now), config).await;
+        world._folder = Some(folder);
+        world
+    }
+
+    /// The same with a database that outlives it.
+    pub async fn on(database: &Path, now: Timestamp, config: &str) -> Self {
+        let clock = Clock::moved(now);
+        let world = Self {
+            ioda: IodaDouble::start(clock.clone()).await,
+            ripestat: RipestatDouble::start(clock.clone()).await,
+            radar: RadarDouble::start(clock.clone(), "a-token").await,
+            steps: Steps::default(),
+            clock,
+            screen: Screen::default(),
+            config: config.to_owned(),
+            database: database.to_owned(),
+            bot: None,
+            _folder: None,
+        };
+        world.is_calm();
+        world
+    }
+
+    /// Every entity of the config is as on any other day.
+    fn is_calm(&self) {
+        for (datasource, seconds) in [("bgp", 900), ("ping-slash24", 1200), ("merit-nt", 600), ("gtr", 7200)] {
+            self.ioda.delay(datasource, seconds);
+        }
+        for (entity, blocks) in
+            [("country/KP", 4.0), ("asn/131279", 4.0), ("country/US", 6e6), ("country/DE", 5e5), ("country/JP", 7e5)]
+        {
+            for datasource in ["bgp", "ping-slash24"] {
+                self.ioda.set(entity, datasource, move |_| Some(blocks));
+            }
+        }
+        for (entity, prefixes) in [("country/KP", 4.0), ("country/NL", 9000.0), ("country/JP", 8000.0)] {
+            self.ripestat.set(entity, "prefixes", move |_| Some(prefixes));
+        }
+        self.ripestat.announces("asn/131279", &["175.45.176.0/24", "175.45.178.0/24"], &[4837, 20485]);
+        self.ripestat.set("asn/131279", "visibility", |_| Some(349.0));
+    }
+
+    /// Starts the bot, and lets it do all that it does at once.
+    pub async fn start(&mut self) {
+        let parts = Parts {
+            config: Config::parse(&self.config, "linkdown.toml").unwrap(),
+            secrets: Secrets::default(),
+            addresses: Addresses {
+                ioda: Some(format!("{}/v2", self.ioda.url().trim_end_matches("/v2")).parse().unwrap()),
+                ripestat: Some(self.ripestat.url().parse().unwrap()),
+                radar: Some(self.radar.url().parse().unwrap()),
+                ..Addresses::default()
+            },
+            store: Store::open(&self.database, Access::Own).unwrap(),
+            clock: self.clock.clone(),
+            console: Console::new(self.screen.clone()),
+            steps: self.steps.clone(),
+        };
+        self.bot = Some(Running::start(parts).await.unwrap());
+        self.clock.until_all_rest().await;
+    }
+
+    pub async fn stop(&mut self) {
+        self.bot.take().unwrap().stop().await.unwrap();
+    }
+
+    /// Lets time pass, with all that happens in it.
+    pub async fn until(&mut self, time: &str) {
+        self.clock.advance_to(at(time)).await;
+        self.clock.until_all_rest().await;
+    }
+
+    pub async fn types(&mut self, line: &str) {
+        self.bot.as_ref().unwrap().typed(line).await;
+    }
+
+    /// What the console has shown since the last look.
+    pub fn sees(&self) -> String {
+        let shown = std::mem::take(&mut *self.screen.0.lock().unwrap());
+        String::from_utf8(shown).unwrap().trim_end().to_owned()
+    }
+}

@@ -1,0 +1,3 @@
+//! What a person did and saw.
+
+mod outage;
