@@ -140,3 +140,54 @@ impl Told {
         events.write_all(b"\n")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::Write as _;
+
+    const HEADER: &str = "received_at,observed_at,entity,source,signal,value\n";
+
+    /// Three days of two hourly signals of four entities; XA is gone for six hours from the sixtieth on.
+    fn three_days() -> String {
+        let mut file = HEADER.to_owned();
+        for hour in 0..72 {
+            for entity in ["XA", "XB", "XC", "XD"] {
+                let value = if entity == "XA" && (60..66).contains(&hour) { 0 } else { 50 + hour % 3 };
+                for source in ["ioda", "ripestat"] {
+                    let start = hour * 3600;
+                    writeln!(file, "{},{start},{entity},{source},bgp,{value}", start + 4200).unwrap();
+                }
+            }
+        }
+        file
+    }
+
+    #[test]
+    fn an_outage_becomes_lines_of_events() {
+        let mut events = Vec::new();
+        stream(three_days().as_bytes(), &mut events, |_| {}).unwrap();
+        let lines: Vec<serde_json::Value> =
+            std::str::from_utf8(&events).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let (first, last) = (&lines[0], lines.last().unwrap());
+        assert_eq!((&first["entity"], &first["kind"]), (&"XA".into(), &"started".into()));
+        assert!(first.get("ended_at").is_none());
+        assert_eq!(last["kind"], "recovered");
+        assert_eq!(last["ended_at"], 66 * 3600);
+        assert!(last.get("retracted").is_none());
+    }
+
+    #[test]
+    fn bad_input_leaves_nothing_half_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let (observations, events) = (folder.path().join("in.csv"), folder.path().join("out.jsonl"));
+        std::fs::write(&observations, three_days() + "broken\n").unwrap();
+        let error = run(&observations, &events).unwrap_err();
+        assert!(error.is_bad_input());
+        assert!(error.to_string().contains("line 578: 1 fields"), "{error}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        std::fs::write(&observations, three_days()).unwrap();
+        assert_eq!(run(&observations, &events).unwrap().rows, 576);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+}

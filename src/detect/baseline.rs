@@ -31,6 +31,8 @@ const SHORT_BIN_CAP: f64 = 3.0;
 const SHORT_BIN: Seconds = 300;
 /// A bad bin is as rare as the stretches of this many hours that hold none.
 const CHANCE_HOURS: f32 = 6.0;
+/// The belief, worth a day, that a bad bin is rare.
+const PRIOR_CHANCES: f32 = 4.0;
 /// Counts below this many are judged in whole units: one of four is no trend.
 const FEW: f64 = 50.0;
 
@@ -198,7 +200,7 @@ fn learn(slots: &[Slot]) -> Option<Normal> {
     let shortfall = (days * shortfall.max(0.0) + PRIOR_DAYS * prior) / (days + PRIOR_DAYS);
     let counted = |of: fn(&Slot) -> u8| slots.iter().map(|slot| f32::from(of(slot))).sum::<f32>();
     let chances = (slots.len() as f32 / CHANCE_HOURS).max(1.0);
-    let cap = |low: f32| ((chances + 0.5) / (low + 0.5)).ln().clamp(BIN_CAP.0, BIN_CAP.1);
+    let cap = |low: f32| ((chances + PRIOR_CHANCES) / (low + 0.5)).ln().clamp(BIN_CAP.0, BIN_CAP.1);
     Some(Normal {
         profile,
         level,
@@ -241,4 +243,57 @@ pub fn median(values: &mut [f32]) -> f32 {
 fn quantile(values: &mut [f32], share: f32) -> f32 {
     let at = ((values.len() - 1) as f32 * share).round() as usize;
     *values.select_nth_unstable_by(at, f32::total_cmp).1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn days(days: u32, level: impl Fn(u32) -> f32) -> History {
+        let mut history = History::default();
+        for hour in 0..days * 24 {
+            let level = level(hour);
+            history.push(Slot { hour, level, spread: level * 0.02, bins: 12, shallow: 0, deep: 0 });
+        }
+        history
+    }
+
+    fn at(history: &History, hour: i64) -> f64 {
+        history.normal().map_or(f64::NAN, |normal| normal.at(hour * HOUR, 300))
+    }
+
+    #[test]
+    fn the_hour_of_the_day_is_known_after_a_day_and_hours_flow_into_each_other() {
+        let history = days(1, |hour| if hour < 12 { 100.0 } else { 200.0 });
+        assert!((at(&history, 30) - 100.0).abs() < 1.0);
+        assert!((at(&history, 42) - 200.0).abs() < 1.0);
+        let between = at(&history, 36);
+        assert!(between > 120.0 && between < 180.0, "{between}");
+    }
+
+    #[test]
+    fn nothing_is_normal_before_a_day() {
+        assert!(days(0, |_| 1.0).normal().is_none());
+    }
+
+    #[test]
+    fn one_wild_day_in_a_week_moves_nothing() {
+        let history = days(7, |hour| if hour / 24 == 3 { 900.0 } else { 100.0 });
+        assert!((at(&history, 200) - 100.0).abs() < 1.0);
+    }
+
+    #[test]
+    fn a_weekend_shortfall_is_usual() {
+        let history = days(14, |hour| if hour / 24 % 7 > 4 { 70.0 } else { 100.0 });
+        let normal = history.normal().unwrap();
+        assert!(normal.weigh(70.0, 100.0, 300, false, &[0.4, 0.95]) < 0.0);
+        assert!(normal.weigh(20.0, 100.0, 300, false, &[0.4, 0.95]) > 3.0);
+    }
+
+    #[test]
+    fn spoiled_hours_are_forgotten_but_not_what_is_normal() {
+        let mut history = days(2, |_| 100.0);
+        history.forget_since(20);
+        assert!((at(&history, 60) - 100.0).abs() < 1.0);
+    }
 }

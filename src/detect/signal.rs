@@ -59,7 +59,8 @@ pub struct Score {
 /// Values of the hour that is under way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Hour {
-    hour: u32,
+    /// Unix hour.
+    number: u32,
     values: [f32; HOUR_VALUES],
     filled: u8,
     bins: u8,
@@ -77,6 +78,8 @@ pub struct Head {
     pub family: u32,
     /// Width of a bin, 0 while unknown.
     pub step: Seconds,
+    /// A distance below `step` that was met once.
+    shorter: Seconds,
     /// From the end of a bin to its reading, as is usual.
     pub lag: f32,
     /// A first reading sooner than this after the end of its bin has been revised upwards before.
@@ -112,6 +115,7 @@ impl Head {
             entity,
             family,
             step: 0,
+            shorter: 0,
             lag: 0.0,
             provisional: i64::MIN,
             whole: true,
@@ -135,13 +139,10 @@ impl Head {
         self.bins().last().copied()
     }
 
-    pub fn value_at(&self, start: i64) -> Option<f64> {
-        self.bins()
-            .iter()
-            .rev()
-            .take_while(|bin| bin.start >= start)
-            .find(|bin| bin.start == start)
-            .map(|bin| bin.value)
+    /// The value of the bin that `instant` lies in.
+    pub fn value_at(&self, instant: i64) -> Option<f64> {
+        let bin = self.bins().iter().rev().find(|bin| bin.start <= instant)?;
+        (instant < bin.start + self.width()).then_some(bin.value)
     }
 
     /// The width that calculations take while it is not known.
@@ -172,10 +173,7 @@ impl Head {
             Some(newest) if bin.start <= newest => self.revise(bin, lag, normal, in_fault),
             _ => {
                 if let Some(newest) = newest {
-                    let step = bin.start - newest;
-                    if self.step == 0 || step < self.step {
-                        self.step = step;
-                    }
+                    self.learn_step(bin.start - newest);
                 }
                 if self.is_provisional(lag) {
                     self.held = Some(bin);
@@ -186,6 +184,15 @@ impl Head {
                     if self.kept < 2 { lag } else { self.lag + (lag - self.lag).min(self.lag.abs() + 60.0) * 0.05 };
                 self.judge(bin, normal, in_fault)
             }
+        }
+    }
+
+    /// A shorter distance counts once it was met twice: one odd time must not shrink the bins for ever.
+    fn learn_step(&mut self, distance: Seconds) {
+        if self.step == 0 || distance < self.step && distance == self.shorter {
+            self.step = distance;
+        } else if distance < self.step {
+            self.shorter = distance;
         }
     }
 
@@ -206,7 +213,7 @@ impl Head {
         match self.bins().binary_search_by_key(&bin.start, |b| b.start) {
             Ok(at) => {
                 let old = std::mem::replace(&mut self.bins[at], bin);
-                if old.value == bin.value {
+                if old.value.to_bits() == bin.value.to_bits() {
                     return Taken::default();
                 }
                 if bin.value > old.value * (1.0 + REVISED) {
@@ -259,9 +266,9 @@ impl Head {
     fn collect(&mut self, bin: Bin, normal: Option<&Normal>, in_fault: impl Fn(i64, i64) -> bool) -> Option<Slot> {
         let hour = bin.start.div_euclid(HOUR).max(0) as u32;
         let mut done = None;
-        if self.hour.hour != hour {
+        if self.hour.number != hour {
             done = self.hour.slot();
-            self.hour = Hour { hour, ..Hour::default() };
+            self.hour = Hour { number: hour, ..Hour::default() };
         }
         if in_fault(bin.start, bin.start + self.width()) {
             return done;
@@ -298,7 +305,7 @@ impl Hour {
         let values = &mut values[..usize::from(self.filled)];
         let level = median(values);
         let spread = (values.iter().map(|value| (value - level).powi(2)).sum::<f32>() / values.len() as f32).sqrt();
-        let Self { hour, bins, shallow, deep, .. } = *self;
+        let Self { number: hour, bins, shallow, deep, .. } = *self;
         if self.judged {
             return Some(Slot { hour, level, spread, bins, shallow, deep });
         }
@@ -374,5 +381,71 @@ impl Score {
             }
         }
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::baseline::History;
+    use super::*;
+
+    /// A head with two days of 5-minute bins of 100 behind it, and what is normal by then.
+    fn two_usual_days() -> (Head, History) {
+        let (mut head, mut history) = (Head::new(0, 0), History::default());
+        for bin in 0..2 * 288 {
+            if let Some(slot) = take(&mut head, &history, bin, 100.0).slot {
+                history.push(slot);
+            }
+        }
+        (head, history)
+    }
+
+    fn take(head: &mut Head, history: &History, bin: i64, value: f64) -> Taken {
+        let start = bin * 300;
+        head.take(start + 1200, Bin { start, value }, history.normal(), |_, _| false)
+    }
+
+    #[test]
+    fn a_fall_is_seen_and_so_is_the_return_but_only_after_a_while() {
+        let (mut head, history) = two_usual_days();
+        take(&mut head, &history, 576, 0.0);
+        take(&mut head, &history, 577, 0.0);
+        assert!(head.score.is_low);
+        assert_eq!(head.score.since, 576 * 300);
+        take(&mut head, &history, 578, 100.0);
+        assert!(head.score.is_low, "one bin of five minutes is no return");
+        take(&mut head, &history, 579, 100.0);
+        assert!(!head.score.is_low);
+        assert_eq!(head.score.back_at, 578 * 300);
+    }
+
+    #[test]
+    fn a_revised_bin_is_judged_as_if_it_had_always_been_so() {
+        let (mut revised, history) = two_usual_days();
+        let mut at_once = revised.clone();
+        for bin in 576..580 {
+            take(&mut revised, &history, bin, 0.0);
+            take(&mut at_once, &history, bin, 100.0);
+        }
+        for bin in 576..580 {
+            let received = 580 * 300 + 1200;
+            revised.take(received, Bin { start: bin * 300, value: 100.0 }, history.normal(), |_, _| false);
+        }
+        let (revised, at_once) = (revised.score, at_once.score);
+        assert_eq!((revised.is_low, revised.low, revised.last), (at_once.is_low, at_once.low, at_once.last));
+    }
+
+    #[test]
+    fn a_series_that_was_revised_upwards_waits_for_the_revision() {
+        let (mut head, history) = two_usual_days();
+        let early = |head: &mut Head, bin: i64| {
+            let start = bin * 300;
+            head.take(start + 900, Bin { start, value: 30.0 }, history.normal(), |_, _| false)
+        };
+        early(&mut head, 576);
+        take(&mut head, &history, 576, 100.0);
+        assert_eq!(early(&mut head, 577), Taken::default());
+        take(&mut head, &history, 577, 100.0);
+        assert!(head.score.low <= 0.0);
     }
 }

@@ -28,7 +28,7 @@ const DEEPEST: usize = 8;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct State {
     names: Vec<Named>,
-    heads: Vec<Box<Head>>,
+    heads: Vec<Head>,
     histories: Vec<History>,
     families: Vec<Family>,
     faults: Vec<Faults>,
@@ -133,12 +133,12 @@ impl State {
             }
             let witness = if series.witness() == Witness::People { PEOPLE } else { family };
             self.names.push(Named { layer: series.layer(), series, witness });
-            self.heads.push(Box::new(Head::new(entity, family)));
+            self.heads.push(Head::new(entity, family));
             self.histories.push(History::default());
         }
         self.index.catch_up(&self.names, &self.families, &self.entities);
         for (at, head) in change.heads {
-            self.heads[at as usize] = head;
+            self.heads[at as usize] = *head;
         }
         for (at, faults) in change.faults {
             self.faults[at as usize] = faults;
@@ -335,7 +335,7 @@ impl<'a> Draft<'a> {
         starts.sort_unstable();
         starts.dedup();
         for start in starts {
-            let (mut heard, mut failing, mut all, mut step) = (0, 0, 0, 60);
+            let (mut answered, mut failing, mut all, mut step) = (0, 0, 0, 60);
             let new = self.change.new_series.iter().enumerate().filter(|(_, (series, ..))| series.is_control());
             let new = new.map(|(at, _)| (self.state.names.len() + at) as u32).collect::<Vec<_>>();
             for number in self.state.controls.iter().copied().chain(new) {
@@ -347,12 +347,12 @@ impl<'a> Draft<'a> {
                 all += 1;
                 step = if head.step > 0 { head.step } else { step };
                 if let Some(value) = head.value_at(start) {
-                    heard += 1;
+                    answered += 1;
                     failing += usize::from(value < 0.5);
                 }
             }
             let mut uplink = self.uplink().clone();
-            let again = uplink.take_control(start, step, heard, failing, all);
+            let again = uplink.take_control(start, step, answered, failing, all);
             self.change.uplink = Some(uplink);
             if let Some(from) = again {
                 for family in 0..self.state.families.len() as u32 {
@@ -421,7 +421,7 @@ impl<'a> Draft<'a> {
     }
 
     fn look(&self, family: u32, start: i64) -> Look {
-        let mut heard: Vec<(u32, f32)> = Vec::new();
+        let mut compared: Vec<(u32, f32)> = Vec::new();
         let (mut fell_before, mut unheard) = (Vec::new(), Vec::new());
         for number in &self.state.families[family as usize].members {
             let (Some(head), Some(normal)) = (self.head(*number), self.normal(*number)) else { continue };
@@ -438,15 +438,15 @@ impl<'a> Draft<'a> {
                 fell_before.push(root);
             } else if let Some(value) = head.value_at(start) {
                 let ratio = if usual > 0.0 { (value / usual) as f32 } else { 1.0 };
-                match heard.iter_mut().find(|(other, _)| *other == root) {
+                match compared.iter_mut().find(|(other, _)| *other == root) {
                     Some((_, most)) => *most = most.max(ratio),
-                    None => heard.push((root, ratio)),
+                    None => compared.push((root, ratio)),
                 }
             } else if newest.start < start && head.gap < start {
                 unheard.push(root);
             }
         }
-        let is_heard = |root: &u32| heard.iter().any(|(known, _)| known == root);
+        let is_heard = |root: &u32| compared.iter().any(|(known, _)| known == root);
         let count = |mut roots: Vec<u32>| {
             roots.retain(|root| !is_heard(root));
             roots.sort_unstable();
@@ -454,15 +454,15 @@ impl<'a> Draft<'a> {
             roots.len()
         };
         let (fell_before, unheard) = (count(fell_before), count(unheard));
-        Look { ratios: heard.into_iter().map(|(_, ratio)| ratio).collect(), fell_before, unheard }
+        Look { ratios: compared.into_iter().map(|(_, ratio)| ratio).collect(), fell_before, unheard }
     }
 
     /// Sums up anew every series of the family that has bins from `from` on.
     fn judge_again(&mut self, family: u32, from: i64) {
         let state = self.state;
         for number in &state.families[family as usize].members {
-            if !self.head(*number).is_some_and(|head| head.newest().is_some_and(|bin| bin.start + head.width() > from))
-            {
+            let newest = self.head(*number).and_then(|head| Some(head.newest()?.start + head.width()));
+            if newest.is_none_or(|end| end <= from) {
                 continue;
             }
             let Some(mut head) = self.take_head(*number) else { continue };
@@ -516,7 +516,7 @@ impl<'a> Draft<'a> {
     pub fn head(&self, series: u32) -> Option<&Head> {
         match self.change.heads.binary_search_by_key(&series, |(at, _)| *at) {
             Ok(at) => Some(&self.change.heads[at].1),
-            Err(_) => self.state.heads.get(series as usize).map(|head| &**head),
+            Err(_) => self.state.heads.get(series as usize),
         }
     }
 
@@ -581,7 +581,7 @@ impl<'a> Draft<'a> {
     fn take_head(&mut self, series: u32) -> Option<Box<Head>> {
         match self.change.heads.binary_search_by_key(&series, |(at, _)| *at) {
             Ok(at) => Some(self.change.heads[at].1.clone()),
-            Err(_) => self.state.heads.get(series as usize).cloned(),
+            Err(_) => self.state.heads.get(series as usize).cloned().map(Box::new),
         }
     }
 
@@ -596,7 +596,7 @@ impl<'a> Draft<'a> {
         let at = match self.change.heads.binary_search_by_key(&series, |(at, _)| *at) {
             Ok(at) => at,
             Err(at) => {
-                self.change.heads.insert(at, (series, self.state.heads[series as usize].clone()));
+                self.change.heads.insert(at, (series, Box::new(self.state.heads[series as usize].clone())));
                 at
             }
         };

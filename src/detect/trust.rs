@@ -90,12 +90,11 @@ impl Faults {
 
     /// Takes a look at the bin that starts at `start`; says from when on all series of the family must be judged again.
     pub fn take(&mut self, start: i64, look: &Look) -> Option<i64> {
-        self.comparable = look.entities() >= ENOUGH_TO_COMPARE;
+        if start >= self.checked {
+            self.comparable = look.entities() >= ENOUGH_TO_COMPARE;
+        }
         if look.is_settled() {
             self.checked = self.checked.max(start);
-        }
-        if std::env::var("DBG").is_ok() {
-            println!("{start} {look:?} {:?}", self);
         }
         if !look.is_heard_enough() {
             return None;
@@ -150,5 +149,52 @@ impl Faults {
             }
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn look(ratios: &[f32], fell_before: usize, unheard: usize) -> Look {
+        Look { ratios: ratios.to_vec(), fell_before, unheard }
+    }
+
+    #[test]
+    fn a_source_is_ill_when_nearly_all_fall_at_once_and_alike() {
+        assert!(look(&[0.45, 0.44, 0.46, 0.45, 1.0], 0, 0).is_the_sources_own_fault());
+        assert!(look(&[0.0, 0.0, 0.0], 0, 0).is_the_sources_own_fault());
+        assert!(!look(&[0.0, 0.0], 0, 0).is_the_sources_own_fault(), "two may fall by chance");
+        assert!(!look(&[0.0, 0.0, 0.0], 2, 0).is_the_sources_own_fault(), "others fell an hour ago");
+        assert!(!look(&[0.0, 0.25, 0.5, 0.6, 0.1], 0, 0).is_the_sources_own_fault(), "each by another share");
+    }
+
+    #[test]
+    fn a_fall_is_held_back_while_those_unheard_could_make_it_a_fault() {
+        let mut faults = Faults::default();
+        faults.take(300, &look(&[0.0], 0, 3));
+        assert_eq!(faults.checked, 0);
+        faults.take(300, &look(&[0.0, 1.0], 0, 2));
+        assert_eq!(faults.checked, 300);
+    }
+
+    #[test]
+    fn a_fault_covers_its_bins_until_most_are_back() {
+        let mut faults = Faults::default();
+        assert_eq!(faults.take(300, &look(&[0.0, 0.0, 0.0, 0.0], 0, 0)), Some(300));
+        assert_eq!(faults.take(600, &look(&[0.0, 1.0], 0, 2)), None);
+        assert!(faults.cover(600, 900) && !faults.cover(0, 300));
+        assert_eq!(faults.take(900, &look(&[1.0, 1.0, 1.0, 0.0], 0, 0)), Some(900));
+        assert!(faults.cover(600, 900) && !faults.cover(900, 1200));
+    }
+
+    #[test]
+    fn our_uplink_is_down_when_most_controls_fail_together() {
+        let mut uplink = Faults::default();
+        assert_eq!(uplink.take_control(0, 60, 2, 1, 2), None);
+        assert_eq!(uplink.take_control(60, 60, 2, 2, 2), Some(60));
+        assert_eq!(uplink.take_control(120, 60, 2, 0, 2), Some(120));
+        assert!(uplink.cover(60, 120) && !uplink.cover(120, 180));
+        assert_eq!(uplink.checked, 180);
     }
 }

@@ -14,13 +14,13 @@ const TWO_OF_ONE_SOURCE_AGREE: f32 = 8.8;
 /// A sum over many bins of noise gets to `LOW` on some day of every week; to this about once in a year.
 const LOW_OF_A_NOISY_ONE: f32 = 7.0;
 /// A lone witness that nobody can contradict: two of its clearest bins.
-const ALONE_AND_SURE: f32 = 8.5;
+const ALONE_AND_SURE: f32 = 7.5;
 /// A lone witness that others contradict, or that cannot be compared with other entities, must be as sure as can be…
 const AGAINST_OTHERS: f32 = 18.0;
 /// … for this long.
 const AGAINST_OTHERS_FOR: Seconds = 3 * HOUR;
 /// From here on a lone witness is worth a suspicion.
-const WORTH_A_SUSPICION: f32 = 8.5;
+const WORTH_A_SUSPICION: f32 = 7.5;
 /// A part stands for the whole when its routing is at least this share of the whole's.
 const STANDS_FOR_THE_WHOLE: f64 = 0.8;
 /// A quick signal's fall is seen about this long after it began: the first bin holds some of the time before.
@@ -98,9 +98,9 @@ impl Draft<'_> {
         let mut said: Vec<(u32, bool, u32, f32, bool)> = Vec::new();
         for series in self.witnesses_of(entity) {
             let Some(head) = self.head(series) else { continue };
-            let heard = self.why_unknown(series, head).is_none();
-            let low = if heard && head.score.since >= fallen_since { self.usable(series, head) } else { 0.0 };
-            said.push((self.named(series).witness, head.entity == entity, series, low, heard));
+            let is_known = self.why_unknown(series, head).is_none();
+            let low = if is_known && head.score.since >= fallen_since { self.usable(series, head) } else { 0.0 };
+            said.push((self.named(series).witness, head.entity == entity, series, low, is_known));
         }
         let mut voices: Vec<Voice> = Vec::new();
         said.sort_by(|a, b| (a.0, !a.1, !a.4).cmp(&(b.0, !b.1, !b.4)).then(b.3.total_cmp(&a.3)).then(a.2.cmp(&b.2)));
@@ -123,13 +123,25 @@ impl Draft<'_> {
         if !head.score.is_low {
             return 0.0;
         }
-        let faults = self.faults(head.family);
-        let others_were_heard = !faults.comparable || newest.start <= faults.checked;
-        let uplink_was_fine = !self.is_own_probe(head.family)
-            || !self.has_controls()
-            || newest.start + head.width() <= self.uplink().checked;
-        let low = if others_were_heard && uplink_was_fine { head.score.low } else { head.score.before };
+        // The newest bin may still be waiting for the word of others; the one before rarely does.
+        let width = head.width();
+        let low = if self.is_confirmed(head, newest.start) {
+            head.score.low
+        } else if self.is_confirmed(head, newest.start - width) {
+            head.score.before
+        } else {
+            0.0
+        };
         if low >= needed { low } else { 0.0 }
+    }
+
+    /// The bin was compared with others of its family; a probe's with the controls of our uplink, too.
+    fn is_confirmed(&self, head: &Head, start: i64) -> bool {
+        let faults = self.faults(head.family);
+        let by_others = !faults.comparable || start <= faults.checked;
+        let by_controls =
+            !self.is_own_probe(head.family) || !self.has_controls() || start + head.width() <= self.uplink().checked;
+        by_others && by_controls
     }
 
     /// Why a series says nothing now; `None` where it says something.

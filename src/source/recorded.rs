@@ -259,3 +259,76 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::FactKind;
+
+    const HEADER: &str = "received_at,observed_at,entity,source,signal,value";
+
+    fn read(rows: &str) -> Result<Vec<Batch>, RecordedError> {
+        Reader::new(format!("{HEADER}\n{rows}").as_bytes())?.collect()
+    }
+
+    fn error(rows: &str) -> String {
+        read(rows).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_was_received_in_one_instant_is_one_batch() {
+        let batches = read("60,0,XA,ioda,bgp,4\n60,0,country/KP,ioda,bgp,\n61,0,XA,ioda,bgp,3.5\n").unwrap();
+        assert_eq!(batches.iter().map(|batch| batch.observations.len()).collect::<Vec<_>>(), [2, 1]);
+        assert_eq!(batches[0].observations[1].value, None);
+        assert_eq!(batches[0].observations[1].series.entity.to_string(), "country/KP");
+        assert!(Arc::ptr_eq(&batches[0].observations[0].series, &batches[1].observations[0].series));
+        assert!(read("").unwrap().is_empty());
+    }
+
+    #[test]
+    fn bad_input_is_refused_with_its_line() {
+        let good = "60,0,XA,ioda,bgp,4\n";
+        let after = |row: &str| error(&format!("{good}{row}"));
+        assert_eq!(after("60,0,XA,ioda,bgp"), "line 3: 5 fields instead of at least 6");
+        assert_eq!(after("60,0,XA,ioda,bgp,four"), "line 3: `four` is no number in column value");
+        assert_eq!(after("60,0,XA,ioda,bgp,NaN"), "line 3: `NaN` is no number in column value");
+        assert_eq!(after("60,0,XA,ioda,bgp,inf"), "line 3: `inf` is no number in column value");
+        assert_eq!(after("noon,0,XA,ioda,bgp,4"), "line 3: `noon` is no number in column received_at");
+        assert_eq!(after("60,0.5,XA,ioda,bgp,4"), "line 3: `0.5` is no number in column observed_at");
+        assert_eq!(after("60,0,,ioda,bgp,4"), "line 3: an empty entity");
+        assert!(after("60,0,planet/KP,ioda,bgp,4").starts_with("line 3: unknown kind of entity `planet`"));
+        assert_eq!(after("60,0,XA,,bgp,4"), "line 3: an empty source");
+        assert!(after("59,0,XA,ioda,bgp,4").starts_with("line 3: received_at 59 is before 60"));
+        assert!(Reader::new("at,entity\n".as_bytes()).unwrap_err().to_string().ends_with("not `at,entity`"));
+        assert!(Reader::new("".as_bytes()).is_err());
+        let not_utf8 = [HEADER.as_bytes(), b"\n60,0,X\xff,ioda,bgp,4\n"].concat();
+        let error = Reader::new(&not_utf8[..]).unwrap().next().unwrap().unwrap_err();
+        assert_eq!(error.to_string(), "line 2: not UTF-8 text");
+        assert!(error.is_bad_input());
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let mut batches = read("60,0,XA,ioda,bgp,4\n61,0,XA,ioda,bgp,\n").unwrap();
+        batches[1].facts.push(Fact {
+            entity: Entity::Name("XA".into()),
+            source: "ripestat".into(),
+            observed_at: Timestamp::from_unix(5),
+            kind: FactKind::Peers { total: 352 },
+        });
+        let mut file = Vec::new();
+        let mut writer = Writer::new(&mut file).unwrap();
+        for batch in &batches {
+            writer.write(batch).unwrap();
+        }
+        writer.finish().unwrap();
+        let again: Vec<Batch> = Reader::new(&file[..]).unwrap().collect::<Result<_, _>>().unwrap();
+        assert_eq!(again, batches);
+    }
+
+    #[test]
+    fn further_columns_are_passed_over() {
+        let file = format!("{HEADER},note,fact\n60,0,XA,ioda,bgp,4,seen,\n");
+        assert_eq!(Reader::new(file.as_bytes()).unwrap().count(), 1);
+    }
+}
