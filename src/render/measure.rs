@@ -101,6 +101,9 @@ pub fn rows(evidence: &Evidence, now: Timestamp) -> (Vec<Row>, Vec<String>) {
     let (mut rows, mut unknown, mut last_layer) = (Vec::new(), Vec::new(), None);
     for assessment in &evidence.assessments {
         let series = &assessment.series;
+        if is_said_by_the_whole(evidence, assessment) {
+            continue;
+        }
         let name = of_part(&evidence.entity, &series.entity, source_name(&series.source, &series.signal));
         if let Reading::Unknown { why } = assessment.reading {
             unknown.push(format!("{} ({name}): {}", assessment.layer, why_unknown(why, now - assessment.observed_at)));
@@ -120,6 +123,16 @@ pub fn rows(evidence: &Evidence, now: Timestamp) -> (Vec<Row>, Vec<String>) {
         last_layer = Some(assessment.layer);
     }
     (rows, unknown)
+}
+
+/// Whether a part's signal only repeats what the same signal of the whole says: one witness, one row.
+fn is_said_by_the_whole(evidence: &Evidence, assessment: &Assessment) -> bool {
+    let part = &assessment.series;
+    let same = |other: &Assessment| {
+        let whole = &other.series;
+        whole.entity == evidence.entity && whole.source == part.source && whole.signal == part.signal
+    };
+    part.entity != evidence.entity && evidence.assessments.iter().any(same)
 }
 
 /// When the first of the low signals fell.

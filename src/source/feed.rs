@@ -129,12 +129,14 @@ impl Feed {
 }
 
 impl Answer {
-    /// The failures as facts: from here on the signals of these entities are unknown.
+    /// The failures as facts: of whom nothing could be read, the signals are unknown from here on. One question of
+    /// several unanswered is no such failure.
     pub fn failed_facts(&self, source: &str, at: Timestamp) -> Vec<Fact> {
+        let heard_of = |entity: &Entity| self.readings.observations.iter().any(|o| o.series.entity == *entity);
         let mut facts: Vec<Fact> = Vec::new();
         for failure in &self.failures {
             for entity in &failure.entities {
-                if facts.iter().all(|fact| fact.entity != *entity) {
+                if !heard_of(entity) && facts.iter().all(|fact| fact.entity != *entity) {
                     let kind = FactKind::PollFailed { error: failure.error.to_string() };
                     facts.push(Fact { entity: entity.clone(), source: source.to_owned(), observed_at: at, kind });
                 }

@@ -79,11 +79,17 @@ impl Pipeline {
                     let (change, transitions) = detect::advance(so_far, &batch);
                     newest = Some(tx.observations().append(&batch)?);
                     watch.steps.reached("batch written");
-                    for transition in transitions {
-                        record(tx, &watch, &transition, &subscriptions, now)?;
+                    let mut written = Vec::new();
+                    for transition in &transitions {
+                        written.push(tx.incidents().apply(transition)?.id);
                         watch.steps.reached("transition written");
-                        told.push(transition);
                     }
+                    // Who is owed what is asked once all are written: a part and its whole fall in one batch.
+                    for (incident, transition) in written.into_iter().zip(&transitions) {
+                        owe(tx, &watch, incident, transition, &subscriptions, now)?;
+                        watch.steps.reached("deliveries written");
+                    }
+                    told.extend(transitions);
                     next = match next {
                         Next::Replaced(mut ahead) => {
                             ahead.apply(change);
@@ -175,16 +181,16 @@ fn only_news(tx: &Tx<'_>, batch: Batch) -> Result<Batch, StoreError> {
     })
 }
 
-/// Writes a transition and what it owes.
-fn record(
+/// Writes what a transition owes.
+fn owe(
     tx: &Tx<'_>,
     watch: &Watch,
+    incident: IncidentId,
     transition: &Transition,
     subscriptions: &[Subscription],
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let incident = tx.incidents().apply(transition)?;
-    let heard = heard(tx, incident.id)?;
+    let heard = heard(tx, incident)?;
     let audience = Audience {
         subscriptions,
         heard: &heard,
@@ -192,10 +198,10 @@ fn record(
         whole_is_down: whole_is_down(tx, watch, transition)?,
     };
     match owed(transition, &audience) {
-        Owed::To(chats) => tx.deliveries().owe(&NewNotice::alert(incident.id, transition.number), &chats, now),
+        Owed::To(chats) => tx.deliveries().owe(&NewNotice::alert(incident, transition.number), &chats, now),
         Owed::Held => {
             let why = if transition.arrival == Arrival::Backfilled { Untold::Backfill } else { Untold::Absence };
-            tx.incidents().hold(incident.id, why)
+            tx.incidents().hold(incident, why)
         }
     }
 }
