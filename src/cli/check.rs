@@ -5,7 +5,6 @@ use crate::app::feeds;
 use crate::clock::Clock;
 use crate::domain::lookup::display_name;
 use crate::render::words::{day_and_time, duration, plural};
-use crate::watch::tick::cadence;
 use std::io::Write;
 
 /// Firings that are shown of each source.
@@ -36,8 +35,9 @@ pub(super) fn run(common: &Common, out: &mut impl Write) -> Result<(), Failure> 
             plural(covered.len() as u64, "entity", "entities"),
             feed.schedule
         ));
-        if let (Some(calls), seconds) = (feed.calls_a_day, cadence(feed, covered.len())) {
-            lines.push(format!("  {calls} calls a day: each entity about every {}", duration(seconds.max(60))));
+        if let Some(budget) = feed.budget() {
+            let every = duration(budget.cadence(covered.len()).max(60));
+            lines.push(format!("  {} calls a day: each entity about every {every}", budget.calls_a_day));
         }
         let firings = feed.schedule.next(now, FIRINGS);
         let shown: Vec<String> = firings.into_iter().map(|at| day_and_time(at, config.zone, now)).collect();

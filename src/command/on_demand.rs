@@ -3,6 +3,7 @@
 use super::Desk;
 use crate::detect::{State, advance};
 use crate::domain::{Arrival, Batch, Entity, Evidence, Seconds, time::DAY};
+use crate::source::cadence::Need;
 use crate::source::feed::Feed;
 use crate::source::{Purpose, past};
 use futures_util::future::join_all;
@@ -60,10 +61,10 @@ async fn paid(
     feed: &Feed,
     requests: Vec<crate::source::Request>,
 ) -> Result<Vec<crate::source::Request>, String> {
-    let Some(most) = feed.calls_a_day else { return Ok(requests) };
+    let Some(budget) = feed.budget() else { return Ok(requests) };
     let (name, now, calls) = (feed.name(), desk.clock.now(), requests.len() as u32);
     let paid = desk.store.write(move |tx| {
-        let left = most.saturating_sub(tx.sources().used(name, now)?);
+        let left = budget.left(tx.sources().used(name, now)?, Need::Pressing);
         if calls <= left {
             tx.sources().charge(name, now, calls)?;
         }
@@ -71,7 +72,7 @@ async fn paid(
     });
     match paid.await {
         Ok(true) => Ok(requests),
-        Ok(false) => Err(format!("{name} was not asked: its {most} calls of today are used up")),
+        Ok(false) => Err(format!("{name} was not asked: its {} calls of today are used up", budget.calls_a_day)),
         // Beside a running bot the database is only read: one question more is no matter.
         Err(_) => Ok(requests),
     }

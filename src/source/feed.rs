@@ -1,5 +1,6 @@
 //! A polled source as it is run here: where it is asked, when, how often, and what came of asking.
 
+use super::cadence::Budget;
 use super::http::{Base, Http};
 use super::{Polled, Readings, Request, SourceError, Wanted};
 use crate::clock::{Busy, Clock};
@@ -49,6 +50,10 @@ const PATIENCE: usize = 2;
 impl Feed {
     pub fn name(&self) -> &'static str {
         self.source.name()
+    }
+
+    pub fn budget(&self) -> Option<Budget> {
+        self.calls_a_day.map(|calls_a_day| Budget { calls_a_day })
     }
 
     /// Asks all of it, one request after the other. What was not asked any more, because the source wants to be left

@@ -1,14 +1,16 @@
 //! One source's life: wait for its cron line, poll, hand the batch on; catch up where something was missed.
 
-use super::backfill::{self, Gap};
+use super::backfill;
+use super::fill::Filled;
 use super::pipeline::Pipeline;
 use crate::clock::Busy;
 use crate::domain::{
-    Arrival, Batch, Entity, FactKind, Seconds, Timestamp,
-    time::{DAY, HOUR, MINUTE},
+    Batch, Entity, FactKind, Seconds, Timestamp,
+    time::{HOUR, MINUTE},
 };
+use crate::source::cadence::Need;
 use crate::source::feed::{Answer, Feed};
-use crate::source::{Purpose, Request, Wanted, backoff, past};
+use crate::source::{Purpose, Request, Wanted, backoff};
 use crate::store::{Progress, StoreError};
 use std::sync::{Arc, PoisonError};
 use tokio::sync::Mutex;
@@ -18,8 +20,6 @@ use tracing::Instrument;
 const REVISED_WITHIN: Seconds = 2 * HOUR;
 /// A source that was not read for longer than this is caught up on, with estimated arrival times.
 const ABSENCE: Seconds = HOUR;
-/// The share of a day's calls that ticks leave for suspects and for questions from a chat.
-const RESERVE: f64 = 0.2;
 
 /// One source at work on the common pipeline.
 #[derive(Clone, Debug)]
@@ -67,41 +67,48 @@ impl Ticker {
             return Ok(true);
         }
         let entities = self.feed.covered(self.watch.watchlist.entities());
-        let gaps = backfill::gaps(&entities, &progress, now, self.longest_pause());
+        let spent = self.spent().await?;
+        let gaps = backfill::gaps(&entities, &progress, now, self.longest_pause(spent));
+        let failures = health.map_or(0, |health| health.failures);
+        let mut unread: Vec<&Entity> = Vec::new();
         for gap in &gaps {
-            if !self.fill(gap, &progress, busy).await? {
-                return Ok(true);
+            match self.fill(gap, &progress, failures, busy).await? {
+                Filled::Whole => {}
+                Filled::Later => unread.extend(&gap.entities),
+                Filled::LeaveAlone => return Ok(true),
             }
         }
-        if !gaps.is_empty() {
+        if unread.len() < gaps.iter().map(|gap| gap.entities.len()).sum() {
             self.pipeline.lock().await.settle().await?;
         }
-        self.live(&entities, &progress, health.map_or(0, |health| health.failures), busy).await
+        // Whose past is still to be read is not asked about the present: its first value must not end the reading.
+        let entities: Vec<Entity> = entities.iter().filter(|entity| !unread.contains(entity)).cloned().collect();
+        self.live(&entities, &progress, failures, busy).await
     }
 
     /// How long the source may go unread before it counts as an absence of ours.
-    fn longest_pause(&self) -> Seconds {
-        let cadence = self.cadence();
-        ABSENCE.max(cadence * 2)
+    fn longest_pause(&self, spent: u32) -> Seconds {
+        ABSENCE.max(self.cadence(spent) * 2)
     }
 
-    fn cadence(&self) -> Seconds {
-        cadence(&self.feed, self.feed.covered(self.watch.watchlist.entities()).len())
+    /// Seconds between two questions about one entity; 0 where calls are not counted.
+    fn cadence(&self, spent: u32) -> Seconds {
+        let entities = self.feed.covered(self.watch.watchlist.entities()).len();
+        self.feed.budget().map_or(0, |budget| budget.cadence_today(entities, spent, self.watch.clock.now()))
     }
 
-    /// What may still be asked today, beyond what is kept for others.
-    async fn allowance(&self, reserve: f64) -> Result<u32, StoreError> {
-        let Some(calls) = self.feed.calls_a_day else { return Ok(u32::MAX) };
+    /// Calls of today that are gone.
+    async fn spent(&self) -> Result<u32, StoreError> {
         let (name, now) = (self.feed.name(), self.watch.clock.now());
-        let used = self.watch.store.read(move |db| db.sources().used(name, now)).await?;
-        Ok(((f64::from(calls) * (1.0 - reserve)) as u32).saturating_sub(used))
+        self.watch.store.read(move |db| db.sources().used(name, now)).await
     }
 
     /// Plans and pays for requests: they are counted before they are sent, so that a kill never makes them free.
-    async fn plan(&self, wanted: &Wanted) -> Result<Vec<Request>, StoreError> {
+    pub(super) async fn plan(&self, wanted: &Wanted, need: Need) -> Result<Vec<Request>, StoreError> {
         let now = self.watch.clock.now();
-        let requests = self.feed.source.plan(wanted, now, self.allowance(RESERVE).await?);
-        if self.feed.calls_a_day.is_some() && !requests.is_empty() {
+        let Some(budget) = self.feed.budget() else { return Ok(self.feed.source.plan(wanted, now, u32::MAX)) };
+        let requests = self.feed.source.plan(wanted, now, budget.left(self.spent().await?, need));
+        if !requests.is_empty() {
             let (name, calls) = (self.feed.name(), requests.len() as u32);
             self.watch.store.write(move |tx| tx.sources().charge(name, now, calls)).await?;
         }
@@ -116,12 +123,12 @@ impl Ticker {
         busy: &mut Busy,
     ) -> Result<bool, StoreError> {
         let asked_at = self.watch.clock.now();
-        let due = self.due(entities, progress, asked_at);
+        let (due, need) = self.due(entities, progress, asked_at, self.cadence(self.spent().await?));
         if due.is_empty() {
             return Ok(true);
         }
         let wanted = self.feed.wanted(due, asked_at - REVISED_WITHIN, asked_at, Purpose::Live);
-        let requests = self.plan(&wanted).await?;
+        let requests = self.plan(&wanted, need).await?;
         if requests.is_empty() {
             tracing::info!("nothing asked: the day's budget of calls is used up");
             return Ok(true);
@@ -167,8 +174,7 @@ impl Ticker {
     }
 
     /// Whom to ask about now: all, or, where calls are counted, who has waited for its cadence; the urgent first.
-    fn due(&self, entities: &[Entity], progress: &[Progress], now: Timestamp) -> Vec<Entity> {
-        let cadence = self.cadence();
+    fn due(&self, entities: &[Entity], progress: &[Progress], now: Timestamp, cadence: Seconds) -> (Vec<Entity>, Need) {
         let asked = |entity: &Entity| progress.iter().find(|p| p.entity == *entity).map(|p| p.to);
         let state = self.watch.state.read().unwrap_or_else(PoisonError::into_inner);
         let mut due: Vec<(bool, Option<Timestamp>, &Entity)> = entities
@@ -178,7 +184,8 @@ impl Ticker {
             .filter(|(calm, asked, _)| !calm || asked.is_none_or(|at| now - at >= cadence - MINUTE))
             .collect();
         due.sort();
-        due.into_iter().map(|(_, _, entity)| entity.clone()).collect()
+        let need = if due.iter().any(|(calm, ..)| !calm) { Need::Pressing } else { Need::Routine };
+        (due.into_iter().map(|(_, _, entity)| entity.clone()).collect(), need)
     }
 
     /// A gateway that was there and is not in the newest answer is gone: said as a fact, since its absence says nothing.
@@ -201,72 +208,23 @@ impl Ticker {
         }
         lost
     }
-
-    /// Reads a gap step by step; `false` when the source stopped answering: the next tick goes on where this one ended.
-    async fn fill(&self, gap: &Gap, progress: &[Progress], busy: &mut Busy) -> Result<bool, StoreError> {
-        let name = self.feed.name();
-        let gap_from = gap.from;
-        tracing::info!(entities = gap.entities.len(), from = %gap.from, until = %gap.until, "reading the past");
-        for (from, until) in gap.steps() {
-            let wanted = self.feed.wanted(gap.entities.clone(), from, until, Purpose::Backfill);
-            let requests = self.plan(&wanted).await?;
-            let answer = self.feed.ask(&requests, &self.watch.clock, busy).await;
-            let now = self.watch.clock.now();
-            if let Some(failure) = answer.failures.first().filter(|_| answer.is_a_failure()) {
-                let error = failure.error.to_string();
-                let outcome = outcome(&answer, 0, now);
-                tracing::warn!("the past could not be read: {error}");
-                let until = outcome.until;
-                self.watch.store.write(move |tx| tx.sources().failed(name, now, &error, until)).await?;
-                return Ok(false);
-            }
-            let newest = answer.readings.observations.iter().filter(|o| o.value.is_some()).map(|o| o.observed_at).max();
-            let batches = past::batches(answer.readings, gap.arrival, now, |signal| self.feed.source.rhythm(signal));
-            let (entities, known, done) = (gap.entities.clone(), progress.to_vec(), until == gap.until);
-            let done = done || gap.arrival == Arrival::CaughtUp;
-            self.pipeline
-                .lock()
-                .await
-                .take(
-                    batches,
-                    Box::new(move |tx| {
-                        for entity in &entities {
-                            let begun = read_until(&known, entity, until, done);
-                            tx.sources().set_progress(name, &Progress { from: begun.from.min(gap_from), ..begun })?;
-                        }
-                        tx.sources().succeeded(name, now, newest)
-                    }),
-                )
-                .await?;
-            self.watch.steps.reached("a step of the past read");
-        }
-        Ok(true)
-    }
-}
-
-/// Seconds between two questions about one of so many entities: the cron line, stretched to the day's budget. 0 where
-/// calls are not counted.
-pub fn cadence(feed: &Feed, entities: usize) -> Seconds {
-    let Some(calls) = feed.calls_a_day else { return 0 };
-    let share = f64::from(calls) * (1.0 - RESERVE);
-    (DAY as f64 * entities as f64 / share.max(1.0)).ceil() as Seconds
 }
 
 /// An entity that has been read up to `to`.
-fn read_until(known: &[Progress], entity: &Entity, to: Timestamp, done: bool) -> Progress {
+pub(super) fn read_until(known: &[Progress], entity: &Entity, to: Timestamp, done: bool) -> Progress {
     let from = known.iter().find(|progress| progress.entity == *entity).map_or(to, |progress| progress.from);
     Progress { entity: entity.clone(), from: from.min(to), to, done }
 }
 
 /// What a poll means for the source's health.
-struct Outcome {
-    error: Option<String>,
-    until: Option<Timestamp>,
+pub(super) struct Outcome {
+    pub(super) error: Option<String>,
+    pub(super) until: Option<Timestamp>,
     /// Whether nothing will help until the operator changes something.
-    rest: bool,
+    pub(super) rest: bool,
 }
 
-fn outcome(answer: &Answer, failures: u32, now: Timestamp) -> Outcome {
+pub(super) fn outcome(answer: &Answer, failures: u32, now: Timestamp) -> Outcome {
     let Some(failure) = answer.failures.first() else { return Outcome { error: None, until: None, rest: false } };
     let error = &failure.error;
     // One of several questions unanswered is not worth leaving the others unasked.
