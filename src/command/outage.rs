@@ -28,6 +28,7 @@ pub(super) async fn answer(desk: &Desk, id: i64) -> Result<Vec<Card>, CommandErr
             } else {
                 Vec::new()
             },
+            credits: source::credits(&transition.evidence),
             label: None,
         })
     });

@@ -20,7 +20,8 @@ pub(super) async fn answer(desk: &Desk, entities: &[Entity]) -> Result<Vec<Card>
 async fn one(desk: &Desk, entity: &Entity) -> Result<Card, CommandError> {
     let watched = desk.watchlist.contains(entity) || desk.evidence(entity, desk.clock.now()).is_some();
     let found = desk.evidence_or_look_up(entity).await;
-    let mut foot = sources::trouble(desk).await?;
+    let mut foot: Vec<String> = found.evidence.as_ref().and_then(source::credits).into_iter().collect();
+    foot.extend(sources::trouble(desk).await?);
     foot.extend(found.unanswered);
     standing_card(desk, entity, found.evidence.as_ref(), watched, foot).await
 }

@@ -5,7 +5,7 @@ use super::signal::{Head, LOW, SUREST};
 use super::state::{Draft, PEOPLE};
 use super::verdict::{Voice, Weight};
 use crate::domain::time::{DAY, HOUR, MINUTE};
-use crate::domain::{IncidentKey, Phase, Seconds, Timestamp, Transition, TransitionKind};
+use crate::domain::{IncidentKey, Layer, Phase, Seconds, Timestamp, Transition, TransitionKind};
 use serde::{Deserialize, Serialize};
 
 /// A suspicion that nobody confirms for so long is a new normal, and may be learned.
@@ -19,6 +19,13 @@ const PARTLY_BACK: f32 = 6.0;
 /// A layer that falls this long after the start makes it worse; sooner it only shows what went at once.
 const FALLS_LATER: Seconds = 30 * MINUTE;
 
+/// The layers that are the network itself: that they are gone as well is news to those who heard of lost services.
+const NETWORK: u8 = bit(Layer::Routing) | bit(Layer::Reach);
+
+const fn bit(layer: Layer) -> u8 {
+    1 << layer as u8
+}
+
 /// What an entity lived through.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Life {
@@ -28,6 +35,16 @@ pub struct Life {
     /// What fell before this belongs to an incident that is over.
     over_since: i64,
     open: Option<Open>,
+}
+
+/// An entity's newest incident as the database has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    pub key: IncidentKey,
+    pub phase: Phase,
+    pub started_at: Timestamp,
+    /// How many transitions it has.
+    pub transitions: u32,
 }
 
 /// The incident that is under way.
@@ -57,10 +74,35 @@ struct Standing {
     blocking: usize,
     /// Fell in this incident, by what is known now.
     ever_low: usize,
+    /// When half of those that are back were back: the last of them may have taken hours more.
     ended_at: i64,
+    last_back: i64,
 }
 
 impl Life {
+    /// Goes on where the database stands: its numbers are what chats were told by.
+    pub fn reconcile(&mut self, newest: &Stored) {
+        self.ordinal = newest.key.ordinal;
+        if newest.phase.is_over() {
+            self.open = None;
+            return;
+        }
+        let started_at = newest.started_at.unix();
+        let open = self.open.get_or_insert_with(|| Open {
+            number: 0,
+            phase: newest.phase,
+            told: true,
+            opened_at: started_at,
+            started_at,
+            implicated: Vec::new(),
+            layers: 0,
+            failed_returns: 0,
+        });
+        open.number = newest.transitions;
+        open.phase = newest.phase;
+        open.told = newest.phase != Phase::Suspected;
+    }
+
     pub fn phase(&self) -> Option<Phase> {
         self.open.as_ref().map(|open| open.phase)
     }
@@ -121,6 +163,12 @@ impl Draft<'_> {
     fn goes_on(&mut self, entity: u32, life: &mut Life, voices: &[Voice], weight: Weight, out: &mut Vec<Transition>) {
         let worse = self.implicate(life, voices);
         let Some(open) = life.open.as_mut() else { return };
+        if open.implicated.is_empty() && weight == Weight::Nothing {
+            // It began before anything that is still kept, and nothing of it is left.
+            let now = self.batch.received_at.unix();
+            self.ends(entity, life, TransitionKind::Recovered, (now, now), out);
+            return;
+        }
         let standing = self.standing(open);
         if !open.told {
             if weight == Weight::Proof {
@@ -132,14 +180,14 @@ impl Draft<'_> {
                 self.spoil(entity, from);
                 self.tell(entity, life, TransitionKind::Started, None, out);
             } else if standing.low == 0 && standing.blocking == 0 {
-                self.ends(entity, life, TransitionKind::Retracted, standing.ended_at, out);
+                self.ends(entity, life, TransitionKind::Retracted, (standing.ended_at, standing.last_back), out);
             }
             return;
         }
         if standing.ever_low == 0 {
-            self.ends(entity, life, TransitionKind::Retracted, open_start(life), out);
+            self.ends(entity, life, TransitionKind::Retracted, (open_start(life), open_start(life)), out);
         } else if has_been_back_long_enough(standing) {
-            self.ends(entity, life, TransitionKind::Recovered, standing.ended_at, out);
+            self.ends(entity, life, TransitionKind::Recovered, (standing.ended_at, standing.last_back), out);
         } else if open.phase == Phase::Down && is_partly_back(standing, open.failed_returns) {
             self.tell(entity, life, TransitionKind::PartlyBack, None, out);
         } else if open.phase == Phase::Returning && standing.back == 0 {
@@ -159,9 +207,11 @@ impl Draft<'_> {
                 continue;
             }
             open.implicated.push(voice.series);
-            let layer = 1 << self.named(voice.series).layer as u8;
+            let layer = bit(self.named(voice.series).layer);
             let fell = self.head(voice.series).map_or(0, |head| head.score.since);
-            worse |= open.layers & layer == 0 && fell > open.started_at + FALLS_LATER;
+            let is_new = open.layers & layer == 0;
+            let only_services_so_far = open.layers & NETWORK == 0 && layer & NETWORK != 0;
+            worse |= is_new && (fell > open.started_at + FALLS_LATER || only_services_so_far);
             open.layers |= layer;
         }
         worse
@@ -174,6 +224,7 @@ impl Draft<'_> {
         let quickest = heads().map(|(_, head)| slowness(head)).min().unwrap_or(0);
         let quick = QUICK_ENOUGH.max(quickest * 3 / 2);
         let mut standing = Standing::default();
+        let mut backs = Vec::new();
         for (series, head) in heads() {
             let score = &head.score;
             let fell = score.is_low && score.since >= open.started_at - 6 * HOUR;
@@ -185,15 +236,18 @@ impl Draft<'_> {
                     standing.back += 1;
                     standing.up = standing.up.max(score.up);
                 }
-                if exact || standing.ended_at == 0 {
-                    standing.ended_at = standing.ended_at.max(score.back_at);
+                if exact || standing.last_back == 0 {
+                    standing.last_back = standing.last_back.max(score.back_at);
+                    backs.push(score.back_at);
                 }
             }
         }
+        backs.sort_unstable();
+        standing.ended_at = backs.get(backs.len().saturating_sub(1) / 2).copied().unwrap_or_default();
         for (series, head) in heads().filter(|(_, head)| head.score.is_low) {
             let unknown = self.why_unknown(series, head).is_some();
             let newest = head.newest().map_or(0, |bin| bin.start + head.width());
-            let not_heard_yet = slowness(head) > quick && newest <= standing.ended_at + head.width();
+            let not_heard_yet = slowness(head) > quick && newest <= standing.last_back + head.width();
             let is_exact = self.normal(series).is_some_and(Normal::is_exact);
             if unknown {
                 standing.blocking += usize::from(now - newest < UNSEEN_FOR);
@@ -205,11 +259,20 @@ impl Draft<'_> {
         standing
     }
 
-    fn ends(&mut self, entity: u32, life: &mut Life, kind: TransitionKind, ended_at: i64, out: &mut Vec<Transition>) {
+    /// `over`: when it ended, and when the last signal of it was back, which is what the next incident must not reach into.
+    fn ends(
+        &mut self,
+        entity: u32,
+        life: &mut Life,
+        kind: TransitionKind,
+        over: (i64, i64),
+        out: &mut Vec<Transition>,
+    ) {
         let at = self.batch.received_at.unix().max(life.last_at);
-        let ended_at = ended_at.clamp(open_start(life).min(at), at);
+        let within = |instant: i64| instant.clamp(open_start(life).min(at), at);
+        let (ended_at, over_since) = (within(over.0), within(over.1));
         self.tell(entity, life, kind, (kind == TransitionKind::Recovered).then_some(ended_at), out);
-        life.over_since = ended_at;
+        life.over_since = over_since;
         life.open = None;
     }
 

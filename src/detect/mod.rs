@@ -11,6 +11,7 @@ mod state;
 mod trust;
 mod verdict;
 
+pub use lifecycle::Stored;
 pub use state::{Change, State};
 
 use crate::domain::{Batch, Transition};

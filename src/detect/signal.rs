@@ -80,6 +80,8 @@ pub struct Head {
     pub step: Seconds,
     /// A distance below `step` that was met once.
     shorter: Seconds,
+    /// From one bin to the next, as is usual of late: a source that is asked within a budget may leave many out.
+    spacing: f32,
     /// From the end of a bin to its reading, as is usual.
     pub lag: f32,
     /// A first reading sooner than this after the end of its bin has been revised upwards before.
@@ -116,6 +118,7 @@ impl Head {
             family,
             step: 0,
             shorter: 0,
+            spacing: 0.0,
             lag: 0.0,
             provisional: i64::MIN,
             whole: true,
@@ -189,7 +192,10 @@ impl Head {
 
     /// A shorter distance counts once it was met twice: one odd time must not shrink the bins for ever.
     fn learn_step(&mut self, distance: Seconds) {
+        self.spacing += (distance as f32 - self.spacing) * 0.3;
         if self.step == 0 || distance < self.step && distance == self.shorter {
+            // The lag counts from the end of a bin, which was taken for another moment until now.
+            self.lag += (self.width() - distance) as f32;
             self.step = distance;
         } else if distance < self.step {
             self.shorter = distance;
@@ -292,7 +298,8 @@ impl Head {
     /// The newest bin is older than the source's own delay explains.
     pub fn is_stale(&self, now: i64) -> bool {
         let newest = self.newest().map_or(0, |bin| bin.start).max(self.gap);
-        now - newest > 3 * self.width() + (1.5 * self.lag) as Seconds + 60
+        let usual = self.width().max(self.spacing as Seconds);
+        now - newest > 3 * usual + (1.5 * self.lag.max(0.0)) as Seconds + 60
     }
 }
 

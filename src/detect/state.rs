@@ -4,7 +4,7 @@
 //! a change carries new heads and added hours only.
 
 use super::baseline::{History, Normal, Slot};
-use super::lifecycle::Life;
+use super::lifecycle::{Life, Stored};
 use super::signal::{Bin, Head};
 use super::trust::{FELL_LONG_AGO, Faults, Look};
 use crate::domain::time::HOUR;
@@ -206,6 +206,16 @@ impl State {
     pub fn relations(&self) -> Vec<(Entity, Entity)> {
         let whole = |known: &Known| Some((known.entity.clone(), self.entities[known.whole? as usize].entity.clone()));
         self.entities.iter().filter_map(whole).collect()
+    }
+
+    /// Goes on from the incidents that are stored, each the newest of its entity: a state that was worked out again from
+    /// the observations still kept may not know all of them.
+    pub fn reconcile(&mut self, stored: &[Stored]) {
+        for newest in stored {
+            if let Some(number) = self.index.entities.get(&newest.key.entity) {
+                self.lives[*number as usize].reconcile(newest);
+            }
+        }
     }
 
     /// The checkpoint of this state.

@@ -4,7 +4,9 @@ use super::baseline::Normal;
 use super::signal::{Head, LOW};
 use super::state::{Draft, PEOPLE};
 use crate::domain::time::HOUR;
-use crate::domain::{Assessment, Evidence, Layer, Phase, Reading, Seconds, Sureness, Timestamp, Unknown, Verdict};
+use crate::domain::{
+    Assessment, Evidence, Fact, Layer, Phase, Reading, Seconds, Sureness, Timestamp, Unknown, Verdict,
+};
 use std::sync::Arc;
 
 /// Two witnesses that agree must be this sure together: one clear bin of each (about 100 to 1 each).
@@ -66,6 +68,17 @@ impl Draft<'_> {
             }
         }
         series
+    }
+
+    /// What was said of the entity and of the parts that stand for it.
+    fn facts_behind(&self, entity: u32) -> Vec<Fact> {
+        let mut spoken_of = vec![entity];
+        for part in self.witnesses_of(entity).into_iter().filter_map(|series| Some(self.head(series)?.entity)) {
+            if !spoken_of.contains(&part) {
+                spoken_of.push(part);
+            }
+        }
+        spoken_of.into_iter().flat_map(|part| self.facts_of(part)).collect()
     }
 
     /// A part stands for the whole when the same signal of the same source finds nearly the same routes in both; one
@@ -255,7 +268,7 @@ impl Draft<'_> {
             witnesses,
             sources,
             assessments: assessments.into_iter().map(|(assessment, _)| assessment).collect(),
-            facts: self.facts_of(entity),
+            facts: self.facts_behind(entity),
         }
     }
 }

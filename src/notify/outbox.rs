@@ -155,6 +155,7 @@ impl Outbox {
             zone,
             now,
             links: source::links(entity, transition.started_at, now),
+            credits: source::credits(&transition.evidence),
             label: self.label,
         })))
     }

@@ -24,6 +24,8 @@ pub struct Alert<'a> {
     /// When it is told.
     pub now: Timestamp,
     pub links: Vec<Link>,
+    /// Whose data it is.
+    pub credits: Option<String>,
     /// `reconstructed`: stands in front of everything that is not measured.
     pub label: Option<&'a str>,
 }
@@ -43,6 +45,7 @@ pub fn alert(alert: &Alert<'_>) -> Card {
         _ => body(&mut card, &transition.evidence, alert.now),
     }
     card.links.clone_from(&alert.links);
+    card.foot.extend(alert.credits.clone());
     card.foot.push(format!("Incident {} · /outage {}", alert.incident, alert.incident));
     let late = alert.now - transition.at;
     if transition.arrival == Arrival::Live && late >= WORTH_SAYING_LATE {
@@ -66,7 +69,7 @@ fn title(alert: &Alert<'_>) -> String {
             format!("🔴 {name} is {already}down · {}, since {since}", lasted(transition.at))
         }
         TransitionKind::Worsened => {
-            format!("🔴 {name}: it got worse · down {}, since {since}{lost}", lasted(transition.at))
+            format!("🔴 {name}: more of it is gone · down {}, since {since}{lost}", lasted(transition.at))
         }
         TransitionKind::PartlyBack => {
             format!("🟡 {name} is partly back · after {}, down since {since}", lasted(transition.at))

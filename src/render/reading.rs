@@ -1,7 +1,7 @@
 //! What the evidence may mean. Only hints, each with its reason; that a cause is unknown is said aloud.
 
 use super::measure::{fell_at, says_nothing_of};
-use super::words::{duration, listed, tame};
+use super::words::{duration, listed, plural, tame};
 use crate::domain::{Assessment, Evidence, FactKind, Layer, Seconds, Timestamp, Verdict};
 use std::collections::BTreeMap;
 
@@ -40,8 +40,7 @@ pub fn gateways_line(evidence: &Evidence) -> Option<String> {
         .into_iter()
         .map(|gateway| match gateway.prefixes_seen {
             0 => format!("{}: gone", gateway.label),
-            1 => format!("{}: 1 prefix", gateway.label),
-            n => format!("{}: {n} prefixes", gateway.label),
+            n => format!("{}: {}", gateway.label, plural(n.into(), "prefix", "prefixes")),
         })
         .collect();
     (!said.is_empty()).then(|| said.join(" · "))
@@ -66,15 +65,20 @@ pub fn hint(evidence: &Evidence) -> Vec<String> {
     }
     let (low, normal) = layers(evidence);
     let has = |list: &[Layer], layer: Layer| list.contains(&layer);
-    let known = gateways(evidence);
+    // A gateway that was seen before the last fall says nothing of it.
+    let fell_last = evidence.assessments.iter().filter_map(|a| a.low_since).max();
+    let spoken = |gateway: &Gateway| gateway.prefixes_seen == 0 || fell_last.is_none_or(|fell| gateway.seen_at >= fell);
+    let known: Vec<Gateway> = Some(gateways(evidence)).filter(|all| all.iter().all(spoken)).unwrap_or_default();
     let gone = known.iter().filter(|gateway| gateway.prefixes_seen == 0).count();
     let mut said = Vec::new();
     if has(&low, Layer::Routing) && gone >= 2 && gone == known.len() {
         let both = if gone == 2 { "both gateways" } else { "all gateways" };
-        said.push(format!(
-            "{} through {both}: more like a fault or a switch inside than one cut cable.",
-            if fell_at_once(evidence) { "Everything went at once," } else { "The routes went" }
-        ));
+        let went = match (fell_at_once(evidence), low.len()) {
+            (true, 1) => "All routes went at once,",
+            (true, _) => "Everything went at once,",
+            (false, _) => "The routes went",
+        };
+        said.push(format!("{went} through {both}: more like a fault or a switch inside than one cut cable."));
     } else if has(&low, Layer::Routing) && gone >= 1 && gone < known.len() {
         said.push(
             "One gateway is gone and another still leads in: more like a lost link than a switch inside.".to_owned(),

@@ -34,6 +34,7 @@ pub fn status(standing: &Standing<'_>) -> Card {
     }
     card.links.clone_from(&standing.links);
     card.foot.clone_from(&standing.foot);
+    card.foot.extend(standing.open.map(|(id, _)| format!("Incident {id} · /outage {id}")));
     card
 }
 

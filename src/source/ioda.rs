@@ -15,7 +15,7 @@ pub const ABOUT: About = About {
     url: "https://api.ioda.inetintel.cc.gatech.edu/v2",
     url_variable: "LINKDOWN_IODA_URL",
     token_variable: None,
-    attribution: "Data: IODA, Georgia Tech",
+    attribution: "IODA, Georgia Tech",
     in_flight: 1,
     spacing: 2,
     calls_a_day: None,

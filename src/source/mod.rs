@@ -15,7 +15,7 @@ pub mod recorded;
 pub mod ripestat;
 
 pub use error::SourceError;
-pub use links::links;
+pub use links::{credits, links};
 
 use crate::domain::{Entity, Fact, Observation, Seconds, Timestamp};
 use std::fmt;

@@ -18,7 +18,7 @@ pub const ABOUT: About = About {
     url: "https://api.cloudflare.com/client/v4",
     url_variable: "LINKDOWN_RADAR_URL",
     token_variable: Some(TOKEN),
-    attribution: "Source: Cloudflare Radar, CC BY-NC 4.0",
+    attribution: "Cloudflare Radar (CC BY-NC 4.0)",
     in_flight: 4,
     spacing: 0,
     calls_a_day: None,

@@ -14,7 +14,7 @@ pub const ABOUT: About = About {
     url: "https://stat.ripe.net",
     url_variable: "LINKDOWN_RIPESTAT_URL",
     token_variable: None,
-    attribution: "Data: RIPE NCC, RIS and RIPEstat",
+    attribution: "RIPE NCC (RIS, RIPEstat)",
     in_flight: 2,
     spacing: 1,
     calls_a_day: Some(1000),

@@ -1,7 +1,7 @@
 //! Where a start begins: the checkpoint, which is only a cache, and the batches since.
 
-use crate::detect::{self, State};
-use crate::store::{BatchId, Store, StoreError};
+use crate::detect::{self, State, Stored};
+use crate::store::{BatchId, Db, Store, StoreError};
 
 /// Batches that are read at once.
 const AT_ONCE: usize = 500;
@@ -18,11 +18,12 @@ pub async fn state(store: &Store) -> Result<(State, BatchId), StoreError> {
         }
         Some((state?, saved.batch))
     });
+    let from_nothing = decoded.is_none();
     let (mut state, mut newest) = decoded.unwrap_or_default();
     loop {
         let after = newest;
         let batches = store.read(move |db| db.observations().batches_after(after, AT_ONCE)).await?;
-        let Some((last, _)) = batches.last() else { return Ok((state, newest)) };
+        let Some((last, _)) = batches.last() else { break };
         newest = *last;
         for (_, batch) in &batches {
             // What these batches decided is in the database already.
@@ -30,4 +31,23 @@ pub async fn state(store: &Store) -> Result<(State, BatchId), StoreError> {
             state.apply(change);
         }
     }
+    if from_nothing {
+        state.reconcile(&store.read(stored).await?);
+    }
+    Ok((state, newest))
+}
+
+/// The newest incident of each entity.
+fn stored(db: &Db<'_>) -> Result<Vec<Stored>, StoreError> {
+    let mut stored = Vec::new();
+    for (entity, _) in db.incidents().ordinals()? {
+        let newest = db.incidents().of(&entity, 1)?.into_iter().next();
+        stored.extend(newest.map(|incident| Stored {
+            key: incident.key,
+            phase: incident.phase,
+            started_at: incident.started_at,
+            transitions: incident.transitions,
+        }));
+    }
+    Ok(stored)
 }

@@ -21,4 +21,5 @@ pub mod server;
 pub use ioda::IodaDouble;
 pub use radar::RadarDouble;
 pub use ripestat::RipestatDouble;
+pub use script::gone_between;
 pub use server::{Asked, Fault};

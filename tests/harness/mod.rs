@@ -1,6 +1,6 @@
 //! One world for all stories: the sources' doubles on real sockets, a bot on a moved clock, and a person at its console.
 
-use crate::doubles::{IodaDouble, RadarDouble, RipestatDouble};
+use crate::doubles::{IodaDouble, RadarDouble, RipestatDouble, gone_between};
 use linkdown::app::{Parts, Running};
 use linkdown::chat::console::Console;
 use linkdown::clock::Clock;
@@ -106,6 +106,20 @@ impl World {
         }
         self.ripestat.announces("asn/131279", &["175.45.176.0/24", "175.45.178.0/24"], &[4837, 20485]);
         self.ripestat.set("asn/131279", "visibility", |_| Some(349.0));
+    }
+
+    /// North Korea's routes, and all that they led to, are gone in between.
+    pub fn north_korea_vanishes(&self, from: &str, until: &str) {
+        let (from, until) = (at(from), at(until));
+        for entity in ["country/KP", "asn/131279"] {
+            self.ioda.outage(entity, 4.0, from, until);
+        }
+        self.ripestat.set("country/KP", "prefixes", gone_between(4.0, from, until));
+        self.ripestat.set("asn/131279", "visibility", gone_between(349.0, from, until));
+    }
+
+    pub fn database(&self) -> &Path {
+        &self.database
     }
 
     /// Starts the bot, and lets it do all that it does at once.
