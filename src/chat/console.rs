@@ -62,15 +62,16 @@ pub enum Typed {
 /// The process's own standard streams, as a console and what is typed there.
 pub fn standard() -> (Console, mpsc::UnboundedReceiver<Typed>) {
     let (typed, receiver) = mpsc::unbounded_channel();
-    if io::stdin().is_terminal() && io::stdout().is_terminal() {
-        if let Ok(mut editor) = DefaultEditor::new() {
-            let console = match editor.create_external_printer() {
-                Ok(printer) => Console::new(Printer(printer)),
-                Err(_) => Console::new(io::stdout()),
-            };
-            std::thread::spawn(move || edited_lines(&mut editor, &typed));
-            return (console, receiver);
-        }
+    if io::stdin().is_terminal()
+        && io::stdout().is_terminal()
+        && let Ok(mut editor) = DefaultEditor::new()
+    {
+        let console = match editor.create_external_printer() {
+            Ok(printer) => Console::new(Printer(printer)),
+            Err(_) => Console::new(io::stdout()),
+        };
+        std::thread::spawn(move || edited_lines(&mut editor, &typed));
+        return (console, receiver);
     }
     std::thread::spawn(move || plain_lines(&typed));
     (Console::new(io::stdout()), receiver)

@@ -66,7 +66,7 @@ pub enum Command {
     /// Run recorded observations through the detector and write what it decides.
     #[command(after_help = "Example:\n  linkdown replay --observations kp.csv --events out.jsonl")]
     Replay {
-        /// received_at,observed_at,entity,source,signal,value, sorted by received_at.
+        /// `received_at,observed_at,entity,source,signal,value`, sorted by `received_at`.
         #[arg(long, value_name = "CSV")]
         observations: PathBuf,
         /// One JSON object a line.

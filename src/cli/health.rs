@@ -11,7 +11,7 @@ use std::io::{self, Write};
 const MISSED: i64 = 4;
 
 pub(super) async fn run(common: &Common) -> Result<(), Failure> {
-    let store = Store::open(&common.database(), Access::Beside).map_err(Failure::work)?;
+    let store = Store::open(common.database(), Access::Beside).map_err(Failure::work)?;
     let (beat, sources) =
         store.read(|db| Ok((db.heartbeat().last()?, db.sources().health()?))).await.map_err(Failure::work)?;
     let now = Clock::system().now();

@@ -117,7 +117,7 @@ fn environment() -> Result<Environment, Failure> {
 async fn watch(common: &Common) -> Result<(), Failure> {
     let config = config(common)?;
     let environment = environment()?;
-    let store = Store::open(&common.database(), Access::Own).map_err(Failure::work)?;
+    let store = Store::open(common.database(), Access::Own).map_err(Failure::work)?;
     for (token, platform) in
         [(&environment.secrets.discord_token, "Discord"), (&environment.secrets.telegram_token, "Telegram")]
     {
@@ -145,6 +145,6 @@ fn replay_files(observations: &Path, events: &Path) -> Result<(), Failure> {
 }
 
 async fn backup(common: &Common, file: &Path) -> Result<(), Failure> {
-    let store = Store::open(&common.database(), Access::Beside).map_err(Failure::work)?;
+    let store = Store::open(common.database(), Access::Beside).map_err(Failure::work)?;
     store.backup(file, |_, _| ()).await.map_err(Failure::work)
 }

@@ -20,7 +20,7 @@ pub(super) async fn run(common: &Common, what: &[String], json: bool) -> Result<
     };
     let clock = Clock::system();
     let store = if common.database().exists() {
-        Store::open(&common.database(), Access::Beside).map_err(Failure::work)?
+        Store::open(common.database(), Access::Beside).map_err(Failure::work)?
     } else {
         // Nothing is watched yet: the entity is looked up on demand.
         Store::in_memory().map_err(Failure::work)?

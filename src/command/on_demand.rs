@@ -71,9 +71,8 @@ async fn paid(
         Ok(calls <= left)
     });
     match paid.await {
-        Ok(true) => Ok(requests),
-        Ok(false) => Err(format!("{name} was not asked: its {} calls of today are used up", budget.calls_a_day)),
         // Beside a running bot the database is only read: one question more is no matter.
-        Err(_) => Ok(requests),
+        Ok(true) | Err(_) => Ok(requests),
+        Ok(false) => Err(format!("{name} was not asked: its {} calls of today are used up", budget.calls_a_day)),
     }
 }

@@ -48,17 +48,16 @@ impl Outbox {
                     Some(self.clock.now() + DATABASE_PAUSE)
                 }
             };
-            busy = match next {
-                Some(next) => tokio::select! {
+            busy = if let Some(next) = next {
+                tokio::select! {
                     woken = wake.recv() => match woken { Some(busy) => busy, None => return },
                     busy = self.clock.sleep_until(next, busy) => busy,
-                },
-                None => {
-                    drop(busy);
-                    match wake.recv().await {
-                        Some(busy) => busy,
-                        None => return,
-                    }
+                }
+            } else {
+                drop(busy);
+                match wake.recv().await {
+                    Some(busy) => busy,
+                    None => return,
                 }
             };
             while wake.try_recv().is_ok() {}

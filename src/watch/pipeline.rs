@@ -38,7 +38,7 @@ pub struct Pipeline {
 /// How the state goes on once the transaction is committed.
 enum Next {
     Nothing,
-    Changed(Change),
+    Changed(Box<Change>),
     Replaced(Box<State>),
 }
 
@@ -101,7 +101,7 @@ impl Pipeline {
                             ahead.apply(change);
                             Next::Replaced(ahead)
                         }
-                        _ => Next::Changed(change),
+                        _ => Next::Changed(Box::new(change)),
                     };
                     taken += 1;
                 }
@@ -115,7 +115,7 @@ impl Pipeline {
             let mut state = self.watch.state.write().unwrap_or_else(PoisonError::into_inner);
             match next {
                 Next::Nothing => {}
-                Next::Changed(change) => state.apply(change),
+                Next::Changed(change) => state.apply(*change),
                 Next::Replaced(ahead) => *state = *ahead,
             }
         }

@@ -39,7 +39,8 @@ pub struct World {
     database: PathBuf,
     bot: Option<Running>,
     /// Removed with the world, where it is the world's own.
-    _folder: Option<tempfile::TempDir>,
+    #[allow(dead_code)]
+    folder: Option<tempfile::TempDir>,
 }
 
 /// What the console shows.
@@ -66,7 +67,7 @@ impl World {
     pub async fn new(now: &str, config: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut world = Self::on(&folder.path().join("linkdown.db"), at(now), config).await;
-        world._folder = Some(folder);
+        world.folder = Some(folder);
         world
     }
 
@@ -83,7 +84,7 @@ impl World {
             config: config.to_owned(),
             database: database.to_owned(),
             bot: None,
-            _folder: None,
+            folder: None,
         };
         world.is_calm();
         world
