@@ -154,7 +154,8 @@ impl Outbox {
             zone,
             now,
             links: source::links(entity, transition.started_at, now),
-            credits: source::credits(&transition.evidence),
+            // What was made up is nobody's data.
+            credits: source::credits(&transition.evidence).filter(|_| self.label.is_none()),
             label: self.label,
         })))
     }

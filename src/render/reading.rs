@@ -36,11 +36,16 @@ fn gateways(evidence: &Evidence) -> Vec<Gateway> {
 
 /// `China Unicom AS4837: gone · TransTelecom AS20485: gone`.
 pub fn gateways_line(evidence: &Evidence) -> Option<String> {
+    let fell = fell_at(evidence);
     let said: Vec<String> = gateways(evidence)
         .into_iter()
         .map(|gateway| match gateway.prefixes_seen {
             0 => format!("{}: gone", gateway.label),
-            n => format!("{}: {}", gateway.label, plural(n.into(), "prefix", "prefixes")),
+            n => {
+                let seen = plural(n.into(), "prefix", "prefixes");
+                let old = fell.filter(|fell| gateway.seen_at < *fell).map(|_| ", before it").unwrap_or_default();
+                format!("{}: {seen}{old}", gateway.label)
+            }
         })
         .collect();
     (!said.is_empty()).then(|| said.join(" · "))
