@@ -13,7 +13,7 @@ use crate::source::http::{Base, Http, Timeouts};
 use crate::source::{self, Settings, SourceError};
 use crate::steps::Steps;
 use crate::store::{Keep, Store, StoreError};
-use crate::watch::{Pipeline, Watch, restore, tick::Ticker};
+use crate::watch::{Pipeline, Watch, catch_up, restore, tick::Ticker};
 use std::sync::{Arc, RwLock};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
@@ -86,10 +86,12 @@ impl Running {
             label: None,
         };
         tasks.spawn(outbox.run(woken, clock.busy()));
-        for feed in feeds.iter() {
-            let ticker = Ticker { feed: Arc::new(feed.clone()), pipeline: Arc::clone(&pipeline), watch: watch.clone() };
-            tasks.spawn(ticker.run(clock.busy()));
-        }
+        let ticker = |feed: &Feed| Ticker {
+            feed: Arc::new(feed.clone()),
+            pipeline: Arc::clone(&pipeline),
+            watch: watch.clone(),
+        };
+        tasks.spawn(catch_up::run(feeds.iter().map(ticker).collect(), clock.busy()));
         tasks.spawn(prune(store.clone(), clock.clone(), config.storage.clone(), clock.busy()));
         tasks.spawn(beat(store.clone(), clock.clone(), clock.busy()));
         let desk = Desk { store, state, watchlist, feeds, clock };

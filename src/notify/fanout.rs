@@ -46,6 +46,9 @@ pub fn owed(transition: &Transition, audience: &Audience<'_>) -> Owed {
 
 /// Who is owed the news of an incident that was held back and is still going on.
 pub fn owed_after_all(entity: &Entity, audience: &Audience<'_>) -> Vec<i64> {
+    if audience.whole_is_down {
+        return Vec::new();
+    }
     let chats: BTreeSet<i64> = wants(entity, audience).map(|subscription| subscription.chat.id).collect();
     chats.into_iter().collect()
 }

@@ -153,7 +153,7 @@ impl Outbox {
             history: &history[..=at],
             zone,
             now,
-            links: source::links(entity, transition.started_at, now),
+            links: source::links(entity, transition.started_at, transition.at),
             // What was made up is nobody's data.
             credits: source::credits(&transition.evidence).filter(|_| self.label.is_none()),
             label: self.label,

@@ -66,7 +66,9 @@ fn title(alert: &Alert<'_>) -> String {
     let said = match transition.kind {
         TransitionKind::Suspected => format!("🟠 {name} may be {already}down · since {since}{lost}"),
         TransitionKind::Started => {
-            format!("🔴 {name} is {already}down · {}, since {since}", lasted(transition.at))
+            // What was read after the fact is told as of now: its own moment is only an estimate.
+            let until = if transition.arrival == Arrival::Live { transition.at } else { alert.now };
+            format!("🔴 {name} is {already}down · {}, since {since}", lasted(until))
         }
         TransitionKind::Worsened => {
             format!("🔴 {name}: more of it is gone · down {}, since {since}{lost}", lasted(transition.at))

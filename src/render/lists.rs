@@ -3,7 +3,7 @@
 use super::card::{Card, Note, Row};
 use super::words::{day_and_time, duration, tame};
 use crate::domain::lookup::display_name;
-use crate::domain::{Entity, Phase, Timestamp, Verdict};
+use crate::domain::{Entity, Phase, Seconds, Timestamp, Verdict, time::MINUTE};
 use chrono_tz::Tz;
 
 /// A line of the watchlist.
@@ -103,6 +103,10 @@ pub fn sources(lines: &[SourceLine], now: Timestamp) -> Card {
     card
 }
 
+/// A source whose newest value of all is older than this is not fine, however well it answers: the slowest that decides
+/// is read half an hour after the fact.
+const LATE: Seconds = 90 * MINUTE;
+
 /// `fine: newest value 24 min old, asked 2 min ago, 312 of 1,000 calls today`.
 pub fn source_line(line: &SourceLine, now: Timestamp) -> String {
     if let Some(why) = &line.off {
@@ -111,6 +115,9 @@ pub fn source_line(line: &SourceLine, now: Timestamp) -> String {
     let mut said = Vec::new();
     match (&line.error, line.last_success) {
         (Some(error), _) => said.push(format!("in trouble: {}", tame(error, 200))),
+        (None, Some(_)) if line.newest_bin.is_none_or(|newest| now - newest > LATE) => {
+            said.push("answers, but has nothing new".to_owned());
+        }
         (None, Some(_)) => said.push("fine".to_owned()),
         (None, None) => said.push("not asked yet".to_owned()),
     }

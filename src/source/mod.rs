@@ -98,6 +98,13 @@ pub struct Readings {
     pub facts: Vec<Fact>,
 }
 
+impl Readings {
+    /// Start of the newest bin with a value.
+    pub fn newest(&self) -> Option<Timestamp> {
+        self.observations.iter().filter(|o| o.value.is_some()).map(|o| o.observed_at).max()
+    }
+}
+
 /// A source that is asked over HTTP on a cron schedule.
 pub trait Polled: Send + Sync + fmt::Debug {
     fn about(&self) -> &'static About;

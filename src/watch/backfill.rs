@@ -47,17 +47,20 @@ pub fn gaps(entities: &[Entity], progress: &[Progress], now: Timestamp, longest_
 }
 
 impl Gap {
-    /// In steps that can be taken up again after a kill, oldest first.
     pub fn steps(&self) -> Vec<(Timestamp, Timestamp)> {
-        let mut steps = Vec::new();
-        let mut from = self.from;
-        while from < self.until {
-            let until = (from + STEP).min(self.until);
-            steps.push((from, until));
-            from = until;
-        }
-        steps
+        steps(self.from, self.until)
     }
+}
+
+/// A stretch in steps that can be taken up again after a kill, oldest first.
+pub fn steps(mut from: Timestamp, end: Timestamp) -> Vec<(Timestamp, Timestamp)> {
+    let mut steps = Vec::new();
+    while from < end {
+        let until = (from + STEP).min(end);
+        steps.push((from, until));
+        from = until;
+    }
+    steps
 }
 
 #[cfg(test)]

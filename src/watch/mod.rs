@@ -1,6 +1,7 @@
 //! The tick: polls the sources, detects, stores and owes. It knows no platform.
 
 pub mod backfill;
+pub mod catch_up;
 mod fill;
 pub mod pipeline;
 pub mod restore;

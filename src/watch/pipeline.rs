@@ -2,7 +2,7 @@
 
 use crate::clock::{Busy, Clock};
 use crate::detect::{self, Change, State};
-use crate::domain::{Arrival, Batch, Phase, Subscription, Timestamp, Transition, TransitionKind, Watchlist};
+use crate::domain::{Arrival, Batch, Entity, Phase, Subscription, Timestamp, Transition, TransitionKind, Watchlist};
 use crate::notify::fanout::{Audience, Owed, owed, owed_after_all};
 use crate::notify::missed;
 use crate::steps::Steps;
@@ -195,7 +195,7 @@ fn owe(
         subscriptions,
         heard: &heard,
         in_config: watch.watchlist.contains(&transition.incident.entity),
-        whole_is_down: whole_is_down(tx, watch, transition)?,
+        whole_is_down: whole_is_down(tx, watch, &transition.incident.entity, transition.at)?,
     };
     match owed(transition, &audience) {
         Owed::To(chats) => tx.deliveries().owe(&NewNotice::alert(incident, transition.number), &chats, now),
@@ -212,10 +212,16 @@ fn heard(tx: &Tx<'_>, incident: IncidentId) -> Result<BTreeSet<i64>, StoreError>
     Ok(tx.deliveries().heard_start(incident, &beginnings)?.into_iter().collect())
 }
 
-fn whole_is_down(tx: &Tx<'_>, watch: &Watch, transition: &Transition) -> Result<bool, StoreError> {
-    for whole in watch.watchlist.wholes_of(&transition.incident.entity) {
+/// Whether something that the entity is part of was down at some time from `since` on: then it is counted there.
+fn whole_is_down(tx: &Tx<'_>, watch: &Watch, entity: &Entity, since: Timestamp) -> Result<bool, StoreError> {
+    for whole in watch.watchlist.wholes_of(entity) {
         let newest = tx.incidents().of(whole, 1)?;
-        if newest.first().is_some_and(|incident| matches!(incident.phase, Phase::Down | Phase::Returning)) {
+        let down = |incident: &Incident| match incident.phase {
+            Phase::Down | Phase::Returning => true,
+            Phase::Recovered => incident.recovered_at.is_some_and(|recovered| recovered > since),
+            Phase::Suspected | Phase::Retracted => false,
+        };
+        if newest.first().is_some_and(down) {
             return Ok(true);
         }
     }
@@ -231,8 +237,12 @@ fn settle_one(
 ) -> Result<(), StoreError> {
     let entity = &incident.key.entity;
     let heard = heard(tx, incident.id)?;
-    let audience =
-        Audience { subscriptions, heard: &heard, in_config: watch.watchlist.contains(entity), whole_is_down: false };
+    let audience = Audience {
+        subscriptions,
+        heard: &heard,
+        in_config: watch.watchlist.contains(entity),
+        whole_is_down: whole_is_down(tx, watch, entity, incident.started_at)?,
+    };
     let chats = owed_after_all(entity, &audience);
     if !incident.phase.is_over() {
         // A suspicion that is still one is not worth waking anybody after the fact.

@@ -1,7 +1,5 @@
 //! One source's life: wait for its cron line, poll, hand the batch on; catch up where something was missed.
 
-use super::backfill;
-use super::fill::Filled;
 use super::pipeline::Pipeline;
 use crate::clock::Busy;
 use crate::domain::{
@@ -18,8 +16,6 @@ use tracing::Instrument;
 
 /// Bins this old are asked for again, since they may have been revised.
 const REVISED_WITHIN: Seconds = 2 * HOUR;
-/// A source that was not read for longer than this is caught up on, with estimated arrival times.
-const ABSENCE: Seconds = HOUR;
 
 /// One source at work on the common pipeline.
 #[derive(Clone, Debug)]
@@ -55,44 +51,22 @@ impl Ticker {
     pub async fn tick(&self, busy: &mut Busy) -> Result<bool, StoreError> {
         let now = self.watch.clock.now();
         let name = self.feed.name();
-        let (health, progress) = self
-            .watch
-            .store
-            .read(move |db| {
-                Ok((db.sources().health()?.into_iter().find(|h| h.source == name), db.sources().progress(name)?))
-            })
-            .await?;
+        let health =
+            self.watch.store.read(move |db| Ok(db.sources().health()?.into_iter().find(|h| h.source == name))).await?;
         if let Some(until) = health.as_ref().and_then(|health| health.backing_off_until).filter(|until| *until > now) {
             tracing::debug!("backing off until {until}");
             return Ok(true);
         }
+        let lack = self.lack().await?;
+        let Some(unread) = self.fill(&lack, busy).await? else { return Ok(true) };
         let entities = self.feed.covered(self.watch.watchlist.entities());
-        let spent = self.spent().await?;
-        let gaps = backfill::gaps(&entities, &progress, now, self.longest_pause(spent));
-        let failures = health.map_or(0, |health| health.failures);
-        let mut unread: Vec<&Entity> = Vec::new();
-        for gap in &gaps {
-            match self.fill(gap, &progress, failures, busy).await? {
-                Filled::Whole => {}
-                Filled::Later => unread.extend(&gap.entities),
-                Filled::LeaveAlone => return Ok(true),
-            }
-        }
-        if unread.len() < gaps.iter().map(|gap| gap.entities.len()).sum() {
-            self.pipeline.lock().await.settle().await?;
-        }
         // Whose past is still to be read is not asked about the present: its first value must not end the reading.
         let entities: Vec<Entity> = entities.iter().filter(|entity| !unread.contains(entity)).cloned().collect();
-        self.live(&entities, &progress, failures, busy).await
-    }
-
-    /// How long the source may go unread before it counts as an absence of ours.
-    fn longest_pause(&self, spent: u32) -> Seconds {
-        ABSENCE.max(self.cadence(spent) * 2)
+        self.live(&entities, &lack.progress, lack.failures, busy).await
     }
 
     /// Seconds between two questions about one entity; 0 where calls are not counted.
-    fn cadence(&self, spent: u32) -> Seconds {
+    pub(super) fn cadence(&self, spent: u32) -> Seconds {
         let entities = self.feed.covered(self.watch.watchlist.entities()).len();
         self.feed.budget().map_or(0, |budget| budget.cadence_today(entities, spent, self.watch.clock.now()))
     }
@@ -150,8 +124,8 @@ impl Ticker {
             .filter(|entity| !answer.failures.iter().any(|failure| failure.entities.contains(entity)))
             .cloned()
             .collect();
+        let newest = answer.readings.newest();
         batch.observations = answer.readings.observations;
-        let newest = batch.observations.iter().filter(|o| o.value.is_some()).map(|o| o.observed_at).max();
         let rest = outcome.rest;
         let known = progress.to_vec();
         self.pipeline

@@ -26,6 +26,10 @@ jitter_seconds = 0
 controls = ["country/NL", "country/JP"]
 "#;
 
+/// IODA's entities and their /24s on a calm day.
+const CALM: [(&str, f64); 5] =
+    [("country/KP", 4.0), ("asn/131279", 4.0), ("country/US", 6e6), ("country/DE", 5e5), ("country/JP", 7e5)];
+
 /// A bot in its world. Time stands still unless it is moved.
 #[allow(missing_debug_implementations)]
 pub struct World {
@@ -35,6 +39,7 @@ pub struct World {
     pub radar: RadarDouble,
     pub steps: Steps,
     screen: Screen,
+    console: Console,
     config: String,
     database: PathBuf,
     bot: Option<Running>,
@@ -62,6 +67,11 @@ pub fn at(text: &str) -> Timestamp {
     Timestamp::parse(text).unwrap()
 }
 
+/// The first line of each message.
+pub fn titles(shown: &str) -> Vec<&str> {
+    shown.split("\n\n").filter_map(|message| message.lines().next()).collect()
+}
+
 impl World {
     /// A world in which it is `now`, all is calm everywhere, and the bot has not been started yet.
     pub async fn new(now: &str, config: &str) -> Self {
@@ -74,13 +84,15 @@ impl World {
     /// The same with a database that outlives it.
     pub async fn on(database: &Path, now: Timestamp, config: &str) -> Self {
         let clock = Clock::moved(now);
+        let screen = Screen::default();
         let world = Self {
             ioda: IodaDouble::start(clock.clone()).await,
             ripestat: RipestatDouble::start(clock.clone()).await,
             radar: RadarDouble::start(clock.clone(), "a-token").await,
             steps: Steps::default(),
             clock,
-            screen: Screen::default(),
+            console: Console::new(screen.clone()),
+            screen,
             config: config.to_owned(),
             database: database.to_owned(),
             bot: None,
@@ -95,9 +107,7 @@ impl World {
         for (datasource, seconds) in [("bgp", 900), ("ping-slash24", 1200), ("merit-nt", 600), ("gtr", 7200)] {
             self.ioda.delay(datasource, seconds);
         }
-        for (entity, blocks) in
-            [("country/KP", 4.0), ("asn/131279", 4.0), ("country/US", 6e6), ("country/DE", 5e5), ("country/JP", 7e5)]
-        {
+        for (entity, blocks) in CALM {
             for datasource in ["bgp", "ping-slash24"] {
                 self.ioda.set(entity, datasource, move |_| Some(blocks));
             }
@@ -119,8 +129,19 @@ impl World {
         self.ripestat.set("asn/131279", "visibility", gone_between(349.0, from, until));
     }
 
+    /// IODA sees nothing of the entity in between, whatever it was before.
+    pub fn is_gone_by_ioda(&self, entity: &str, from: &str, until: &str) {
+        let normal = CALM.iter().find(|(calm, _)| *calm == entity).map_or(4.0, |(_, blocks)| *blocks);
+        self.ioda.outage(entity, normal, at(from), at(until));
+    }
+
     pub fn database(&self) -> &Path {
         &self.database
+    }
+
+    /// The console writes there, and what it writes outlives the process.
+    pub fn prints_to(&mut self, out: impl Write + Send + 'static) {
+        self.console = Console::new(out);
     }
 
     /// Starts the bot, and lets it do all that it does at once.
@@ -136,7 +157,7 @@ impl World {
             },
             store: Store::open(&self.database, Access::Own).unwrap(),
             clock: self.clock.clone(),
-            console: Console::new(self.screen.clone()),
+            console: self.console.clone(),
             steps: self.steps.clone(),
         };
         self.bot = Some(Running::start(parts).await.unwrap());
@@ -151,6 +172,12 @@ impl World {
     pub async fn until(&mut self, time: &str) {
         self.clock.advance_to(at(time)).await;
         self.clock.until_all_rest().await;
+    }
+
+    /// Time passes while no bot is there.
+    pub async fn is_now(&self, time: &str) {
+        assert!(self.bot.is_none(), "stop the bot first");
+        self.clock.advance_to(at(time)).await;
     }
 
     pub async fn types(&mut self, line: &str) {

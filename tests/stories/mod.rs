@@ -1,3 +1,5 @@
 //! What a person did and saw.
 
+mod killed;
 mod outage;
+mod restarts;

@@ -1,13 +1,8 @@
 //! An outage from its first minute to its end, as the console tells it.
 
-use crate::harness::{NORTH_KOREA, World};
+use crate::harness::{NORTH_KOREA, World, titles};
 use linkdown::detect::State;
 use linkdown::store::{Access, Store};
-
-/// The first line of each message.
-fn titles(shown: &str) -> Vec<&str> {
-    shown.split("\n\n").filter_map(|message| message.lines().next()).collect()
-}
 
 async fn north_korea_at_half_past_five() -> World {
     let mut world = World::new("2025-06-06 12:00", NORTH_KOREA).await;

@@ -1,0 +1,111 @@
+//! A start reads what was missed of all sources together, step by step: what one saw at noon is weighed with what another
+//! saw at noon, as it would have been on the day itself. Only then the sources tick, each by its own line.
+
+use super::backfill;
+use super::fill::{Lack, Step, Unread};
+use super::tick::Ticker;
+use crate::clock::Busy;
+use crate::domain::{Arrival, Batch, Timestamp};
+use crate::store::StoreError;
+use futures_util::future::join_all;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::task::JoinSet;
+
+/// Catches up, then ticks until it is dropped.
+pub async fn run(tickers: Vec<Ticker>, busy: Busy) {
+    if let Err(error) = together(&tickers, busy).await {
+        tracing::error!("what was missed could not be stored: {error}; each source tries again by itself");
+    }
+    let mut tasks = JoinSet::new();
+    for ticker in tickers {
+        let busy = ticker.watch.clock.busy();
+        tasks.spawn(ticker.run(busy));
+    }
+    while tasks.join_next().await.is_some() {}
+}
+
+/// A source on its way through the past.
+struct Reader<'a> {
+    ticker: &'a Ticker,
+    lack: Lack,
+    stopped: bool,
+}
+
+async fn together(tickers: &[Ticker], mut busy: Busy) -> Result<(), StoreError> {
+    let mut readers = Vec::new();
+    for ticker in tickers {
+        readers.push(Reader { ticker, lack: ticker.lack().await?, stopped: false });
+    }
+    let gaps = || readers.iter().flat_map(|reader| &reader.lack.gaps);
+    let (Some(from), Some(until)) = (gaps().map(|gap| gap.from).min(), gaps().map(|gap| gap.until).max()) else {
+        return Ok(());
+    };
+    for (from, until) in backfill::steps(from, until) {
+        let clock = &tickers[0].watch.clock;
+        // Each reader has a mark of its own, since nobody may hold one while waiting for another; the last hands it back.
+        let at_work = AtomicUsize::new(readers.len());
+        let each: Vec<_> = readers.iter_mut().map(|reader| reader.step(from, until, clock.busy(), &at_work)).collect();
+        drop(busy);
+        let mut steps = Vec::new();
+        busy = Busy::default();
+        for (step, mark) in join_all(each).await {
+            steps.extend(step?);
+            busy = mark.unwrap_or(busy);
+        }
+        let batches = in_order(steps.iter_mut().flat_map(|step| std::mem::take(&mut step.batches)));
+        let pipeline = &tickers[0].pipeline;
+        let note = move |tx: &crate::store::Tx<'_>| steps.iter().try_for_each(|step| step.note(tx));
+        pipeline.lock().await.take(batches, Box::new(note)).await?;
+        tickers[0].watch.steps.reached("a step of the past read");
+    }
+    tickers[0].pipeline.lock().await.settle().await
+}
+
+impl Reader<'_> {
+    async fn step(
+        &mut self,
+        from: Timestamp,
+        until: Timestamp,
+        mut busy: Busy,
+        at_work: &AtomicUsize,
+    ) -> (Result<Vec<Step>, StoreError>, Option<Busy>) {
+        let steps = self.steps(from, until, &mut busy).await;
+        let is_last = at_work.fetch_sub(1, Ordering::SeqCst) == 1;
+        (steps, is_last.then_some(busy))
+    }
+
+    async fn steps(&mut self, from: Timestamp, until: Timestamp, busy: &mut Busy) -> Result<Vec<Step>, StoreError> {
+        let mut steps = Vec::new();
+        for gap in &self.lack.gaps {
+            let (from, until) = (from.max(gap.from), until.min(gap.until));
+            if self.stopped || from >= until {
+                continue;
+            }
+            match self.ticker.read_step(gap, &self.lack, from, until, busy).await? {
+                Ok(step) => steps.push(step),
+                // Its own ticks go on where this ended; a step must not be left out.
+                Err(Unread::Later | Unread::LeaveAlone) => self.stopped = true,
+            }
+        }
+        Ok(steps)
+    }
+}
+
+/// What arrived in one instant is one batch, whoever it came from.
+fn in_order(batches: impl Iterator<Item = Batch>) -> Vec<Batch> {
+    let mut by_arrival: BTreeMap<(Timestamp, bool), Batch> = BTreeMap::new();
+    for batch in batches {
+        let key = (batch.received_at, batch.arrival == Arrival::CaughtUp);
+        match by_arrival.entry(key) {
+            std::collections::btree_map::Entry::Vacant(place) => {
+                place.insert(batch);
+            }
+            std::collections::btree_map::Entry::Occupied(mut place) => {
+                place.get_mut().observations.extend(batch.observations);
+                place.get_mut().facts.extend(batch.facts);
+            }
+        }
+    }
+    by_arrival.into_values().collect()
+}

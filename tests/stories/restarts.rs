@@ -1,0 +1,138 @@
+//! What was missed while the bot was away, and what was going on when it first came.
+
+use crate::doubles::Fault;
+use crate::harness::{NORTH_KOREA, World, titles};
+
+async fn north_korea(now: &str) -> World {
+    World::new(now, NORTH_KOREA).await
+}
+
+#[tokio::test]
+async fn an_outage_that_came_and_went_in_our_absence_is_one_line() {
+    let mut world = north_korea("2025-06-06 12:00").await;
+    world.start().await;
+    world.until("2025-06-06 16:00").await;
+    world.stop().await;
+    world.north_korea_vanishes("2025-06-06 16:30", "2025-06-06 18:00");
+    world.is_now("2025-06-06 21:00").await;
+
+    world.start().await;
+    world.until("2025-06-06 22:00").await;
+
+    let seen = world.sees();
+    let [line] = titles(&seen)[..] else { panic!("{seen}") };
+    assert_eq!(
+        line,
+        "🟢 While Linkdown was away North Korea was down 1 h 31 min: from Sat 7 Jun 01:29 KST (Fri 6 Jun 16:29 UTC) \
+          until Sat 7 Jun 03:00 KST (Fri 6 Jun 18:00 UTC)"
+    );
+    world.types("/history KP").await;
+    assert!(world.sees().contains("North Korea · down 1 h 31 min"));
+}
+
+#[tokio::test]
+async fn an_outage_that_began_in_our_absence_and_goes_on_is_told_as_such() {
+    let mut world = north_korea("2025-06-06 12:00").await;
+    world.start().await;
+    world.until("2025-06-06 16:00").await;
+    world.stop().await;
+    world.north_korea_vanishes("2025-06-06 16:30", "2025-06-06 23:00");
+    world.is_now("2025-06-06 21:00").await;
+
+    world.start().await;
+    world.until("2025-06-06 22:00").await;
+
+    let seen = world.sees();
+    assert_eq!(titles(&seen).len(), 1, "{seen}");
+    assert!(seen.starts_with("🔴 North Korea is already down"), "{seen}");
+    world.until("2025-06-07 01:00").await;
+    assert!(world.sees().contains("🟢 North Korea is back"));
+}
+
+#[tokio::test]
+async fn a_first_start_tells_only_what_still_goes_on() {
+    let mut world = north_korea("2025-06-06 12:00").await;
+    world.north_korea_vanishes("2025-06-06 06:00", "2025-06-06 23:00");
+    world.start().await;
+    world.until("2025-06-06 13:00").await;
+    let seen = world.sees();
+    assert_eq!(titles(&seen).len(), 1, "{seen}");
+    assert!(seen.starts_with("🔴 North Korea is already down"), "{seen}");
+    assert!(seen.contains("since Fri 6 Jun 14:59 KST (Fri 6 Jun 05:59 UTC)"), "{seen}");
+}
+
+#[tokio::test]
+async fn what_was_over_before_the_first_start_is_history_and_no_news() {
+    let mut world = north_korea("2025-06-06 12:00").await;
+    world.north_korea_vanishes("2025-06-04 06:00", "2025-06-04 09:00");
+    world.start().await;
+    world.until("2025-06-06 14:00").await;
+    assert_eq!(world.sees(), "");
+    world.types("/history KP").await;
+    let history = world.sees();
+    assert!(history.contains("North Korea · down 3 h"), "{history}");
+}
+
+#[tokio::test]
+async fn a_source_that_fails_is_said_to_and_is_nobodys_outage() {
+    for fault in [Fault::Html, Fault::RateLimited("600"), Fault::EmptyData, Fault::Reset] {
+        let mut world = north_korea("2025-06-06 12:00").await;
+        world.start().await;
+        world.until("2025-06-06 13:00").await;
+        let shown = format!("{fault:?}");
+        world.ioda.fault(fault);
+        world.until("2025-06-06 15:00").await;
+        assert_eq!(world.sees(), "", "{shown}");
+        world.types("/sources").await;
+        let sources = world.sees();
+        assert!(sources.contains("ioda      in trouble"), "{shown}: {sources}");
+        world.types("/status KP").await;
+        let status = world.sees();
+        assert!(status.starts_with("🟢 North Korea is up"), "{shown}: {status}");
+        assert!(status.contains("Unknown   routing (IODA BGP)"), "{shown}: {status}");
+        world.ioda.heal();
+        world.until("2025-06-06 17:00").await;
+        world.types("/sources").await;
+        let sources = world.sees();
+        assert!(sources.contains("ioda      fine"), "{shown}: {sources}");
+    }
+}
+
+#[tokio::test]
+async fn trailing_bins_that_are_published_too_low_and_corrected_wake_nobody() {
+    let mut world = north_korea("2025-06-06 12:00").await;
+    for entity in ["country/KP", "asn/131279"] {
+        // For the first twenty minutes after its publication a bin lacks most of its probers.
+        world
+            .ioda
+            .set_revised(entity, "ping-slash24", |bin, now| Some(if now - bin < 1800 + 1200 { 1.0 } else { 4.0 }));
+    }
+    world.start().await;
+    world.until("2025-06-07 12:00").await;
+    assert_eq!(world.sees(), "");
+}
+
+#[tokio::test]
+async fn a_source_that_shows_nothing_for_everybody_is_itself_at_fault() {
+    let mut world = north_korea("2025-06-06 12:00").await;
+    world.start().await;
+    let (from, until) = ("2025-06-06 14:00", "2025-06-06 17:00");
+    for entity in ["country/KP", "asn/131279", "country/US", "country/DE", "country/JP"] {
+        world.is_gone_by_ioda(entity, from, until);
+    }
+    world.until("2025-06-06 19:00").await;
+    assert_eq!(world.sees(), "");
+}
+
+#[tokio::test]
+async fn absurd_values_are_unknown_and_the_source_is_said_to_have_nothing_new() {
+    let mut world = north_korea("2025-06-06 12:00").await;
+    world.start().await;
+    world.ioda.fault(Fault::Negative);
+    world.until("2025-06-06 15:00").await;
+    world.types("/sources").await;
+    world.types("/status KP").await;
+    let seen = world.sees();
+    assert!(seen.contains("ioda      answers, but has nothing new"), "{seen}");
+    assert!(seen.contains("🟢 North Korea is up"), "{seen}");
+}
