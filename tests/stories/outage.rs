@@ -18,16 +18,16 @@ async fn a_country_vanishes_and_comes_back() {
     let mut world = north_korea_at_half_past_five().await;
     world.until("2025-06-06 18:30").await;
     insta::assert_snapshot!(world.sees(), @r"
-    🔴 North Korea is down · 17 min, since Sat 7 Jun 02:35 KST (Fri 6 Jun 17:35 UTC)
-       routing   4 of 4 blocks announced     IODA BGP            normal 4    17:30 UTC, before it
-                 0 of 4 prefixes announced   RIPEstat            normal 4    17:40 UTC
-                 seen by 0 of 352 RIS peers  RIPE RIS, AS131279  normal 349  17:50 UTC
-       reach     4 of 4 blocks answer        IODA probing        normal 4    17:20 UTC, before it
+    🔴 North Korea is down · 13 min, since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
+       routing   4 of 4 blocks announced     IODA BGP            normal 4    17:25 UTC, before it
+                 0 of 4 prefixes announced   RIPEstat            normal 4    17:35 UTC
+                 seen by 0 of 352 RIS peers  RIPE RIS, AS131279  normal 349  17:45 UTC
+       reach     4 of 4 blocks answer        IODA probing        normal 4    17:10 UTC, before it
        Gateways  AS4837: gone · AS20485: gone
        Reading   All routes went at once, through both gateways: more like a fault or a switch inside than one cut cable.
                  Whether it was meant cannot be told from outside.
        Sure      medium: 1 independent source, 2 witnesses
-       Check     IODA https://ioda.inetintel.cc.gatech.edu/country/KP?from=1749231300&until=1749232323
+       Check     IODA https://ioda.inetintel.cc.gatech.edu/country/KP?from=1749231240&until=1749232023
                  RIPEstat https://stat.ripe.net/KP
                  Radar https://radar.cloudflare.com/kp
        Data: IODA, Georgia Tech · RIPE NCC (RIS, RIPEstat)
@@ -36,7 +36,7 @@ async fn a_country_vanishes_and_comes_back() {
 
     world.types("/status KP").await;
     insta::assert_snapshot!(world.sees(), @r"
-    🔴 North Korea is down · 55 min, since Sat 7 Jun 02:35 KST (Fri 6 Jun 17:35 UTC)
+    🔴 North Korea is down · 56 min, since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
        routing   0 of 4 blocks announced     IODA BGP            normal 4    18:05 UTC
                  0 of 4 prefixes announced   RIPEstat            normal 4    18:15 UTC
                  seen by 0 of 352 RIS peers  RIPE RIS, AS131279  normal 349  18:25 UTC
@@ -45,7 +45,7 @@ async fn a_country_vanishes_and_comes_back() {
        Reading   Everything went at once, through both gateways: more like a fault or a switch inside than one cut cable.
                  Whether it was meant cannot be told from outside.
        Sure      high: 2 independent sources, 4 witnesses
-       Check     IODA https://ioda.inetintel.cc.gatech.edu/country/KP?from=1749231300&until=1749234600
+       Check     IODA https://ioda.inetintel.cc.gatech.edu/country/KP?from=1749231240&until=1749234600
                  RIPEstat https://stat.ripe.net/KP
                  Radar https://radar.cloudflare.com/kp
        Data: IODA, Georgia Tech · RIPE NCC (RIS, RIPEstat)
@@ -54,21 +54,21 @@ async fn a_country_vanishes_and_comes_back() {
 
     world.until("2025-06-06 23:59").await;
     insta::assert_snapshot!(world.sees(), @r"
-    🟡 North Korea is partly back · after 4 h 32 min, down since Sat 7 Jun 02:35 KST (Fri 6 Jun 17:35 UTC)
+    🟡 North Korea is partly back · after 4 h 33 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
        routing   0 of 4 blocks announced       IODA BGP            normal 4    21:45 UTC
                  0 of 4 prefixes announced     RIPEstat            normal 4    21:55 UTC
                  seen by 349 of 352 RIS peers  RIPE RIS, AS131279  normal 349  22:05 UTC
        reach     0 of 4 blocks answer          IODA probing        normal 4    21:30 UTC
        Gateways  AS4837: 2 prefixes · AS20485: 2 prefixes
        Sure      high: 2 independent sources, 3 witnesses
-       Check     IODA https://ioda.inetintel.cc.gatech.edu/country/KP?from=1749231300&until=1749247621
+       Check     IODA https://ioda.inetintel.cc.gatech.edu/country/KP?from=1749231240&until=1749247623
                  RIPEstat https://stat.ripe.net/KP
                  Radar https://radar.cloudflare.com/kp
        Data: IODA, Georgia Tech · RIPE NCC (RIS, RIPEstat)
        Incident 1 · /outage 1
 
-    🟢 North Korea is back · it was down 4 h 25 min
-       From Sat 7 Jun 02:35 KST (Fri 6 Jun 17:35 UTC) until Sat 7 Jun 07:00 KST (Fri 6 Jun 22:00 UTC).
+    🟢 North Korea is back · it was down 4 h 26 min
+       From Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC) until Sat 7 Jun 07:00 KST (Fri 6 Jun 22:00 UTC).
        routing   4 of 4 blocks announced       IODA BGP            normal 4    22:20 UTC
                  4 of 4 prefixes announced     RIPEstat            normal 4    22:25 UTC
                  seen by 349 of 352 RIS peers  RIPE RIS, AS131279  normal 349  22:35 UTC
@@ -78,7 +78,7 @@ async fn a_country_vanishes_and_comes_back() {
        At worst  100 % gone; lost in its course: routing and reach
        Returned  routing and reach
        Cause     unknown: what was measured does not tell it.
-       Check     IODA https://ioda.inetintel.cc.gatech.edu/country/KP?from=1749231300&until=1749249620
+       Check     IODA https://ioda.inetintel.cc.gatech.edu/country/KP?from=1749231240&until=1749249620
                  RIPEstat https://stat.ripe.net/KP
                  Radar https://radar.cloudflare.com/kp
        Data: IODA, Georgia Tech · RIPE NCC (RIS, RIPEstat)
@@ -89,11 +89,11 @@ async fn a_country_vanishes_and_comes_back() {
     world.types("/sources").await;
     insta::assert_snapshot!(world.sees(), @r"
     Incidents of North Korea, newest first
-       🟢        North Korea · down 4 h 25 min  Sat 7 Jun 02:35 KST  incident 1
+       🟢        North Korea · down 4 h 26 min  Sat 7 Jun 02:34 KST  incident 1
 
     Sources
        ioda      fine, newest value 24 min old, last answered 3 min ago, schedule */5 * * * *
-       ripestat  fine, newest value 4 min old, last answered 1 min ago, 419 of 1000 calls today, schedule 2-57/5 * * * *
+       ripestat  fine, newest value 4 min old, last answered 1 min ago, 418 of 1000 calls today, schedule 2-57/5 * * * *
        radar     off: no token; put one into LINKDOWN_RADAR_TOKEN
     ");
 }
