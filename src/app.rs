@@ -122,7 +122,11 @@ impl Running {
 /// Runs until it is told to stop: by a signal, or by the person at the prompt.
 pub async fn run(parts: Parts, mut typed: mpsc::UnboundedReceiver<Typed>) -> Result<(), StartError> {
     let mut terminate = signal();
-    let running = Running::start(parts).await?;
+    let running = tokio::select! {
+        running = Running::start(parts) => running?,
+        // Nothing was begun that a stop could break off.
+        () = terminate.recv() => return Ok(()),
+    };
     loop {
         tokio::select! {
             () = terminate.recv() => break,

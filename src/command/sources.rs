@@ -9,10 +9,13 @@ pub(super) async fn answer(desk: &Desk) -> Result<Vec<Card>, CommandError> {
     Ok(vec![sources(&lines, desk.clock.now())])
 }
 
-/// One sentence for each source that is in trouble.
+/// One sentence for each source that is in trouble or does not know the past yet.
 pub(super) async fn trouble(desk: &Desk) -> Result<Vec<String>, CommandError> {
     let now = desk.clock.now();
-    let ill = lines(desk).await?.into_iter().filter(|line| line.off.is_none() && line.error.is_some());
+    let ill = lines(desk)
+        .await?
+        .into_iter()
+        .filter(|line| line.off.is_none() && (line.error.is_some() || line.reading_past.is_some()));
     Ok(ill.map(|line| format!("Source {}: {}", line.name, source_line(&line, now))).collect())
 }
 
