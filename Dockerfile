@@ -5,9 +5,9 @@ FROM rust:1.95-bookworm AS build
 WORKDIR /build
 # What Linkdown stands on is built first, with an empty program, so that a change of ours does not build it again.
 COPY Cargo.toml Cargo.lock ./
-RUN mkdir -p src tests \
+RUN mkdir -p src tests benches \
     && echo 'fn main() {}' > src/main.rs \
-    && touch src/lib.rs tests/main.rs \
+    && touch src/lib.rs tests/main.rs benches/run.rs \
     && cargo build --release --locked --bin linkdown \
     && rm -rf src
 COPY src src
