@@ -40,7 +40,7 @@ async fn main() {
     let outside = Outside::start().await;
     // After a kill the batches since the checkpoint are taken again: that costs time, and memory at once.
     for (title, database, until) in
-        [("after a kill", &killed, Until::FirstRequest), ("after a clean stop", &history, Until::BothPolled)]
+        [("after a kill", &killed, Until::FirstRequest), ("after a clean stop", &history, Until::Polled)]
     {
         let mut seen = Vec::new();
         for _ in 0..STARTS {
@@ -50,7 +50,7 @@ async fn main() {
         }
         let when = match until {
             Until::FirstRequest => "resident at the first request",
-            Until::BothPolled => "resident after the first ticks (40 owed)",
+            Until::Polled => "resident after the first ticks (40 owed)",
         };
         println!("\n{STARTS} starts {title:<33} {:>9} {:>9} {:>9}", "minimum", "median", "maximum");
         show("from exec to the first request (200 owed)", "ms", seen.iter().map(|s| s.first_request).collect());
@@ -65,7 +65,7 @@ async fn main() {
 enum Until {
     FirstRequest,
     /// Both sources were polled once and what they said is stored.
-    BothPolled,
+    Polled,
 }
 
 /// So long the bot was away: no absence that it would catch up on, but every entity's turn has come.
@@ -163,11 +163,10 @@ impl Outside {
             tokio::time::sleep(Duration::from_micros(200)).await;
         }
         let first_request = millis(began);
-        if matches!(until, Until::BothPolled) {
-            for _ in 0..2 {
-                let line = tokio::time::timeout(PATIENCE, polled.recv()).await.expect("a poll within the time");
-                line.expect("a bot that runs");
-            }
+        if matches!(until, Until::Polled) {
+            // IODA's: RIPEstat may have spent its calls of the day on the backfill.
+            let line = tokio::time::timeout(PATIENCE, polled.recv()).await.expect("a poll within the time");
+            line.expect("a bot that runs");
             // The last answer is being stored: a commit of some rows.
             tokio::time::sleep(Duration::from_secs(1)).await;
         }

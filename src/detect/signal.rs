@@ -84,8 +84,10 @@ pub struct Head {
     spacing: f32,
     /// From the end of a bin to its reading, as is usual.
     pub lag: f32,
-    /// A first reading sooner than this after the end of its bin has been revised upwards before.
-    provisional: Seconds,
+    /// From the end of a bin to a first reading that was then revised upwards, as is usual; none so far: `None`.
+    early: Option<f32>,
+    /// From the end of the newest bin to its first reading.
+    newest_lag: Seconds,
     /// Only whole numbers so far.
     pub whole: bool,
     bins: [Bin; KEPT_BINS],
@@ -107,6 +109,8 @@ pub struct Head {
 pub struct Taken {
     /// The bin to compare with other entities' of the same signal.
     pub judged: Option<i64>,
+    /// One before it, which had waited for its revision in vain.
+    pub late: Option<i64>,
     /// An hour that was completed; it is learned if nothing was wrong with the entity.
     pub slot: Option<Slot>,
 }
@@ -120,7 +124,8 @@ impl Head {
             shorter: 0,
             spacing: 0.0,
             lag: 0.0,
-            provisional: i64::MIN,
+            early: None,
+            newest_lag: 0,
             whole: true,
             bins: [Bin::default(); KEPT_BINS],
             kept: 0,
@@ -167,17 +172,21 @@ impl Head {
         self.whole &= bin.value.fract() == 0.0;
         if let Some(held) = self.held.take_if(|held| held.start <= bin.start) {
             if held.start == bin.start {
+                self.learn_revision(held, bin);
                 return self.judge(bin, normal, in_fault);
             }
-            self.judge(held, normal, in_fault);
+            let waited = self.judge(held, normal, in_fault);
+            let taken = self.take(received, bin, normal, in_fault);
+            return Taken { judged: taken.judged, late: waited.judged, slot: waited.slot.or(taken.slot) };
         }
         let newest = self.newest().map(|bin| bin.start);
         match newest {
-            Some(newest) if bin.start <= newest => self.revise(bin, lag, normal, in_fault),
+            Some(newest) if bin.start <= newest => self.revise(bin, normal, in_fault),
             _ => {
                 if let Some(newest) = newest {
                     self.learn_step(bin.start - newest);
                 }
+                self.newest_lag = lag;
                 if self.is_provisional(lag) {
                     self.held = Some(bin);
                     return Taken::default();
@@ -202,19 +211,21 @@ impl Head {
         }
     }
 
-    /// Published sooner than bins of this series that were revised afterwards: not to be trusted at once.
+    /// Published as soon as those bins of this series that were revised upwards afterwards: not to be trusted at once.
     fn is_provisional(&self, lag: Seconds) -> bool {
-        lag <= self.provisional
+        self.early.is_some_and(|early| (lag as f32) < early + self.width() as f32 / 4.0)
+    }
+
+    fn learn_revision(&mut self, first: Bin, settled: Bin) {
+        let lag = self.newest_lag as f32;
+        // What came late was no early reading: its source was away, or we were.
+        if settled.value > first.value * (1.0 + REVISED) && lag < self.lag {
+            self.early = Some(self.early.map_or(lag, |early| early + (lag - early) * 0.1));
+        }
     }
 
     /// A new value of a bin that was judged already, or a late bin.
-    fn revise(
-        &mut self,
-        bin: Bin,
-        lag: Seconds,
-        normal: Option<&Normal>,
-        in_fault: impl Fn(i64, i64) -> bool + Copy,
-    ) -> Taken {
+    fn revise(&mut self, bin: Bin, normal: Option<&Normal>, in_fault: impl Fn(i64, i64) -> bool + Copy) -> Taken {
         let kept = usize::from(self.kept);
         match self.bins().binary_search_by_key(&bin.start, |b| b.start) {
             Ok(at) => {
@@ -222,11 +233,8 @@ impl Head {
                 if old.value.to_bits() == bin.value.to_bits() {
                     return Taken::default();
                 }
-                if bin.value > old.value * (1.0 + REVISED) {
-                    // Half of the way to the settled reading parts the provisional from the settled.
-                    let settled = lag.min(self.lag as Seconds);
-                    let first = settled - self.width() / 4;
-                    self.provisional = self.provisional.max(first);
+                if at + 1 == kept {
+                    self.learn_revision(old, bin);
                 }
             }
             Err(0) if kept == KEPT_BINS => return Taken::default(),
@@ -243,7 +251,7 @@ impl Head {
             }
         }
         self.judge_again(normal, in_fault);
-        Taken { judged: Some(bin.start), slot: None }
+        Taken { judged: Some(bin.start), ..Taken::default() }
     }
 
     fn judge(&mut self, bin: Bin, normal: Option<&Normal>, in_fault: impl Fn(i64, i64) -> bool + Copy) -> Taken {
@@ -259,7 +267,7 @@ impl Head {
         }
         self.score = self.score.with(bin, self.width(), self.whole, normal, in_fault);
         let slot = self.collect(bin, normal, in_fault);
-        Taken { judged: Some(bin.start), slot }
+        Taken { judged: Some(bin.start), late: None, slot }
     }
 
     /// Sums the kept bins up anew: one was revised, or a fault of the source became known or passed.

@@ -404,9 +404,8 @@ impl<'a> Draft<'a> {
         if let Some(slot) = taken.slot {
             self.change.slots.push((number, slot));
         }
-        if let Some(start) = taken.judged {
-            self.judged.push((family, start));
-        }
+        let judged = [taken.late, taken.judged].into_iter().flatten();
+        self.judged.extend(judged.map(|start| (family, start)));
         self.put_head(number, head);
         self.touched.push(entity);
     }

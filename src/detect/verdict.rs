@@ -15,6 +15,9 @@ const TWO_AGREE: f32 = 7.2;
 const TWO_OF_ONE_SOURCE_AGREE: f32 = 8.8;
 /// A sum over many bins of noise gets to `LOW` on some day of every week; to this about once in a year.
 const LOW_OF_A_NOISY_ONE: f32 = 7.0;
+/// As good as two clear bins; and the first bin of another witness that is not clear yet.
+const SURE: f32 = 9.0;
+const LEANS: f32 = 2.5;
 /// A lone witness that nobody can contradict: two of its clearest bins.
 const ALONE_AND_SURE: f32 = 7.5;
 /// A lone witness that others contradict, or that cannot be compared with other entities, must be as sure as can be…
@@ -131,11 +134,8 @@ impl Draft<'_> {
 
     /// Evidence of a low series that was compared with others, as far as that is possible.
     fn usable(&self, series: u32, head: &Head) -> f32 {
-        let needed = if self.normal(series).is_some_and(Normal::is_exact) { LOW } else { LOW_OF_A_NOISY_ONE };
+        let needed = if self.normal(series).is_some_and(Normal::is_exact) { LEANS } else { LOW_OF_A_NOISY_ONE };
         let Some(newest) = head.newest() else { return 0.0 };
-        if !head.score.is_low {
-            return 0.0;
-        }
         // The newest bin may still be waiting for the word of others; the one before rarely does.
         let width = head.width();
         let low = if self.is_confirmed(head, newest.start) {
@@ -177,7 +177,9 @@ impl Draft<'_> {
     pub fn weigh(&self, voices: &[Voice]) -> Weight {
         let mut low: Vec<&Voice> = voices.iter().filter(|voice| voice.low >= LOW).collect();
         low.sort_by(|a, b| b.low.total_cmp(&a.low));
-        if two_witnesses_agree(&low, |voice| &self.named(voice.series).series.source) {
+        if self.one_is_sure_and_another_leans(voices)
+            || two_witnesses_agree(&low, |voice| &self.named(voice.series).series.source)
+        {
             return Weight::Proof;
         }
         let Some(lone) = low.first() else { return Weight::Nothing };
@@ -194,6 +196,15 @@ impl Draft<'_> {
         } else {
             Weight::Nothing
         }
+    }
+
+    /// One has two of its clearest bins, and one of another source begins to say the same.
+    fn one_is_sure_and_another_leans(&self, voices: &[Voice]) -> bool {
+        let source = |voice: &Voice| &self.named(voice.series).series.source;
+        voices.iter().filter(|sure| sure.low >= SURE).any(|sure| {
+            let another = |other: &&Voice| other.witness != sure.witness && source(other) != source(sure);
+            voices.iter().filter(another).any(|other| other.low >= LEANS)
+        })
     }
 
     /// When it began: inside every interval in which a signal fell in one clear step, or else the first low bin.
