@@ -1,5 +1,6 @@
 //! Each outside service against its double, over real sockets.
 
+mod cli;
 mod http;
 mod ioda;
 mod radar;
