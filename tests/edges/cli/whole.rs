@@ -24,7 +24,16 @@ fn the_demo_shows_the_life_of_an_alert_each_message_labelled() {
     assert!(place.files().is_empty());
 }
 
-const DEMO_WORDS: [&str; 6] = ["is down", "gone again", "coming back", "> /status KP", "> /history KP", "incident 1"];
+const DEMO_WORDS: [&str; 8] = [
+    "is down",
+    "is partly back",
+    "is gone again",
+    "is partly back",
+    "is back · it was down",
+    "> /status KP",
+    "> /history KP",
+    "incident 1",
+];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_recorded_is_replayed_to_events() {
