@@ -131,7 +131,11 @@ pub async fn run(parts: Parts, mut typed: mpsc::UnboundedReceiver<Typed>) -> Res
         tokio::select! {
             () = terminate.recv() => break,
             line = typed.recv() => match line {
-                Some(Typed::Line(line)) => running.typed(&line).await,
+                // A question may wait for its sources: the stop does not wait for the answer.
+                Some(Typed::Line(line)) => tokio::select! {
+                    () = terminate.recv() => break,
+                    () = running.typed(&line) => {}
+                },
                 Some(Typed::Leave) => break,
                 // The pipe has ended: the bot goes on without a keyboard.
                 None => { terminate.recv().await; break }

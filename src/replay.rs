@@ -66,6 +66,9 @@ struct Line<'a> {
 /// Replays the file at `observations` into the file at `events`, which comes into being whole or not at all.
 pub fn run(observations: &Path, events: &Path) -> Result<Replayed, ReplayError> {
     let opened = |error| ReplayError::Open { path: observations.to_owned(), error };
+    if observations.is_dir() {
+        return Err(opened(std::io::Error::other("it is a folder")));
+    }
     let input = File::open(observations).map_err(opened)?;
     let unwritten = |error| ReplayError::Events { path: events.to_owned(), error };
     let mut unfinished = events.as_os_str().to_owned();

@@ -31,6 +31,9 @@ fn lock_path(database: &Path) -> PathBuf {
 
 /// Makes the folder if there is none, and takes the owner's lock.
 pub(super) fn lock(path: &Path) -> Result<OwnerLock, StoreError> {
+    if path.is_dir() {
+        return Err(StoreError::NotADatabase { path: path.to_owned() });
+    }
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs::create_dir_all(folder).map_err(|error| StoreError::folder(path, &error))?;
     }

@@ -1,6 +1,6 @@
 //! Each outside service against its double, over real sockets.
 
-mod command_line;
+mod cli;
 mod http;
 mod ioda;
 mod radar;
