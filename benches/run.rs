@@ -102,18 +102,17 @@ fn all_calm(ioda: &IodaDouble, ripestat: &RipestatDouble, config: &Config) {
         for (datasource, share) in [("bgp", 0.002), ("ping-slash24", 0.05), ("merit-nt", 0.3), ("gtr", 0.4)] {
             ioda.set(&name, datasource, level(share, 300));
         }
-        match entity {
-            Entity::Country(_) => ripestat.set(&name, "prefixes", level(0.002, 300)),
-            _ => {
-                ripestat.set(&name, "visibility", |at| Some(345.0 + (at.unix() / 300 % 5) as f64));
-                // What is announced for a block lies within it.
-                let within = match entity {
-                    Entity::Prefix(net) => vec![net.to_string()],
-                    _ => vec!["175.45.176.0/24".to_owned(), "175.45.178.0/24".to_owned()],
-                };
-                let within: Vec<&str> = within.iter().map(String::as_str).collect();
-                ripestat.announces(&name, &within, &[4837, 20485]);
-            }
+        if let Entity::Country(_) = entity {
+            ripestat.set(&name, "prefixes", level(0.002, 300));
+        } else {
+            ripestat.set(&name, "visibility", |at| Some(345.0 + (at.unix() / 300 % 5) as f64));
+            // What is announced for a block lies within it.
+            let within = match entity {
+                Entity::Prefix(net) => vec![net.to_string()],
+                _ => vec!["175.45.176.0/24".to_owned(), "175.45.178.0/24".to_owned()],
+            };
+            let within: Vec<&str> = within.iter().map(String::as_str).collect();
+            ripestat.announces(&name, &within, &[4837, 20485]);
         }
     }
 }
