@@ -102,13 +102,29 @@ fn all_calm(ioda: &IodaDouble, ripestat: &RipestatDouble, config: &Config) {
         for (datasource, share) in [("bgp", 0.002), ("ping-slash24", 0.05), ("merit-nt", 0.3), ("gtr", 0.4)] {
             ioda.set(&name, datasource, level(share, 300));
         }
-        match entity {
-            Entity::Country(_) => ripestat.set(&name, "prefixes", level(0.002, 300)),
-            _ => {
-                ripestat.set(&name, "visibility", |at| Some(345.0 + (at.unix() / 300 % 5) as f64));
-                ripestat.announces(&name, &["175.45.176.0/24", "175.45.178.0/24"], &[4837, 20485]);
-            }
+        if let Entity::Country(_) = entity {
+            ripestat.set(&name, "prefixes", level(0.002, 300));
+        } else {
+            ripestat.set(&name, "visibility", |at| Some(345.0 + (at.unix() / 300 % 5) as f64));
+            // What is announced for a block lies within it.
+            let within = match entity {
+                Entity::Prefix(net) => vec![net.to_string()],
+                _ => vec!["175.45.176.0/24".to_owned(), "175.45.178.0/24".to_owned()],
+            };
+            let within: Vec<&str> = within.iter().map(String::as_str).collect();
+            ripestat.announces(&name, &within, &[4837, 20485]);
         }
+    }
+}
+
+/// A bot that does not outlive a bench which fails.
+struct Bot(Child);
+
+impl Drop for Bot {
+    fn drop(&mut self) {
+        // One that has ended already cannot be killed, and need not be.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
@@ -144,7 +160,8 @@ impl Outside {
     async fn starts(&self, database: &Path, until: Until) -> Start {
         let asked = self.asked();
         let began = Instant::now();
-        let mut bot = self.bot(database);
+        let mut running = self.bot(database);
+        let bot = &mut running.0;
         let (first_polls, mut polled) = mpsc::unbounded_channel();
         let log = BufReader::new(bot.stderr.take().unwrap());
         std::thread::spawn(move || {
@@ -170,15 +187,15 @@ impl Outside {
             // The last answer is being stored: a commit of some rows.
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
-        let (resident, peak) = (memory(&bot, "VmRSS"), memory(&bot, "VmHWM"));
+        let (resident, peak) = (memory(bot, "VmRSS"), memory(bot, "VmHWM"));
         let told = Instant::now();
         kill(Pid::from_raw(bot.id().cast_signed()), Signal::SIGTERM).unwrap();
         assert!(bot.wait().unwrap().success(), "the bot did not stop well");
         Start { first_request, resident, peak, stopped: millis(told) }
     }
 
-    fn bot(&self, database: &Path) -> Child {
-        Command::new(env!("CARGO_BIN_EXE_linkdown"))
+    fn bot(&self, database: &Path) -> Bot {
+        let child = Command::new(env!("CARGO_BIN_EXE_linkdown"))
             .args(["run", "--config", concat!(env!("CARGO_MANIFEST_DIR"), "/config/linkdown.toml"), "--database"])
             .arg(database)
             .env("LINKDOWN_IODA_URL", self.ioda.url())
@@ -190,7 +207,8 @@ impl Outside {
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
-            .unwrap()
+            .unwrap();
+        Bot(child)
     }
 }
 
