@@ -74,6 +74,7 @@ impl Ticker {
         busy: &mut Busy,
     ) -> Result<Option<Vec<&'a Entity>>, StoreError> {
         if lack.gaps.is_empty() {
+            self.pipeline.lock().await.settle_if_due().await?;
             return Ok(Some(Vec::new()));
         }
         let mut unread = Vec::new();

@@ -33,6 +33,8 @@ pub struct Pipeline {
     /// The newest batch that the state holds.
     newest: BatchId,
     since_checkpoint: usize,
+    /// Whether something may be held back that nobody has settled: a kill may have come just before.
+    unsettled: bool,
 }
 
 /// How the state goes on once the transaction is committed.
@@ -47,7 +49,7 @@ pub type Also = Box<dyn FnOnce(&Tx<'_>) -> Result<(), StoreError> + Send>;
 
 impl Pipeline {
     pub fn new(watch: Watch, newest: BatchId) -> Self {
-        Self { watch, newest, since_checkpoint: 0 }
+        Self { watch, newest, since_checkpoint: 0, unsettled: true }
     }
 
     pub fn watch(&self) -> &Watch {
@@ -134,6 +136,8 @@ impl Pipeline {
     /// Tells what is still true of all that was read after the fact: an outage that goes on becomes an alert, one that
     /// began and ended while we were away a line, one from before our time only history.
     pub async fn settle(&mut self) -> Result<(), StoreError> {
+        self.unsettled = true;
+        self.watch.steps.reached("before settling");
         let watch = self.watch.clone();
         let owed = self
             .watch
@@ -149,10 +153,17 @@ impl Pipeline {
                 Ok(some)
             })
             .await?;
+        self.unsettled = false;
+        self.watch.steps.reached("settled");
         if owed {
             self.wake_outboxes();
         }
         Ok(())
+    }
+
+    /// Settles what a life before this one, or an attempt that failed, has left.
+    pub async fn settle_if_due(&mut self) -> Result<(), StoreError> {
+        if self.unsettled { self.settle().await } else { Ok(()) }
     }
 
     /// Writes the state down, so that the next start has little to catch up on.
@@ -198,7 +209,11 @@ fn owe(
         whole_is_down: whole_is_down(tx, watch, &transition.incident.entity, transition.at)?,
     };
     match owed(transition, &audience) {
-        Owed::To(chats) => tx.deliveries().owe(&NewNotice::alert(incident, transition.number), &chats, now),
+        Owed::To(chats) => {
+            tx.deliveries().owe(&NewNotice::alert(incident, transition.number), &chats, now)?;
+            // Told as it happened: there is nothing left to say of it after the fact.
+            if transition.kind == TransitionKind::Started { tx.incidents().release(incident) } else { Ok(()) }
+        }
         Owed::Held => {
             let why = if transition.arrival == Arrival::Backfilled { Untold::Backfill } else { Untold::Absence };
             tx.incidents().hold(incident, why)

@@ -32,6 +32,8 @@ const END: &str = "2025-06-06 20:00";
 const POINTS: usize = 60;
 
 const FOLDER: &str = "LINKDOWN_TEST_FOLDER";
+/// `outage`: a running bot sees it come and go. `first start`: a new one comes while it goes on.
+const STORY: &str = "LINKDOWN_TEST_STORY";
 const KILL_AT: &str = "LINKDOWN_TEST_KILL_AT";
 const BEGIN_AT: &str = "LINKDOWN_TEST_BEGIN_AT";
 const REPEAT: &str = "   Perhaps a repeat: the program was stopped while it told this.\n";
@@ -43,7 +45,13 @@ async fn child() {
     let number = |name: &str| std::env::var(name).unwrap().parse::<i64>().unwrap();
     let (begin, kill_at) = (Timestamp::from_unix(number(BEGIN_AT)), number(KILL_AT) as usize);
     let mut world = World::on(&folder.join("linkdown.db"), begin, ONE_SOURCE).await;
-    world.north_korea_vanishes("2025-06-06 17:35", "2025-06-06 18:45");
+    let end = if std::env::var(STORY).unwrap() == "outage" {
+        world.north_korea_vanishes("2025-06-06 17:35", "2025-06-06 18:45");
+        END
+    } else {
+        world.north_korea_vanishes("2025-06-06 08:00", "2025-06-07 18:45");
+        "2025-06-06 18:00"
+    };
     let append = |name: &str| OpenOptions::new().append(true).create(true).open(folder.join(name)).unwrap();
     world.prints_to(append("console"));
     let (steps, clock, reached) = (Mutex::new(append("steps")), world.clock.clone(), AtomicUsize::new(0));
@@ -55,14 +63,15 @@ async fn child() {
         writeln!(steps.lock().unwrap(), "{step}").unwrap();
     });
     world.start().await;
-    world.until(END).await;
+    world.until(end).await;
     world.stop().await;
 }
 
 /// Lives from `begin` on in `folder`; says whether it was killed.
-fn live(folder: &Path, begin: Timestamp, kill_at: usize) -> bool {
+fn live(story: &str, folder: &Path, begin: Timestamp, kill_at: usize) -> bool {
     let status = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "stories::killed::child", "--quiet"])
+        .env(STORY, story)
         .env(FOLDER, folder)
         .env(BEGIN_AT, begin.unix().to_string())
         .env(KILL_AT, kill_at.to_string())
@@ -109,15 +118,14 @@ fn copy_of(base: &Path) -> tempfile::TempDir {
 }
 
 /// Kills at step `number`, starts again at the minute of the tick in which that was, and lives on to the end.
-async fn killed_at(base: &Path, number: usize) -> (String, Outcome) {
-    let folder = copy_of(base);
+async fn killed_at(story: &'static str, folder: tempfile::TempDir, number: usize) -> (String, Outcome) {
     let path = folder.path().to_owned();
     let step = tokio::task::spawn_blocking(move || {
-        assert!(live(&path, at(BEGIN), number), "there is no step {number}");
+        assert!(live(story, &path, at(BEGIN), number), "there is no step {number}");
         let killed = fs::read_to_string(path.join("killed")).unwrap();
         let (time, step) = killed.split_once(' ').unwrap();
         let tick = Timestamp::from_unix(time.parse().unwrap()).floor_to(60);
-        assert!(!live(&path, tick, 0));
+        assert!(!live(story, &path, tick, 0));
         step.to_owned()
     })
     .await
@@ -156,7 +164,7 @@ async fn killed_anywhere_it_knows_and_tells_the_same() {
 
     let whole = copy_of(&base);
     let path = whole.path().to_owned();
-    tokio::task::spawn_blocking(move || assert!(!live(&path, at(BEGIN), 0))).await.unwrap();
+    tokio::task::spawn_blocking(move || assert!(!live("outage", &path, at(BEGIN), 0))).await.unwrap();
     let expected = outcome(whole.path()).await;
     assert_eq!(expected.messages.len(), 3, "started, partly back, recovered: {:#?}", expected.messages);
     let steps = fs::read_to_string(whole.path().join("steps")).unwrap();
@@ -169,7 +177,7 @@ async fn killed_anywhere_it_knows_and_tells_the_same() {
         let (points, next, base, expected) = (Arc::clone(&points), Arc::clone(&next), base.clone(), &expected);
         async move {
             while let Some(number) = points.get(next.fetch_add(1, Ordering::SeqCst)) {
-                let (step, mut outcome) = killed_at(&base, *number).await;
+                let (step, mut outcome) = killed_at("outage", copy_of(&base), *number).await;
                 // A console cannot be asked what it has shown: the one message on its way says that it may be a repeat.
                 if matches!(step.as_str(), "sending is marked" | "sent") {
                     let marked: Vec<usize> =
@@ -188,4 +196,22 @@ async fn killed_anywhere_it_knows_and_tells_the_same() {
         }
     });
     futures_util::future::join_all(workers).await;
+}
+
+#[tokio::test]
+async fn killed_on_its_first_day_it_still_tells_what_goes_on() {
+    let whole = tempfile::tempdir().unwrap();
+    let path = whole.path().to_owned();
+    tokio::task::spawn_blocking(move || assert!(!live("first start", &path, at(BEGIN), 0))).await.unwrap();
+    let steps = fs::read_to_string(whole.path().join("steps")).unwrap();
+    let telling =
+        ["a step of the past read", "before settling", "settled", "before sending is marked", "marked as sent"];
+    let points: Vec<usize> =
+        steps.lines().enumerate().filter(|(_, step)| telling.contains(step)).map(|(at, _)| at + 1).take(12).collect();
+    assert!(points.len() >= 8, "{steps}");
+    for number in points {
+        let (step, outcome) = killed_at("first start", tempfile::tempdir().unwrap(), number).await;
+        assert_eq!(outcome.messages.len(), 1, "killed at step {number}, {step}: {:#?}", outcome.messages);
+        assert!(outcome.messages[0].starts_with("🔴 North Korea is already down"), "{:#?}", outcome.messages);
+    }
 }

@@ -136,3 +136,25 @@ async fn absurd_values_are_unknown_and_the_source_is_said_to_have_nothing_new() 
     assert!(seen.contains("ioda      answers, but has nothing new"), "{seen}");
     assert!(seen.contains("🟢 North Korea is up"), "{seen}");
 }
+
+#[tokio::test]
+async fn with_nobody_to_reach_it_starts_keeps_trying_and_catches_up_when_they_are_back() {
+    let mut world = north_korea("2025-06-06 12:00").await;
+    world.ioda.fault(Fault::Reset);
+    world.ripestat.fault(Fault::Reset);
+    world.start().await;
+    world.until("2025-06-06 14:00").await;
+    world.types("/sources").await;
+    let sources = world.sees();
+    assert_eq!(sources.matches("in trouble: cannot be reached").count(), 2, "{sources}");
+    world.types("/status KP").await;
+    assert!(world.sees().starts_with("⚪ North Korea: unknown"));
+
+    world.ioda.heal();
+    world.ripestat.heal();
+    world.north_korea_vanishes("2025-06-06 13:00", "2025-06-06 23:00");
+    world.until("2025-06-06 16:00").await;
+    let seen = world.sees();
+    assert_eq!(titles(&seen).len(), 1, "{seen}");
+    assert!(seen.starts_with("🔴 North Korea is already down"), "{seen}");
+}
