@@ -63,7 +63,7 @@ pub enum Command {
         speed: Option<u32>,
     },
 
-    /// Run recorded observations through the detector and write what it decides.
+    /// Run recorded observations through the detector and write what it decides; with --database, an empty one, keep them.
     #[command(after_help = "Example:\n  linkdown replay --observations kp.csv --events out.jsonl")]
     Replay {
         /// `received_at,observed_at,entity,source,signal,value`, sorted by `received_at`.

@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod health;
 mod record;
+mod replay;
 mod status;
 
 pub use args::{Cli, Command, Common, LogFormat};
@@ -13,7 +14,6 @@ use crate::chat::console::{Console, standard};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Environment};
 use crate::demo;
-use crate::replay;
 use crate::steps::Steps;
 use crate::store::{Access, Store};
 use std::fmt::Display;
@@ -61,7 +61,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
             log(common.log, "warn");
             blocking(async { demo::play(Console::new(io::stdout()), speed).await.map_err(Failure::work) })
         }
-        Command::Replay { observations, events } => replay_files(&observations, &events),
+        Command::Replay { observations, events } => blocking(replay::run(&common, &observations, &events)),
         Command::Record { entity, from, until, out } => {
             log(common.log, "warn");
             blocking(record::run(&common, &entity, &from, &until, &out))
@@ -136,12 +136,6 @@ async fn watch(common: &Common) -> Result<(), Failure> {
         steps: Steps::default(),
     };
     app::run(parts, typed).await.map_err(Failure::work)
-}
-
-fn replay_files(observations: &Path, events: &Path) -> Result<(), Failure> {
-    replay::run(observations, events)
-        .map(drop)
-        .map_err(|error| if error.is_bad_input() { Failure::asked(error) } else { Failure::work(error) })
 }
 
 async fn backup(common: &Common, file: &Path) -> Result<(), Failure> {

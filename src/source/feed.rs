@@ -7,6 +7,7 @@ use crate::clock::{Busy, Clock};
 use crate::domain::{Entity, Fact, FactKind, Seconds, Timestamp};
 use crate::schedule::Schedule;
 use std::sync::Arc;
+use tracing::Instrument;
 
 /// A source with all that running it takes.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ pub struct Answer {
     pub readings: Readings,
     /// Requests that were answered with something that could be read.
     pub answered: usize,
+    /// Requests that were sent; the others were given up when the source could not be reached or wanted to be left alone.
+    pub sent: usize,
     pub failures: Vec<Failure>,
 }
 
@@ -63,7 +66,9 @@ impl Feed {
         let Some(base) = &self.base else { return answer };
         let mut timed_out = 0;
         for (i, request) in requests.iter().enumerate() {
-            match self.ask_one(base, request, clock, busy).await {
+            answer.sent += 1;
+            let span = tracing::info_span!("request", source = self.name(), path = request.path);
+            match self.ask_one(base, request, clock, busy).instrument(span).await {
                 Ok(readings) => {
                     answer.answered += 1;
                     answer.readings.observations.extend(readings.observations);

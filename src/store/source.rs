@@ -99,6 +99,14 @@ impl Sources<'_, Writes> {
         Ok(())
     }
 
+    /// Takes back `calls` that were counted against the day (UTC) in which `at` lies and were not made after all.
+    pub fn refund(&self, source: &str, at: Timestamp, calls: u32) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached("UPDATE budget SET calls = max(0, calls - :calls) WHERE source = :source AND day = :day")?
+            .execute(named_params! { ":source": source, ":day": day(at), ":calls": calls })?;
+        Ok(())
+    }
+
     /// Counts `calls` against the day (UTC) in which `at` lies.
     pub fn charge(&self, source: &str, at: Timestamp, calls: u32) -> Result<(), StoreError> {
         self.connection.execute(

@@ -115,14 +115,15 @@ impl Ticker {
             tracing::info!(source, "the rest of the past waits for tomorrow: the day's budget of calls is used up");
             return Ok(Err(Unread::Later));
         }
-        let answer = self.feed.ask(&requests, &self.watch.clock, busy).await;
+        let answer = self.ask(&requests, busy).await?;
         let at = self.watch.clock.now();
         if let Some(failure) = answer.failures.first().filter(|_| answer.is_a_failure()) {
             let error = failure.error.to_string();
-            tracing::warn!("{source}: {error}. The past from {from} on could not be read");
             let alone = is_about_these_alone(&failure.error);
+            let rest_until = outcome(&answer, lack.failures, at).until.filter(|_| !alone);
+            let again = rest_until.map(|until| format!("; trying again at {until}")).unwrap_or_default();
+            tracing::warn!("{source}: {error}. The past from {from} on could not be read{again}");
             if !alone || matches!(failure.error, SourceError::Empty { .. }) {
-                let rest_until = outcome(&answer, lack.failures, at).until.filter(|_| !alone);
                 self.watch.store.write(move |tx| tx.sources().failed(source, at, &error, rest_until)).await?;
                 return Ok(Err(if alone { Unread::Later } else { Unread::LeaveAlone }));
             }

@@ -89,6 +89,18 @@ impl Ticker {
         Ok(requests)
     }
 
+    /// Asks, and takes back what was paid for requests that were not sent.
+    pub(super) async fn ask(&self, requests: &[Request], busy: &mut Busy) -> Result<Answer, StoreError> {
+        let paid_at = self.watch.clock.now();
+        let answer = self.feed.ask(requests, &self.watch.clock, busy).await;
+        let unsent = (requests.len() - answer.sent) as u32;
+        if unsent > 0 && self.feed.calls_a_day.is_some() {
+            let name = self.feed.name();
+            self.watch.store.write(move |tx| tx.sources().refund(name, paid_at, unsent)).await?;
+        }
+        Ok(answer)
+    }
+
     async fn live(
         &self,
         entities: &[Entity],
@@ -108,7 +120,7 @@ impl Ticker {
             return Ok(true);
         }
         self.watch.steps.reached("before the poll");
-        let answer = self.feed.ask(&requests, &self.watch.clock, busy).await;
+        let answer = self.ask(&requests, busy).await?;
         self.watch.steps.reached("polled");
         let received_at = self.watch.clock.now();
         let mut batch = Batch::live(received_at);

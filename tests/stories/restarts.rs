@@ -147,6 +147,9 @@ async fn with_nobody_to_reach_it_starts_keeps_trying_and_catches_up_when_they_ar
     world.types("/sources").await;
     let sources = world.sees();
     assert_eq!(sources.matches("in trouble: cannot be reached").count(), 2, "{sources}");
+    // Two hours of backing off cost a call each time, not all that were planned.
+    let spent = sources.split(" of 1000 calls").next().unwrap().rsplit(' ').next().unwrap();
+    assert!(spent.parse::<u32>().unwrap() < 20, "{sources}");
     world.types("/status KP").await;
     assert!(world.sees().starts_with("⚪ North Korea: unknown"));
 

@@ -1,0 +1,62 @@
+//! `linkdown replay`: the detector's decisions on a file of observations; with `--database` the file is stored as well.
+
+use super::{Common, Failure};
+use crate::clock::Clock;
+use crate::domain::Watchlist;
+use crate::replay;
+use crate::source::recorded::Reader;
+use crate::steps::Steps;
+use crate::store::{Access, Store};
+use crate::watch::{Pipeline, Watch, restore};
+use std::fs::File;
+use std::path::Path;
+use std::sync::{Arc, RwLock};
+
+/// Batches that are stored in one transaction.
+const AT_ONCE: usize = 1_000;
+
+pub(super) async fn run(common: &Common, observations: &Path, events: &Path) -> Result<(), Failure> {
+    let store = match &common.database {
+        Some(database) => Some(empty(database).await?),
+        None => None,
+    };
+    // Read whole before anything is stored: a bad line leaves nothing half-written.
+    replay::run(observations, events)
+        .map_err(|error| if error.is_bad_input() { Failure::asked(error) } else { Failure::work(error) })?;
+    match store {
+        Some(store) => keep(store, observations).await,
+        None => Ok(()),
+    }
+}
+
+/// A database that holds nothing yet: a replay must not be taken for what a bot has seen.
+async fn empty(database: &Path) -> Result<Store, Failure> {
+    let store = Store::open(database, Access::Own).map_err(Failure::work)?;
+    let newest = store.read(|db| db.observations().newest_batch()).await.map_err(Failure::work)?;
+    if newest == crate::store::BatchId::default() {
+        return Ok(store);
+    }
+    let shown = database.display();
+    Err(Failure::Asked(format!("database {shown} holds observations already; a replay wants one of its own")))
+}
+
+async fn keep(store: Store, observations: &Path) -> Result<(), Failure> {
+    let (state, newest) = restore::state(&store).await.map_err(Failure::work)?;
+    let watch = Watch {
+        store,
+        state: Arc::new(RwLock::new(state)),
+        watchlist: Arc::new(Watchlist::default()),
+        clock: Clock::system(),
+        steps: Steps::default(),
+        wake: Vec::new(),
+    };
+    let mut pipeline = Pipeline::new(watch, newest);
+    let mut reader = Reader::new(File::open(observations).map_err(Failure::work)?).map_err(Failure::asked)?;
+    loop {
+        let batches: Vec<_> = reader.by_ref().take(AT_ONCE).collect::<Result<_, _>>().map_err(Failure::asked)?;
+        if batches.is_empty() {
+            return pipeline.checkpoint().await.map_err(Failure::work);
+        }
+        pipeline.take(batches, Box::new(|_| Ok(()))).await.map_err(Failure::work)?;
+    }
+}
