@@ -12,7 +12,6 @@ pub use secrets::{Addresses, Environment, EnvironmentError, Secrets};
 pub use sources::SourceSettings;
 pub use watch::Watched;
 
-use crate::domain::Entity;
 use crate::schedule::Schedule;
 use chrono_tz::Tz;
 use explain::Place;
@@ -112,14 +111,6 @@ impl Config {
     /// The settings of a source by its name.
     pub fn source(&self, name: &str) -> Option<&SourceSettings> {
         self.sources.iter().find(|source| source.name == name)
-    }
-
-    /// What the entity is part of, as far as this file says: the next larger whole first.
-    pub fn wholes<'a>(&'a self, entity: &'a Entity) -> impl Iterator<Item = &'a Entity> {
-        let whole_of = |part: &Entity| {
-            self.watch.iter().find(|watched| watched.entity == *part).and_then(|watched| watched.part_of.as_ref())
-        };
-        std::iter::successors(whole_of(entity), move |whole| whole_of(whole))
     }
 }
 

@@ -31,12 +31,14 @@ fn the_shipped_file_holds_the_defaults_and_a_watchlist() {
     let first: Vec<String> = shipped.watch.iter().take(3).map(|watched| watched.entity.to_string()).collect();
     assert_eq!(first, ["country/KP", "asn/131279", "prefix/175.45.176.0/22"]);
     assert_eq!(shipped.watch[1].name.as_deref(), Some("Star Joint Venture"));
-    let wholes: Vec<String> = shipped.wholes(&shipped.watch[2].entity).map(display_name).collect();
+    let watchlist = crate::domain::Watchlist::new(shipped.watch.clone());
+    let wholes: Vec<String> = watchlist.wholes_of(&shipped.watch[2].entity).into_iter().map(display_name).collect();
     assert_eq!(wholes, ["AS131279", "North Korea"]);
     assert_eq!(shipped.watch.iter().filter(|watched| watched.entity.country().is_some()).count(), 14);
     for source in &shipped.sources {
         assert!(source.controls.len() >= 3, "{} has something to be compared with", source.name);
-        let is_watched = |control: &Entity| shipped.watch.iter().any(|watched| watched.entity == *control);
+        let is_watched =
+            |control: &crate::domain::Entity| shipped.watch.iter().any(|watched| watched.entity == *control);
         assert!(!source.controls.iter().any(is_watched), "{}: a control is never told of", source.name);
     }
 }
