@@ -26,12 +26,15 @@ struct Moved {
 
 #[derive(Debug, Default)]
 struct Inner {
-    now: Timestamp,
+    now: Millis,
     busy: usize,
     /// Who sleeps until when; the second number keeps the order of going to sleep.
-    sleepers: BTreeMap<(Timestamp, u64), oneshot::Sender<Busy>>,
+    sleepers: BTreeMap<(Millis, u64), oneshot::Sender<Busy>>,
     next: u64,
 }
+
+/// Milliseconds since 1970: for pacing, where a second is too coarse. Everything that is stored or told is in seconds.
+pub type Millis = i64;
 
 /// Held while work is under way that a moved clock must wait for. Nothing on the system's clock.
 #[derive(Debug, Default)]
@@ -45,15 +48,20 @@ impl Clock {
     /// A clock that stands at `now` until [`Clock::advance_to`] moves it.
     pub fn moved(now: Timestamp) -> Self {
         let clock = Moved::default();
-        clock.lock().now = now;
+        clock.lock().now = in_millis(now);
         Self(Kind::Moved(Arc::new(clock)))
     }
 
     pub fn now(&self) -> Timestamp {
+        Timestamp::from_unix(self.millis().div_euclid(1000))
+    }
+
+    /// The same, finer.
+    pub fn millis(&self) -> Millis {
         match &self.0 {
             Kind::System => {
                 let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                Timestamp::from_unix(since.as_secs() as i64)
+                since.as_millis() as Millis
             }
             Kind::Moved(clock) => clock.lock().now,
         }
@@ -72,10 +80,15 @@ impl Clock {
 
     /// Sleeps until `until`, giving up `busy` meanwhile; awake one is busy again.
     pub async fn sleep_until(&self, until: Timestamp, busy: Busy) -> Busy {
+        self.sleep_until_millis(in_millis(until), busy).await
+    }
+
+    /// The same, finer.
+    pub async fn sleep_until_millis(&self, until: Millis, busy: Busy) -> Busy {
         match &self.0 {
             Kind::System => {
-                let seconds = u64::try_from(until - self.now()).unwrap_or(0);
-                tokio::time::sleep(Duration::from_secs(seconds)).await;
+                let pause = u64::try_from(until - self.millis()).unwrap_or(0);
+                tokio::time::sleep(Duration::from_millis(pause)).await;
                 busy
             }
             Kind::Moved(clock) => {
@@ -105,6 +118,7 @@ impl Clock {
     /// Does nothing on the system's clock.
     pub async fn advance_to(&self, target: Timestamp) {
         let Kind::Moved(clock) = &self.0 else { return };
+        let target = in_millis(target);
         loop {
             clock.until_all_rest().await;
             let mut inner = clock.lock();
@@ -129,6 +143,10 @@ impl Clock {
             clock.until_all_rest().await;
         }
     }
+}
+
+const fn in_millis(at: Timestamp) -> Millis {
+    at.unix().saturating_mul(1000)
 }
 
 impl Moved {
