@@ -17,6 +17,7 @@ pub mod radar;
 pub mod ripestat;
 pub mod script;
 pub mod server;
+pub mod web;
 
 pub use ioda::IodaDouble;
 pub use radar::RadarDouble;
