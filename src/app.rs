@@ -224,14 +224,14 @@ fn relations(state: &RwLock<State>, watchlist: &Watchlist, now: Timestamp) -> Ba
         let kind = FactKind::PartOf { whole: whole.cloned() };
         batch.facts.push(Fact { entity: entity.clone(), source: "config".to_owned(), observed_at: now, kind });
     };
-    for watched in watchlist.iter() {
+    for watched in watchlist.configured() {
         let before = known.iter().find(|(part, _)| *part == watched.entity).map(|(_, whole)| whole);
         if before != watched.part_of.as_ref() {
             say(&watched.entity, watched.part_of.as_ref());
         }
     }
     for (part, _) in &known {
-        if !watchlist.contains(part) {
+        if !watchlist.is_configured(part) {
             say(part, None);
         }
     }

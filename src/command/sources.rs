@@ -29,7 +29,7 @@ async fn lines(desk: &Desk) -> Result<Vec<SourceLine>, CommandError> {
             .read(move |db| Ok((db.sources().health()?, db.sources().used(name, now)?, db.sources().progress(name)?)))
             .await?;
         let health = health.into_iter().find(|health| health.source == name);
-        let covered = feed.covered(desk.watchlist.entities());
+        let covered = feed.covered(desk.watchlist.entities().iter());
         let done = progress.iter().filter(|progress| progress.done && covered.contains(&progress.entity)).count();
         lines.push(SourceLine {
             name: name.to_owned(),

@@ -1,23 +1,23 @@
 //! `/watchlist`: what is watched, and how each stands.
 
 use super::{CommandError, Desk};
-use crate::domain::Verdict;
+use crate::domain::{Entity, Verdict};
 use crate::render::Card;
 use crate::render::lists::{Watched, watchlist};
 
 pub(super) async fn answer(desk: &Desk) -> Result<Vec<Card>, CommandError> {
     let now = desk.clock.now();
     let open = desk.store.read(|db| db.incidents().open()).await?;
-    let lines: Vec<Watched> = desk
-        .watchlist
-        .iter()
-        .map(|entry| Watched {
-            entity: entry.entity.clone(),
-            name: entry.name.clone(),
-            verdict: desk.evidence(&entry.entity, now).map_or(Verdict::Unknown, |evidence| evidence.verdict),
-            part_of: entry.part_of.clone(),
-            since: open.iter().find(|incident| incident.key.entity == entry.entity).map(|incident| incident.started_at),
-        })
-        .collect();
+    let line = |entity: Entity, name, part_of| Watched {
+        verdict: desk.evidence(&entity, now).map_or(Verdict::Unknown, |evidence| evidence.verdict),
+        since: open.iter().find(|incident| incident.key.entity == entity).map(|incident| incident.started_at),
+        entity,
+        name,
+        part_of,
+    };
+    let configured = desk.watchlist.configured();
+    let configured = configured.map(|entry| line(entry.entity.clone(), entry.name.clone(), entry.part_of.clone()));
+    let subscribed = desk.watchlist.subscribed().into_iter().map(|entity| line(entity, None, None));
+    let lines: Vec<Watched> = configured.chain(subscribed).collect();
     Ok(vec![watchlist(&lines, now)])
 }

@@ -1,6 +1,7 @@
-//! The entities that are watched, and what they are part of.
+//! The entities that are watched, those of the config and those that a chat subscribed to, and what they are part of.
 
 use super::Entity;
+use std::sync::{PoisonError, RwLock};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Watched {
@@ -10,29 +11,61 @@ pub struct Watched {
     pub name: Option<String>,
 }
 
-/// In the order of the config.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Watchlist(Vec<Watched>);
+#[derive(Debug, Default)]
+pub struct Watchlist {
+    /// In the order of the config.
+    configured: Vec<Watched>,
+    /// What chats want to hear of besides; changes while the bot runs.
+    subscribed: RwLock<Vec<Entity>>,
+}
 
 impl Watchlist {
-    pub fn new(watched: Vec<Watched>) -> Self {
-        Self(watched)
+    pub fn new(configured: Vec<Watched>) -> Self {
+        Self { configured, subscribed: RwLock::default() }
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = &Watched> {
-        self.0.iter()
+    /// What the config watches: that is what "everything" means to a subscription.
+    pub fn configured(&self) -> impl Iterator<Item = &Watched> {
+        self.configured.iter()
     }
 
-    pub fn entities(&self) -> impl Iterator<Item = &Entity> {
-        self.0.iter().map(|watched| &watched.entity)
+    pub fn is_configured(&self, entity: &Entity) -> bool {
+        self.configured.iter().any(|watched| watched.entity == *entity)
+    }
+
+    /// Takes what is subscribed to, in place of what was.
+    pub fn set_subscribed(&self, entities: impl IntoIterator<Item = Entity>) {
+        let mut only: Vec<Entity> = entities.into_iter().filter(|entity| !self.is_configured(entity)).collect();
+        only.sort();
+        only.dedup();
+        *self.subscribed.write().unwrap_or_else(PoisonError::into_inner) = only;
+    }
+
+    /// What is watched for subscriptions alone.
+    pub fn subscribed(&self) -> Vec<Entity> {
+        self.subscribed.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Everything that is watched.
+    pub fn entities(&self) -> Vec<Entity> {
+        let mut all: Vec<Entity> = self.configured.iter().map(|watched| watched.entity.clone()).collect();
+        all.extend(self.subscribed());
+        all
     }
 
     pub fn contains(&self, entity: &Entity) -> bool {
-        self.0.iter().any(|watched| watched.entity == *entity)
+        self.is_configured(entity)
+            || self.subscribed.read().unwrap_or_else(PoisonError::into_inner).binary_search(entity).is_ok()
     }
 
     pub fn whole_of(&self, entity: &Entity) -> Option<&Entity> {
-        self.0.iter().find(|watched| watched.entity == *entity)?.part_of.as_ref()
+        self.configured.iter().find(|watched| watched.entity == *entity)?.part_of.as_ref()
+    }
+
+    /// What is part of the entity, near or far, in the order of the config.
+    pub fn parts_of<'a>(&'a self, entity: &'a Entity) -> impl Iterator<Item = &'a Entity> {
+        let parts = self.configured.iter().map(|watched| &watched.entity);
+        parts.filter(move |part| self.wholes_of(part).contains(&entity))
     }
 
     /// What the entity is part of, nearest first. Ends even if the config goes round in a circle.
@@ -71,5 +104,18 @@ mod tests {
         assert_eq!(wholes("prefix/175.45.176.0/22"), ["asn/131279", "country/KP"]);
         assert_eq!(wholes("country/KP"), Vec::<String>::new());
         assert_eq!(wholes("asn/1"), ["asn/2"]);
+        let kp = "country/KP".parse().unwrap();
+        assert_eq!(list.parts_of(&kp).count(), 2);
+    }
+
+    #[test]
+    fn what_a_chat_subscribed_to_is_watched_too_but_is_not_everything() {
+        let [kp, ir] = ["country/KP", "country/IR"].map(|text| text.parse::<Entity>().unwrap());
+        let list = Watchlist::new(vec![Watched { entity: kp.clone(), part_of: None, name: None }]);
+        list.set_subscribed([ir.clone(), kp.clone(), ir.clone()]);
+        assert_eq!(list.entities(), [kp, ir.clone()]);
+        assert!(list.contains(&ir) && !list.is_configured(&ir));
+        list.set_subscribed([]);
+        assert!(!list.contains(&ir));
     }
 }

@@ -58,7 +58,7 @@ impl Ticker {
         let health = health.into_iter().find(|health| health.source == name);
         let failures = health.as_ref().map_or(0, |health| health.failures);
         let rests = health.and_then(|health| health.backing_off_until).is_some_and(|until| until > now);
-        let entities = self.feed.covered(self.watch.watchlist.entities());
+        let entities = self.feed.covered(self.watch.watchlist.entities().iter());
         let gaps = if rests || self.feed.off.is_some() {
             Vec::new()
         } else {

@@ -205,7 +205,7 @@ fn owe(
     let audience = Audience {
         subscriptions,
         heard: &heard,
-        in_config: watch.watchlist.contains(&transition.incident.entity),
+        in_config: watch.watchlist.is_configured(&transition.incident.entity),
         whole_is_down: whole_is_down(tx, watch, &transition.incident.entity, transition.at)?,
     };
     match owed(transition, &audience) {
@@ -255,7 +255,7 @@ fn settle_one(
     let audience = Audience {
         subscriptions,
         heard: &heard,
-        in_config: watch.watchlist.contains(entity),
+        in_config: watch.watchlist.is_configured(entity),
         whole_is_down: whole_is_down(tx, watch, entity, incident.started_at)?,
     };
     let chats = owed_after_all(entity, &audience);

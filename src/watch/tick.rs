@@ -59,7 +59,7 @@ impl Ticker {
         }
         let lack = self.lack().await?;
         let Some(unread) = self.fill(&lack, busy).await? else { return Ok(true) };
-        let entities = self.feed.covered(self.watch.watchlist.entities());
+        let entities = self.feed.covered(self.watch.watchlist.entities().iter());
         // Whose past is still to be read is not asked about the present: its first value must not end the reading.
         let entities: Vec<Entity> = entities.iter().filter(|entity| !unread.contains(entity)).cloned().collect();
         self.live(&entities, &lack.progress, lack.failures, busy).await
@@ -67,7 +67,7 @@ impl Ticker {
 
     /// Seconds between two questions about one entity; 0 where calls are not counted.
     pub(super) fn cadence(&self, spent: u32) -> Seconds {
-        let entities = self.feed.covered(self.watch.watchlist.entities()).len();
+        let entities = self.feed.covered(self.watch.watchlist.entities().iter()).len();
         self.feed.budget().map_or(0, |budget| budget.cadence_today(entities, spent, self.watch.clock.now()))
     }
 
