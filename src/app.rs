@@ -5,7 +5,7 @@ use crate::clock::{Busy, Clock};
 use crate::command::Desk;
 use crate::config::{Addresses, Config, Secrets, Storage};
 use crate::detect::State;
-use crate::domain::{Batch, Entity, Fact, FactKind, Scope, Subscription, Timestamp, Watchlist};
+use crate::domain::{Batch, Entity, Fact, FactKind, Options, Scope, Subscription, Timestamp, Watchlist};
 use crate::notify::outbox::Outbox;
 use crate::notify::platform::Platform;
 use crate::source::feed::Feed;
@@ -83,6 +83,7 @@ impl Running {
             watchlist: Arc::clone(&watchlist),
             clock: clock.clone(),
             steps,
+            told: Arc::default(),
             label: None,
         };
         tasks.spawn(outbox.run(woken, clock.busy()));
@@ -208,8 +209,14 @@ fn operator(contact: &str) -> String {
 async fn subscribe_console(store: &Store, from_suspected: bool, now: Timestamp) -> Result<(), StoreError> {
     store
         .write(move |tx| {
-            let chat = tx.subscriptions().ensure_chat(console::PLATFORM, console::ADDRESS)?;
-            tx.subscriptions().subscribe(&Subscription { chat, scope: Scope::All, from_suspected, since: now })?;
+            let chat = tx.chats().ensure(console::PLATFORM, console::ADDRESS)?;
+            tx.subscriptions().subscribe(&Subscription {
+                chat,
+                scope: Scope::All,
+                from_suspected,
+                since: now,
+                options: Options::default(),
+            })?;
             Ok(())
         })
         .await

@@ -1,6 +1,8 @@
 //! The console as a platform: alerts are printed, commands are typed. Line editing on a terminal, plain lines in a pipe.
 
-use crate::notify::platform::{Outgoing, Platform, Sending};
+use crate::domain::Chat;
+use crate::notify::pace::Limit;
+use crate::notify::platform::{Cards, Doing, Edit, Outgoing, Platform, Sent};
 use crate::notify::retry::SendError;
 use crate::render::{Card, console::text};
 use rustyline::{DefaultEditor, ExternalPrinter};
@@ -35,17 +37,41 @@ impl Platform for Console {
         PLATFORM
     }
 
-    fn send<'a>(&'a self, message: Outgoing<'a>) -> Sending<'a> {
+    fn cards(&self) -> Cards {
+        Cards::None
+    }
+
+    fn pace(&self) -> Limit {
+        Limit::NONE
+    }
+
+    fn pace_of(&self, _: &Chat) -> Limit {
+        Limit::NONE
+    }
+
+    fn direct(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn place(&self, _: &Chat) -> String {
+        "the console".to_owned()
+    }
+
+    fn edit<'a>(&'a self, _: &'a Edit) -> Doing<'a, ()> {
+        Box::pin(async { Err(SendError::MessageGone) })
+    }
+
+    fn send<'a>(&'a self, message: &'a Outgoing) -> Doing<'a, Sent> {
         Box::pin(async move {
             let mut card = message.card.clone();
-            if message.in_doubt {
+            if message.in_doubt.is_some() {
                 // A terminal cannot be asked what it has shown.
                 card.foot.push("Perhaps a repeat: the program was stopped while it told this.".to_owned());
             }
             match self.print(&card) {
-                Ok(()) => Ok(message.key.to_string()),
+                Ok(()) => Ok(Sent { message: message.key.to_string(), rest_ms: 0 }),
                 // Nobody reads any more, and nobody will: what is owed stays owed for the next start.
-                Err(error) => Err(SendError::Later(format!("the console cannot be written to: {error}"))),
+                Err(error) => Err(SendError::in_doubt(format!("the console cannot be written to: {error}"))),
             }
         })
     }

@@ -3,7 +3,7 @@
 use super::{CommandError, Desk};
 use crate::domain::lookup;
 use crate::render::Card;
-use crate::render::alert::{Alert, alert};
+use crate::render::alert::{Alert, AsOf, alert};
 use crate::source;
 use crate::store::IncidentId;
 
@@ -29,6 +29,10 @@ pub(super) async fn answer(desk: &Desk, id: i64) -> Result<Vec<Card>, CommandErr
                 Vec::new()
             },
             credits: source::credits(&transition.evidence),
+            newer: None,
+            as_of_now: AsOf::Decision,
+            late: 0,
+            parts_down: &[],
             label: None,
         })
     });

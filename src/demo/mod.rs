@@ -7,7 +7,7 @@ use crate::chat::console::{self, Console};
 use crate::clock::Clock;
 use crate::command::Desk;
 use crate::detect::State;
-use crate::domain::{Arrival, Entity, Scope, Subscription, Watched, Watchlist};
+use crate::domain::{Arrival, Entity, Options, Scope, Subscription, Watched, Watchlist};
 use crate::notify::outbox::Outbox;
 use crate::notify::platform::Platform;
 use crate::render::Card;
@@ -37,7 +37,7 @@ pub async fn play(console: Console, speed: Option<u32>) -> Result<(), DemoError>
     intro.lead = Some(
         "When it began, that all routes, sites and mail were lost and when they came back was published; every number \
          between is made up."
-            .to_owned(),
+            .into(),
     );
     console.print(&intro)?;
 
@@ -52,9 +52,15 @@ pub async fn play(console: Console, speed: Option<u32>) -> Result<(), DemoError>
     let state = Arc::new(RwLock::new(State::default()));
     store
         .write(move |tx| {
-            let chat = tx.subscriptions().ensure_chat(console::PLATFORM, console::ADDRESS)?;
+            let chat = tx.chats().ensure(console::PLATFORM, console::ADDRESS)?;
             let since = begin;
-            tx.subscriptions().subscribe(&Subscription { chat, scope: Scope::All, from_suspected: true, since })
+            tx.subscriptions().subscribe(&Subscription {
+                chat,
+                scope: Scope::All,
+                from_suspected: true,
+                since,
+                options: Options::default(),
+            })
         })
         .await?;
     let (wake, woken) = mpsc::unbounded_channel();
@@ -75,6 +81,7 @@ pub async fn play(console: Console, speed: Option<u32>) -> Result<(), DemoError>
         watchlist: Arc::clone(&watchlist),
         clock: clock.clone(),
         steps,
+        told: Arc::default(),
         label: Some(LABEL),
     };
     let mut tasks = JoinSet::new();
@@ -101,12 +108,12 @@ pub async fn play(console: Console, speed: Option<u32>) -> Result<(), DemoError>
     for line in ["/status KP", "/history KP"] {
         console.print(&Card::titled(format!("> {line}")))?;
         for mut card in desk.reply(line).await {
-            card.title = format!("[{LABEL}] {}", card.title);
+            card.title = card.title.after(&format!("[{LABEL}] "));
             console.print(&card)?;
         }
     }
     let mut outro = Card::titled("To watch for real: linkdown (cargo run --release), then type /status KP or /help.");
-    outro.lead = Some("Without any token it watches config/linkdown.toml from the keyless sources.".to_owned());
+    outro.lead = Some("Without any token it watches config/linkdown.toml from the keyless sources.".into());
     console.print(&outro)?;
     Ok(())
 }

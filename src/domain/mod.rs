@@ -1,6 +1,7 @@
 //! The words of the project as types. No I/O, no clock, no async: everything above may use these, they use nothing above.
 
 pub mod country;
+pub mod delivery;
 pub mod entity;
 pub mod evidence;
 pub mod fact;
@@ -11,11 +12,12 @@ pub mod subscription;
 pub mod time;
 pub mod watchlist;
 
+pub use delivery::{HeldFor, Hold, Owing, Untimely};
 pub use entity::{Asn, CountryCode, Entity, EntityError};
 pub use evidence::{Assessment, Evidence, Link, Reading, Sureness, Unknown, Verdict};
 pub use fact::{Fact, FactKind};
 pub use incident::{IncidentKey, Phase, Transition, TransitionKind};
 pub use observation::{Arrival, Batch, Layer, Observation, Series, Witness};
-pub use subscription::{Chat, Scope, Subscription};
+pub use subscription::{Chat, Kinds, Mute, Options, Quiet, Scope, Subscription};
 pub use time::{Seconds, Timestamp};
 pub use watchlist::{Watched, Watchlist};

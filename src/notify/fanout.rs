@@ -1,25 +1,30 @@
-//! Who is owed which alert. Pure.
+//! Who is owed which alert, and what holds it back. Pure.
 
-use crate::domain::{Arrival, Entity, Subscription, Transition, TransitionKind};
-use std::collections::BTreeSet;
+use crate::domain::{Arrival, Entity, HeldFor, Hold, Mute, Owing, Subscription, Timestamp, Transition, TransitionKind};
+use chrono_tz::Tz;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the decision rests on besides the transition itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Audience<'a> {
+    /// Of the chats that can be told.
     pub subscriptions: &'a [Subscription],
-    /// Chats that were told, or are still owed, the beginning of this incident.
+    /// Those that hold at `now`.
+    pub mutes: &'a [Mute],
+    /// Chats that were told, or are still owed, something of this incident.
     pub heard: &'a BTreeSet<i64>,
     /// Whether the config watches the entity: that is what "everything" means to a subscription.
     pub in_config: bool,
-    /// Whether something that the entity is part of is down as well: then it is counted there.
-    pub whole_is_down: bool,
+    /// Chats that hear that something which the entity is part of is down as well: it is counted there.
+    pub counted_in: &'a BTreeSet<i64>,
+    pub now: Timestamp,
 }
 
 /// What becomes of a transition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Owed {
     /// To these chats, by their numbers; possibly none.
-    To(Vec<i64>),
+    To(Vec<Owing>),
     /// To nobody yet: the batch was read after the fact, and only what is still true when all of it is read is told.
     Held,
 }
@@ -29,43 +34,86 @@ pub fn owed(transition: &Transition, audience: &Audience<'_>) -> Owed {
     if transition.arrival != Arrival::Live && audience.heard.is_empty() {
         return Owed::Held;
     }
-    let entity = &transition.incident.entity;
-    let chats: BTreeSet<i64> = if is_a_beginning(transition.kind) {
-        if audience.whole_is_down {
-            return Owed::To(Vec::new());
+    let mut owings = Vec::new();
+    for (chat, wishes) in wishes(&transition.incident.entity, audience) {
+        let is_start = !audience.heard.contains(&chat);
+        let wanting: Vec<&Subscription> = if is_start && audience.counted_in.contains(&chat) {
+            Vec::new()
+        } else if is_start {
+            wishes.into_iter().filter(|wish| begins_with(wish, transition)).collect()
+        } else {
+            wishes.into_iter().filter(|wish| goes_on_with(wish, transition.kind)).collect()
+        };
+        if !wanting.is_empty() {
+            let hold = hold(&transition.incident.entity, chat, &wanting, audience);
+            owings.push(Owing { chat, is_start, hold });
         }
-        wants(entity, audience)
-            .filter(|subscription| subscription.from_suspected || transition.kind == TransitionKind::Started)
-            .map(|subscription| subscription.chat.id)
-            .collect()
-    } else {
-        audience.heard.clone()
-    };
-    Owed::To(chats.into_iter().collect())
-}
-
-/// Who is owed the news of an incident that was held back and is still going on.
-pub fn owed_after_all(entity: &Entity, audience: &Audience<'_>) -> Vec<i64> {
-    if audience.whole_is_down {
-        return Vec::new();
     }
-    let chats: BTreeSet<i64> = wants(entity, audience).map(|subscription| subscription.chat.id).collect();
-    chats.into_iter().collect()
+    Owed::To(owings)
 }
 
-fn is_a_beginning(kind: TransitionKind) -> bool {
-    matches!(kind, TransitionKind::Suspected | TransitionKind::Started)
+/// Who is owed the news of an incident that was held back, or counted elsewhere, and is still going on.
+pub fn owed_after_all(entity: &Entity, audience: &Audience<'_>) -> Vec<Owing> {
+    let unheard = |chat: &i64| !audience.heard.contains(chat) && !audience.counted_in.contains(chat);
+    wishes(entity, audience)
+        .into_iter()
+        .filter(|(chat, _)| unheard(chat))
+        .map(|(chat, wishes)| Owing { chat, is_start: true, hold: hold(entity, chat, &wishes, audience) })
+        .collect()
 }
 
-fn wants<'a>(entity: &'a Entity, audience: &Audience<'a>) -> impl Iterator<Item = &'a Subscription> {
-    let in_config = audience.in_config;
-    audience.subscriptions.iter().filter(move |subscription| subscription.scope.covers(entity, in_config))
+/// Whether a chat that has heard nothing yet wants to hear of the incident from this change on.
+fn begins_with(wish: &Subscription, transition: &Transition) -> bool {
+    let enough = match transition.kind {
+        TransitionKind::Suspected => wish.from_suspected,
+        TransitionKind::Started | TransitionKind::Worsened | TransitionKind::GoneAgain => true,
+        TransitionKind::PartlyBack | TransitionKind::Recovered | TransitionKind::Retracted => false,
+    };
+    let layers = &wish.options.layers;
+    let lost = transition.evidence.assessments.iter().filter(|a| a.is_low()).any(|a| layers.contains(&a.layer));
+    enough && (layers.is_empty() || lost)
+}
+
+/// Whether a chat that has heard of the incident wants this change as a message of its own.
+fn goes_on_with(wish: &Subscription, kind: TransitionKind) -> bool {
+    match kind {
+        // What was said must be made sure, or taken back.
+        TransitionKind::Suspected | TransitionKind::Started | TransitionKind::Retracted => true,
+        TransitionKind::Worsened | TransitionKind::PartlyBack | TransitionKind::GoneAgain => wish.options.kinds.updates,
+        TransitionKind::Recovered => wish.options.kinds.recoveries,
+    }
+}
+
+/// Until when all that want it want to be left alone: one that does not is enough.
+fn hold(entity: &Entity, chat: i64, wanting: &[&Subscription], audience: &Audience<'_>) -> Option<Hold> {
+    let now = audience.now;
+    let muted = audience.mutes.iter().filter(|mute| mute.chat == chat && mute.until > now && mute.covers(entity));
+    let muted = muted.map(|mute| mute.until).max();
+    let each = wanting.iter().map(|wish| {
+        let quiet = wish.options.quiet?.ends_after(now, wish.options.zone.unwrap_or(Tz::UTC))?;
+        Some(Hold { until: quiet, why: HeldFor::Quiet })
+    });
+    let quiet = each.collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().min_by_key(|hold| hold.until));
+    match (muted, quiet) {
+        (Some(muted), Some(quiet)) if quiet.until > muted => Some(quiet),
+        (Some(until), _) => Some(Hold { until, why: HeldFor::Mute }),
+        (None, quiet) => quiet,
+    }
+}
+
+/// The subscriptions that cover the entity, by chat.
+fn wishes<'a>(entity: &Entity, audience: &Audience<'a>) -> BTreeMap<i64, Vec<&'a Subscription>> {
+    let mut by_chat: BTreeMap<i64, Vec<&Subscription>> = BTreeMap::new();
+    for wish in audience.subscriptions.iter().filter(|wish| wish.scope.covers(entity, audience.in_config)) {
+        by_chat.entry(wish.chat.id).or_default().push(wish);
+    }
+    by_chat
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Chat, Evidence, IncidentKey, Scope, Sureness, Timestamp, Verdict};
+    use crate::domain::{Chat, Evidence, IncidentKey, Kinds, Options, Quiet, Scope, Sureness, Verdict};
 
     fn transition(kind: TransitionKind, arrival: Arrival) -> Transition {
         let entity: Entity = "asn/131279".parse().unwrap();
@@ -93,50 +141,112 @@ mod tests {
 
     fn subscription(id: i64, scope: Scope, from_suspected: bool) -> Subscription {
         let chat = Chat { id, platform: "console".into(), address: id.to_string() };
-        Subscription { chat, scope, from_suspected, since: Timestamp::from_unix(0) }
+        Subscription { chat, scope, from_suspected, since: Timestamp::from_unix(0), options: Options::default() }
     }
 
-    fn to(kind: TransitionKind, heard: &[i64], in_config: bool, whole_is_down: bool) -> Vec<i64> {
-        let subscriptions = [
+    /// One of all, one of this network, one of something else.
+    fn three() -> Vec<Subscription> {
+        vec![
             subscription(1, Scope::All, false),
             subscription(2, Scope::One("asn/131279".parse().unwrap()), true),
             subscription(3, Scope::One("country/IR".parse().unwrap()), true),
-        ];
-        let heard = heard.iter().copied().collect();
-        let audience = Audience { subscriptions: &subscriptions, heard: &heard, in_config, whole_is_down };
-        match owed(&transition(kind, Arrival::Live), &audience) {
-            Owed::To(chats) => chats,
-            Owed::Held => panic!("a live transition is never held back"),
+        ]
+    }
+
+    #[derive(Default)]
+    struct Case {
+        subscriptions: Vec<Subscription>,
+        mutes: Vec<Mute>,
+        heard: Vec<i64>,
+        counted_in: Vec<i64>,
+        not_in_config: bool,
+    }
+
+    impl Case {
+        fn owed(&self, kind: TransitionKind, arrival: Arrival) -> Owed {
+            let [heard, counted_in] = [&self.heard, &self.counted_in].map(|chats| chats.iter().copied().collect());
+            let audience = Audience {
+                subscriptions: &self.subscriptions,
+                mutes: &self.mutes,
+                heard: &heard,
+                in_config: !self.not_in_config,
+                counted_in: &counted_in,
+                now: Timestamp::parse("2025-06-06 23:00").unwrap(),
+            };
+            owed(&transition(kind, arrival), &audience)
+        }
+
+        fn to(&self, kind: TransitionKind) -> Vec<Owing> {
+            match self.owed(kind, Arrival::Live) {
+                Owed::To(owings) => owings,
+                Owed::Held => panic!("a live transition is never held back"),
+            }
+        }
+
+        fn chats(&self, kind: TransitionKind) -> Vec<i64> {
+            self.to(kind).into_iter().map(|owing| owing.chat).collect()
         }
     }
 
     #[test]
     fn a_start_goes_to_all_who_want_it_and_a_suspicion_to_those_who_asked() {
-        assert_eq!(to(TransitionKind::Started, &[], true, false), [1, 2]);
-        assert_eq!(to(TransitionKind::Suspected, &[], true, false), [2]);
+        let case = Case { subscriptions: three(), ..Case::default() };
+        assert_eq!(case.chats(TransitionKind::Started), [1, 2]);
+        assert_eq!(case.chats(TransitionKind::Suspected), [2]);
+        let surer = Case { heard: vec![2], ..case };
+        let owings = surer.to(TransitionKind::Started);
+        assert_eq!(owings, [Owing::now(1, true), Owing::now(2, false)], "made sure to one, new to the other");
     }
 
     #[test]
     fn everything_means_what_the_config_watches() {
-        assert_eq!(to(TransitionKind::Started, &[], false, false), [2]);
+        let case = Case { subscriptions: three(), not_in_config: true, ..Case::default() };
+        assert_eq!(case.chats(TransitionKind::Started), [2]);
     }
 
     #[test]
-    fn a_recovery_goes_only_to_those_who_heard_the_start() {
-        assert_eq!(to(TransitionKind::Recovered, &[2], true, false), [2]);
-        assert_eq!(to(TransitionKind::Recovered, &[], true, false), Vec::<i64>::new());
+    fn a_recovery_goes_only_to_those_who_heard_the_start_and_still_want_to() {
+        let mut case = Case { subscriptions: three(), heard: vec![2, 9], ..Case::default() };
+        assert_eq!(case.chats(TransitionKind::Recovered), [2], "9 has unsubscribed");
+        case.subscriptions[1].options.kinds = Kinds { updates: true, recoveries: false };
+        assert_eq!(case.chats(TransitionKind::Recovered), Vec::<i64>::new());
+        case.subscriptions[1].options.kinds = Kinds { updates: false, recoveries: true };
+        assert_eq!(case.chats(TransitionKind::GoneAgain), [1], "new to 1, an update that 2 does not want");
+        assert_eq!(case.chats(TransitionKind::Retracted), [2], "what was said is always taken back");
     }
 
     #[test]
-    fn a_network_whose_country_is_down_is_counted_there() {
-        assert_eq!(to(TransitionKind::Started, &[], true, true), Vec::<i64>::new());
-        assert_eq!(to(TransitionKind::Recovered, &[1], true, true), [1]);
+    fn a_network_is_counted_in_its_country_for_those_alone_who_hear_of_the_country() {
+        let mut case = Case { subscriptions: three(), counted_in: vec![1], ..Case::default() };
+        assert_eq!(case.chats(TransitionKind::Started), [2]);
+        case.heard = vec![1];
+        assert_eq!(case.chats(TransitionKind::Recovered), [1]);
+    }
+
+    #[test]
+    fn who_asked_for_certain_layers_hears_when_one_of_them_is_lost() {
+        let mut case = Case { subscriptions: three(), ..Case::default() };
+        case.subscriptions[1].options.layers = vec![crate::domain::Layer::Mail];
+        assert_eq!(case.chats(TransitionKind::Started), [1]);
+    }
+
+    #[test]
+    fn at_night_and_while_muted_it_is_held_until_both_are_over() {
+        let at = |text| Timestamp::parse(text).unwrap();
+        let mut case = Case { subscriptions: three(), ..Case::default() };
+        case.subscriptions[0].options.quiet = Quiet::parse("22-07");
+        let hold = |case: &Case| case.to(TransitionKind::Started)[0].hold.map(|hold| (hold.until, hold.why));
+        assert_eq!(hold(&case), Some((at("2025-06-07 07:00"), HeldFor::Quiet)));
+        case.mutes = vec![Mute { chat: 1, scope: Scope::All, until: at("2025-06-07 09:00") }];
+        assert_eq!(hold(&case), Some((at("2025-06-07 09:00"), HeldFor::Mute)));
+        // Another subscription of the same chat is told at any hour.
+        case.mutes.clear();
+        case.subscriptions.push(subscription(1, Scope::One("asn/131279".parse().unwrap()), false));
+        assert_eq!(hold(&case), None);
     }
 
     #[test]
     fn what_was_read_after_the_fact_waits_until_all_of_it_is_read() {
-        let heard = BTreeSet::new();
-        let audience = Audience { subscriptions: &[], heard: &heard, in_config: true, whole_is_down: false };
-        assert_eq!(owed(&transition(TransitionKind::Started, Arrival::Backfilled), &audience), Owed::Held);
+        assert_eq!(Case::default().owed(TransitionKind::Started, Arrival::Backfilled), Owed::Held);
     }
 }

@@ -1,4 +1,4 @@
-//! When a delivery that failed is tried again. Pure.
+//! What becomes of a delivery that failed, and when it is tried again. Pure.
 
 use crate::domain::{Seconds, Timestamp};
 
@@ -6,20 +6,58 @@ use crate::domain::{Seconds, Timestamp};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
     /// Network, 5xx: it may go through later.
-    #[error("{0}")]
-    Later(String),
+    #[error("{why}")]
+    Later { why: String, arrival: Arrival },
     /// The platform named the pause itself.
-    #[error("asked to wait {pause} s")]
-    Wait { pause: Seconds },
-    /// It will never go through: unknown channel, blocked, kicked.
-    #[error("{0}")]
-    Never(String),
+    #[error("asked to wait {} s", (pause_ms + 999) / 1000)]
+    Wait { pause_ms: i64, whom: Whom },
+    /// It will never go through as things are: unknown channel, blocked, kicked, forbidden.
+    #[error("{why}")]
+    Never { why: String },
+    /// The platform cannot read it as it was written: a fault of ours.
+    #[error("{why}")]
+    Unreadable { why: String },
+    /// The chat has another address now.
+    #[error("the chat has moved to {to}")]
+    Moved { to: String },
+    /// The message that was to be edited is no longer there.
+    #[error("the message is gone")]
+    MessageGone,
+    /// The token does not hold any more: nothing goes through on this platform.
+    #[error("{why}")]
+    Revoked { why: String },
+}
+
+/// Whether the chat may have the message although sending failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    No,
+    Perhaps,
+}
+
+/// Who is to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whom {
+    Chat,
+    Platform,
 }
 
 /// What to do with a delivery that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    Again { at: Timestamp },
+    Again {
+        at: Timestamp,
+        arrival: Arrival,
+    },
+    /// Once more, as plain text.
+    Plain,
+    /// At once, at the new address.
+    Move {
+        to: String,
+    },
+    /// The chat cannot be told any more.
+    Suspend,
+    /// It alone is given up: a second refusal of what we wrote.
     GiveUp,
 }
 
@@ -28,18 +66,39 @@ const FIRST: Seconds = 2;
 /// The longest: news that is older is still owed, so there is no end to trying, only a slow pace.
 const LONGEST: Seconds = 900;
 
-/// `jitter` in `[0, 1)` spreads those who failed together.
-pub fn after(error: &SendError, attempts: u32, now: Timestamp, jitter: f64) -> Verdict {
-    match error {
-        SendError::Never(_) => Verdict::GiveUp,
-        // To the letter: never sooner than asked.
-        SendError::Wait { pause } => Verdict::Again { at: now + (*pause).max(1) },
-        SendError::Later(_) => {
-            let doubled = FIRST.saturating_mul(1 << attempts.min(16)).min(LONGEST);
-            let spread = (doubled as f64 * (0.5 + jitter.clamp(0.0, 1.0) / 2.0)).ceil() as Seconds;
-            Verdict::Again { at: now + spread.max(1) }
-        }
+impl SendError {
+    /// Where it never reached the platform, or was refused there.
+    pub fn later(why: impl Into<String>) -> Self {
+        Self::Later { why: why.into(), arrival: Arrival::No }
     }
+
+    /// Where nobody knows whether it arrived.
+    pub fn in_doubt(why: impl Into<String>) -> Self {
+        Self::Later { why: why.into(), arrival: Arrival::Perhaps }
+    }
+}
+
+/// `jitter` in `[0, 1)` spreads those who failed together; `was_plain` says that it was sent as plain text already.
+pub fn after(error: &SendError, attempts: u32, was_plain: bool, now: Timestamp, jitter: f64) -> Verdict {
+    match error {
+        SendError::Never { .. } => Verdict::Suspend,
+        SendError::Moved { to } => Verdict::Move { to: to.clone() },
+        SendError::Unreadable { .. } if was_plain => Verdict::GiveUp,
+        SendError::Unreadable { .. } => Verdict::Plain,
+        // To the letter: never sooner than asked.
+        SendError::Wait { pause_ms, .. } => {
+            Verdict::Again { at: now + (pause_ms + 999).div_euclid(1000).max(1), arrival: Arrival::No }
+        }
+        SendError::Revoked { .. } => Verdict::Again { at: now + LONGEST, arrival: Arrival::No },
+        SendError::Later { arrival, .. } => Verdict::Again { at: now + pause(attempts, jitter), arrival: *arrival },
+        SendError::MessageGone => Verdict::Again { at: now, arrival: Arrival::No },
+    }
+}
+
+fn pause(attempts: u32, jitter: f64) -> Seconds {
+    let doubled = FIRST.saturating_mul(1 << attempts.min(16)).min(LONGEST);
+    let spread = (doubled as f64 * (0.5 + jitter.clamp(0.0, 1.0) / 2.0)).ceil() as Seconds;
+    spread.max(1)
 }
 
 #[cfg(test)]
@@ -49,9 +108,9 @@ mod tests {
     #[test]
     fn pauses_grow_to_a_slow_pace_and_never_end() {
         let now = Timestamp::from_unix(0);
-        let pause = |attempts| match after(&SendError::Later("reset".into()), attempts, now, 1.0) {
-            Verdict::Again { at } => at - now,
-            Verdict::GiveUp => panic!("an alert is never dropped because a network failed"),
+        let pause = |attempts| match after(&SendError::later("reset"), attempts, false, now, 1.0) {
+            Verdict::Again { at, .. } => at - now,
+            other => panic!("an alert is never dropped because a network failed: {other:?}"),
         };
         assert_eq!([0, 1, 2, 3].map(pause), [2, 4, 8, 16]);
         assert_eq!(pause(60), LONGEST);
@@ -60,8 +119,19 @@ mod tests {
     #[test]
     fn a_pause_that_was_asked_for_is_kept_to_the_letter() {
         let now = Timestamp::from_unix(100);
-        let verdict = after(&SendError::Wait { pause: 37 }, 5, now, 0.0);
-        assert_eq!(verdict, Verdict::Again { at: Timestamp::from_unix(137) });
-        assert_eq!(after(&SendError::Never("kicked".into()), 0, now, 0.0), Verdict::GiveUp);
+        let wait = |pause_ms| after(&SendError::Wait { pause_ms, whom: Whom::Chat }, 5, false, now, 0.0);
+        let at = |seconds| Verdict::Again { at: Timestamp::from_unix(seconds), arrival: Arrival::No };
+        assert_eq!(wait(37_000), at(137));
+        assert_eq!(wait(36_001), at(137), "a part of a second is a second");
+        assert_eq!(wait(0), at(101));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_sent_once_more_as_plain_text_and_then_given_up() {
+        let now = Timestamp::from_unix(100);
+        let error = SendError::Unreadable { why: "can't parse entities".into() };
+        assert_eq!(after(&error, 0, false, now, 0.0), Verdict::Plain);
+        assert_eq!(after(&error, 1, true, now, 0.0), Verdict::GiveUp);
+        assert_eq!(after(&SendError::Never { why: "kicked".into() }, 0, false, now, 0.0), Verdict::Suspend);
     }
 }

@@ -1,16 +1,17 @@
 //! A transition of an incident as a message.
 
-use super::card::{Card, Link};
-use super::lists::Past;
+use super::card::{Action, Card, Line, Link, Tone};
 use super::reading::{order_of_fall, order_of_return};
-use super::status::{body, low_layers};
-use super::words::{duration, listed, local_and_utc, percent};
+use super::status::{body, low_layers, sureness};
+use super::words::{duration, listed, percent, plural};
 use crate::domain::lookup::display_name;
-use crate::domain::{Arrival, Evidence, Layer, Seconds, Timestamp, Transition, TransitionKind, time::MINUTE};
+use crate::domain::{Arrival, Entity, Evidence, Layer, Seconds, Timestamp, Transition, TransitionKind, time::MINUTE};
 use chrono_tz::Tz;
 
-/// Later than this after the decision an alert says by how much it is late.
-const WORTH_SAYING_LATE: Seconds = 5 * MINUTE;
+/// Later than this after it was owed an alert says by how much it is late.
+pub const WORTH_SAYING_LATE: Seconds = 5 * MINUTE;
+/// More parts than this are counted, not named.
+const NAMED: usize = 5;
 
 /// What an alert is about.
 #[derive(Clone, Debug)]
@@ -18,11 +19,19 @@ pub struct Alert<'a> {
     /// The incident's number, as `/outage` takes it.
     pub incident: i64,
     pub transition: &'a Transition,
+    /// What is known by now, where that is newer than what the transition rests on.
+    pub newer: Option<&'a Evidence>,
     /// The incident's transitions up to this one, oldest first.
     pub history: &'a [Transition],
     pub zone: Tz,
     /// When it is told.
     pub now: Timestamp,
+    /// Whether it tells of how things stand `now`, and not of how they stood when the transition was decided.
+    pub as_of_now: AsOf,
+    /// By how much it is told late, if it is.
+    pub late: Seconds,
+    /// What is part of the entity and down as well.
+    pub parts_down: &'a [Entity],
     pub links: Vec<Link>,
     /// Whose data it is.
     pub credits: Option<String>,
@@ -30,67 +39,144 @@ pub struct Alert<'a> {
     pub label: Option<&'a str>,
 }
 
+/// Until when the lengths in an alert are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AsOf {
+    /// The decision: told as it happened.
+    Decision,
+    /// Now: an edited message, or one for a chat that hears of it later.
+    Now,
+}
+
 pub fn alert(alert: &Alert<'_>) -> Card {
     let transition = alert.transition;
-    let mut card = Card::titled(title(alert));
+    let evidence = alert.newer.unwrap_or(&transition.evidence);
+    let mut card = Card::titled(title(alert)).toned(tone(transition.kind));
     match transition.kind {
         TransitionKind::Recovered => recovered(&mut card, alert),
         TransitionKind::Retracted => {
-            card.lead = Some(
-                "Later data take the alert back: what looked like an outage was revised, or was the source's own fault."
-                    .to_owned(),
-            );
-            body(&mut card, &transition.evidence, alert.now);
+            card.lead = Some(TAKEN_BACK.into());
+            body(&mut card, evidence, alert.now);
         }
-        _ => body(&mut card, &transition.evidence, alert.now),
+        _ => body(&mut card, evidence, alert.now),
+    }
+    if let Some(parts) = parts_down(alert.parts_down) {
+        card.note("Within", parts);
     }
     card.links.clone_from(&alert.links);
     card.foot.extend(alert.credits.clone());
     card.foot.push(format!("Incident {} · /outage {}", alert.incident, alert.incident));
-    let late = alert.now - transition.at;
-    if transition.arrival == Arrival::Live && late >= WORTH_SAYING_LATE {
-        card.foot.push(format!("Told {} late.", duration(late)));
-    }
+    card.actions = actions(alert);
     card
 }
 
-fn title(alert: &Alert<'_>) -> String {
+/// A change in the course of an incident whose card stands above it: what is new, and no more.
+pub fn brief(alert: &Alert<'_>) -> Card {
+    let transition = alert.transition;
+    let evidence = &transition.evidence;
+    let mut card = Card::titled(title(alert)).toned(tone(transition.kind));
+    if transition.kind == TransitionKind::Retracted {
+        card.lead = Some(TAKEN_BACK.into());
+    } else {
+        let answering = layers(evidence, |layer| !has_low(evidence, layer) && has_normal(evidence, layer));
+        let said = match (low_layers(evidence).as_str(), answering.as_str()) {
+            ("", "") => None,
+            (low, "") => Some(format!("Lost: {low}.")),
+            ("", up) => Some(format!("Answering: {up}.")),
+            (low, up) => Some(format!("Lost: {low}. Answering: {up}.")),
+        };
+        card.lead = said.map(Line::from);
+        if let Some(sure) = sureness(evidence) {
+            card.note("Sure", sure);
+        }
+    }
+    card.foot.push(format!("Incident {} · /outage {}", alert.incident, alert.incident));
+    card
+}
+
+const TAKEN_BACK: &str =
+    "Later data take the alert back: what looked like an outage was revised, or was the source's own fault.";
+
+fn title(alert: &Alert<'_>) -> Line {
     let transition = alert.transition;
     let name = display_name(&transition.incident.entity);
-    let label = alert.label.map(|label| format!("[{label}] ")).unwrap_or_default();
-    let lasted = |until: Timestamp| duration(until - transition.started_at);
-    let since = local_and_utc(transition.started_at, alert.zone, alert.now);
+    // What was read after the fact is told as of now: its own moment is only an estimate.
+    let until = if transition.arrival == Arrival::Live && alert.as_of_now == AsOf::Decision {
+        transition.at
+    } else {
+        alert.now
+    };
+    let lasted = duration(until - transition.started_at);
+    let since = |line: String| Line::from(line).at(transition.started_at, alert.zone, alert.now);
     let low = low_layers(&transition.evidence);
     let lost = if low.is_empty() { String::new() } else { format!(" · lost: {low}") };
     let already = if transition.arrival == Arrival::Live { "" } else { "already " };
     let said = match transition.kind {
-        TransitionKind::Suspected => format!("🟠 {name} may be {already}down · since {since}{lost}"),
-        TransitionKind::Started => {
-            // What was read after the fact is told as of now: its own moment is only an estimate.
-            let until = if transition.arrival == Arrival::Live { transition.at } else { alert.now };
-            format!("🔴 {name} is {already}down · {}, since {since}", lasted(until))
+        TransitionKind::Suspected => since(format!("🟠 {name} may be {already}down · since ")).and(lost),
+        TransitionKind::Started => since(format!("🔴 {name} is {already}down · {lasted}, since ")),
+        TransitionKind::Worsened if alert.as_of_now == AsOf::Now => {
+            since(format!("🔴 {name} is down · {lasted}, since ")).and(lost)
         }
-        TransitionKind::Worsened => {
-            format!("🔴 {name}: more of it is gone · down {}, since {since}{lost}", lasted(transition.at))
-        }
-        TransitionKind::PartlyBack => {
-            format!("🟡 {name} is partly back · after {}, down since {since}", lasted(transition.at))
-        }
-        TransitionKind::GoneAgain => format!("🔴 {name} is gone again · down {}, since {since}", lasted(transition.at)),
+        TransitionKind::Worsened => since(format!("🔴 {name}: more of it is gone · down {lasted}, since ")).and(lost),
+        TransitionKind::PartlyBack => since(format!("🟡 {name} is partly back · after {lasted}, down since ")),
+        TransitionKind::GoneAgain => since(format!("🔴 {name} is gone again · down {lasted}, since ")),
         TransitionKind::Recovered => {
             let ended = transition.ended_at.unwrap_or(transition.at);
-            format!("🟢 {name} is back · it was down {}", lasted(ended))
+            format!("🟢 {name} is back · it was down {}", duration(ended - transition.started_at)).into()
         }
-        TransitionKind::Retracted => format!("⚪ {name}: taken back, it was not down · said since {since}"),
+        TransitionKind::Retracted => since(format!("⚪ {name}: taken back, it was not down · said since ")),
     };
-    format!("{label}{said}")
+    let said = if alert.late >= WORTH_SAYING_LATE {
+        said.after(&format!("Told {} late: ", duration(alert.late)))
+    } else {
+        said
+    };
+    match alert.label {
+        Some(label) => said.after(&format!("[{label}] ")),
+        None => said,
+    }
+}
+
+fn tone(kind: TransitionKind) -> Tone {
+    match kind {
+        TransitionKind::Suspected => Tone::Suspected,
+        TransitionKind::Started | TransitionKind::Worsened | TransitionKind::GoneAgain => Tone::Down,
+        TransitionKind::PartlyBack => Tone::Returning,
+        TransitionKind::Recovered => Tone::Up,
+        TransitionKind::Retracted => Tone::Unknown,
+    }
+}
+
+/// What a person may do about an incident.
+fn actions(alert: &Alert<'_>) -> Vec<Action> {
+    let mut actions = vec![Action::new("Details", format!("outage {}", alert.incident))];
+    let entity = &alert.transition.incident.entity;
+    let mute = format!("mute {entity} for 2h");
+    if !alert.transition.kind.leads_to().is_over() && mute.len() <= 64 {
+        actions.push(Action::new("Mute 2 h", mute));
+    }
+    actions
+}
+
+/// `2 watched parts are down, too: AS131279 and 175.45.176.0/22`
+fn parts_down(parts: &[Entity]) -> Option<String> {
+    let count = plural(parts.len() as u64, "watched part is", "watched parts are");
+    let named: Vec<String> = parts.iter().take(NAMED).map(display_name).collect();
+    let more = parts.len().saturating_sub(NAMED);
+    match more {
+        _ if parts.is_empty() => None,
+        0 => Some(format!("{count} down, too: {}", listed(&named))),
+        _ => Some(format!("{count} down, too: {} and {more} more", named.join(", "))),
+    }
 }
 
 fn recovered(card: &mut Card, alert: &Alert<'_>) {
     let transition = alert.transition;
     let ended = transition.ended_at.unwrap_or(transition.at);
-    let at = |at| local_and_utc(at, alert.zone, alert.now);
-    card.lead = Some(format!("From {} until {}.", at(transition.started_at), at(ended)));
+    let (from, until) = (transition.started_at, ended);
+    card.lead = Some(
+        Line::from("From ").at(from, alert.zone, alert.now).and(" until ").at(until, alert.zone, alert.now).and("."),
+    );
     body(card, &transition.evidence, alert.now);
     let worst = alert.history.iter().filter(|t| t.kind != TransitionKind::Recovered).map(|t| &t.evidence);
     if let Some(peak) = worst.clone().max_by(|a, b| depth(a).total_cmp(&depth(b))) {
@@ -107,19 +193,29 @@ fn recovered(card: &mut Card, alert: &Alert<'_>) {
     if let Some(order) = order_of_return(&transition.evidence, transition.started_at) {
         card.note("Returned", order);
     }
-    let silent: Vec<String> = Layer::ALL
-        .into_iter()
-        .filter(|layer| worst.clone().any(|e| has_low(e, *layer)) && has_low(&transition.evidence, *layer))
-        .map(|layer| layer.to_string())
-        .collect();
+    let silent = layers(&transition.evidence, |layer| {
+        worst.clone().any(|e| has_low(e, layer)) && has_low(&transition.evidence, layer)
+    });
     if !silent.is_empty() {
-        card.note("Not yet", format!("{} still below normal", silent.join(", ")));
+        card.note("Not yet", format!("{silent} still below normal"));
     }
     card.note("Cause", "unknown: what was measured does not tell it.");
 }
 
 fn has_low(evidence: &Evidence, layer: Layer) -> bool {
     evidence.assessments.iter().any(|a| a.layer == layer && a.is_low())
+}
+
+fn has_normal(evidence: &Evidence, layer: Layer) -> bool {
+    evidence.assessments.iter().any(|a| a.layer == layer && a.is_normal())
+}
+
+/// Those of the layers that are measured which `wanted` says, for one line.
+fn layers(evidence: &Evidence, wanted: impl Fn(Layer) -> bool) -> String {
+    let measured = |layer: &Layer| evidence.assessments.iter().any(|a| a.layer == *layer);
+    let found: Vec<String> =
+        Layer::ALL.into_iter().filter(measured).filter(|layer| wanted(*layer)).map(|layer| layer.to_string()).collect();
+    listed(&found)
 }
 
 /// The share that was gone by the deepest of the low signals.
@@ -130,18 +226,4 @@ fn depth(evidence: &Evidence) -> f64 {
         .filter(|a| a.is_low())
         .filter_map(|a| a.ratio().map(|ratio| (1.0 - ratio).clamp(0.0, 1.0)))
         .fold(0.0, f64::max)
-}
-
-/// One line about what began and ended while the program was away.
-pub fn missed(past: &Past, now: Timestamp) -> Card {
-    let ended = past.ended_at.unwrap_or(past.started_at);
-    let mut card = Card::titled(format!(
-        "🟢 While Linkdown was away {} was down {}: from {} until {}",
-        display_name(&past.entity),
-        duration(ended - past.started_at),
-        local_and_utc(past.started_at, past.zone, now),
-        local_and_utc(ended, past.zone, now),
-    ));
-    card.foot.push(format!("Incident {} · /outage {}", past.id, past.id));
-    card
 }

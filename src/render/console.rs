@@ -7,7 +7,7 @@ const INDENT: &str = "   ";
 const LABEL: usize = 10;
 
 pub fn text(card: &Card) -> String {
-    let mut lines = vec![card.title.clone()];
+    let mut lines = vec![card.title.to_string()];
     lines.extend(card.lead.iter().map(|lead| format!("{INDENT}{lead}")));
     lines.extend(table(&card.rows));
     let label = card.notes.iter().map(|note| width(&note.label) + 2).max().unwrap_or(0).max(LABEL);
@@ -29,12 +29,16 @@ pub fn text(card: &Card) -> String {
 
 fn table(rows: &[Row]) -> Vec<String> {
     let column = |of: fn(&Row) -> &str| rows.iter().map(|row| width(of(row))).max().unwrap_or(0);
+    let is_list = rows.iter().all(|row| row.layer.is_empty());
     let layer = column(|row| &row.layer).max(LABEL - 2);
     let widths = [layer, column(|row| &row.measured), column(|row| &row.source), column(|row| &row.normal)];
+    // The entries of a list have no layer, and need no column for it.
+    let first = usize::from(is_list);
     rows.iter()
         .map(|row| {
             let cells = [&row.layer, &row.measured, &row.source, &row.normal];
-            let line: String = cells.iter().zip(widths).map(|(cell, width)| padded(cell, width + 2)).collect();
+            let cells = cells.iter().zip(widths).skip(first);
+            let line: String = cells.map(|(cell, width)| padded(cell, width + 2)).collect();
             format!("{INDENT}{line}{}", row.at).trim_end().to_owned()
         })
         .collect()

@@ -33,8 +33,12 @@ pub fn watchlist(watched: &[Watched], now: Timestamp) -> Card {
     card.rows = watched
         .iter()
         .map(|entry| Row {
-            layer: mark(entry.verdict).to_owned(),
-            measured: entry.name.clone().unwrap_or_else(|| display_name(&entry.entity)),
+            layer: String::new(),
+            measured: format!(
+                "{} {}",
+                mark(entry.verdict),
+                entry.name.clone().unwrap_or_else(|| display_name(&entry.entity))
+            ),
             source: entry.entity.to_string(),
             normal: entry.part_of.as_ref().map(|whole| format!("part of {}", display_name(whole))).unwrap_or_default(),
             at: entry.since.map(|since| format!("for {}", duration(now - since))).unwrap_or_default(),
@@ -69,8 +73,8 @@ pub fn history(about: &str, past: &[Past], now: Timestamp) -> Card {
                 (phase, _) => ("🔴", format!("{phase} for {}", duration(now - incident.started_at))),
             };
             Row {
-                layer: mark.to_owned(),
-                measured: format!("{} · {said}", display_name(&incident.entity)),
+                layer: String::new(),
+                measured: format!("{mark} {} · {said}", display_name(&incident.entity)),
                 source: day_and_time(incident.started_at, incident.zone, now),
                 normal: format!("incident {}", incident.id),
                 at: String::new(),

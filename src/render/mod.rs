@@ -1,12 +1,19 @@
 //! Evidence in, words out. Pure: no I/O, no clock; what "now" is, the caller says.
 
 pub mod alert;
+#[cfg(test)]
+mod arbitrary;
+pub mod blocks;
 pub mod card;
 pub mod console;
+pub mod discord;
+pub mod line;
 pub mod lists;
 pub mod measure;
 pub mod reading;
 pub mod status;
+pub mod summary;
+pub mod telegram;
 pub mod words;
 
 pub use card::Card;

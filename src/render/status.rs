@@ -1,9 +1,9 @@
 //! How an entity stands: the answer to `/status`, and the body of every alert.
 
-use super::card::{Card, Link};
+use super::card::{Card, Line, Link, Tone};
 use super::measure::rows;
 use super::reading::{gateways_line, hint};
-use super::words::{duration, listed, local_and_utc, plural};
+use super::words::{duration, listed, plural};
 use crate::domain::lookup::display_name;
 use crate::domain::{Entity, Evidence, Sureness, Timestamp, Verdict};
 use chrono_tz::Tz;
@@ -25,9 +25,10 @@ pub struct Standing<'a> {
 }
 
 pub fn status(standing: &Standing<'_>) -> Card {
-    let mut card = Card::titled(title(standing));
+    let verdict = standing.evidence.map_or(Verdict::Unknown, |evidence| evidence.verdict);
+    let mut card = Card::titled(title(standing, verdict)).toned(tone(verdict));
     if !standing.watched {
-        card.lead = Some("It is not watched: this was looked up just now.".to_owned());
+        card.lead = Some("It is not watched: this was looked up just now.".into());
     }
     if let Some(evidence) = standing.evidence {
         body(&mut card, evidence, standing.now);
@@ -38,22 +39,29 @@ pub fn status(standing: &Standing<'_>) -> Card {
     card
 }
 
-fn title(standing: &Standing<'_>) -> String {
+fn title(standing: &Standing<'_>, verdict: Verdict) -> Line {
     let name = display_name(standing.entity);
-    let since = standing.open.map(|(_, started_at)| {
-        let length = duration(standing.now - started_at);
-        format!("{length}, since {}", local_and_utc(started_at, standing.zone, standing.now))
-    });
-    let verdict = standing.evidence.map_or(Verdict::Unknown, |evidence| evidence.verdict);
-    match (verdict, since) {
-        (Verdict::Down, Some(since)) => format!("🔴 {name} is down · {since}"),
-        (Verdict::Down, None) => format!("🔴 {name} is down"),
-        (Verdict::Returning, Some(since)) => format!("🟡 {name} is coming back · {since}"),
-        (Verdict::Returning, None) => format!("🟡 {name} is coming back"),
-        (Verdict::Suspected, Some(since)) => format!("🟠 {name} may be down · {since}"),
+    let said = match (verdict, standing.open) {
+        (Verdict::Down, _) => format!("🔴 {name} is down"),
+        (Verdict::Returning, _) => format!("🟡 {name} is coming back"),
+        (Verdict::Suspected, Some(_)) => format!("🟠 {name} may be down"),
         (Verdict::Suspected, None) => format!("🟠 {name} may be going down"),
-        (Verdict::Up, _) => format!("🟢 {name} is up"),
-        (Verdict::Unknown, _) => format!("⚪ {name}: unknown, no fresh signal with a known normal"),
+        (Verdict::Up, _) => return format!("🟢 {name} is up").into(),
+        (Verdict::Unknown, _) => return format!("⚪ {name}: unknown, no fresh signal with a known normal").into(),
+    };
+    let Some((_, started_at)) = standing.open else { return said.into() };
+    let length = duration(standing.now - started_at);
+    Line::from(format!("{said} · {length}, since ")).at(started_at, standing.zone, standing.now)
+}
+
+/// The colour of a verdict.
+pub fn tone(verdict: Verdict) -> Tone {
+    match verdict {
+        Verdict::Up => Tone::Up,
+        Verdict::Suspected => Tone::Suspected,
+        Verdict::Down => Tone::Down,
+        Verdict::Returning => Tone::Returning,
+        Verdict::Unknown => Tone::Unknown,
     }
 }
 
@@ -89,6 +97,15 @@ pub fn sureness(evidence: &Evidence) -> Option<String> {
     let sources = plural(u64::from(evidence.sources), "independent source", "independent sources");
     let witnesses = plural(u64::from(evidence.witnesses), "witness", "witnesses");
     Some(format!("{word}: {sources}, {witnesses}"))
+}
+
+/// What a card shows of the evidence, but for the hour: two of the same gist need no edit.
+pub fn gist(evidence: &Evidence) -> Vec<String> {
+    let (rows, _) = rows(evidence, evidence.at);
+    let mut gist: Vec<String> = rows.into_iter().map(|row| format!("{} {}", row.source, row.measured)).collect();
+    gist.extend(gateways_line(evidence));
+    gist.extend(sureness(evidence));
+    gist
 }
 
 /// What of the usual signals has fallen, for one line: `routing and reach`.

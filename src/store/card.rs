@@ -37,34 +37,43 @@ impl<A> Cards<'_, A> {
         Ok(card)
     }
 
-    /// Those of `platform` that do not show what they should.
-    pub fn behind(&self, platform: &str) -> Result<Vec<Card>, StoreError> {
+    /// Some of those of `platform` that do not show what they should.
+    pub fn behind(&self, platform: &str, at_most: usize) -> Result<Vec<Card>, StoreError> {
         let mut select = self.connection.prepare_cached(
             "SELECT k.incident_id, c.id, c.platform, c.address, k.message_id, k.wanted, k.sent
              FROM card k JOIN chat c ON c.id = k.chat_id
-             WHERE k.wanted > k.sent AND c.platform = :platform ORDER BY k.incident_id, k.chat_id",
+             WHERE k.wanted > k.sent AND k.message_id IS NOT NULL AND c.platform = :platform
+               AND c.suspended_at IS NULL
+             LIMIT :at_most",
         )?;
-        let rows = select.query_map(named_params! { ":platform": platform }, card)?;
+        let rows = select.query_map(named_params! { ":platform": platform, ":at_most": at_most as i64 }, card)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 }
 
 impl Cards<'_, Writes> {
-    /// The card should show `revision`; one that should show a later one stays at that.
-    pub fn want(&self, incident: IncidentId, chat: i64, revision: u32) -> Result<(), StoreError> {
+    /// All cards of the incident should show `revision`; one that should show a later one stays at that.
+    pub fn want(&self, incident: IncidentId, revision: u32) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached("UPDATE card SET wanted = max(wanted, :revision) WHERE incident_id = :incident")?
+            .execute(named_params! { ":incident": incident, ":revision": revision })?;
+        Ok(())
+    }
+
+    /// The message is gone: there is nothing left to edit.
+    pub fn lost(&self, incident: IncidentId, chat: i64) -> Result<(), StoreError> {
         self.connection.execute(
-            "INSERT INTO card (incident_id, chat_id, wanted) VALUES (:incident, :chat, :revision)
-             ON CONFLICT (incident_id, chat_id) DO UPDATE SET wanted = max(wanted, excluded.wanted)",
-            named_params! { ":incident": incident, ":chat": chat, ":revision": revision },
+            "UPDATE card SET message_id = NULL, sent = wanted WHERE incident_id = :incident AND chat_id = :chat",
+            named_params! { ":incident": incident, ":chat": chat },
         )?;
         Ok(())
     }
 
-    /// The message `message_id` shows `revision` now.
+    /// The message `message_id` shows `revision` now, and should show the incident's newest.
     pub fn sent(&self, incident: IncidentId, chat: i64, message_id: &str, revision: u32) -> Result<(), StoreError> {
         self.connection.execute(
             "INSERT INTO card (incident_id, chat_id, message_id, wanted, sent)
-             VALUES (:incident, :chat, :message_id, :revision, :revision)
+             SELECT id, :chat, :message_id, max(revision, :revision), :revision FROM incident WHERE id = :incident
              ON CONFLICT (incident_id, chat_id) DO UPDATE
              SET message_id = excluded.message_id, sent = excluded.sent, wanted = max(wanted, excluded.sent)",
             named_params! { ":incident": incident, ":chat": chat, ":message_id": message_id, ":revision": revision },

@@ -4,10 +4,11 @@ use super::session::{Writes, noun};
 use super::subscription::chat_at;
 use super::value::{from_json, to_json, word_column};
 use super::{IncidentId, StoreError};
-use crate::domain::{Chat, Timestamp, TransitionKind};
+use crate::domain::{Chat, HeldFor, Owing, Phase, Seconds, Timestamp};
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Params, Row, named_params};
 use serde_json::Value;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 
 noun! {
@@ -67,9 +68,13 @@ impl NewNotice {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DeliveryState {
     Owed,
+    /// Until quiet hours or a mute end.
+    Held,
     /// Handed to the platform; how that ended is not known yet.
     Sending,
     Sent,
+    /// Told in one line with others, or overtaken by a newer one.
+    Summed,
     GivenUp,
 }
 
@@ -82,6 +87,17 @@ pub enum Attempt {
     InDoubt,
 }
 
+/// What a chat is still to be told, as far as deciding what to sum up takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pending {
+    pub id: DeliveryId,
+    /// The incident, the number of its transition, and where the incident stands now, for an alert.
+    pub alert: Option<(IncidentId, u32, Phase)>,
+    pub is_start: bool,
+    pub held_for: Option<HeldFor>,
+    pub owed_at: Timestamp,
+}
+
 /// One notice owed to one chat.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Delivery {
@@ -89,11 +105,20 @@ pub struct Delivery {
     pub chat: Chat,
     pub notice: Notice,
     pub created_at: Timestamp,
+    /// The first that the chat hears of the incident.
+    pub is_start: bool,
     pub state: DeliveryState,
+    pub held_for: Option<HeldFor>,
     /// An earlier attempt's outcome is unknown: the chat may have it already.
     pub in_doubt: bool,
+    /// How often it was sent again without knowing.
+    pub doubts: u32,
+    /// To be sent as plain text, since the platform could not read it as it was written.
+    pub plain: bool,
     /// Attempts that were begun.
     pub attempts: u32,
+    /// Since when it may go: what is told long after is late.
+    pub owed_at: Timestamp,
     /// Not to be tried before.
     pub next_at: Timestamp,
     /// When the last attempt began.
@@ -109,7 +134,47 @@ impl<A> Deliveries<'_, A> {
     /// What is owed to `platform` and may go at `now`: starts before updates, oldest first, one for each chat, none for
     /// a chat to which one is being sent. What an incident owes a chat goes in the order of its transitions.
     pub fn due(&self, platform: &str, now: Timestamp, at_most: usize) -> Result<Vec<Delivery>, StoreError> {
-        self.select(&due_sql(), named_params! { ":platform": platform, ":now": now, ":at_most": at_most as i64 })
+        let most = (at_most * PER_CHAT) as i64;
+        let mut due =
+            self.select(&due_sql(), named_params! { ":platform": platform, ":now": now, ":at_most": most })?;
+        let mut seen = HashSet::new();
+        due.retain(|delivery| seen.insert(delivery.chat.id));
+        due.truncate(at_most);
+        Ok(due)
+    }
+
+    /// Some chats of `platform` to whom something is owed that must be summed up first; owed since `late` is late.
+    pub fn piled_up(
+        &self,
+        platform: &str,
+        now: Timestamp,
+        late: Timestamp,
+        at_most: usize,
+    ) -> Result<Vec<i64>, StoreError> {
+        let mut select = self.connection.prepare_cached(PILED_UP)?;
+        let params = named_params! { ":platform": platform, ":now": now, ":late": late, ":at_most": at_most as i64 };
+        let rows = select.query_map(params, |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// What a chat may be told at `now`, in the order in which it came to be owed.
+    pub fn pending(&self, chat: i64, now: Timestamp) -> Result<Vec<Pending>, StoreError> {
+        let mut select = self.connection.prepare_cached(PENDING)?;
+        let rows = select.query_map(named_params! { ":chat": chat, ":now": now }, |row| {
+            let incident: Option<IncidentId> = row.get(1)?;
+            let alert = match incident {
+                Some(incident) => Some((incident, row.get(2)?, row.get(3)?)),
+                None => None,
+            };
+            Ok(Pending {
+                id: DeliveryId(row.get(0)?),
+                alert,
+                is_start: row.get(4)?,
+                held_for: row.get(5)?,
+                owed_at: row.get(6)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// When [`due`](Deliveries::due) next has something, if nothing changes: it may lie in the past. `None` while
@@ -124,19 +189,28 @@ impl<A> Deliveries<'_, A> {
         self.select(&in_doubt_sql(), named_params! { ":platform": platform })
     }
 
-    /// Chats that were sent, or are still owed, an alert of `incident` of one of these `kinds`.
-    pub fn heard_start(&self, incident: IncidentId, kinds: &[TransitionKind]) -> Result<Vec<i64>, StoreError> {
+    /// Chats that were sent, or are still owed, any alert of `incident`, and can be told more.
+    pub fn heard(&self, incident: IncidentId) -> Result<BTreeSet<i64>, StoreError> {
         let mut select = self.connection.prepare_cached(HEARD)?;
-        let mut chats = Vec::new();
-        for kind in kinds {
-            let rows = select.query_map(named_params! { ":incident": incident, ":kind": kind }, |row| row.get(0))?;
-            for chat in rows {
-                chats.push(chat?);
-            }
-        }
-        chats.sort_unstable();
-        chats.dedup();
-        Ok(chats)
+        let rows = select.query_map(named_params! { ":incident": incident }, |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Incidents of which the chat heard, whose end it was never sent: what it must be told once it can be again.
+    pub fn unfinished(&self, chat: i64) -> Result<Vec<IncidentId>, StoreError> {
+        let mut select = self.connection.prepare_cached(UNFINISHED)?;
+        let rows = select.query_map(named_params! { ":chat": chat }, |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    pub fn by_id(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
+        Ok(self.select(&format!("{WHOLE} WHERE d.id = :id"), named_params! { ":id": id.0 })?.pop())
+    }
+
+    /// The delivery of the notice that is known by `once` to a chat.
+    pub fn of_notice(&self, once: &str, chat: i64) -> Result<Option<Delivery>, StoreError> {
+        let sql = format!("{WHOLE} WHERE n.once = :once AND d.chat_id = :chat");
+        Ok(self.select(&sql, named_params! { ":once": once, ":chat": chat })?.pop())
     }
 
     /// The newest, whatever became of them; newest first.
@@ -157,8 +231,40 @@ impl<A> Deliveries<'_, A> {
 }
 
 impl Deliveries<'_, Writes> {
-    /// Owes the notice to each of `chats`, to be sent from `at` on. What is owed, or was ever owed, is not owed again.
-    pub fn owe(&self, new: &NewNotice, chats: &[i64], at: Timestamp) -> Result<(), StoreError> {
+    /// Owes the notice to each of the chats, to be sent from `at` on, or when its hold ends, and no sooner than `apart`
+    /// after what the chat was last told of the same incident. What is owed, or was ever owed, is not owed again.
+    pub fn owe(&self, new: &NewNotice, owings: &[Owing], at: Timestamp, apart: Seconds) -> Result<(), StoreError> {
+        let notice = self.notice(new, at)?;
+        let mut insert = self.connection.prepare_cached(INSERT_DELIVERY)?;
+        for Owing { chat, is_start, hold } in owings {
+            insert.execute(named_params! {
+                ":notice": notice,
+                ":chat": chat,
+                ":is_start": is_start,
+                ":state": if hold.is_some() { DeliveryState::Held } else { DeliveryState::Owed },
+                ":held_for": hold.map(|hold| hold.why),
+                ":at": hold.map_or(at, |hold| hold.until),
+                ":apart": apart,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Owes an alert to a chat that may have been owed it before, and never got it.
+    pub fn owe_again(&self, new: &NewNotice, chat: i64, at: Timestamp) -> Result<(), StoreError> {
+        self.owe(new, &[Owing::now(chat, true)], at, 0)?;
+        let notice = self.notice(new, at)?;
+        self.connection.execute(
+            "UPDATE delivery SET state = 'owed', owed_at = :at, next_at = :at, attempts = 0, is_start = 1, error = NULL,
+                    held_for = NULL
+             WHERE notice_id = :notice AND chat_id = :chat AND state = 'given_up'",
+            named_params! { ":notice": notice, ":chat": chat, ":at": at },
+        )?;
+        Ok(())
+    }
+
+    /// The notice's number; it is written down if it is new.
+    fn notice(&self, new: &NewNotice, at: Timestamp) -> Result<i64, StoreError> {
         let (kind, incident, number, body) = match &new.notice {
             Notice::Alert { incident, number } => ("alert", Some(*incident), Some(*number), None),
             Notice::Summary { body } => ("summary", None, None, Some(body)),
@@ -170,7 +276,7 @@ impl Deliveries<'_, Writes> {
             .prepare_cached(INSERT_NOTICE)?
             .execute(named_params! { ":kind": kind, ":incident": incident,
             ":number": number, ":once": new.once, ":body": body, ":at": at })?;
-        let notice: i64 = match &new.once {
+        Ok(match &new.once {
             Some(once) => self
                 .connection
                 .prepare_cached("SELECT id FROM notice WHERE once = :once")?
@@ -179,18 +285,42 @@ impl Deliveries<'_, Writes> {
                 .connection
                 .prepare_cached(ALERT_ID)?
                 .query_row(named_params! { ":incident": incident, ":number": number }, |row| row.get(0))?,
-        };
-        let mut insert = self.connection.prepare_cached(INSERT_DELIVERY)?;
-        for chat in chats {
-            insert.execute(named_params! { ":notice": notice, ":chat": chat, ":at": at })?;
-        }
+        })
+    }
+
+    /// Told in one line with others, or overtaken.
+    pub fn sum_up(&self, id: DeliveryId) -> Result<(), StoreError> {
+        let changed = self.connection.execute(
+            "UPDATE delivery SET state = 'summed', held_for = NULL WHERE id = :id AND state IN ('owed', 'held')",
+            named_params! { ":id": id.0 },
+        )?;
+        one(changed, id, "summed up")
+    }
+
+    /// It tells for others as well: held no longer, and perhaps the first that the chat hears of the incident.
+    pub fn tell(&self, id: DeliveryId, is_start: bool, at: Timestamp) -> Result<(), StoreError> {
+        self.connection.execute(
+            "UPDATE delivery
+             SET state = 'owed', is_start = max(is_start, :is_start), held_for = NULL,
+                 owed_at = iif(state = 'held', :at, owed_at), next_at = iif(state = 'held', :at, next_at)
+             WHERE id = :id AND state IN ('owed', 'held')",
+            named_params! { ":id": id.0, ":is_start": is_start, ":at": at },
+        )?;
+        Ok(())
+    }
+
+    /// The next attempt is made in plain text.
+    pub fn make_plain(&self, id: DeliveryId, at: Timestamp, error: &str) -> Result<(), StoreError> {
+        self.put_off(id, at, error, Attempt::Refused)?;
+        self.connection.execute("UPDATE delivery SET plain = 1 WHERE id = :id", named_params! { ":id": id.0 })?;
         Ok(())
     }
 
     /// To be committed before the platform is called: a crash in between leaves it in doubt, not forgotten.
     pub fn mark_sending(&self, id: DeliveryId, at: Timestamp) -> Result<(), StoreError> {
         let changed = self.connection.execute(
-            "UPDATE delivery SET state = 'sending', sending_at = :at, attempts = attempts + 1
+            "UPDATE delivery SET state = 'sending', sending_at = :at, attempts = attempts + 1,
+                    doubts = doubts + in_doubt
              WHERE id = :id AND state = 'owed'",
             named_params! { ":id": id.0, ":at": at },
         )?;
@@ -221,7 +351,8 @@ impl Deliveries<'_, Writes> {
     /// It is owed no longer. If the chat so never hears that the incident started, it is not told how it goes on.
     pub fn give_up(&self, id: DeliveryId, error: &str) -> Result<(), StoreError> {
         let changed = self.connection.execute(
-            "UPDATE delivery SET state = 'given_up', error = :error WHERE id = :id AND state IN ('owed', 'sending')",
+            "UPDATE delivery SET state = 'given_up', error = :error, held_for = NULL
+             WHERE id = :id AND state IN ('owed', 'held', 'sending')",
             named_params! { ":id": id.0, ":error": error },
         )?;
         one(changed, id, "given up")?;
@@ -230,50 +361,74 @@ impl Deliveries<'_, Writes> {
     }
 }
 
+/// Rows that are read for each chat that is wanted: the first of a chat may go, the others wait behind it.
+const PER_CHAT: usize = 2;
+
 /// What may go, but for the hour: nothing of the same incident stands before it, and nothing is on its way to the chat.
-/// The state is asked for twice so that the partial index is known to hold every row that is wanted.
+/// A state is asked for twice so that the partial index is known to hold every row that is wanted.
 const MAY_GO: &str = "
-    FROM chat c CROSS JOIN delivery d ON d.chat_id = c.id
-    WHERE c.platform = :platform
-      AND d.state IN ('owed', 'sending') AND d.state = 'owed'
+    WHERE d.platform = :platform AND d.state = 'owed'
       AND NOT EXISTS (SELECT 1 FROM delivery s
-                      WHERE s.state IN ('owed', 'sending') AND s.state = 'sending' AND s.chat_id = d.chat_id)
+                      WHERE s.state IN ('owed', 'held', 'sending') AND s.state = 'sending' AND s.chat_id = d.chat_id)
       AND NOT EXISTS (SELECT 1 FROM delivery e
-                      WHERE e.state IN ('owed', 'sending') AND e.chat_id = d.chat_id
+                      WHERE e.state IN ('owed', 'held', 'sending') AND e.chat_id = d.chat_id
                         AND e.incident_id = d.incident_id AND e.transition_number < d.transition_number)";
 
 pub(super) fn due_sql() -> String {
-    format!(
-        "{WHOLE} WHERE d.id IN (SELECT id FROM (
-             SELECT d.id AS id, d.is_start AS is_start, d.notice_id AS notice_id,
-                    row_number() OVER (PARTITION BY d.chat_id ORDER BY d.is_start DESC, d.notice_id) AS place
-             {MAY_GO} AND d.next_at <= :now)
-         WHERE place = 1 ORDER BY is_start DESC, notice_id, id LIMIT :at_most)
-         ORDER BY d.is_start DESC, d.notice_id, d.id"
-    )
+    format!("{WHOLE} {MAY_GO} AND d.next_at <= :now ORDER BY d.is_start DESC, d.notice_id, d.id LIMIT :at_most")
 }
 
 pub(super) fn in_doubt_sql() -> String {
-    format!(
-        "{WHOLE} WHERE c.platform = :platform AND d.state IN ('owed', 'sending') AND d.state = 'sending' ORDER BY d.id"
-    )
+    format!("{WHOLE} WHERE d.platform = :platform AND d.state = 'sending' ORDER BY d.id")
 }
 
 pub(super) fn next_due_sql() -> String {
-    format!("SELECT min(d.next_at) {MAY_GO}")
+    format!(
+        "SELECT min(at) FROM (SELECT min(d.next_at) AS at FROM delivery d {MAY_GO}
+         UNION ALL SELECT min(h.next_at) FROM delivery h WHERE h.platform = :platform AND h.state = 'held')"
+    )
 }
+
+/// Whose hold has ended; to whom several are late; who is owed a change that a later one has overtaken.
+pub(super) const PILED_UP: &str = "
+    SELECT chat_id FROM (
+        SELECT DISTINCT chat_id FROM delivery WHERE platform = :platform AND state = 'held' AND next_at <= :now
+        UNION
+        SELECT chat_id FROM delivery
+        WHERE platform = :platform AND state = 'owed' AND next_at <= :now
+        GROUP BY chat_id HAVING sum(incident_id IS NOT NULL AND owed_at <= :late) > 1
+        UNION
+        SELECT chat_id FROM delivery
+        WHERE platform = :platform AND state = 'owed' AND next_at <= :now AND NOT is_start AND incident_id IS NOT NULL
+        GROUP BY chat_id, incident_id HAVING count(*) > 1)
+    LIMIT :at_most";
+
+const PENDING: &str = "
+    SELECT d.id, d.incident_id, d.transition_number, i.phase, d.is_start, d.held_for, d.owed_at
+    FROM delivery d JOIN notice n ON n.id = d.notice_id
+    LEFT JOIN incident i ON i.id = d.incident_id
+    WHERE d.state IN ('owed', 'held', 'sending') AND d.state IN ('owed', 'held')
+      AND d.chat_id = :chat AND d.next_at <= :now
+    ORDER BY n.id";
 
 const WHOLE: &str = "
     SELECT d.id, c.id, c.platform, c.address, n.kind, n.incident_id, n.transition_number, n.body, n.created_at,
-           d.state, d.in_doubt, d.attempts, d.next_at, d.sending_at, d.sent_at, d.message_id, d.error
+           d.is_start, d.state, d.held_for, d.in_doubt, d.doubts, d.plain, d.attempts, d.owed_at, d.next_at,
+           d.sending_at, d.sent_at, d.message_id, d.error
     FROM delivery d JOIN notice n ON n.id = d.notice_id JOIN chat c ON c.id = d.chat_id";
 
 pub(super) const HEARD: &str = "
-    SELECT d.chat_id
-    FROM notice n
-    JOIN transition t ON t.incident_id = n.incident_id AND t.number = n.transition_number
-    JOIN delivery d ON d.notice_id = n.id
-    WHERE n.incident_id = :incident AND t.kind = :kind AND d.state IN ('sent', 'owed', 'sending')";
+    SELECT DISTINCT d.chat_id
+    FROM notice n JOIN delivery d ON d.notice_id = n.id JOIN chat c ON c.id = d.chat_id
+    WHERE n.incident_id = :incident AND d.state <> 'given_up' AND c.suspended_at IS NULL";
+
+const UNFINISHED: &str = "
+    SELECT DISTINCT d.incident_id FROM delivery d JOIN incident i ON i.id = d.incident_id
+    WHERE d.chat_id = :chat AND d.state IN ('sent', 'summed')
+      AND NOT EXISTS (SELECT 1 FROM delivery e
+                      WHERE e.chat_id = d.chat_id AND e.incident_id = d.incident_id
+                        AND e.transition_number = i.transitions AND e.state <> 'given_up')
+    ORDER BY d.incident_id";
 
 const INSERT_NOTICE: &str = "
     INSERT INTO notice (kind, incident_id, transition_number, once, body, created_at)
@@ -284,10 +439,15 @@ const ALERT_ID: &str = "
     SELECT id FROM notice WHERE kind = 'alert' AND incident_id = :incident AND transition_number = :number";
 
 const INSERT_DELIVERY: &str = "
-    INSERT INTO delivery (notice_id, chat_id, incident_id, transition_number, is_start, next_at)
-    SELECT n.id, :chat, n.incident_id, n.transition_number, coalesce(t.kind IN ('suspected', 'started'), 0), :at
-    FROM notice n LEFT JOIN transition t ON t.incident_id = n.incident_id AND t.number = n.transition_number
-    WHERE n.id = :notice
+    INSERT INTO delivery (notice_id, chat_id, platform, incident_id, transition_number, is_start, state, held_for,
+                          owed_at, next_at)
+    SELECT id, chat_id, platform, incident_id, transition_number, :is_start, :state, :held_for, at, at
+    FROM (SELECT n.id, c.id AS chat_id, c.platform, n.incident_id, n.transition_number,
+                 iif(:apart = 0, :at, max(:at, coalesce(
+                     (SELECT max(l.sent_at) + :apart FROM delivery l
+                      WHERE l.chat_id = c.id AND l.incident_id = n.incident_id AND l.state = 'sent'), :at))) AS at
+          FROM notice n, chat c WHERE n.id = :notice AND c.id = :chat)
+    WHERE true
     ON CONFLICT (notice_id, chat_id) DO NOTHING";
 
 const GIVE_UP_THE_REST: &str = "
@@ -295,7 +455,7 @@ const GIVE_UP_THE_REST: &str = "
     FROM delivery AS start
     WHERE start.id = :id AND start.is_start
       AND d.chat_id = start.chat_id AND d.incident_id = start.incident_id
-      AND d.state IN ('owed', 'sending') AND d.state = 'owed' AND NOT d.is_start
+      AND d.state IN ('owed', 'held', 'sending') AND d.state <> 'sending' AND NOT d.is_start
       AND NOT EXISTS (SELECT 1 FROM notice n JOIN delivery h ON h.notice_id = n.id AND h.chat_id = start.chat_id
                       WHERE n.incident_id = start.incident_id AND h.is_start AND h.state <> 'given_up')";
 
@@ -317,14 +477,19 @@ fn delivery(row: &Row<'_>) -> Result<Delivery, StoreError> {
         chat: chat_at(row, 1)?,
         notice,
         created_at: row.get(8)?,
-        state: row.get(9)?,
-        in_doubt: row.get(10)?,
-        attempts: row.get(11)?,
-        next_at: row.get(12)?,
-        sending_at: row.get(13)?,
-        sent_at: row.get(14)?,
-        message_id: row.get(15)?,
-        error: row.get(16)?,
+        is_start: row.get(9)?,
+        state: row.get(10)?,
+        held_for: row.get(11)?,
+        in_doubt: row.get(12)?,
+        doubts: row.get(13)?,
+        plain: row.get(14)?,
+        attempts: row.get(15)?,
+        owed_at: row.get(16)?,
+        next_at: row.get(17)?,
+        sending_at: row.get(18)?,
+        sent_at: row.get(19)?,
+        message_id: row.get(20)?,
+        error: row.get(21)?,
     })
 }
 
@@ -336,13 +501,15 @@ fn one(changed: usize, id: DeliveryId, what: &str) -> Result<(), StoreError> {
 }
 
 impl DeliveryState {
-    const ALL: [Self; 4] = [Self::Owed, Self::Sending, Self::Sent, Self::GivenUp];
+    const ALL: [Self; 6] = [Self::Owed, Self::Held, Self::Sending, Self::Sent, Self::Summed, Self::GivenUp];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Owed => "owed",
+            Self::Held => "held",
             Self::Sending => "sending",
             Self::Sent => "sent",
+            Self::Summed => "summed",
             Self::GivenUp => "given_up",
         }
     }

@@ -3,7 +3,7 @@
 use super::StoreError;
 use super::session::{Writes, noun};
 use super::value::{from_json, to_json, word_column};
-use crate::domain::{Entity, IncidentKey, Phase, Timestamp, Transition};
+use crate::domain::{Entity, Evidence, IncidentKey, Phase, Timestamp, Transition};
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{OptionalExtension, Params, Row, named_params};
 use std::fmt;
@@ -31,6 +31,10 @@ pub struct Incident {
     /// The newest change; its evidence is what is known of the incident now.
     pub last: Transition,
     pub untold: Option<Untold>,
+    /// What its cards should show: counted up with each change of what is known.
+    pub revision: u32,
+    /// What is known now, where that is newer than `last`.
+    pub newer: Option<Evidence>,
 }
 
 /// Why nobody was told that an incident started: it came to light in a batch that was not live.
@@ -46,6 +50,15 @@ pub struct Applied {
     pub id: IncidentId,
     /// Whether the start is being held back.
     pub untold: Option<Untold>,
+    /// What the incident's cards should show now.
+    pub revision: u32,
+}
+
+impl Incident {
+    /// What is known of it now.
+    pub fn evidence(&self) -> &Evidence {
+        self.newer.as_ref().unwrap_or(&self.last.evidence)
+    }
 }
 
 impl<A> Incidents<'_, A> {
@@ -145,7 +158,7 @@ impl Incidents<'_, Writes> {
         if inserted == 0 {
             return Err(out_of_turn(first));
         }
-        Ok(Applied { id: IncidentId(self.connection.last_insert_rowid()), untold: None })
+        Ok(Applied { id: IncidentId(self.connection.last_insert_rowid()), untold: None, revision: 1 })
     }
 
     fn go_on(&self, next: &Transition) -> Result<Applied, StoreError> {
@@ -161,10 +174,19 @@ impl Incidents<'_, Writes> {
                     ":started_at": next.started_at,
                     ":recovered_at": recovered_at(next),
                 },
-                |row| Ok(Applied { id: row.get(0)?, untold: row.get(1)? }),
+                |row| Ok(Applied { id: row.get(0)?, untold: row.get(1)?, revision: row.get(2)? }),
             )
             .optional()?;
         changed.ok_or_else(|| out_of_turn(next))
+    }
+
+    /// What is measured has changed, though not enough for a transition. Says the revision that its cards should show.
+    pub fn refresh(&self, id: IncidentId, evidence: &Evidence) -> Result<u32, StoreError> {
+        let revision = self
+            .connection
+            .prepare_cached(REFRESH)?
+            .query_row(named_params! { ":id": id, ":evidence": to_json("evidence", evidence)? }, |row| row.get(0))?;
+        Ok(revision)
     }
 
     /// Holds the alert of its start back.
@@ -193,7 +215,7 @@ impl Incidents<'_, Writes> {
 pub(super) fn selected(which: &str) -> String {
     format!(
         "SELECT t.number, t.kind, t.at, t.arrival, t.started_at, t.ended_at, t.evidence, i.entity, i.ordinal,
-                i.id, i.phase, i.started_at, i.recovered_at, i.transitions, i.untold
+                i.id, i.phase, i.started_at, i.recovered_at, i.transitions, i.untold, i.revision, i.evidence
          FROM incident i JOIN transition t ON t.incident_id = i.id AND t.number = i.transitions
          {which}"
     )
@@ -215,15 +237,19 @@ const TRANSITION: &str = "
     WHERE t.incident_id = :id AND t.number = :number";
 
 const INSERT_INCIDENT: &str = "
-    INSERT INTO incident (entity, ordinal, phase, started_at, recovered_at, transitions)
-    VALUES (:entity, :ordinal, :phase, :started_at, :recovered_at, 1)
+    INSERT INTO incident (entity, ordinal, phase, started_at, recovered_at, transitions, revision)
+    VALUES (:entity, :ordinal, :phase, :started_at, :recovered_at, 1, 1)
     ON CONFLICT (entity, ordinal) DO NOTHING";
 
 const UPDATE_INCIDENT: &str = "
     UPDATE incident
-    SET phase = :phase, started_at = :started_at, recovered_at = :recovered_at, transitions = :number
+    SET phase = :phase, started_at = :started_at, recovered_at = :recovered_at, transitions = :number,
+        revision = revision + 1, evidence = NULL
     WHERE entity = :entity AND ordinal = :ordinal AND transitions = :number - 1
-    RETURNING id, untold";
+    RETURNING id, untold, revision";
+
+const REFRESH: &str = "
+    UPDATE incident SET evidence = :evidence, revision = revision + 1 WHERE id = :id RETURNING revision";
 
 const INSERT_TRANSITION: &str = "
     INSERT INTO transition (incident_id, number, kind, at, arrival, started_at, ended_at, evidence)
@@ -239,6 +265,11 @@ fn incident(row: &Row<'_>) -> Result<Incident, StoreError> {
         recovered_at: row.get(12)?,
         transitions: row.get(13)?,
         untold: row.get(14)?,
+        revision: row.get(15)?,
+        newer: match row.get_ref(16)?.as_str_or_null().map_err(rusqlite::Error::from)? {
+            Some(text) => Some(from_json("evidence", text)?),
+            None => None,
+        },
         last,
     })
 }

@@ -4,6 +4,7 @@
 
 mod backup;
 mod card;
+mod chat;
 mod checkpoint;
 mod delivery;
 mod error;
@@ -12,6 +13,7 @@ mod incident;
 mod migrate;
 mod observation;
 mod open;
+mod overview;
 mod reader;
 mod retention;
 mod session;
@@ -24,13 +26,15 @@ mod writer;
 mod tests;
 
 pub use card::{Card, Cards};
+pub use chat::{Chats, Place};
 pub use checkpoint::{Checkpoint, Checkpoints};
-pub use delivery::{Attempt, Deliveries, Delivery, DeliveryId, DeliveryState, NewNotice, Notice};
+pub use delivery::{Attempt, Deliveries, Delivery, DeliveryId, DeliveryState, NewNotice, Notice, Pending};
 pub use error::StoreError;
 pub use heartbeat::Heartbeats;
 pub use incident::{Applied, Incident, IncidentId, Incidents, Untold};
 pub use migrate::NEWEST as NEWEST_SCHEMA;
 pub use observation::{BatchId, Observations};
+pub use overview::Overview;
 pub use retention::{Hourly, Keep, Pruned, Retention};
 pub use session::{Db, Reads, Session, Tx, Writes};
 pub use source::{Progress, SourceHealth, Sources};

@@ -1,6 +1,8 @@
 //! One transaction's view of the database, and the nouns that are found there: `tx.incidents()`, `db.deliveries()`.
 
-use super::{Cards, Checkpoints, Deliveries, Heartbeats, Incidents, Observations, Retention, Sources, Subscriptions};
+use super::{
+    Cards, Chats, Checkpoints, Deliveries, Heartbeats, Incidents, Observations, Retention, Sources, Subscriptions,
+};
 use rusqlite::Connection;
 use std::marker::PhantomData;
 
@@ -42,6 +44,10 @@ impl<'a, A> Session<'a, A> {
         Incidents::new(self.connection)
     }
 
+    pub fn chats(&self) -> Chats<'a, A> {
+        Chats::new(self.connection)
+    }
+
     pub fn subscriptions(&self) -> Subscriptions<'a, A> {
         Subscriptions::new(self.connection)
     }
@@ -73,7 +79,7 @@ macro_rules! noun {
         $(#[$doc])*
         #[derive(Debug)]
         pub struct $name<'a, A> {
-            connection: &'a rusqlite::Connection,
+            pub(super) connection: &'a rusqlite::Connection,
             access: std::marker::PhantomData<A>,
         }
 

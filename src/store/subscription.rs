@@ -1,77 +1,75 @@
-//! Chats, and what they want to hear of.
+//! What chats want to hear of, and what they do not want to hear of for a while.
 
 use super::StoreError;
 use super::session::{Writes, noun};
-use crate::domain::{Chat, Scope, Subscription};
-use rusqlite::{OptionalExtension, Row, named_params};
+use super::value::{from_json, to_json};
+use crate::domain::{Chat, Entity, Mute, Scope, Subscription, Timestamp};
+use rusqlite::{Row, named_params};
 
 noun! {
-    /// Chats and their subscriptions.
+    /// Subscriptions and mutes.
     Subscriptions
 }
 
 impl<A> Subscriptions<'_, A> {
-    /// Every subscription, by chat.
+    /// Every subscription of a chat that can be told, by chat.
     pub fn all(&self) -> Result<Vec<Subscription>, StoreError> {
-        let mut select = self.connection.prepare_cached(
-            "SELECT c.id, c.platform, c.address, s.entity, s.from_suspected, s.since
-             FROM subscription s JOIN chat c ON c.id = s.chat_id ORDER BY s.chat_id, s.entity",
-        )?;
-        let rows = select.query_map([], subscription)?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        self.select(&format!("{WHOLE} WHERE c.suspended_at IS NULL ORDER BY s.chat_id, s.entity"), &[])
     }
 
-    pub fn of_chat(&self, chat: &Chat) -> Result<Vec<Subscription>, StoreError> {
-        let mut select = self.connection.prepare_cached(
-            "SELECT c.id, c.platform, c.address, s.entity, s.from_suspected, s.since
-             FROM subscription s JOIN chat c ON c.id = s.chat_id WHERE s.chat_id = :chat ORDER BY s.entity",
-        )?;
-        let rows = select.query_map(named_params! { ":chat": chat.id }, subscription)?;
-        Ok(rows.collect::<Result<_, _>>()?)
+    pub fn of_chat(&self, chat: i64) -> Result<Vec<Subscription>, StoreError> {
+        self.select(&format!("{WHOLE} WHERE s.chat_id = :chat ORDER BY s.entity"), &[(":chat", &chat)])
     }
 
-    /// The chat at that address, if it ever was one.
-    pub fn chat(&self, platform: &str, address: &str) -> Result<Option<Chat>, StoreError> {
-        let found = self
+    /// What is subscribed to by name, whoever wants it.
+    pub fn entities(&self) -> Result<Vec<Entity>, StoreError> {
+        let mut select = self
             .connection
-            .query_row(
-                "SELECT id, platform, address FROM chat WHERE platform = :platform AND address = :address",
-                named_params! { ":platform": platform, ":address": address },
-                |row| chat_at(row, 0),
-            )
-            .optional()?;
+            .prepare_cached("SELECT DISTINCT entity FROM subscription WHERE entity <> '' ORDER BY entity")?;
+        let rows = select.query_map([], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The mutes that hold at `now`.
+    pub fn mutes(&self, now: Timestamp) -> Result<Vec<Mute>, StoreError> {
+        let mut select = self
+            .connection
+            .prepare_cached("SELECT chat_id, entity, until FROM mute WHERE until > :now ORDER BY chat_id, entity")?;
+        let rows = select.query_map(named_params! { ":now": now }, |row| {
+            Ok(Mute { chat: row.get(0)?, scope: scope(row, 1)?, until: row.get(2)? })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn select(&self, sql: &str, params: &[(&str, &dyn rusqlite::ToSql)]) -> Result<Vec<Subscription>, StoreError> {
+        let mut select = self.connection.prepare_cached(sql)?;
+        let mut rows = select.query(params)?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            found.push(subscription(row)?);
+        }
         Ok(found)
     }
 }
 
 impl Subscriptions<'_, Writes> {
-    /// The chat at that address, made now if there is none.
-    pub fn ensure_chat(&self, platform: &str, address: &str) -> Result<Chat, StoreError> {
-        if let Some(chat) = self.chat(platform, address)? {
-            return Ok(chat);
-        }
-        self.connection.execute(
-            "INSERT INTO chat (platform, address) VALUES (:platform, :address)",
-            named_params! { ":platform": platform, ":address": address },
-        )?;
-        let id = self.connection.last_insert_rowid();
-        Ok(Chat { id, platform: platform.to_owned(), address: address.to_owned() })
-    }
-
     /// Says whether it is new. One that exists takes the new options and keeps its age.
     pub fn subscribe(&self, wish: &Subscription) -> Result<bool, StoreError> {
+        let (entity, options) = (column(&wish.scope), to_json("options", &wish.options)?);
         let existed = self.connection.execute(
-            "UPDATE subscription SET from_suspected = :from_suspected WHERE chat_id = :chat AND entity = :entity",
-            named_params! { ":from_suspected": wish.from_suspected, ":chat": wish.chat.id, ":entity": column(&wish.scope) },
+            "UPDATE subscription SET from_suspected = :from_suspected, options = :options
+             WHERE chat_id = :chat AND entity = :entity",
+            named_params! { ":from_suspected": wish.from_suspected, ":options": options, ":chat": wish.chat.id,
+            ":entity": entity },
         )?;
         if existed > 0 {
             return Ok(false);
         }
         self.connection.execute(
-            "INSERT INTO subscription (chat_id, entity, from_suspected, since)
-             VALUES (:chat, :entity, :from_suspected, :since)",
-            named_params! { ":chat": wish.chat.id, ":entity": column(&wish.scope),
-            ":from_suspected": wish.from_suspected, ":since": wish.since },
+            "INSERT INTO subscription (chat_id, entity, from_suspected, options, since)
+             VALUES (:chat, :entity, :from_suspected, :options, :since)",
+            named_params! { ":chat": wish.chat.id, ":entity": entity, ":from_suspected": wish.from_suspected,
+            ":options": options, ":since": wish.since },
         )?;
         Ok(true)
     }
@@ -84,7 +82,36 @@ impl Subscriptions<'_, Writes> {
         )?;
         Ok(gone > 0)
     }
+
+    pub fn mute(&self, mute: &Mute) -> Result<(), StoreError> {
+        self.connection.execute(
+            "INSERT INTO mute (chat_id, entity, until) VALUES (:chat, :entity, :until)
+             ON CONFLICT (chat_id, entity) DO UPDATE SET until = excluded.until",
+            named_params! { ":chat": mute.chat, ":entity": column(&mute.scope), ":until": mute.until },
+        )?;
+        Ok(())
+    }
+
+    /// Ends the chat's mute of the scope, or with none named all of its mutes, and what they hold back. Says how many
+    /// there were.
+    pub fn unmute(&self, chat: i64, scope: Option<&Scope>, now: Timestamp) -> Result<usize, StoreError> {
+        let entity = scope.map(column);
+        let ended = self.connection.execute(
+            "DELETE FROM mute WHERE chat_id = :chat AND (:entity IS NULL OR entity = :entity)",
+            named_params! { ":chat": chat, ":entity": entity },
+        )?;
+        self.connection.execute(
+            "UPDATE delivery SET next_at = :now
+             WHERE chat_id = :chat AND state IN ('owed', 'held', 'sending') AND state = 'held' AND held_for = 'mute'",
+            named_params! { ":chat": chat, ":now": now },
+        )?;
+        Ok(ended)
+    }
 }
+
+const WHOLE: &str = "
+    SELECT c.id, c.platform, c.address, s.entity, s.from_suspected, s.since, s.options
+    FROM subscription s JOIN chat c ON c.id = s.chat_id";
 
 /// An entity's text is never empty, so nothing stands for everything.
 fn column(scope: &Scope) -> String {
@@ -94,9 +121,18 @@ fn column(scope: &Scope) -> String {
     }
 }
 
-fn subscription(row: &Row<'_>) -> rusqlite::Result<Subscription> {
-    let scope = if row.get_ref(3)?.as_str()?.is_empty() { Scope::All } else { Scope::One(row.get(3)?) };
-    Ok(Subscription { chat: chat_at(row, 0)?, scope, from_suspected: row.get(4)?, since: row.get(5)? })
+fn scope(row: &Row<'_>, at: usize) -> rusqlite::Result<Scope> {
+    Ok(if row.get_ref(at)?.as_str()?.is_empty() { Scope::All } else { Scope::One(row.get(at)?) })
+}
+
+fn subscription(row: &Row<'_>) -> Result<Subscription, StoreError> {
+    Ok(Subscription {
+        chat: chat_at(row, 0)?,
+        scope: scope(row, 3)?,
+        from_suspected: row.get(4)?,
+        since: row.get(5)?,
+        options: from_json("options", row.get_ref(6)?.as_str().map_err(rusqlite::Error::from)?)?,
+    })
 }
 
 /// A chat from three columns: id, platform, address.

@@ -1,7 +1,7 @@
 //! How our words are written into a column and read from it.
 
 use super::StoreError;
-use crate::domain::{Arrival, Entity, Phase, Timestamp, TransitionKind};
+use crate::domain::{Arrival, Entity, HeldFor, Phase, Timestamp, TransitionKind};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -58,7 +58,7 @@ macro_rules! word_column {
 }
 pub(super) use word_column;
 
-word_column!(Arrival, Phase, TransitionKind);
+word_column!(Arrival, HeldFor, Phase, TransitionKind);
 
 /// To a JSON column.
 pub(super) fn to_json(what: &'static str, value: &impl Serialize) -> Result<String, StoreError> {

@@ -3,7 +3,9 @@
 pub mod backfill;
 pub mod catch_up;
 mod fill;
+mod owe;
 pub mod pipeline;
+mod refresh;
 pub mod restore;
 pub mod tick;
 

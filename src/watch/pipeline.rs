@@ -1,13 +1,12 @@
 //! One batch, one transaction: the batch, the incidents that it changes and every delivery that they owe.
 
+use super::owe::Fanout;
+use super::refresh::Shown;
 use crate::clock::{Busy, Clock};
 use crate::detect::{self, Change, State};
-use crate::domain::{Arrival, Batch, Entity, Phase, Subscription, Timestamp, Transition, TransitionKind, Watchlist};
-use crate::notify::fanout::{Audience, Owed, owed, owed_after_all};
-use crate::notify::missed;
+use crate::domain::{Arrival, Batch, Transition, Watchlist};
 use crate::steps::Steps;
-use crate::store::{BatchId, Incident, IncidentId, NewNotice, Store, StoreError, Tx, Untold};
-use std::collections::BTreeSet;
+use crate::store::{BatchId, Store, StoreError, Tx};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -35,6 +34,7 @@ pub struct Pipeline {
     since_checkpoint: usize,
     /// Whether something may be held back that nobody has settled: a kill may have come just before.
     unsettled: bool,
+    shown: Shown,
 }
 
 /// How the state goes on once the transaction is committed.
@@ -49,7 +49,7 @@ pub type Also = Box<dyn FnOnce(&Tx<'_>) -> Result<(), StoreError> + Send>;
 
 impl Pipeline {
     pub fn new(watch: Watch, newest: BatchId) -> Self {
-        Self { watch, newest, since_checkpoint: 0, unsettled: true }
+        Self { watch, newest, since_checkpoint: 0, unsettled: true, shown: Shown::default() }
     }
 
     pub fn watch(&self) -> &Watch {
@@ -62,6 +62,7 @@ impl Pipeline {
     pub async fn take(&mut self, batches: Vec<Batch>, also: Also) -> Result<Vec<Transition>, StoreError> {
         let watch = self.watch.clone();
         let several = batches.len() > 1;
+        let is_live = batches.iter().any(|batch| batch.arrival == Arrival::Live);
         watch.steps.reached("before the transaction");
         let (taken, newest, next, transitions) = self
             .watch
@@ -70,7 +71,7 @@ impl Pipeline {
                 watch.steps.reached("transaction begun");
                 let now = watch.clock.now();
                 let state = watch.state.read().unwrap_or_else(PoisonError::into_inner);
-                let subscriptions = tx.subscriptions().all()?;
+                let fanout = Fanout::new(tx, &watch, now);
                 let (mut taken, mut newest, mut next, mut told) = (0, None, Next::Nothing, Vec::new());
                 for batch in batches {
                     let batch = only_news(tx, batch)?;
@@ -83,14 +84,13 @@ impl Pipeline {
                     watch.steps.reached("batch written");
                     let mut written = Vec::new();
                     for transition in &transitions {
-                        written.push(tx.incidents().apply(transition)?.id);
+                        let applied = tx.incidents().apply(transition)?;
+                        tx.cards().want(applied.id, applied.revision)?;
+                        written.push((applied.id, transition));
                         watch.steps.reached("transition written");
                     }
                     // Who is owed what is asked once all are written: a part and its whole fall in one batch.
-                    for (incident, transition) in written.into_iter().zip(&transitions) {
-                        owe(tx, &watch, incident, transition, &subscriptions, now)?;
-                        watch.steps.reached("deliveries written");
-                    }
+                    fanout.owe_all(written)?;
                     told.extend(transitions);
                     next = match next {
                         Next::Replaced(mut ahead) => {
@@ -124,7 +124,8 @@ impl Pipeline {
         self.newest = newest.unwrap_or(self.newest);
         self.since_checkpoint += taken;
         self.watch.steps.reached("state applied");
-        if !transitions.is_empty() {
+        let refreshed = is_live && self.shown.refresh(&self.watch).await?;
+        if !transitions.is_empty() || refreshed {
             self.wake_outboxes();
         }
         if self.since_checkpoint >= CHECKPOINT_EVERY {
@@ -144,12 +145,10 @@ impl Pipeline {
             .store
             .write(move |tx| {
                 let now = watch.clock.now();
-                let subscriptions = tx.subscriptions().all()?;
+                let fanout = Fanout::new(tx, &watch, now);
                 let untold = tx.incidents().untold()?;
                 let some = !untold.is_empty();
-                for incident in untold {
-                    settle_one(tx, &watch, &incident, &subscriptions, now)?;
-                }
+                fanout.settle_all(untold)?;
                 Ok(some)
             })
             .await?;
@@ -190,87 +189,4 @@ fn only_news(tx: &Tx<'_>, batch: Batch) -> Result<Batch, StoreError> {
         facts: tx.observations().fresh_facts(batch.facts)?,
         ..batch
     })
-}
-
-/// Writes what a transition owes.
-fn owe(
-    tx: &Tx<'_>,
-    watch: &Watch,
-    incident: IncidentId,
-    transition: &Transition,
-    subscriptions: &[Subscription],
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let heard = heard(tx, incident)?;
-    let audience = Audience {
-        subscriptions,
-        heard: &heard,
-        in_config: watch.watchlist.is_configured(&transition.incident.entity),
-        whole_is_down: whole_is_down(tx, watch, &transition.incident.entity, transition.at)?,
-    };
-    match owed(transition, &audience) {
-        Owed::To(chats) => {
-            tx.deliveries().owe(&NewNotice::alert(incident, transition.number), &chats, now)?;
-            // Told as it happened: there is nothing left to say of it after the fact.
-            if transition.kind == TransitionKind::Started { tx.incidents().release(incident) } else { Ok(()) }
-        }
-        Owed::Held => {
-            let why = if transition.arrival == Arrival::Backfilled { Untold::Backfill } else { Untold::Absence };
-            tx.incidents().hold(incident, why)
-        }
-    }
-}
-
-/// The chats that were told, or are owed, that it began.
-fn heard(tx: &Tx<'_>, incident: IncidentId) -> Result<BTreeSet<i64>, StoreError> {
-    let beginnings = [TransitionKind::Suspected, TransitionKind::Started];
-    Ok(tx.deliveries().heard_start(incident, &beginnings)?.into_iter().collect())
-}
-
-/// Whether something that the entity is part of was down at some time from `since` on: then it is counted there.
-fn whole_is_down(tx: &Tx<'_>, watch: &Watch, entity: &Entity, since: Timestamp) -> Result<bool, StoreError> {
-    for whole in watch.watchlist.wholes_of(entity) {
-        let newest = tx.incidents().of(whole, 1)?;
-        let down = |incident: &Incident| match incident.phase {
-            Phase::Down | Phase::Returning => true,
-            Phase::Recovered => incident.recovered_at.is_some_and(|recovered| recovered > since),
-            Phase::Suspected | Phase::Retracted => false,
-        };
-        if newest.first().is_some_and(down) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-fn settle_one(
-    tx: &Tx<'_>,
-    watch: &Watch,
-    incident: &Incident,
-    subscriptions: &[Subscription],
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let entity = &incident.key.entity;
-    let heard = heard(tx, incident.id)?;
-    let audience = Audience {
-        subscriptions,
-        heard: &heard,
-        in_config: watch.watchlist.is_configured(entity),
-        whole_is_down: whole_is_down(tx, watch, entity, incident.started_at)?,
-    };
-    let chats = owed_after_all(entity, &audience);
-    if !incident.phase.is_over() {
-        // A suspicion that is still one is not worth waking anybody after the fact.
-        let start = tx.incidents().transitions(incident.id)?.into_iter().find(|t| t.kind == TransitionKind::Started);
-        if let Some(start) = start {
-            tx.deliveries().owe(&NewNotice::alert(incident.id, start.number), &chats, now)?;
-            tx.incidents().release(incident.id)?;
-        }
-        return Ok(());
-    }
-    if incident.untold == Some(Untold::Absence) && incident.phase == Phase::Recovered {
-        let missed = NewNotice::summary(format!("missed {}", incident.id), missed::body(incident.id.0));
-        tx.deliveries().owe(&missed, &chats, now)?;
-    }
-    tx.incidents().release(incident.id)
 }

@@ -3,13 +3,24 @@
 /// From the bottom up; a unit uses those below its own layer, and none beside it.
 const LAYERS: [&[&str]; 6] = [
     &["domain"],
-    &["notify::fanout", "notify::missed", "notify::retry", "detect", "source", "store", "render"],
+    &[
+        "notify::body",
+        "notify::digest",
+        "notify::fanout",
+        "notify::pace",
+        "notify::retry",
+        "detect",
+        "source",
+        "store",
+        "render",
+    ],
     &["command", "notify::platform"],
     &["watch", "chat", "notify::outbox", "web"],
     &["app", "replay", "demo", "record", "check", "health", "status", "backup"],
     &["cli"],
 ];
-const PURE: [&str; 6] = ["domain", "detect", "render", "notify::fanout", "notify::missed", "notify::retry"];
+const PURE: [&str; 8] =
+    ["domain", "detect", "render", "notify::body", "notify::digest", "notify::fanout", "notify::pace", "notify::retry"];
 /// Beside the layers; each may use the domain, and `config` the schedule. `steps` only names moments: all may tell it.
 const ASIDE: [&str; 4] = ["clock", "config", "schedule", "steps"];
 /// Whoever wires or runs things by the config; all others are handed what they need.

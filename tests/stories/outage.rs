@@ -89,7 +89,7 @@ async fn a_country_vanishes_and_comes_back() {
     world.types("/sources").await;
     insta::assert_snapshot!(world.sees(), @r"
     Incidents of North Korea, newest first
-       🟢        North Korea · down 4 h 26 min  Sat 7 Jun 02:34 KST  incident 1
+       🟢 North Korea · down 4 h 26 min  Sat 7 Jun 02:34 KST  incident 1
 
     Sources
        ioda      fine, newest value 24 min old, last answered 3 min ago, schedule */5 * * * *

@@ -42,12 +42,12 @@ async fn a_reader_beside_the_owner_sees_what_is_committed_and_cannot_write() {
     let path = folder.path().join("linkdown.db");
     let owner = Store::open(&path, Access::Own).unwrap();
     let beside = Store::open(&path, Access::Beside).unwrap();
-    owner.write(|tx| tx.subscriptions().ensure_chat("console", "")).await.unwrap();
+    owner.write(|tx| tx.chats().ensure("console", "")).await.unwrap();
     for store in [&owner, &beside] {
-        let chat = store.read(|db| db.subscriptions().chat("console", "")).await.unwrap();
-        assert_eq!(chat.map(|chat| chat.id), Some(1));
+        let chat = store.read(|db| db.chats().at("console", "")).await.unwrap();
+        assert_eq!(chat.map(|place| place.chat.id), Some(1));
     }
-    assert!(beside.write(|tx| tx.subscriptions().ensure_chat("console", "x")).await.is_err());
+    assert!(beside.write(|tx| tx.chats().ensure("console", "x")).await.is_err());
 }
 
 #[tokio::test]
@@ -81,7 +81,7 @@ fn a_newer_version_is_refused_and_not_a_byte_of_it_changes() {
     Connection::open(&path).unwrap().pragma_update(None, "user_version", NEWEST_SCHEMA + 1).unwrap();
     let before = fs::read(&path).unwrap();
     for access in [Access::Own, Access::Beside] {
-        assert!(refusal(&path, access).contains("was written by a newer linkdown (schema 5, this one knows up to 4)"));
+        assert!(refusal(&path, access).contains("was written by a newer linkdown (schema 6, this one knows up to 5)"));
     }
     assert_eq!(fs::read(&path).unwrap(), before);
 }
@@ -95,7 +95,7 @@ fn an_older_schema_is_brought_up_to_date_by_the_owner_alone() {
     old.pragma_update(None, "user_version", 1).unwrap();
     old.pragma_update(None, "application_id", 0x4C6E_6B44).unwrap();
     drop(old);
-    assert!(refusal(&path, Access::Beside).contains("is from an older linkdown (schema 1, this one needs 4)"));
+    assert!(refusal(&path, Access::Beside).contains("is from an older linkdown (schema 1, this one needs 5)"));
     Store::open(&path, Access::Own).unwrap();
     Store::open(&path, Access::Beside).unwrap();
 }
@@ -168,7 +168,7 @@ async fn a_full_disk_stores_nothing_of_the_step_and_goes_on_when_there_is_room()
 async fn a_backup_is_whole_and_never_takes_the_place_of_a_file() {
     let folder = folder();
     let store = Store::open(folder.path().join("linkdown.db"), Access::Own).unwrap();
-    store.write(|tx| tx.subscriptions().ensure_chat("console", "")).await.unwrap();
+    store.write(|tx| tx.chats().ensure("console", "")).await.unwrap();
     let copy = folder.path().join("copy.db");
     store.backup(&copy, |done, all| assert!(done <= all)).await.unwrap();
     assert!(matches!(store.backup(&copy, |_, _| ()).await, Err(StoreError::Exists { .. })));
@@ -176,7 +176,7 @@ async fn a_backup_is_whole_and_never_takes_the_place_of_a_file() {
     assert!(matches!(store.backup(&nowhere, |_, _| ()).await, Err(StoreError::Backup { .. })));
 
     let restored = Store::open(&copy, Access::Own).unwrap();
-    assert!(restored.read(|db| db.subscriptions().chat("console", "")).await.unwrap().is_some());
+    assert!(restored.read(|db| db.chats().at("console", "")).await.unwrap().is_some());
     // A database in memory can be kept, too.
     let memory = Store::in_memory().unwrap();
     memory.backup(&folder.path().join("memory.db"), |_, _| ()).await.unwrap();

@@ -81,12 +81,12 @@ async fn a_panic_in_one_write_is_rolled_back_and_the_next_one_is_served() {
     let store = Store::in_memory().unwrap();
     let result: Result<(), _> = store
         .write(|tx| {
-            tx.subscriptions().ensure_chat("console", "")?;
+            tx.chats().ensure("console", "")?;
             panic!("a fault of ours");
         })
         .await;
     assert!(result.is_err());
-    let chat = store.write(|tx| tx.subscriptions().ensure_chat("console", "other")).await.unwrap();
+    let chat = store.write(|tx| tx.chats().ensure("console", "other")).await.unwrap();
     assert_eq!(chat.id, 1);
 }
 
@@ -163,11 +163,14 @@ async fn an_incident_is_read_as_its_newest_change_left_it() {
         .write(|tx| {
             use TransitionKind::{PartlyBack, Recovered, Started};
             let incidents = tx.incidents();
-            let Applied { id, untold } = incidents.apply(&transition(1, 1, Started))?;
+            let Applied { id, untold, revision } = incidents.apply(&transition(1, 1, Started))?;
             assert_eq!(untold, None);
             incidents.hold(id, Untold::Absence)?;
             assert_eq!(incidents.untold()?[0].untold, Some(Untold::Absence));
-            assert_eq!(incidents.apply(&transition(1, 2, PartlyBack))?, Applied { id, untold: Some(Untold::Absence) });
+            assert_eq!(
+                incidents.apply(&transition(1, 2, PartlyBack))?,
+                Applied { id, untold: Some(Untold::Absence), revision: revision + 1 }
+            );
             incidents.release(id)?;
             assert!(incidents.untold()?.is_empty());
             assert_eq!(incidents.open()?[0].phase, Phase::Returning);
@@ -201,16 +204,22 @@ async fn a_chat_subscribes_once_and_may_change_its_mind() {
     store
         .write(|tx| {
             let subscriptions = tx.subscriptions();
-            let chat = subscriptions.ensure_chat("console", "")?;
-            assert_eq!(subscriptions.ensure_chat("console", "")?, chat);
-            let wish = Subscription { chat: chat.clone(), scope: Scope::All, from_suspected: false, since: NOW };
+            let chat = tx.chats().ensure("console", "")?;
+            assert_eq!(tx.chats().ensure("console", "")?, chat);
+            let wish = Subscription {
+                chat: chat.clone(),
+                scope: Scope::All,
+                from_suspected: false,
+                since: NOW,
+                options: Options::default(),
+            };
             assert!(subscriptions.subscribe(&wish)?);
             let changed = Subscription { from_suspected: true, since: NOW + 9, ..wish.clone() };
             assert!(!subscriptions.subscribe(&changed)?);
             let one = Subscription { scope: Scope::One("country/KP".parse().unwrap()), ..wish.clone() };
             subscriptions.subscribe(&one)?;
             let kept = Subscription { from_suspected: true, ..wish };
-            assert_eq!(subscriptions.of_chat(&chat)?, [kept, one]);
+            assert_eq!(subscriptions.of_chat(chat.id)?, [kept, one]);
             assert!(subscriptions.unsubscribe(&chat, &Scope::All)?);
             assert!(!subscriptions.unsubscribe(&chat, &Scope::All)?);
             assert_eq!(subscriptions.all()?.len(), 1);
@@ -225,11 +234,11 @@ async fn a_delivery_that_was_being_sent_is_found_in_doubt_and_is_never_owed_twic
     let store = Store::in_memory().unwrap();
     store
         .write(|tx| {
-            let chat = tx.subscriptions().ensure_chat("console", "")?.id;
+            let chat = tx.chats().ensure("console", "")?.id;
             let incident = tx.incidents().apply(&transition(1, 1, TransitionKind::Started))?.id;
             let out = tx.deliveries();
-            out.owe(&NewNotice::alert(incident, 1), &[chat], NOW)?;
-            out.owe(&NewNotice::alert(incident, 1), &[chat], NOW + 60)?;
+            out.owe(&NewNotice::alert(incident, 1), &[Owing::now(chat, true)], NOW, 0)?;
+            out.owe(&NewNotice::alert(incident, 1), &[Owing::now(chat, true)], NOW + 60, 0)?;
             assert!(out.due("discord", NOW, 9)?.is_empty());
             assert!(out.due("console", NOW - 1, 9)?.is_empty());
             assert_eq!(out.next_due("console")?, Some(NOW));
@@ -248,12 +257,11 @@ async fn a_delivery_that_was_being_sent_is_found_in_doubt_and_is_never_owed_twic
 
             out.mark_sending(owed.id, NOW + 9)?;
             out.mark_sent(owed.id, Some("m1"), NOW + 10)?;
-            out.owe(&NewNotice::alert(incident, 1), &[chat], NOW + 60)?;
+            out.owe(&NewNotice::alert(incident, 1), &[Owing::now(chat, true)], NOW + 60, 0)?;
             assert!(out.due("console", NOW + 99, 9)?.is_empty());
             let sent = &out.recent(9)?[0];
             assert_eq!((sent.state, sent.message_id.as_deref()), (DeliveryState::Sent, Some("m1")));
-            assert_eq!(out.heard_start(incident, &[TransitionKind::Started])?, [chat]);
-            assert!(out.heard_start(incident, &[TransitionKind::Suspected])?.is_empty());
+            assert_eq!(out.heard(incident)?, [chat].into());
             assert!(out.give_up(owed.id, "gone").is_err());
             Ok(())
         })
@@ -266,23 +274,21 @@ async fn a_chat_that_never_heard_the_start_hears_nothing_of_the_rest() {
     let store = Store::in_memory().unwrap();
     store
         .write(|tx| {
-            let chats = [
-                tx.subscriptions().ensure_chat("console", "a")?.id,
-                tx.subscriptions().ensure_chat("console", "b")?.id,
-            ];
+            let chats = [tx.chats().ensure("console", "a")?.id, tx.chats().ensure("console", "b")?.id];
             let incident = tx.incidents().apply(&transition(1, 1, TransitionKind::Started))?.id;
             tx.incidents().apply(&transition(1, 2, TransitionKind::Recovered))?;
             let out = tx.deliveries();
-            out.owe(&NewNotice::test("hello", json!({ "text": "hello" })), &chats, NOW)?;
-            out.owe(&NewNotice::alert(incident, 1), &chats, NOW)?;
-            out.owe(&NewNotice::alert(incident, 2), &chats, NOW)?;
+            let to = |is_start| chats.map(|chat| Owing::now(chat, is_start));
+            out.owe(&NewNotice::test("hello", json!({ "text": "hello" })), &to(false), NOW, 0)?;
+            out.owe(&NewNotice::alert(incident, 1), &to(true), NOW, 0)?;
+            out.owe(&NewNotice::alert(incident, 2), &to(false), NOW, 0)?;
 
             // The start goes first, though the test is older.
             let due = out.due("console", NOW, 9)?;
             assert!(due.len() == 2 && due.iter().all(|d| d.notice == Notice::Alert { incident, number: 1 }));
             out.mark_sent(due[0].id, None, NOW)?;
             out.give_up(due[1].id, "the chat is gone")?;
-            assert_eq!(out.heard_start(incident, &[TransitionKind::Started])?, [due[0].chat.id]);
+            assert_eq!(out.heard(incident)?, [due[0].chat.id].into());
 
             for delivery in out.due("console", NOW, 9)? {
                 assert!(matches!(delivery.notice, Notice::Test { .. }));
@@ -301,16 +307,29 @@ async fn a_card_knows_what_it_shows_and_what_it_should() {
     let store = Store::in_memory().unwrap();
     store
         .write(|tx| {
-            let chat = tx.subscriptions().ensure_chat("console", "")?.id;
+            let chat = tx.chats().ensure("console", "")?.id;
             let incident = tx.incidents().apply(&transition(1, 1, TransitionKind::Started))?.id;
             let cards = tx.cards();
-            cards.want(incident, chat, 2)?;
-            cards.want(incident, chat, 1)?;
-            assert_eq!(cards.behind("console")?.len(), 1);
-            cards.sent(incident, chat, "m1", 2)?;
-            assert!(cards.behind("console")?.is_empty());
+            cards.want(incident, 2)?;
+            assert!(cards.behind("console", 9)?.is_empty(), "there is none yet");
+            cards.sent(incident, chat, "m1", 1)?;
+            assert!(cards.behind("console", 9)?.is_empty());
+            let applied = tx.incidents().apply(&transition(1, 2, TransitionKind::Worsened))?;
+            cards.want(incident, applied.revision)?;
+            assert_eq!(cards.behind("console", 9)?.len(), 1);
+            let revision = tx.incidents().refresh(incident, &transition(1, 2, TransitionKind::Worsened).evidence)?;
+            cards.want(incident, revision)?;
+            cards.want(incident, 1)?;
+            cards.sent(incident, chat, "m1", 3)?;
+            assert!(cards.behind("console", 9)?.is_empty());
             let card = cards.get(incident, chat)?.unwrap();
-            assert_eq!((card.message_id.as_deref(), card.wanted, card.sent), (Some("m1"), 2, 2));
+            assert_eq!((card.message_id.as_deref(), card.wanted, card.sent), (Some("m1"), 3, 3));
+            // A chat that is told the start late is shown an old state, and at once the newest.
+            let other = tx.chats().ensure("console", "b")?.id;
+            cards.sent(incident, other, "m2", 0)?;
+            assert_eq!(cards.behind("console", 9)?[0].chat.id, other);
+            cards.lost(incident, other)?;
+            assert!(cards.behind("console", 9)?.is_empty());
             Ok(())
         })
         .await
@@ -456,7 +475,7 @@ proptest! {
         let tx = Tx::new(&connection);
         let out = tx.deliveries();
         let chats: Vec<i64> =
-            ["a", "b", "c"].iter().map(|at| tx.subscriptions().ensure_chat("console", at).unwrap().id).collect();
+            ["a", "b", "c"].iter().map(|at| tx.chats().ensure("console", at).unwrap().id).collect();
         let mut numbers = [0_u32; 3];
         for (minute, (deed, which)) in deeds.into_iter().enumerate() {
             let now = NOW + minute as i64 * 60;
@@ -485,9 +504,14 @@ proptest! {
                     numbers[which] += 1;
                     let kind = if numbers[which] == 1 { TransitionKind::Started } else { TransitionKind::Worsened };
                     let applied = tx.incidents().apply(&transition(which as u32 + 1, numbers[which], kind)).unwrap();
-                    out.owe(&NewNotice::alert(applied.id, numbers[which]), &chats, now).unwrap();
+                    let owings: Vec<Owing> =
+                        chats.iter().map(|chat| Owing::now(*chat, numbers[which] == 1)).collect();
+                    out.owe(&NewNotice::alert(applied.id, numbers[which]), &owings, now, 0).unwrap();
                 }
-                2 => out.owe(&NewNotice::summary(minute.to_string(), json!({})), &chats[..1], now).unwrap(),
+                2 => {
+                    let owing = [Owing::now(chats[0], false)];
+                    out.owe(&NewNotice::summary(minute.to_string(), json!({})), &owing, now, 0).unwrap();
+                }
                 _ => {
                     let Some(one) = due.get(which % due.len().max(1)) else {
                         // Nothing may go: what is being sent comes to its end.

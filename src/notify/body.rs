@@ -1,0 +1,35 @@
+//! What the notices hold that are no alert: their bodies, written by whoever owes them and read by the outbox. Pure.
+
+use crate::domain::{Timestamp, Untimely};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// A notice that is no alert.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Body {
+    /// An outage that began and ended while the program was away.
+    MissedIncident(i64),
+    /// What a chat was not told as it happened, in one message with the true state of each.
+    Summary { incidents: Vec<i64>, why: Untimely, since: Timestamp },
+    /// A marked sample.
+    Sample,
+    /// A chat cannot be told any more: to the person who subscribed there.
+    Suspended { place: String, why: String },
+}
+
+impl Body {
+    pub fn to_json(&self) -> Value {
+        serde_json::to_value(self).unwrap_or(json!(null))
+    }
+
+    /// `None` where a later version has written it.
+    pub fn from_json(body: &Value) -> Option<Self> {
+        serde_json::from_value(body.clone()).ok()
+    }
+}
+
+/// The body of the notice of an outage that began and ended while the program was away.
+pub fn while_away(incident: i64) -> Value {
+    Body::MissedIncident(incident).to_json()
+}

@@ -1,0 +1,153 @@
+//! What piled up for one chat while it was muted, asleep or out of reach: summed up, never a flood. Pure.
+
+use crate::domain::{HeldFor, Seconds, Timestamp, Untimely, time::MINUTE};
+use std::collections::BTreeMap;
+
+/// Something owed that may go now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    pub id: i64,
+    /// For an alert.
+    pub alert: Option<Told>,
+    /// The first that the chat hears of the incident.
+    pub is_start: bool,
+    pub held_for: Option<HeldFor>,
+    pub owed_at: Timestamp,
+}
+
+/// What an alert tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    pub incident: i64,
+    pub number: u32,
+    /// Whether the incident is over by now.
+    pub is_over: bool,
+}
+
+/// What is to be done about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Told with others, or overtaken.
+    SumUp { id: i64 },
+    /// It tells for those before it: held no longer, and perhaps the first that the chat hears.
+    Tell { id: i64, is_start: bool },
+    /// One message about these incidents, as they stand.
+    Summary { incidents: Vec<i64>, why: Untimely, since: Timestamp },
+}
+
+/// What may go this long is told late.
+pub const LATE: Seconds = 10 * MINUTE;
+
+/// Decides what is told of what one chat is owed, in the order in which it came to be owed.
+pub fn digest(items: &[Item], now: Timestamp) -> Vec<Step> {
+    let mut by_incident: BTreeMap<i64, Vec<(&Item, Told)>> = BTreeMap::new();
+    for item in items {
+        if let Some(told) = item.alert {
+            by_incident.entry(told.incident).or_default().push((item, told));
+        }
+    }
+    let is_late = |item: &Item| item.held_for.is_some() || now - item.owed_at >= LATE;
+    let (late, fresh): (Vec<_>, Vec<_>) =
+        by_incident.into_values().partition(|group| group.iter().any(|(item, _)| is_late(item)));
+    let mut steps: Vec<Step> = fresh.iter().flat_map(|group| overtaken(group)).collect();
+    match late.as_slice() {
+        [] => {}
+        [only] if !is_all_missed(only) => steps.extend(newest(only)),
+        many => steps.extend(summed(many)),
+    }
+    steps
+}
+
+/// Begun and ended before the chat heard of it.
+fn is_all_missed(group: &[(&Item, Told)]) -> bool {
+    group.iter().any(|(item, _)| item.is_start) && group.iter().any(|(_, told)| told.is_over)
+}
+
+/// The newest tells it all.
+fn newest(group: &[(&Item, Told)]) -> Vec<Step> {
+    let Some((last, before)) = group.split_last() else { return Vec::new() };
+    let is_start = group.iter().any(|(item, _)| item.is_start);
+    let mut steps: Vec<Step> = before.iter().map(|(item, _)| Step::SumUp { id: item.id }).collect();
+    if last.0.held_for.is_some() || is_start && !last.0.is_start {
+        steps.push(Step::Tell { id: last.0.id, is_start });
+    }
+    steps
+}
+
+fn summed(groups: &[Vec<(&Item, Told)>]) -> Vec<Step> {
+    let all = || groups.iter().flatten();
+    let mut steps: Vec<Step> = all().map(|(item, _)| Step::SumUp { id: item.id }).collect();
+    let incidents = groups.iter().filter_map(|group| group.first()).map(|(_, told)| told.incident).collect();
+    let held = all().find_map(|(item, _)| item.held_for);
+    let since = all().map(|(item, _)| item.owed_at).min().unwrap_or_default();
+    steps.push(Step::Summary { incidents, why: held.map_or(Untimely::Late, Untimely::from), since });
+    steps
+}
+
+/// Changes in the course of an incident that a later one has overtaken before they were told.
+fn overtaken(group: &[(&Item, Told)]) -> Vec<Step> {
+    let Some(newest) = group.iter().map(|(_, told)| told.number).max() else { return Vec::new() };
+    let old = group.iter().filter(|(item, told)| !item.is_start && told.number < newest);
+    old.map(|(item, _)| Step::SumUp { id: item.id }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> Timestamp {
+        Timestamp::parse("2025-06-07 12:00").unwrap()
+    }
+
+    fn item(id: i64, incident: i64, number: u32, age: Seconds, is_over: bool) -> Item {
+        Item {
+            id,
+            alert: Some(Told { incident, number, is_over }),
+            is_start: number == 1,
+            held_for: None,
+            owed_at: now() - age,
+        }
+    }
+
+    fn held(item: Item) -> Item {
+        Item { held_for: Some(HeldFor::Quiet), ..item }
+    }
+
+    #[test]
+    fn what_is_fresh_goes_as_it_is() {
+        assert_eq!(digest(&[item(1, 1, 1, 0, false), item(2, 2, 1, 60, false)], now()), []);
+    }
+
+    #[test]
+    fn a_change_that_a_later_one_has_overtaken_is_not_told() {
+        let items = [item(1, 1, 1, 60, false), item(2, 1, 2, 30, false), item(3, 1, 3, 0, false)];
+        assert_eq!(digest(&items, now()), [Step::SumUp { id: 2 }], "the start stays");
+    }
+
+    #[test]
+    fn a_start_and_a_recovery_both_missed_become_one_line() {
+        let items = [item(1, 7, 1, 3600, true), item(2, 7, 2, 0, true)];
+        let summary = Step::Summary { incidents: vec![7], why: Untimely::Late, since: now() - 3600 };
+        assert_eq!(digest(&items, now()), [Step::SumUp { id: 1 }, Step::SumUp { id: 2 }, summary]);
+    }
+
+    #[test]
+    fn what_still_goes_on_is_told_as_it_is_now() {
+        let items = [held(item(1, 7, 1, 60, false)), held(item(2, 7, 2, 0, false))];
+        assert_eq!(digest(&items, now()), [Step::SumUp { id: 1 }, Step::Tell { id: 2, is_start: true }]);
+    }
+
+    #[test]
+    fn a_recovery_of_what_was_heard_is_told_as_one() {
+        let items = [held(item(5, 7, 3, 60, true))];
+        assert_eq!(digest(&items, now()), [Step::Tell { id: 5, is_start: false }]);
+    }
+
+    #[test]
+    fn many_become_one_message() {
+        let items: Vec<Item> = (1..=200).map(|n| held(item(n, n, 1, 600, n % 2 == 0))).collect();
+        let steps = digest(&items, now());
+        let summaries: Vec<&Step> = steps.iter().filter(|step| matches!(step, Step::Summary { .. })).collect();
+        assert_eq!((steps.len(), summaries.len()), (201, 1));
+    }
+}

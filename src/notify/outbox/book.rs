@@ -1,0 +1,168 @@
+//! What came of sending, written down: one transaction for all that has come in since the last.
+
+use super::compose::{Composed, Revised};
+use crate::domain::{Owing, Timestamp};
+use crate::notify::body::Body;
+use crate::notify::digest::{Item, LATE, Step, Told, digest};
+use crate::notify::platform::{Platform, Sent};
+use crate::notify::retry::{self, Arrival, SendError, Verdict};
+use crate::store::{Attempt, DeliveryId, NewNotice, StoreError, Tx};
+
+/// A message or an edit whose end is known.
+#[derive(Debug)]
+pub(super) enum Finished {
+    Message { message: Composed, outcome: Result<Sent, SendError> },
+    Edited { card: Revised, outcome: Result<(), SendError> },
+}
+
+impl Finished {
+    pub(super) fn chat(&self) -> i64 {
+        match self {
+            Self::Message { message, .. } => message.outgoing.chat.id,
+            Self::Edited { card, .. } => card.edit.chat.id,
+        }
+    }
+
+    pub(super) fn error(&self) -> Option<&SendError> {
+        match self {
+            Self::Message { outcome, .. } => outcome.as_ref().err(),
+            Self::Edited { outcome, .. } => outcome.as_ref().err(),
+        }
+    }
+
+    /// Writes down what became of it.
+    pub(super) fn note(
+        &self,
+        tx: &Tx<'_>,
+        platform: &dyn Platform,
+        now: Timestamp,
+        jitter: f64,
+    ) -> Result<(), StoreError> {
+        match self {
+            Self::Message { message, outcome: Ok(sent), .. } => note_sent(tx, message, sent, now),
+            Self::Message { message, outcome: Err(error), .. } => {
+                note_failed(tx, platform, message, error, now, jitter)
+            }
+            Self::Edited { card, outcome } => note_edited(tx, card, outcome.as_ref().err()),
+        }
+    }
+}
+
+fn note_sent(tx: &Tx<'_>, message: &Composed, sent: &Sent, now: Timestamp) -> Result<(), StoreError> {
+    // A chat that was forgotten meanwhile is owed nothing that could be marked.
+    if tx.deliveries().by_id(message.delivery)?.is_none() {
+        return Ok(());
+    }
+    tx.deliveries().mark_sent(message.delivery, Some(&sent.message), now)?;
+    if let Some((incident, revision)) = message.becomes_card {
+        tx.cards().sent(incident, message.outgoing.chat.id, &sent.message, revision)?;
+    }
+    Ok(())
+}
+
+fn note_failed(
+    tx: &Tx<'_>,
+    platform: &dyn Platform,
+    message: &Composed,
+    error: &SendError,
+    now: Timestamp,
+    jitter: f64,
+) -> Result<(), StoreError> {
+    let (id, chat) = (message.delivery, &message.outgoing.chat);
+    let Some(delivery) = tx.deliveries().by_id(id)? else { return Ok(()) };
+    let why = error.to_string();
+    match retry::after(error, message.attempts, delivery.plain, now, jitter) {
+        Verdict::Again { at, arrival } => tx.deliveries().put_off(id, at, &why, attempt(arrival)),
+        Verdict::Plain => {
+            tracing::error!(platform = platform.name(), delivery = id.0, card = ?message.outgoing.card,
+                "the platform could not read this message ({why}); sending it once more as plain text");
+            tx.deliveries().make_plain(id, now, &why)
+        }
+        Verdict::Move { to } => {
+            tracing::info!(platform = platform.name(), from = chat.address, to, "the chat has moved");
+            tx.deliveries().put_off(id, now, &why, Attempt::Refused)?;
+            tx.chats().moved(chat.id, &to)
+        }
+        Verdict::Suspend => {
+            tx.deliveries().give_up(id, &why)?;
+            suspend(tx, platform, chat.id, &why, now)
+        }
+        Verdict::GiveUp => {
+            tracing::error!(platform = platform.name(), delivery = id.0, "given up: {why}");
+            tx.deliveries().give_up(id, &why)
+        }
+    }
+}
+
+/// Nothing more is told there; the person who subscribed hears of it where they can be told alone.
+fn suspend(tx: &Tx<'_>, platform: &dyn Platform, chat: i64, why: &str, now: Timestamp) -> Result<(), StoreError> {
+    if !tx.chats().suspend(chat, why, now)? {
+        return Ok(());
+    }
+    let Some(place) = tx.chats().by_id(chat)? else { return Ok(()) };
+    let shown = platform.place(&place.chat);
+    tracing::warn!(platform = platform.name(), chat = place.chat.address, "suspended: {why}");
+    let direct = place.owner.as_deref().and_then(|owner| platform.direct(owner));
+    let Some(direct) = direct.filter(|direct| *direct != place.chat.address) else { return Ok(()) };
+    let owner = tx.chats().ensure(platform.name(), &direct)?;
+    let body = Body::Suspended { place: shown, why: why.to_owned() };
+    let notice = NewNotice::operator(format!("suspended {chat} {now}"), body.to_json());
+    tx.deliveries().owe(&notice, &[Owing::now(owner.id, false)], now, 0)
+}
+
+fn note_edited(tx: &Tx<'_>, card: &Revised, error: Option<&SendError>) -> Result<(), StoreError> {
+    let chat = card.edit.chat.id;
+    match error {
+        None => tx.cards().sent(card.incident, chat, &card.edit.message, card.revision),
+        Some(SendError::MessageGone | SendError::Never { .. } | SendError::Unreadable { .. }) => {
+            tracing::info!(chat, incident = card.incident.0, "the card cannot be edited any more");
+            tx.cards().lost(card.incident, chat)
+        }
+        // It stays behind, and is tried again when the chat may be told again.
+        Some(_) => Ok(()),
+    }
+}
+
+fn attempt(arrival: Arrival) -> Attempt {
+    match arrival {
+        Arrival::No => Attempt::Refused,
+        Arrival::Perhaps => Attempt::InDoubt,
+    }
+}
+
+/// Sums up what piled up for the chat.
+pub(super) fn sum_up(tx: &Tx<'_>, chat: i64, now: Timestamp) -> Result<(), StoreError> {
+    let pending = tx.deliveries().pending(chat, now)?;
+    let items: Vec<Item> = pending
+        .into_iter()
+        .map(|pending| Item {
+            id: pending.id.0,
+            alert: pending.alert.map(|(incident, number, phase)| Told {
+                incident: incident.0,
+                number,
+                is_over: phase.is_over(),
+            }),
+            is_start: pending.is_start,
+            held_for: pending.held_for,
+            owed_at: pending.owed_at,
+        })
+        .collect();
+    for step in digest(&items, now) {
+        match step {
+            Step::SumUp { id } => tx.deliveries().sum_up(DeliveryId(id))?,
+            Step::Tell { id, is_start } => tx.deliveries().tell(DeliveryId(id), is_start, now)?,
+            Step::Summary { incidents, why, since } => {
+                let first = incidents.first().copied().unwrap_or_default();
+                let body = Body::Summary { incidents, why, since };
+                let notice = NewNotice::summary(format!("summary {chat} {now} {first}"), body.to_json());
+                tx.deliveries().owe(&notice, &[Owing::now(chat, false)], now, 0)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Owed since then is late.
+pub(super) fn late(now: Timestamp) -> Timestamp {
+    now - LATE
+}

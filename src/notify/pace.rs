@@ -1,0 +1,136 @@
+//! How fast a platform is told: below its published limits, and each chat for itself. Pure; times are milliseconds.
+
+use std::collections::HashMap;
+
+/// So many milliseconds between two messages, and how many may go before that counts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limit {
+    pub every_ms: f64,
+    pub burst: u32,
+}
+
+impl Limit {
+    /// None at all.
+    pub const NONE: Self = Self { every_ms: 0.0, burst: 1 };
+
+    pub const fn per_second(count: f64) -> Self {
+        Self { every_ms: 1000.0 / count, burst: 1 }
+    }
+}
+
+/// When the next may go, by the generic cell rate algorithm: `due` is when it would be if all came evenly.
+#[derive(Clone, Copy, Debug, Default)]
+struct Gate {
+    due: f64,
+}
+
+impl Gate {
+    fn opens_at(self, limit: Limit, now: i64) -> i64 {
+        let tolerance = limit.every_ms * f64::from(limit.burst.saturating_sub(1));
+        ((self.due - tolerance).ceil() as i64).max(now)
+    }
+
+    fn pass(&mut self, limit: Limit, at: i64) {
+        self.due = self.due.max(at as f64) + limit.every_ms;
+    }
+}
+
+/// The pace of one platform.
+#[derive(Debug)]
+pub struct Pace {
+    overall: Limit,
+    all: Gate,
+    chats: HashMap<i64, Gate>,
+    /// Chats that are to be left alone until then, as the platform asked.
+    resting: HashMap<i64, i64>,
+    all_rest_until: i64,
+}
+
+/// Beyond so many chats those that are at rest are forgotten.
+const REMEMBERED: usize = 4096;
+
+impl Pace {
+    pub fn new(overall: Limit) -> Self {
+        Self { overall, all: Gate::default(), chats: HashMap::new(), resting: HashMap::new(), all_rest_until: 0 }
+    }
+
+    /// When anything at all may go.
+    pub fn opens_at(&self, now: i64) -> i64 {
+        self.all.opens_at(self.overall, now).max(self.all_rest_until)
+    }
+
+    /// When something may go to this chat.
+    pub fn chat_opens_at(&self, chat: i64, limit: Limit, now: i64) -> i64 {
+        let gate = self.chats.get(&chat).copied().unwrap_or_default();
+        let rest = self.resting.get(&chat).copied().unwrap_or(0);
+        gate.opens_at(limit, now).max(rest).max(self.opens_at(now))
+    }
+
+    /// Something goes to the chat at `at`.
+    pub fn pass(&mut self, chat: i64, limit: Limit, at: i64) {
+        self.all.pass(self.overall, at);
+        if self.chats.len() >= REMEMBERED {
+            self.chats.retain(|_, gate| gate.due > at as f64);
+            self.resting.retain(|_, until| *until > at);
+        }
+        self.chats.entry(chat).or_default().pass(limit, at);
+    }
+
+    pub fn rest(&mut self, chat: i64, until: i64) {
+        let known = self.resting.entry(chat).or_default();
+        *known = (*known).max(until);
+    }
+
+    pub fn rest_all(&mut self, until: i64) {
+        self.all_rest_until = self.all_rest_until.max(until);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const CHAT: Limit = Limit { every_ms: 1000.0, burst: 3 };
+
+    #[test]
+    fn a_chat_may_be_told_a_few_things_at_once_and_then_no_faster_than_its_limit() {
+        let mut pace = Pace::new(Limit::NONE);
+        let mut went = Vec::new();
+        for _ in 0..5 {
+            let at = pace.chat_opens_at(1, CHAT, 0);
+            pace.pass(1, CHAT, at);
+            went.push(at);
+        }
+        assert_eq!(went, [0, 0, 0, 1000, 2000]);
+        assert_eq!(pace.chat_opens_at(2, CHAT, 2000), 2000, "another chat does not wait for it");
+        assert_eq!(pace.chat_opens_at(1, CHAT, 2000), 3000);
+    }
+
+    #[test]
+    fn a_platform_that_asked_for_a_pause_gets_it() {
+        let mut pace = Pace::new(Limit::per_second(10.0));
+        pace.rest(1, 5_000);
+        assert_eq!((pace.chat_opens_at(1, CHAT, 0), pace.chat_opens_at(2, CHAT, 0)), (5_000, 0));
+        pace.rest_all(9_000);
+        assert_eq!(pace.chat_opens_at(2, CHAT, 0), 9_000);
+    }
+
+    proptest! {
+        #[test]
+        fn no_second_ever_holds_more_than_the_limit(pauses in prop::collection::vec(0..90_i64, 1..200)) {
+            let mut pace = Pace::new(Limit::per_second(28.5));
+            let (mut now, mut went) = (0, Vec::new());
+            for (chat, pause) in pauses.into_iter().enumerate() {
+                now += pause;
+                let at = pace.chat_opens_at(chat as i64, Limit::NONE, now);
+                pace.pass(chat as i64, Limit::NONE, at);
+                went.push(at);
+            }
+            for (i, first) in went.iter().enumerate() {
+                let within = went[i..].iter().take_while(|at| **at < first + 1000).count();
+                prop_assert!(within <= 29, "{within} in the second from {first}");
+            }
+        }
+    }
+}

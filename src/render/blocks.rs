@@ -1,0 +1,55 @@
+//! A card as headed blocks of lines, for platforms on whose narrow screens no table would stand.
+
+use super::card::{Card, Row};
+
+/// A heading and what stands under it. The entries of a list stand under none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    pub heading: String,
+    pub lines: Vec<String>,
+}
+
+/// Rows and notes of a card, in its order.
+pub fn blocks(card: &Card) -> Vec<Block> {
+    let mut blocks: Vec<Block> = Vec::new();
+    for row in &card.rows {
+        match blocks.last_mut().filter(|_| row.layer.is_empty()) {
+            Some(block) => block.lines.push(line(row)),
+            None => blocks.push(Block { heading: row.layer.clone(), lines: vec![line(row)] }),
+        }
+    }
+    blocks.extend(
+        card.notes
+            .iter()
+            .map(|note| Block { heading: note.label.clone(), lines: note.text.lines().map(str::to_owned).collect() }),
+    );
+    blocks
+}
+
+/// `0 of 4 blocks announced · normal 4 · IODA BGP · 19:20 UTC`
+fn line(row: &Row) -> String {
+    let cells = [&row.measured, &row.normal, &row.source, &row.at];
+    let said: Vec<&str> = cells.into_iter().map(String::as_str).filter(|cell| !cell.is_empty()).collect();
+    said.join(" · ")
+}
+
+/// The length by which both platforms count: in UTF-16 units.
+pub fn length(text: &str) -> usize {
+    text.chars().map(char::len_utf16).sum()
+}
+
+/// At most `most` UTF-16 units of the text, with a mark where it was cut.
+pub fn cut(text: &str, most: usize) -> String {
+    if length(text) <= most {
+        return text.to_owned();
+    }
+    let mut left = most.saturating_sub(1);
+    let fits = |c: &char| {
+        let needs = c.len_utf16();
+        let fits = needs <= left;
+        left = left.saturating_sub(needs);
+        fits
+    };
+    let kept: String = text.chars().take_while(fits).collect();
+    format!("{}…", kept.trim_end())
+}

@@ -1,0 +1,232 @@
+//! A card as a Discord embed, within every limit of one message.
+
+use super::blocks::{blocks, cut, length};
+use super::card::{Card, Line, Tone};
+use super::console;
+use super::line::Part;
+use super::words::tame;
+
+/// Discord's limits: <https://discord.com/developers/docs/resources/message#embed-object-embed-limits>
+const TITLE: usize = 256;
+const DESCRIPTION: usize = 4096;
+const FIELDS: usize = 25;
+const NAME: usize = 256;
+const VALUE: usize = 1024;
+const FOOTER: usize = 2048;
+/// Over all that is said in all embeds of a message.
+const TOTAL: usize = 6000;
+/// What a message without embeds may hold.
+pub const CONTENT: usize = 2000;
+/// Kept free for the mark that something does not fit.
+const MARK: usize = 60;
+
+/// What `chat/discord` hands over to the library.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Embed {
+    pub title: String,
+    pub description: String,
+    /// `0xRRGGBB`
+    pub colour: u32,
+    pub fields: Vec<(String, String)>,
+    pub footer: String,
+}
+
+impl Embed {
+    /// The length by which Discord counts it.
+    pub fn length(&self) -> usize {
+        let fields: usize = self.fields.iter().map(|(name, value)| length(name) + length(value)).sum();
+        length(&self.title) + length(&self.description) + fields + length(&self.footer)
+    }
+}
+
+pub fn embed(card: &Card) -> Embed {
+    let footer = cut(&card.foot.iter().map(|line| tame(line, 300)).collect::<Vec<_>>().join("\n"), FOOTER / 2);
+    let mut embed = Embed {
+        title: cut(&tame(&card.title.to_string(), TITLE), TITLE),
+        description: lead(card),
+        colour: colour(card.tone),
+        fields: Vec::new(),
+        footer,
+    };
+    let (mut lines, mut fields) = (Vec::new(), Vec::new());
+    for block in blocks(card) {
+        let said: Vec<String> = block.lines.iter().map(|line| escape(&tame(line, VALUE / 2))).collect();
+        if block.heading.is_empty() {
+            lines.extend(said);
+        } else {
+            fields.push((cut(&tame(&block.heading, NAME), NAME), said.join("\n")));
+        }
+    }
+    let links: Vec<String> = card.links.iter().filter_map(|link| anchor(&link.label, &link.url)).take(6).collect();
+    if !links.is_empty() {
+        fields.push(("Check".to_owned(), links.join(" · ")));
+    }
+    fill_description(&mut embed, &lines);
+    fill_fields(&mut embed, fields);
+    embed
+}
+
+/// Without any markup: for a message that could not be read with it.
+pub fn plain(card: &Card) -> String {
+    cut(&console::text(card), CONTENT)
+}
+
+/// The lead, and the title's moments as each reader's own clock shows them.
+fn lead(card: &Card) -> String {
+    let own = card.title.parts().iter().find_map(|part| match part {
+        Part::Moment { at, .. } => Some(format!("In your time: <t:{0}:f> (<t:{0}:R>)", at.unix())),
+        Part::Text(_) => None,
+    });
+    let said: Vec<String> = card.lead.iter().map(line).chain(own).collect();
+    said.join("\n")
+}
+
+fn line(line: &Line) -> String {
+    let parts = line.parts().iter().map(|part| match part {
+        Part::Text(text) => escape(&tame(text, VALUE)),
+        Part::Moment { at, .. } => format!("<t:{}:f>", at.unix()),
+    });
+    parts.collect()
+}
+
+/// The entries of a list, as many as there is room for.
+fn fill_description(embed: &mut Embed, lines: &[String]) {
+    let mut shown = 0;
+    for line in lines {
+        let more = length(line) + 1;
+        if length(&embed.description) + more + MARK > DESCRIPTION || embed.length() + more + MARK > TOTAL {
+            break;
+        }
+        if !embed.description.is_empty() {
+            embed.description.push('\n');
+        }
+        embed.description.push_str(line);
+        shown += 1;
+    }
+    if shown < lines.len() {
+        embed.description.push_str(&format!("\n… {} more do not fit here", lines.len() - shown));
+    }
+}
+
+/// The headed blocks, as many as there is room for; one that is too long is cut at a line.
+fn fill_fields(embed: &mut Embed, fields: Vec<(String, String)>) {
+    let all = fields.len();
+    for (at, (name, value)) in fields.into_iter().enumerate() {
+        let value = if length(&value) <= VALUE { value } else { cut_at_a_line(&value) };
+        let name = if name.trim().is_empty() { "\u{2013}".to_owned() } else { name };
+        let value = if value.trim().is_empty() { "\u{2013}".to_owned() } else { value };
+        let is_last = at + 1 == all;
+        let more = length(&name) + length(&value) + if is_last { 0 } else { MARK };
+        let places = if is_last { FIELDS } else { FIELDS - 1 };
+        if embed.fields.len() >= places || embed.length() + more > TOTAL {
+            embed.fields.push(("…".to_owned(), format!("{} more do not fit here", all - at)));
+            return;
+        }
+        embed.fields.push((name, value));
+    }
+}
+
+/// Whole lines, so that no markup is cut in two.
+fn cut_at_a_line(value: &str) -> String {
+    let mut kept = String::new();
+    for line in value.lines() {
+        if length(&kept) + length(line) + 3 > VALUE {
+            break;
+        }
+        if !kept.is_empty() {
+            kept.push('\n');
+        }
+        kept.push_str(line);
+    }
+    kept.push_str("\n…");
+    kept
+}
+
+/// Text that stays text: what Discord would read as markup is escaped.
+pub fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for (at, letter) in text.chars().enumerate() {
+        let at_the_start = at == 0 && matches!(letter, '>' | '#' | '-' | '+');
+        if at_the_start || matches!(letter, '\\' | '*' | '_' | '~' | '|' | '`' | '[' | '<' | '@') {
+            escaped.push('\\');
+        }
+        escaped.push(letter);
+    }
+    escaped
+}
+
+/// A link, where the address is one that a person may follow and that cannot end the markup around it.
+fn anchor(label: &str, url: &str) -> Option<String> {
+    let is_plain = url.starts_with("https://")
+        && length(url) <= 120
+        && !url.contains(|c: char| c.is_whitespace() || c == ')' || c == '(');
+    is_plain.then(|| format!("[{}]({url})", escape(&tame(label, 40)).replace(']', "")))
+}
+
+fn colour(tone: Tone) -> u32 {
+    match tone {
+        Tone::Plain => 0x58_65_F2,
+        Tone::Up => 0x2E_CC_71,
+        Tone::Suspected => 0xE6_7E_22,
+        Tone::Down => 0xE7_4C_3C,
+        Tone::Returning => 0xF1_C4_0F,
+        Tone::Unknown => 0x95_A5_A6,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::arbitrary::{CARDS, card};
+
+    #[test]
+    fn what_a_name_holds_is_never_markup() {
+        assert_eq!(
+            escape("*bold* @everyone [x](http://y) `c` ||s||"),
+            "\\*bold\\* \\@everyone \\[x](http://y) \\`c\\` \\|\\|s\\|\\|"
+        );
+        assert_eq!(escape("> quote"), "\\> quote");
+        assert_eq!(escape("AS131279 · 175.45.176.0/22"), "AS131279 · 175.45.176.0/22");
+    }
+
+    /// Whether something stands there that Discord would read as markup, beside what is written here on purpose.
+    fn holds_markup(text: &str) -> bool {
+        let mut letters = text.chars().peekable();
+        while let Some(letter) = letters.next() {
+            match letter {
+                '\\' => {
+                    letters.next();
+                }
+                '*' | '_' | '~' | '|' | '`' | '@' => return true,
+                '<' => {
+                    let tag: String = letters.by_ref().take_while(|c| *c != '>').collect();
+                    if !tag.starts_with("t:") {
+                        return true;
+                    }
+                }
+                _ => {}
+            }
+        }
+        false
+    }
+
+    #[test]
+    fn no_embed_is_over_a_limit_or_broken_whatever_it_tells() {
+        for seed in 0..CARDS {
+            let card = card(seed);
+            let embed = embed(&card);
+            assert!(embed.length() <= TOTAL, "seed {seed}: {}", embed.length());
+            assert!(length(&embed.title) <= TITLE && length(&embed.description) <= DESCRIPTION, "seed {seed}");
+            assert!(embed.fields.len() <= FIELDS && length(&embed.footer) <= FOOTER, "seed {seed}");
+            for (name, value) in &embed.fields {
+                assert!(
+                    (1..=NAME).contains(&length(name)) && (1..=VALUE).contains(&length(value)),
+                    "seed {seed}: {value}"
+                );
+                assert!(name == "Check" || !holds_markup(value), "seed {seed}: {value}");
+            }
+            assert!(!holds_markup(&embed.description), "seed {seed}: {}", embed.description);
+            assert!(length(&plain(&card)) <= CONTENT, "seed {seed}");
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! What a chat was not told as it happened, in one message; and the messages that are about the bot itself.
+
+use super::card::{Card, Line, Note, Tone};
+use super::lists::Past;
+use super::words::{duration, tame};
+use crate::domain::lookup::display_name;
+use crate::domain::{Phase, Timestamp, Untimely};
+
+/// One line about what began and ended while the program was away.
+pub fn missed(past: &Past, now: Timestamp) -> Card {
+    let ended = past.ended_at.unwrap_or(past.started_at);
+    let name = display_name(&past.entity);
+    let mut card = Card::titled(
+        Line::from(format!("🟢 While Linkdown was away {name} was down {}: from ", duration(ended - past.started_at)))
+            .at(past.started_at, past.zone, now)
+            .and(" until ")
+            .at(ended, past.zone, now),
+    )
+    .toned(Tone::Up);
+    card.foot.push(format!("Incident {} · /outage {}", past.id, past.id));
+    card
+}
+
+/// Several outages, each as it stands now, of which the chat was not told as they happened.
+pub fn summary(why: Untimely, since: Timestamp, past: &[Past], now: Timestamp) -> Card {
+    let why = match why {
+        Untimely::Muted => "While this chat was muted".to_owned(),
+        Untimely::Quiet => "In the quiet hours".to_owned(),
+        Untimely::Late => format!("Told {} late", duration(now - since)),
+        Untimely::ShutOut => "While I could not write here".to_owned(),
+    };
+    let (down, over) = (past.iter().filter(|p| !p.phase.is_over()).count(), past.iter().filter(|p| p.phase.is_over()));
+    let mut said = Vec::new();
+    if down > 0 {
+        said.push(format!("{down} still down"));
+    }
+    let over = over.count();
+    if over > 0 {
+        said.push(format!("{over} over"));
+    }
+    let tone = if down > 0 { Tone::Down } else { Tone::Up };
+    let mut card = Card::titled(format!("{why}: {}", said.join(", "))).toned(tone);
+    card.notes = past.iter().map(|past| line(past, now)).collect();
+    card
+}
+
+fn line(past: &Past, now: Timestamp) -> Note {
+    let name = display_name(&past.entity);
+    let since = super::words::local_and_utc(past.started_at, past.zone, now);
+    let until = |end| duration(end - past.started_at);
+    let (mark, said) = match (past.phase, past.ended_at) {
+        (Phase::Retracted, _) => ("⚪", format!("was taken back, said to be down since {since}")),
+        (Phase::Recovered, Some(end)) => ("🟢", format!("was down {} from {since}", until(end))),
+        (Phase::Recovered, None) => ("🟢", format!("was down from {since}")),
+        (Phase::Suspected, _) => ("🟠", format!("may be down since {since}")),
+        (Phase::Returning, _) => ("🟡", format!("is partly back after {}, down since {since}", until(now))),
+        (Phase::Down, _) => ("🔴", format!("is down · {}, since {since}", until(now))),
+    };
+    Note { label: format!("{mark} {name}"), text: format!("{said} · /outage {}", past.id) }
+}
+
+/// The sample that `/test` sends.
+pub fn sample() -> Card {
+    let mut card = Card::titled("🔔 [test] This is where outages will be told.").toned(Tone::Unknown);
+    card.lead = Some("Nothing is down: somebody here asked with /test whether messages arrive.".into());
+    card
+}
+
+/// To the person who subscribed in a chat that cannot be told any more.
+pub fn suspended(place: &str, why: &str) -> Card {
+    let mut card = Card::titled(format!("⚠️ I can no longer tell {place} about outages.")).toned(Tone::Unknown);
+    card.note("Why", tame(why, 300));
+    card.note(
+        "Next",
+        "Let me in again, or give me back what is missing: I go on by myself, and sum up what was missed.",
+    );
+    card.foot.push("You hear this because you were the last to subscribe there.".to_owned());
+    card
+}

@@ -1,0 +1,167 @@
+//! A card as Telegram's HTML. Each line closes what it opens, so that a message may be cut at any line.
+
+use super::blocks::{blocks, cut, length};
+use super::card::Card;
+use super::console;
+use super::words::tame;
+
+/// What Telegram takes in one message, counted after it has read the entities; the markup is counted in here as well, so
+/// that a message is never too long.
+pub const LIMIT: usize = 4096;
+/// No single line needs more.
+const LINE: usize = 900;
+/// The foot of a card and its links always fit.
+const FOOT: usize = 300;
+
+/// The card as HTML, at most `LIMIT` long.
+pub fn html(card: &Card) -> String {
+    let mut head = vec![format!("<b>{}</b>", escaped(&card.title.to_string()))];
+    head.extend(card.lead.iter().map(|lead| escaped(&lead.to_string())));
+    let mut foot: Vec<String> = Vec::new();
+    let links: Vec<String> = card.links.iter().filter_map(|link| anchor(&link.label, &link.url)).take(6).collect();
+    if !links.is_empty() {
+        foot.push(format!("<b>Check</b> {}", links.join(" · ")));
+    }
+    foot.extend(card.foot.iter().take(6).map(|line| format!("<i>{}</i>", escaped_within(line, FOOT))));
+    let body = body(card);
+    let room = LIMIT.saturating_sub(taken(&head) + taken(&foot) + 80);
+    let mut kept = Vec::new();
+    let mut used = 0;
+    for line in &body {
+        used += length(line) + 1;
+        if used > room {
+            break;
+        }
+        kept.push(line.clone());
+    }
+    let lost = body.len() - kept.len();
+    while kept.last().is_some_and(String::is_empty) {
+        kept.pop();
+    }
+    if lost > 0 {
+        kept.push(format!("<i>… {lost} more lines do not fit here</i>"));
+    }
+    head.extend(kept);
+    if !foot.is_empty() {
+        head.push(String::new());
+        head.extend(foot);
+    }
+    head.join("\n")
+}
+
+/// Without any markup: for a message that could not be read with it.
+pub fn plain(card: &Card) -> String {
+    cut(&console::text(card), LIMIT)
+}
+
+/// The body's lines: an empty one stands before each block of several lines.
+fn body(card: &Card) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut last_was_long = false;
+    for block in blocks(card) {
+        let heading =
+            if block.heading.is_empty() { String::new() } else { format!("<b>{}</b>", escaped(&block.heading)) };
+        let is_long = block.lines.len() > 1 || block.lines.iter().any(|line| line.chars().count() > 60);
+        if is_long || last_was_long || lines.is_empty() {
+            lines.push(String::new());
+        }
+        last_was_long = is_long;
+        match (heading.is_empty(), is_long, block.lines.as_slice()) {
+            (false, false, [one]) => lines.push(format!("{heading} {}", escaped(one))),
+            (no_heading, _, many) => {
+                lines.extend((!no_heading).then_some(heading));
+                lines.extend(many.iter().map(|line| escaped(line)));
+            }
+        }
+    }
+    lines
+}
+
+fn taken(lines: &[String]) -> usize {
+    lines.iter().map(|line| length(line) + 1).sum()
+}
+
+/// A text from anywhere as one line that is only text.
+fn escaped(text: &str) -> String {
+    escaped_within(text, LINE)
+}
+
+/// The same, no longer than `most` once it is escaped.
+fn escaped_within(text: &str, most: usize) -> String {
+    let whole = escape(&tame(text, most));
+    if length(&whole) <= most {
+        return whole;
+    }
+    let mut kept = String::new();
+    for letter in text.chars() {
+        let next = escape(&tame(letter.encode_utf8(&mut [0; 4]), 1));
+        if length(&kept) + length(&next) >= most {
+            break;
+        }
+        kept.push_str(&next);
+    }
+    kept.push('…');
+    kept
+}
+
+pub fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// A link, where the address is one that a person may follow.
+fn anchor(label: &str, url: &str) -> Option<String> {
+    let is_plain = url.starts_with("https://") && url.len() <= 400 && !url.contains(char::is_whitespace);
+    is_plain.then(|| format!("<a href=\"{}\">{}</a>", escape(url), escaped_within(label, 60)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::arbitrary::{CARDS, card};
+
+    /// Reads as strictly as Telegram: known tags, nested and closed, known entities.
+    fn broken(html: &str) -> Option<String> {
+        let mut open: Vec<String> = Vec::new();
+        let mut rest = html;
+        while let Some(at) = rest.find(['<', '&', '>']) {
+            let tail = &rest[at..];
+            if tail.starts_with('>') {
+                return Some("a bare >".into());
+            }
+            if tail.starts_with('&') {
+                let end = tail.find(';')?;
+                if !["&lt;", "&gt;", "&amp;", "&quot;"].contains(&&tail[..=end]) {
+                    return Some(format!("entity {}", &tail[..=end]));
+                }
+                rest = &tail[end + 1..];
+                continue;
+            }
+            let Some(end) = tail.find('>') else { return Some("an open tag".into()) };
+            let tag = &tail[1..end];
+            if let Some(name) = tag.strip_prefix('/') {
+                if open.pop().as_deref() != Some(name) {
+                    return Some(format!("/{name} closes nothing"));
+                }
+            } else {
+                let name = tag.split(' ').next().unwrap().to_owned();
+                if !["b", "i", "a"].contains(&name.as_str()) {
+                    return Some(format!("tag {name}"));
+                }
+                open.push(name);
+            }
+            rest = &tail[end + 1..];
+        }
+        (!open.is_empty()).then(|| format!("{open:?} stay open"))
+    }
+
+    #[test]
+    fn no_message_is_too_long_or_broken_whatever_it_tells() {
+        for seed in 0..CARDS {
+            let card = card(seed);
+            let html = html(&card);
+            assert!(length(&html) <= LIMIT, "seed {seed}: {}", length(&html));
+            assert_eq!(broken(&html), None, "seed {seed}: {html}");
+            assert!(length(&plain(&card)) <= LIMIT, "seed {seed}");
+        }
+    }
+}

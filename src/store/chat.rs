@@ -1,0 +1,171 @@
+//! Chats: where they are, what they belong to, whether they can be reached.
+
+use super::StoreError;
+use super::session::{Writes, noun};
+use super::subscription::chat_at;
+use crate::domain::{Chat, Timestamp};
+use rusqlite::{OptionalExtension, Row, named_params};
+
+noun! {
+    /// Chats.
+    Chats
+}
+
+/// A chat with what is known of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub chat: Chat,
+    /// The server or group that it belongs to: what is left, and entered again, as a whole.
+    pub home: Option<String>,
+    /// The platform's number of the person who last subscribed there.
+    pub owner: Option<String>,
+    /// Since when, and why, nothing can be told there.
+    pub suspended: Option<(Timestamp, String)>,
+}
+
+impl<A> Chats<'_, A> {
+    /// The chat at that address, if it ever was one.
+    pub fn at(&self, platform: &str, address: &str) -> Result<Option<Place>, StoreError> {
+        let sql = format!("{PLACE} WHERE platform = :platform AND address = :address");
+        let mut select = self.connection.prepare_cached(&sql)?;
+        Ok(select.query_row(named_params! { ":platform": platform, ":address": address }, place).optional()?)
+    }
+
+    pub fn by_id(&self, id: i64) -> Result<Option<Place>, StoreError> {
+        let mut select = self.connection.prepare_cached(&format!("{PLACE} WHERE id = :id"))?;
+        Ok(select.query_row(named_params! { ":id": id }, place).optional()?)
+    }
+
+    /// Those that belong to a server or group.
+    pub fn of_home(&self, platform: &str, home: &str) -> Result<Vec<Place>, StoreError> {
+        let sql = format!("{PLACE} WHERE platform = :platform AND home = :home ORDER BY id");
+        let mut select = self.connection.prepare_cached(&sql)?;
+        let rows = select.query_map(named_params! { ":platform": platform, ":home": home }, place)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Those that nothing can be told, by number.
+    pub fn suspended(&self) -> Result<Vec<Place>, StoreError> {
+        let mut select =
+            self.connection.prepare_cached(&format!("{PLACE} WHERE suspended_at IS NOT NULL ORDER BY id"))?;
+        let rows = select.query_map([], place)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Whether the platform was told exactly this already.
+    pub fn was_told(&self, platform: &str, what: &str, digest: &str) -> Result<bool, StoreError> {
+        let known: Option<String> = self
+            .connection
+            .query_row(
+                "SELECT digest FROM told_platform WHERE platform = :platform AND what = :what",
+                named_params! { ":platform": platform, ":what": what },
+                |row| row.get(0),
+            )
+            .optional()?;
+        Ok(known.as_deref() == Some(digest))
+    }
+}
+
+impl Chats<'_, Writes> {
+    /// The chat at that address, made now if there is none.
+    pub fn ensure(&self, platform: &str, address: &str) -> Result<Chat, StoreError> {
+        if let Some(place) = self.at(platform, address)? {
+            return Ok(place.chat);
+        }
+        self.connection.execute(
+            "INSERT INTO chat (platform, address) VALUES (:platform, :address)",
+            named_params! { ":platform": platform, ":address": address },
+        )?;
+        let id = self.connection.last_insert_rowid();
+        Ok(Chat { id, platform: platform.to_owned(), address: address.to_owned() })
+    }
+
+    /// Whom it belongs to; what is not known leaves what was.
+    pub fn belongs_to(&self, chat: i64, home: Option<&str>, owner: Option<&str>) -> Result<(), StoreError> {
+        self.connection.execute(
+            "UPDATE chat SET home = coalesce(:home, home), owner = coalesce(:owner, owner) WHERE id = :chat",
+            named_params! { ":home": home, ":owner": owner, ":chat": chat },
+        )?;
+        Ok(())
+    }
+
+    /// Nothing can be told there: what was owed is given up with the reason. Says whether it could be until now.
+    pub fn suspend(&self, chat: i64, why: &str, at: Timestamp) -> Result<bool, StoreError> {
+        let changed = self.connection.execute(
+            "UPDATE chat SET suspended_at = :at, suspended_why = :why WHERE id = :chat AND suspended_at IS NULL",
+            named_params! { ":at": at, ":why": why, ":chat": chat },
+        )?;
+        self.connection.execute(
+            "UPDATE delivery SET state = 'given_up', error = :why, held_for = NULL
+             WHERE chat_id = :chat AND state IN ('owed', 'held', 'sending') AND state <> 'sending'",
+            named_params! { ":why": why, ":chat": chat },
+        )?;
+        Ok(changed > 0)
+    }
+
+    /// It can be told again. Says since when it could not, if that was so.
+    pub fn resume(&self, chat: i64) -> Result<Option<Timestamp>, StoreError> {
+        let since = self.by_id(chat)?.and_then(|place| place.suspended).map(|(since, _)| since);
+        self.connection.execute(
+            "UPDATE chat SET suspended_at = NULL, suspended_why = NULL WHERE id = :chat",
+            named_params! { ":chat": chat },
+        )?;
+        Ok(since)
+    }
+
+    /// The chat has moved to `address`, with all that is kept of it. What is kept there already stays as it is.
+    pub fn moved(&self, chat: i64, address: &str) -> Result<(), StoreError> {
+        let Some(place) = self.by_id(chat)? else { return Ok(()) };
+        let Some(there) = self.at(&place.chat.platform, address)?.filter(|there| there.chat.id != chat) else {
+            self.connection.execute(
+                "UPDATE chat SET address = :address, home = iif(home = address, :address, home) WHERE id = :chat",
+                named_params! { ":address": address, ":chat": chat },
+            )?;
+            return Ok(());
+        };
+        for table in ["subscription", "mute", "card", "delivery"] {
+            self.connection.execute(
+                &format!("UPDATE OR IGNORE {table} SET chat_id = :there WHERE chat_id = :chat"),
+                named_params! { ":there": there.chat.id, ":chat": chat },
+            )?;
+        }
+        self.forget(chat)
+    }
+
+    /// Removes all that is kept of it.
+    pub fn forget(&self, chat: i64) -> Result<(), StoreError> {
+        for table in ["subscription", "mute", "card", "delivery"] {
+            self.connection
+                .execute(&format!("DELETE FROM {table} WHERE chat_id = :chat"), named_params! { ":chat": chat })?;
+        }
+        self.connection.execute("DELETE FROM chat WHERE id = :chat", named_params! { ":chat": chat })?;
+        Ok(())
+    }
+
+    /// No chat knows that person as its owner any more.
+    pub fn forget_owner(&self, platform: &str, owner: &str) -> Result<(), StoreError> {
+        self.connection.execute(
+            "UPDATE chat SET owner = NULL WHERE platform = :platform AND owner = :owner",
+            named_params! { ":platform": platform, ":owner": owner },
+        )?;
+        Ok(())
+    }
+
+    /// The platform has been told this.
+    pub fn told(&self, platform: &str, what: &str, digest: &str) -> Result<(), StoreError> {
+        self.connection.execute(
+            "INSERT INTO told_platform (platform, what, digest) VALUES (:platform, :what, :digest)
+             ON CONFLICT (platform, what) DO UPDATE SET digest = excluded.digest",
+            named_params! { ":platform": platform, ":what": what, ":digest": digest },
+        )?;
+        Ok(())
+    }
+}
+
+const PLACE: &str = "SELECT id, platform, address, home, owner, suspended_at, suspended_why FROM chat";
+
+/// From seven columns, in the order of the query above.
+pub(super) fn place(row: &Row<'_>) -> rusqlite::Result<Place> {
+    let suspended: (Option<Timestamp>, Option<String>) = (row.get(5)?, row.get(6)?);
+    Ok(Place { chat: chat_at(row, 0)?, home: row.get(3)?, owner: row.get(4)?, suspended: suspended.0.zip(suspended.1) })
+}

@@ -1,0 +1,56 @@
+//! How the deliveries of each chat are doing: what `linkdown deliveries` and `/subscriptions` show.
+
+use super::chat::{Place, place};
+use super::{Deliveries, StoreError};
+use crate::domain::Timestamp;
+use rusqlite::{Row, named_params};
+
+/// The deliveries of one chat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overview {
+    pub place: Place,
+    pub owed: u32,
+    /// Until quiet hours or a mute end.
+    pub held: u32,
+    /// Since when the oldest that may go is owed.
+    pub oldest: Option<Timestamp>,
+    pub last_sent: Option<Timestamp>,
+    /// Of what is owed or was given up last.
+    pub last_error: Option<String>,
+    /// Sent again without knowing whether they had arrived.
+    pub doubts: u32,
+    pub given_up: u32,
+}
+
+impl<A> Deliveries<'_, A> {
+    /// Every chat's, or that of one.
+    pub fn overview(&self, chat: Option<i64>) -> Result<Vec<Overview>, StoreError> {
+        let mut select = self.connection.prepare_cached(OVERVIEW)?;
+        let rows = select.query_map(named_params! { ":chat": chat }, overview)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+const OVERVIEW: &str = "
+    SELECT c.id, c.platform, c.address, c.home, c.owner, c.suspended_at, c.suspended_why,
+           coalesce(sum(d.state IN ('owed', 'sending')), 0), coalesce(sum(d.state = 'held'), 0),
+           min(CASE WHEN d.state IN ('owed', 'sending') THEN n.created_at END), max(d.sent_at),
+           (SELECT e.error FROM delivery e
+            WHERE e.chat_id = c.id AND e.error IS NOT NULL AND e.state <> 'sent' ORDER BY e.id DESC LIMIT 1),
+           coalesce(sum(d.doubts), 0), coalesce(sum(d.state = 'given_up'), 0)
+    FROM chat c LEFT JOIN delivery d ON d.chat_id = c.id LEFT JOIN notice n ON n.id = d.notice_id
+    WHERE :chat IS NULL OR c.id = :chat
+    GROUP BY c.id ORDER BY c.id";
+
+fn overview(row: &Row<'_>) -> rusqlite::Result<Overview> {
+    Ok(Overview {
+        place: place(row)?,
+        owed: row.get(7)?,
+        held: row.get(8)?,
+        oldest: row.get(9)?,
+        last_sent: row.get(10)?,
+        last_error: row.get(11)?,
+        doubts: row.get(12)?,
+        given_up: row.get(13)?,
+    })
+}

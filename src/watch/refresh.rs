@@ -1,0 +1,53 @@
+//! Between two transitions what is measured goes on changing: the cards of an open incident follow, though not at every
+//! tick.
+
+use super::Watch;
+use crate::domain::{Entity, Evidence, Seconds, Timestamp, time::MINUTE};
+use crate::render::status::gist;
+use crate::store::{IncidentId, StoreError};
+use std::collections::HashMap;
+use std::sync::PoisonError;
+
+/// A card is edited no sooner after the last change of what it shows.
+const APART: Seconds = 10 * MINUTE;
+
+/// What the cards of each open incident were last made to show, and when.
+#[derive(Debug, Default)]
+pub(super) struct Shown(HashMap<IncidentId, (Vec<String>, Timestamp)>);
+
+impl Shown {
+    /// Writes down what has changed of the incidents that are open. Says whether anything has.
+    pub(super) async fn refresh(&mut self, watch: &Watch) -> Result<bool, StoreError> {
+        let open = watch.store.read(|db| db.incidents().open()).await?;
+        let now = watch.clock.now();
+        self.0.retain(|id, _| open.iter().any(|incident| incident.id == *id));
+        let mut changed: Vec<(IncidentId, Evidence)> = Vec::new();
+        for incident in open {
+            let Some(evidence) = evidence(watch, &incident.key.entity, now) else { continue };
+            let known = self.0.entry(incident.id).or_insert_with(|| (gist(incident.evidence()), incident.last.at));
+            let news = gist(&evidence);
+            if known.0 == news || now - known.1.max(incident.last.at) < APART {
+                continue;
+            }
+            *known = (news, now);
+            changed.push((incident.id, evidence));
+        }
+        if changed.is_empty() {
+            return Ok(false);
+        }
+        watch
+            .store
+            .write(move |tx| {
+                for (id, evidence) in &changed {
+                    let revision = tx.incidents().refresh(*id, evidence)?;
+                    tx.cards().want(*id, revision)?;
+                }
+                Ok(true)
+            })
+            .await
+    }
+}
+
+fn evidence(watch: &Watch, entity: &Entity, now: Timestamp) -> Option<Evidence> {
+    watch.state.read().unwrap_or_else(PoisonError::into_inner).evidence(entity, now)
+}
