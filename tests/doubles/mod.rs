@@ -17,6 +17,7 @@ pub mod radar;
 pub mod ripestat;
 pub mod script;
 pub mod server;
+pub mod telegram;
 pub mod web;
 
 pub use ioda::IodaDouble;
@@ -24,3 +25,4 @@ pub use radar::RadarDouble;
 pub use ripestat::RipestatDouble;
 pub use script::gone_between;
 pub use server::{Asked, Fault};
+pub use telegram::TelegramDouble;

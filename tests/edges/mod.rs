@@ -5,6 +5,7 @@ mod http;
 mod ioda;
 mod radar;
 mod ripestat;
+mod telegram_double;
 
 use linkdown::clock::Clock;
 use linkdown::domain::{FactKind, Timestamp};
