@@ -1,4 +1,7 @@
-//! One file a platform: connect, send, classify the error, hand typed commands on. A new platform is a new file here and
-//! one line in `app::platforms`.
+//! One folder a platform: connect, send, classify the error, hand what people type on. A new platform is a new folder here
+//! and one line in `app::platforms`.
 
 pub mod console;
+pub mod discord;
+mod lines;
+pub mod telegram;

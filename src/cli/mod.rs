@@ -118,13 +118,6 @@ async fn watch(common: &Common) -> Result<(), Failure> {
     let config = config(common)?;
     let environment = environment()?;
     let store = Store::open(common.database(), Access::Own).map_err(Failure::work)?;
-    for (token, platform) in
-        [(&environment.secrets.discord_token, "Discord"), (&environment.secrets.telegram_token, "Telegram")]
-    {
-        if token.is_some() {
-            tracing::warn!("a token for {platform} is set, but this version tells the console alone");
-        }
-    }
     let (console, typed) = standard();
     let parts = Parts {
         config,
@@ -134,6 +127,7 @@ async fn watch(common: &Common) -> Result<(), Failure> {
         clock: Clock::system(),
         console,
         steps: Steps::default(),
+        deadline: app::DEADLINE,
     };
     app::run(parts, typed).await.map_err(Failure::work)
 }

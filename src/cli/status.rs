@@ -3,7 +3,7 @@
 use super::{Common, Failure, config, environment};
 use crate::app::feeds;
 use crate::clock::Clock;
-use crate::command::{Command, Desk};
+use crate::command::{Asker, Command, Desk};
 use crate::domain::{Watchlist, lookup};
 use crate::render::console::text;
 use crate::store::{Access, Store};
@@ -27,13 +27,8 @@ pub(super) async fn run(common: &Common, what: &[String], json: bool) -> Result<
     };
     let feeds = feeds(&config, &environment.secrets, &environment.addresses, &clock).map_err(Failure::work)?;
     let (state, _) = restore::state(&store).await.map_err(Failure::work)?;
-    let desk = Desk {
-        store,
-        state: Arc::new(RwLock::new(state)),
-        watchlist: Arc::new(Watchlist::new(config.watch)),
-        feeds: Arc::new(feeds),
-        clock,
-    };
+    let watchlist = Arc::new(Watchlist::new(config.watch));
+    let desk = Desk::of_questions(store, Arc::new(RwLock::new(state)), watchlist, Arc::new(feeds), clock);
     let mut out = io::stdout().lock();
     let answer = if json {
         let mut found = Vec::new();
@@ -45,7 +40,7 @@ pub(super) async fn run(common: &Common, what: &[String], json: bool) -> Result<
         }
         serde_json::to_string_pretty(&found).map_err(Failure::work)?
     } else {
-        let cards = desk.answer(&Command::Status(entities)).await.map_err(Failure::work)?;
+        let cards = desk.answer(&Command::Status(entities), &Asker::console()).await.map_err(Failure::work)?;
         cards.iter().map(text).collect::<Vec<_>>().join("\n\n")
     };
     writeln!(out, "{answer}").map_err(Failure::work)

@@ -1,25 +1,60 @@
 //! `/help [command]`
 
+use super::parse::WORDS;
 use crate::render::Card;
 use crate::render::lists::{HelpLine, help};
 
-const LINES: [HelpLine; 6] = [
+/// In the order of [`WORDS`]. The first sentence is what platforms show in their menus: at most 100 characters.
+pub const LINES: [HelpLine; 14] = [
     HelpLine {
         usage: "/status [what]",
-        what: "how it stands now, with the numbers: a country by code or name, AS131279, a prefix, a site, region/4416; \
-               several at once; all that is watched where nothing is named",
+        menu: "How a country, a network or a site stands now",
+        more: "with each number, its normal and its age: KP, North Korea, AS131279, 175.45.176.0/22, kcna.kp, \
+               region/4416; several at once; all that is watched where nothing is named",
     },
-    HelpLine { usage: "/watchlist", what: "what is watched, and how each stands" },
-    HelpLine { usage: "/history [what]", what: "past and present incidents, newest first" },
-    HelpLine { usage: "/outage ID", what: "one incident: each change with its evidence in full" },
-    HelpLine { usage: "/sources", what: "how the sources are doing" },
-    HelpLine { usage: "/help [command]", what: "this" },
+    HelpLine {
+        usage: "/subscribe what",
+        menu: "Tell this chat when it goes down and when it comes back",
+        more: "what: as in /status, or all. Then, where wanted: from: suspected (from the first sign; else when sure) · \
+               kinds: starts, updates, recoveries · layers: routing, reach, traffic, dns, web, mail · mention: who is \
+               called by name · quiet: 22-07 · zone: Asia/Seoul",
+    },
+    HelpLine {
+        usage: "/unsubscribe [what]",
+        menu: "Tell this chat no more of it",
+        more: "/unsubscribe everything ends all",
+    },
+    HelpLine {
+        usage: "/subscriptions",
+        menu: "What this chat hears of, and whether telling it works",
+        more: "with what is owed, last sent, last refused",
+    },
+    HelpLine {
+        usage: "/mute what for 2h",
+        menu: "Leave this chat alone for a while",
+        more: "what: as in /subscribe; 30 min, 2h, 3 days. What happened is summed up at the end",
+    },
+    HelpLine { usage: "/unmute [what]", menu: "End a mute", more: "what it held back is told at once, as it stands" },
+    HelpLine { usage: "/watchlist", menu: "What is watched, and how each stands", more: "" },
+    HelpLine { usage: "/history [what]", menu: "Past and present outages, newest first", more: "" },
+    HelpLine { usage: "/outage ID", menu: "One outage: each change with its evidence in full", more: "" },
+    HelpLine { usage: "/sources", menu: "How the sources are doing", more: "" },
+    HelpLine {
+        usage: "/test",
+        menu: "Send a marked sample here and say whether it arrived",
+        more: "it takes the way of every alert",
+    },
+    HelpLine { usage: "/forget", menu: "Remove all that is kept of this chat", more: "/forget yes does it" },
+    HelpLine { usage: "/about", menu: "What this bot is, and whose data it shows", more: "" },
+    HelpLine { usage: "/help [command]", menu: "All commands, or one in full", more: "" },
 ];
 
 pub(super) fn answer(about: Option<&str>) -> Card {
-    let about: Vec<HelpLine> =
-        LINES.into_iter().filter(|line| about.is_none_or(|word| line.usage[1..].starts_with(word))).collect();
-    help(if about.is_empty() { &LINES } else { &about })
+    let one = about.and_then(|word| WORDS.iter().position(|known| *known == word));
+    match one.and_then(|at| LINES.get(at)) {
+        Some(line) => help(std::slice::from_ref(line)),
+        None => help(&LINES),
+    }
 }
 
 #[cfg(test)]
@@ -28,7 +63,9 @@ mod tests {
 
     #[test]
     fn every_command_has_its_line() {
-        for word in crate::command::parse::WORDS {
+        for (word, line) in WORDS.iter().zip(&LINES) {
+            assert!(line.usage[1..].split(' ').next() == Some(word), "{word}");
+            assert!(line.menu.chars().count() <= 100, "{word}");
             assert_eq!(answer(Some(word)).notes.len(), 1, "{word}");
         }
         assert_eq!(answer(Some("nonsense")).notes.len(), LINES.len());

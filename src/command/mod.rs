@@ -1,24 +1,41 @@
 //! The commands that a person types in a chat: one set for every platform, a file each.
 
+mod about;
+mod asker;
+mod complete;
+mod forget;
 mod help;
 mod history;
+mod mute;
 mod on_demand;
+mod open;
 mod outage;
 mod parse;
+mod platforms;
 mod sources;
 mod status;
+mod subscribe;
+mod subscriptions;
+mod test;
 mod watchlist;
 
+pub use asker::{Asker, Denied, Rank};
+pub use help::LINES as HELP;
 pub use on_demand::Found;
-pub use parse::{Command, Mistake, parse};
+pub use parse::{Command, Meant, Mistake, Unsubscribe, WORDS, Wish, parse};
+pub use platforms::Platforms;
 
-use crate::clock::Clock;
+use crate::clock::{Busy, Clock};
+use crate::config::Access;
 use crate::detect::State;
 use crate::domain::{Entity, Evidence, Timestamp, Watchlist};
 use crate::render::Card;
+use crate::render::words::duration;
 use crate::source::feed::Feed;
 use crate::store::{Store, StoreError};
 use std::sync::{Arc, PoisonError, RwLock};
+use tokio::sync::Notify;
+use tokio::sync::mpsc::UnboundedSender;
 
 /// Where questions are answered: all that a command may look at.
 #[derive(Clone, Debug)]
@@ -30,6 +47,12 @@ pub struct Desk {
     /// Every source, with how it is asked; also those that are off.
     pub feeds: Arc<Vec<Feed>>,
     pub clock: Clock,
+    pub access: Access,
+    /// Tells each platform's outbox that something may be owed.
+    pub wake: Vec<UnboundedSender<Busy>>,
+    /// Told whenever the end of a delivery is known.
+    pub told: Arc<Notify>,
+    pub platforms: Platforms,
 }
 
 /// Why a command got no answer.
@@ -39,11 +62,35 @@ pub enum CommandError {
     Mistake(#[from] Mistake),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Denied(#[from] Denied),
     #[error("there is no incident {0}; /history lists them")]
     NoIncident(i64),
+    #[error(
+        "this chat has {has} subscriptions and may have {most}: end some with /unsubscribe, or take all that is watched \
+         with /subscribe all"
+    )]
+    TooManySubscriptions { has: usize, most: usize },
+    #[error(
+        "{watched} entities are watched, and the sources' daily calls reach for no more: end other subscriptions, or ask \
+         the operator to raise calls_a_day"
+    )]
+    WatchlistFull { watched: usize },
 }
 
 impl Desk {
+    /// A desk at which only questions are answered: nothing is sent from it.
+    pub fn of_questions(
+        store: Store,
+        state: Arc<RwLock<State>>,
+        watchlist: Arc<Watchlist>,
+        feeds: Arc<Vec<Feed>>,
+        clock: Clock,
+    ) -> Self {
+        let (access, platforms) = (Access::default(), Platforms::default());
+        Self { store, state, watchlist, feeds, clock, access, wake: Vec::new(), told: Arc::default(), platforms }
+    }
+
     /// What the watch knows of an entity.
     pub fn evidence(&self, entity: &Entity, now: Timestamp) -> Option<Evidence> {
         self.state.read().unwrap_or_else(PoisonError::into_inner).evidence(entity, now)
@@ -58,22 +105,57 @@ impl Desk {
     }
 
     /// Answers a typed line, in words in any case.
-    pub async fn reply(&self, line: &str) -> Vec<Card> {
-        let answer = match parse(line) {
-            Ok(command) => self.answer(&command).await,
-            Err(mistake) => Err(mistake.into()),
+    pub async fn reply(&self, line: &str, asker: &Asker) -> Vec<Card> {
+        let answer = match (asker.is_admitted(&self.access), parse(line)) {
+            (Err(denied), _) => Err(denied.into()),
+            (_, Ok(command)) => self.answer(&command, asker).await,
+            (_, Err(mistake)) => Err(mistake.into()),
         };
-        answer.unwrap_or_else(|error| vec![Card::titled(error.to_string())])
+        answer.unwrap_or_else(|error| {
+            if let CommandError::Store(error) = &error {
+                tracing::error!("a command could not be answered: {error}");
+            }
+            vec![Card::titled(error.to_string())]
+        })
     }
 
-    pub async fn answer(&self, command: &Command) -> Result<Vec<Card>, CommandError> {
+    pub async fn answer(&self, command: &Command, asker: &Asker) -> Result<Vec<Card>, CommandError> {
         match command {
             Command::Status(entities) => status::answer(self, entities).await,
+            Command::Subscribe(wish) => subscribe::answer(self, asker, wish).await,
+            Command::Unsubscribe(what) => subscribe::unsubscribe(self, asker, what).await,
+            Command::Subscriptions => subscriptions::answer(self, asker).await,
+            Command::Mute { scopes, length } => mute::answer(self, asker, scopes, *length).await,
+            Command::Unmute(scopes) => mute::unmute(self, asker, scopes).await,
             Command::Watchlist => watchlist::answer(self).await,
             Command::History(entity) => history::answer(self, entity.as_ref()).await,
             Command::Outage(id) => outage::answer(self, *id).await,
             Command::Sources => sources::answer(self).await,
+            Command::Test => test::answer(self, asker).await,
+            Command::Forget(meant) => forget::answer(self, asker, *meant).await,
+            Command::Start(entity) => about::start(self, asker, entity.as_ref()).await,
+            Command::About => Ok(vec![about::answer()]),
             Command::Help(about) => Ok(vec![help::answer(about.as_deref())]),
         }
+    }
+
+    fn wake_outboxes(&self) {
+        for outbox in &self.wake {
+            // An outbox that has stopped finds what is owed at its next start.
+            let _ = outbox.send(self.clock.busy());
+        }
+    }
+}
+
+/// An overview in the renderer's words.
+pub fn told(overview: &crate::store::Overview) -> crate::render::lists::Deliveries {
+    crate::render::lists::Deliveries {
+        owed: overview.owed,
+        held: overview.held,
+        oldest: overview.oldest,
+        last_sent: overview.last_sent,
+        last_error: overview.last_error.clone(),
+        doubts: overview.doubts,
+        given_up: overview.given_up,
     }
 }

@@ -6,7 +6,11 @@ use crate::render::lists::{SourceLine, source_line, sources};
 
 pub(super) async fn answer(desk: &Desk) -> Result<Vec<Card>, CommandError> {
     let lines = lines(desk).await?;
-    Ok(vec![sources(&lines, desk.clock.now())])
+    let mut card = sources(&lines, desk.clock.now());
+    for (platform, said) in desk.platforms.all() {
+        card.note(platform, said);
+    }
+    Ok(vec![card])
 }
 
 /// One sentence for each source that is in trouble or does not know the past yet.

@@ -1,5 +1,6 @@
 //! The configuration: TOML in, checked settings out. An empty file is valid; every error says file and line.
 
+pub mod access;
 pub mod budget;
 mod explain;
 mod raw;
@@ -7,6 +8,7 @@ pub mod secrets;
 pub mod sources;
 pub mod watch;
 
+pub use access::Access;
 pub use raw::DEFAULT_CONTACT;
 pub use secrets::{Addresses, Environment, EnvironmentError, Secrets};
 pub use sources::SourceSettings;
@@ -33,6 +35,7 @@ pub struct Config {
     pub sources: Vec<SourceSettings>,
     pub storage: Storage,
     pub console: Console,
+    pub access: Access,
 }
 
 /// How long observations are kept. Incidents and their evidence are kept for good.
@@ -103,6 +106,7 @@ impl Config {
             sources,
             storage,
             console: Console { from_suspected: raw.console.from_suspected },
+            access: access::check(&raw.access)?,
         };
         budget::check(&config, &raw)?;
         Ok(config)

@@ -24,6 +24,7 @@ pub(super) struct Raw {
     pub sources: BTreeMap<Spanned<String>, Source>,
     pub storage: RawStorage,
     pub console: Console,
+    pub access: RawAccess,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -62,6 +63,16 @@ pub(super) struct RawStorage {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Console {
     pub from_suspected: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawAccess {
+    pub who: super::access::Who,
+    pub discord_servers: Vec<Spanned<String>>,
+    pub telegram_chats: Vec<Spanned<String>>,
+    pub owners: Vec<Spanned<String>>,
+    pub max_subscriptions: Option<Spanned<u32>>,
 }
 
 pub(super) fn read(text: &str) -> Result<Raw, Place> {

@@ -5,7 +5,7 @@ pub mod reconstruction;
 
 use crate::chat::console::{self, Console};
 use crate::clock::Clock;
-use crate::command::Desk;
+use crate::command::{Asker, Desk};
 use crate::detect::State;
 use crate::domain::{Arrival, Entity, Options, Scope, Subscription, Watched, Watchlist};
 use crate::notify::outbox::Outbox;
@@ -104,10 +104,10 @@ pub async fn play(console: Console, speed: Option<u32>) -> Result<(), DemoError>
     }
     clock.until_all_rest().await;
 
-    let desk = Desk { store, state, watchlist, feeds: Arc::new(Vec::new()), clock };
+    let desk = Desk::of_questions(store, state, watchlist, Arc::new(Vec::new()), clock);
     for line in ["/status KP", "/history KP"] {
         console.print(&Card::titled(format!("> {line}")))?;
-        for mut card in desk.reply(line).await {
+        for mut card in desk.reply(line, &Asker::console()).await {
             card.title = card.title.after(&format!("[{LABEL}] "));
             console.print(&card)?;
         }

@@ -3,7 +3,7 @@
 use super::card::{Card, Note, Row};
 use super::words::{day_and_time, duration, tame};
 use crate::domain::lookup::display_name;
-use crate::domain::{Entity, Phase, Seconds, Timestamp, Verdict, time::MINUTE};
+use crate::domain::{Entity, Options, Phase, Seconds, Timestamp, Verdict, time::MINUTE};
 use chrono_tz::Tz;
 
 /// A line of the watchlist.
@@ -144,15 +144,89 @@ pub fn source_line(line: &SourceLine, now: Timestamp) -> String {
     said.join(", ")
 }
 
+/// How a subscription is told.
+pub fn wish_line(from_suspected: bool, options: &Options) -> String {
+    let mut said = vec![if from_suspected { "from the first suspicion" } else { "when it is sure" }.to_owned()];
+    said.push(
+        match (options.kinds.updates, options.kinds.recoveries) {
+            (true, true) => "starts, updates and recoveries",
+            (true, false) => "starts and updates",
+            (false, true) => "starts and recoveries",
+            (false, false) => "starts alone",
+        }
+        .to_owned(),
+    );
+    if !options.layers.is_empty() {
+        let layers: Vec<String> = options.layers.iter().map(ToString::to_string).collect();
+        said.push(format!("only where {} is lost", layers.join(" or ")));
+    }
+    let zone = options.zone.map(|zone| zone.name().to_owned());
+    match (&options.quiet, zone) {
+        (Some(quiet), zone) => said.push(format!("not from {quiet} {}", zone.as_deref().unwrap_or("UTC"))),
+        (None, Some(zone)) => said.push(format!("times in {zone}")),
+        (None, None) => {}
+    }
+    if let Some(mention) = &options.mention {
+        said.push(format!("calling {mention}"));
+    }
+    said.join(" · ")
+}
+
+/// `2 owed for 5 min · last sent 3 min ago · last error: …`.
+pub fn delivery_line(overview: &Deliveries, now: Timestamp) -> String {
+    let mut said = Vec::new();
+    match (overview.owed, overview.oldest) {
+        (0, _) => said.push("nothing owed".to_owned()),
+        (owed, Some(oldest)) => said.push(format!("{owed} owed, the oldest for {}", duration(now - oldest))),
+        (owed, None) => said.push(format!("{owed} owed")),
+    }
+    if overview.held > 0 {
+        said.push(format!("{} held back", overview.held));
+    }
+    said.push(match overview.last_sent {
+        Some(at) => format!("last sent {} ago", duration(now - at)),
+        None => "nothing sent yet".to_owned(),
+    });
+    if overview.given_up > 0 {
+        said.push(format!("{} given up", overview.given_up));
+    }
+    if overview.doubts > 0 {
+        said.push(format!("{} sent again in doubt", overview.doubts));
+    }
+    if let Some(error) = &overview.last_error {
+        said.push(format!("last error: {}", tame(error, 200)));
+    }
+    said.join(" · ")
+}
+
+/// How the deliveries of a chat are doing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Deliveries {
+    pub owed: u32,
+    pub held: u32,
+    /// Since when the oldest that may go is owed.
+    pub oldest: Option<Timestamp>,
+    pub last_sent: Option<Timestamp>,
+    pub last_error: Option<String>,
+    pub doubts: u32,
+    pub given_up: u32,
+}
+
 /// One command in `/help`.
 #[derive(Clone, Copy, Debug)]
 pub struct HelpLine {
     pub usage: &'static str,
-    pub what: &'static str,
+    /// What a platform's menu says of it.
+    pub menu: &'static str,
+    pub more: &'static str,
 }
 
 pub fn help(lines: &[HelpLine]) -> Card {
     let mut card = Card::titled("Commands");
-    card.notes = lines.iter().map(|line| Note { label: line.usage.to_owned(), text: line.what.to_owned() }).collect();
+    let said = |line: &HelpLine| match line.more {
+        "" => line.menu.to_owned(),
+        more => format!("{}: {more}", line.menu),
+    };
+    card.notes = lines.iter().map(|line| Note { label: line.usage.to_owned(), text: said(line) }).collect();
     card
 }

@@ -1,21 +1,27 @@
 //! The running bot: wires everything, stops on a signal.
 
+mod chores;
+mod feeds;
+mod platforms;
+
+pub use chores::HEARTBEAT;
+pub use feeds::feeds;
+
 use crate::chat::console::{self, Console, Typed};
-use crate::clock::{Busy, Clock};
-use crate::command::Desk;
-use crate::config::{Addresses, Config, Secrets, Storage};
+use crate::clock::Clock;
+use crate::command::{Asker, Desk};
+use crate::config::{Addresses, Config, Secrets};
 use crate::detect::State;
 use crate::domain::{Batch, Entity, Fact, FactKind, Options, Scope, Subscription, Timestamp, Watchlist};
-use crate::notify::outbox::Outbox;
-use crate::notify::platform::Platform;
+use crate::source::SourceError;
 use crate::source::feed::Feed;
-use crate::source::http::{Base, Http, Timeouts};
-use crate::source::{self, Settings, SourceError};
 use crate::steps::Steps;
-use crate::store::{Keep, Store, StoreError};
+use crate::store::{Store, StoreError};
 use crate::watch::{Pipeline, Watch, catch_up, restore, tick::Ticker};
+use platforms::Platforms;
 use std::sync::{Arc, RwLock};
-use tokio::sync::{Mutex, mpsc};
+use std::time::Duration;
+use tokio::sync::{Mutex, Notify, mpsc};
 use tokio::task::JoinSet;
 
 /// What a bot is made of.
@@ -28,7 +34,12 @@ pub struct Parts {
     pub clock: Clock,
     pub console: Console,
     pub steps: Steps,
+    /// How long one call to a chat platform may take.
+    pub deadline: Duration,
 }
+
+/// How long one call to a chat platform may take, unless a test is in a hurry.
+pub const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Why it does not start.
 #[derive(Debug, thiserror::Error)]
@@ -46,57 +57,57 @@ pub struct Running {
     pub pipeline: Arc<Mutex<Pipeline>>,
     console: Console,
     tasks: JoinSet<()>,
+    /// Tells the platforms to close their connections.
+    stop: Arc<Notify>,
 }
-
-/// How often a running bot says that it is alive, and how old that may be for `health`.
-pub const HEARTBEAT: i64 = 30;
-/// Rows that the nightly pruning removes in one step, so that no tick waits long behind it.
-const PRUNE_AT_ONCE: usize = 5_000;
 
 impl Running {
     /// Brings the state up to date, subscribes the console and sets every source and outbox going.
     pub async fn start(parts: Parts) -> Result<Self, StartError> {
-        let Parts { config, secrets, addresses, store, clock, console, steps } = parts;
+        let Parts { config, secrets, addresses, store, clock, console, steps, deadline } = parts;
         let watchlist = Arc::new(Watchlist::new(config.watch.clone()));
+        watchlist.set_subscribed(store.read(|db| db.subscriptions().entities()).await?);
         let feeds = Arc::new(feeds(&config, &secrets, &addresses, &clock)?);
         let (state, newest) = restore::state(&store).await?;
         subscribe_console(&store, config.console.from_suspected, clock.now()).await?;
         let state = Arc::new(RwLock::new(state));
-        let (wake, woken) = mpsc::unbounded_channel();
+        let told = Arc::new(Notify::new());
+        let mut platforms = Platforms::new(&console, &secrets, &addresses, deadline);
+        let desk = Desk {
+            store: store.clone(),
+            state: Arc::clone(&state),
+            watchlist: Arc::clone(&watchlist),
+            feeds: Arc::clone(&feeds),
+            clock: clock.clone(),
+            access: config.access.clone(),
+            wake: platforms.wake(),
+            told,
+            platforms: platforms.said.clone(),
+        };
         let watch = Watch {
             store: store.clone(),
             state: Arc::clone(&state),
             watchlist: Arc::clone(&watchlist),
             clock: clock.clone(),
             steps: steps.clone(),
-            wake: vec![wake],
+            wake: desk.wake.clone(),
         };
         let mut pipeline = Pipeline::new(watch.clone(), newest);
         pipeline.take(vec![relations(&state, &watchlist, clock.now())], Box::new(|_| Ok(()))).await?;
         let pipeline = Arc::new(Mutex::new(pipeline));
 
         let mut tasks = JoinSet::new();
-        let platform: Arc<dyn Platform> = Arc::new(console.clone());
-        let outbox = Outbox {
-            store: store.clone(),
-            platform,
-            watchlist: Arc::clone(&watchlist),
-            clock: clock.clone(),
-            steps,
-            told: Arc::default(),
-            label: None,
-        };
-        tasks.spawn(outbox.run(woken, clock.busy()));
+        let stop = Arc::new(Notify::new());
+        platforms.start(&mut tasks, &desk, &steps, &stop);
         let ticker = |feed: &Feed| Ticker {
             feed: Arc::new(feed.clone()),
             pipeline: Arc::clone(&pipeline),
             watch: watch.clone(),
         };
         tasks.spawn(catch_up::run(feeds.iter().map(ticker).collect(), clock.busy()));
-        tasks.spawn(prune(store.clone(), clock.clone(), config.storage.clone(), clock.busy()));
-        tasks.spawn(beat(store.clone(), clock.clone(), clock.busy()));
-        let desk = Desk { store, state, watchlist, feeds, clock };
-        Ok(Self { desk, pipeline, console, tasks })
+        tasks.spawn(chores::prune(store.clone(), clock.clone(), config.storage.clone(), clock.busy()));
+        tasks.spawn(chores::beat(store, clock.clone(), clock.busy()));
+        Ok(Self { desk, pipeline, console, tasks, stop })
     }
 
     /// Answers what was typed, on the console.
@@ -104,7 +115,7 @@ impl Running {
         if line.trim().is_empty() {
             return;
         }
-        for card in self.desk.reply(line).await {
+        for card in self.desk.reply(line, &Asker::console()).await {
             if let Err(error) = self.console.print(&card) {
                 tracing::warn!("the console cannot be written to: {error}");
             }
@@ -113,6 +124,9 @@ impl Running {
 
     /// A clean stop: nothing new is begun, and the state is written down for a quick start.
     pub async fn stop(mut self) -> Result<(), StoreError> {
+        self.stop.notify_waiters();
+        // What closes a connection does so while the others are ended; none is waited for longer than a moment.
+        tokio::task::yield_now().await;
         self.tasks.shutdown().await;
         let mut pipeline = self.pipeline.lock().await;
         pipeline.checkpoint().await?;
@@ -166,46 +180,6 @@ impl Signals {
     }
 }
 
-/// Every source with its settings; one that cannot be asked is there as well, with the reason.
-pub fn feeds(
-    config: &Config,
-    secrets: &Secrets,
-    addresses: &Addresses,
-    clock: &Clock,
-) -> Result<Vec<Feed>, StartError> {
-    let failed = |name: &'static str| move |error| StartError::Source { name, error };
-    let http = Http::new(&config.contact, Timeouts::default(), clock.clone()).map_err(failed("http"))?;
-    let mut feeds = Vec::new();
-    for source in source::all(&Settings { operator: operator(&config.contact) }) {
-        let about = source.about();
-        let Some(settings) = config.source(about.name) else { continue };
-        let token = secrets.of_source(about.name);
-        let off = match about.token_variable {
-            _ if !settings.enabled => Some("switched off in the configuration".to_owned()),
-            Some(variable) if token.is_none() => Some(format!("no token; put one into {variable}")),
-            _ => None,
-        };
-        let address = addresses.of_source(about.name);
-        let base = Base::new(about, address.map(reqwest::Url::as_str), token.cloned()).map_err(failed(about.name))?;
-        feeds.push(Feed {
-            base: off.is_none().then_some(base),
-            http: http.clone(),
-            off,
-            schedule: settings.schedule.clone(),
-            jitter: settings.jitter,
-            controls: settings.controls.clone(),
-            calls_a_day: settings.calls_a_day,
-            source,
-        });
-    }
-    Ok(feeds)
-}
-
-/// The contact in the letters that RIPEstat takes as the name of an application.
-fn operator(contact: &str) -> String {
-    contact.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).take(40).collect()
-}
-
 async fn subscribe_console(store: &Store, from_suspected: bool, now: Timestamp) -> Result<(), StoreError> {
     store
         .write(move |tx| {
@@ -243,32 +217,4 @@ fn relations(state: &RwLock<State>, watchlist: &Watchlist, now: Timestamp) -> Ba
         }
     }
     batch
-}
-
-async fn prune(store: Store, clock: Clock, storage: Storage, mut busy: Busy) {
-    while let Some(next) = storage.prune.next_after(clock.now()) {
-        busy = clock.sleep_until(next, busy).await;
-        let now = clock.now();
-        let keep = Keep { raw_days: storage.raw_days, hourly_days: storage.hourly_days };
-        loop {
-            match store.write(move |tx| tx.retention().prune(now, keep, PRUNE_AT_ONCE)).await {
-                Ok(pruned) if pruned.more => {}
-                Ok(_) => break,
-                Err(error) => {
-                    tracing::error!("what is older than {} days could not be removed: {error}", storage.raw_days);
-                    break;
-                }
-            }
-        }
-    }
-}
-
-async fn beat(store: Store, clock: Clock, mut busy: Busy) {
-    loop {
-        let now = clock.now();
-        if let Err(error) = store.write(move |tx| tx.heartbeat().beat(now)).await {
-            tracing::error!("the database cannot be written to: {error}");
-        }
-        busy = clock.sleep(HEARTBEAT, busy).await;
-    }
 }

@@ -1,0 +1,93 @@
+//! The platforms on which this bot speaks: the console always, Discord and Telegram where there is a token. Each has an
+//! outbox of its own, so that they fail apart.
+
+use crate::chat::console::Console;
+use crate::chat::discord::{self, Discord};
+use crate::chat::telegram::{self, Telegram};
+use crate::clock::Busy;
+use crate::command::{self, Desk};
+use crate::config::{Addresses, Secrets};
+use crate::notify::outbox::Outbox;
+use crate::notify::platform::Platform;
+use crate::steps::Steps;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::task::JoinSet;
+
+#[derive(Debug)]
+pub(super) struct Platforms {
+    outboxes: Vec<(Arc<dyn Platform>, UnboundedReceiver<Busy>)>,
+    wake: Vec<UnboundedSender<Busy>>,
+    discord: Option<Arc<Discord>>,
+    telegram: Option<Arc<Telegram>>,
+    pub(super) said: command::Platforms,
+}
+
+impl Platforms {
+    pub(super) fn new(console: &Console, secrets: &Secrets, addresses: &Addresses, deadline: Duration) -> Self {
+        let said = command::Platforms::default();
+        let mut platforms = Self { outboxes: Vec::new(), wake: Vec::new(), discord: None, telegram: None, said };
+        platforms.add(Arc::new(console.clone()));
+        if let Some(token) = &secrets.discord_token {
+            let discord = Discord::new(token, addresses.discord_api.as_ref(), deadline);
+            platforms.discord = platforms.added(discord::PLATFORM, discord);
+        }
+        if let Some(token) = &secrets.telegram_token {
+            let telegram = Telegram::new(token, addresses.telegram_api.as_ref(), deadline);
+            platforms.telegram = platforms.added(telegram::PLATFORM, telegram);
+        }
+        platforms
+    }
+
+    /// One that cannot be had leaves the others as they are.
+    fn added<P: Platform + 'static>(&mut self, name: &'static str, made: Result<P, String>) -> Option<Arc<P>> {
+        match made {
+            Ok(platform) => {
+                let platform = Arc::new(platform);
+                self.said.say(name, "connecting");
+                self.add(Arc::clone(&platform) as Arc<dyn Platform>);
+                Some(platform)
+            }
+            Err(why) => {
+                tracing::error!("{name}: {why}; the other platforms go on");
+                self.said.say(name, why);
+                None
+            }
+        }
+    }
+
+    fn add(&mut self, platform: Arc<dyn Platform>) {
+        let (wake, woken) = mpsc::unbounded_channel();
+        self.wake.push(wake);
+        self.outboxes.push((platform, woken));
+    }
+
+    /// Tells each outbox that something may be owed.
+    pub(super) fn wake(&self) -> Vec<UnboundedSender<Busy>> {
+        self.wake.clone()
+    }
+
+    /// Sets outboxes and listeners going. The listeners end by `stop`, and close their connections.
+    pub(super) fn start(&mut self, tasks: &mut JoinSet<()>, desk: &Desk, steps: &Steps, stop: &Arc<Notify>) {
+        for (platform, woken) in self.outboxes.drain(..) {
+            let outbox = Outbox {
+                store: desk.store.clone(),
+                platform,
+                watchlist: Arc::clone(&desk.watchlist),
+                clock: desk.clock.clone(),
+                steps: steps.clone(),
+                told: Arc::clone(&desk.told),
+                label: None,
+            };
+            tasks.spawn(outbox.run(woken, desk.clock.busy()));
+        }
+        if let Some(discord) = self.discord.take() {
+            tasks.spawn(discord.serve(desk.clone(), Arc::clone(stop)));
+        }
+        if let Some(telegram) = self.telegram.take() {
+            tasks.spawn(telegram.serve(desk.clone()));
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The commands that Discord shows, registered when they have changed.
+
+use super::PLATFORM;
+use crate::command::{Desk, HELP};
+use serenity::all::{
+    ChannelType, CommandOptionType as Kind, CreateCommand, CreateCommandOption, InstallationContext as Installed,
+    InteractionContext as Context, Permissions,
+};
+use serenity::http::Http;
+
+/// What changes what a channel is told: for who manages the server.
+pub(super) const CHANGING: [&str; 6] = ["subscribe", "unsubscribe", "mute", "unmute", "test", "forget"];
+
+/// Registers them, where they are not what was registered before.
+pub(super) async fn register(http: &Http, application: u64, desk: &Desk) {
+    let commands = all();
+    let said = serde_json::to_string(&commands).unwrap_or_default();
+    let what = format!("commands of {application}");
+    let (known_what, known_said) = (what.clone(), said.clone());
+    let known = desk.store.read(move |db| db.chats().was_told(PLATFORM, &known_what, &known_said)).await;
+    if known.unwrap_or(false) {
+        return;
+    }
+    match http.create_global_commands(&commands).await {
+        Ok(_) => {
+            tracing::info!("Discord: commands registered");
+            if let Err(error) = desk.store.write(move |tx| tx.chats().told(PLATFORM, &what, &said)).await {
+                tracing::warn!("Discord's commands are registered again at the next start: {error}");
+            }
+        }
+        Err(error) => {
+            let error = super::gateway::words(&error);
+            tracing::error!("Discord did not take the commands ({error}); they are registered again at the next start");
+        }
+    }
+}
+
+fn all() -> Vec<CreateCommand> {
+    let word = |usage: &'static str| usage.trim_start_matches('/').split(' ').next().unwrap_or_default();
+    HELP.iter().map(|line| command(word(line.usage), line.menu)).collect()
+}
+
+fn command(word: &'static str, menu: &'static str) -> CreateCommand {
+    let mut command = CreateCommand::new(word).description(menu);
+    command = if CHANGING.contains(&word) {
+        command
+            .default_member_permissions(Permissions::MANAGE_GUILD)
+            .integration_types(vec![Installed::Guild])
+            .contexts(vec![Context::Guild, Context::BotDm])
+    } else {
+        command.integration_types(vec![Installed::Guild, Installed::User]).contexts(vec![
+            Context::Guild,
+            Context::BotDm,
+            Context::PrivateChannel,
+        ])
+    };
+    options(word).into_iter().fold(command, CreateCommand::add_option)
+}
+
+fn options(word: &str) -> Vec<CreateCommandOption> {
+    let text = |name: &str, about: &str| CreateCommandOption::new(Kind::String, name, about);
+    let what = |about: &str| text("what", about).set_autocomplete(true);
+    let place = || {
+        CreateCommandOption::new(Kind::Channel, "channel", "Another channel than this one").channel_types(vec![
+            ChannelType::Text,
+            ChannelType::News,
+            ChannelType::Forum,
+            ChannelType::PublicThread,
+            ChannelType::PrivateThread,
+            ChannelType::NewsThread,
+        ])
+    };
+    match word {
+        "status" => vec![what("A country, AS131279, a prefix, a site; several at once")],
+        "subscribe" => vec![
+            what("A country, AS131279, a prefix, a site; several at once; all").required(true),
+            text("from", "From when on it is told")
+                .add_string_choice("when it is sure", "sure")
+                .add_string_choice("from the first suspicion", "suspected"),
+            text("kinds", "What of an outage is told")
+                .add_string_choice("starts, updates and recoveries", "starts, updates, recoveries")
+                .add_string_choice("starts and recoveries", "starts, recoveries")
+                .add_string_choice("starts and updates", "starts, updates")
+                .add_string_choice("starts alone", "starts"),
+            text("layers", "Only where one of these is lost: routing, reach, traffic, dns, web, mail"),
+            CreateCommandOption::new(Kind::Mentionable, "mention", "A role or person to call when an outage starts"),
+            text("quiet", "Hours in which nothing is told, such as 22-07"),
+            text("zone", "Time zone of the quiet hours and of times in messages").set_autocomplete(true),
+            place(),
+        ],
+        "unsubscribe" => vec![what("Of what; everything ends all"), place()],
+        "subscriptions" | "test" => vec![place()],
+        "mute" => vec![
+            what("Of what; all").required(true),
+            text("for", "For how long: 30 min, 2h, 3 days").required(true),
+            place(),
+        ],
+        "unmute" => vec![what("Of what; every mute where nothing is named"), place()],
+        "history" => vec![what("A country, AS131279, a prefix, a site")],
+        "outage" => vec![
+            CreateCommandOption::new(Kind::Integer, "id", "Its number, as /history shows it")
+                .min_int_value(1)
+                .required(true),
+        ],
+        "forget" => vec![
+            CreateCommandOption::new(Kind::Boolean, "sure", "Yes, remove all that is kept of this channel"),
+            place(),
+        ],
+        "help" => {
+            let names = HELP.iter().filter_map(|line| line.usage.trim_start_matches('/').split(' ').next());
+            vec![
+                names.fold(text("command", "One command in full"), |option, word| option.add_string_choice(word, word)),
+            ]
+        }
+        _ => Vec::new(),
+    }
+}

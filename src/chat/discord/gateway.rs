@@ -1,0 +1,160 @@
+//! The gateway: what happens on Discord, by serenity's client. It resumes, reconnects and identifies by itself; what ends
+//! it is said, and tried again where that makes sense.
+
+use super::interactions;
+use super::{Discord, PLATFORM, commands};
+use crate::chat::lines::Lines;
+use crate::clock::Busy;
+use crate::command::Desk;
+use secrecy::ExposeSecret as _;
+use serenity::all::{
+    Client, Context, EventHandler, GatewayIntents, Guild, GuildChannel, GuildId, Interaction, Ready, ResumedEvent,
+    Role, UnavailableGuild,
+};
+use serenity::async_trait;
+use serenity::gateway::GatewayError;
+use serenity::http::{HttpBuilder, HttpError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tokio::sync::Notify;
+
+/// After a failure; doubled up to the longest.
+const PAUSE_MS: i64 = 2_000;
+const LONGEST_PAUSE_MS: i64 = 300_000;
+
+/// What serenity tells what happens.
+struct Listener {
+    discord: Arc<Discord>,
+    desk: Desk,
+    lines: Lines,
+}
+
+impl Discord {
+    /// Listens until it is dropped, or told to stop: only then the connections are closed properly.
+    pub async fn serve(self: Arc<Self>, desk: Desk, stop: Arc<Notify>) {
+        let mut failures = 0_u32;
+        loop {
+            let outcome = Arc::clone(&self).listen(&desk, &stop, &mut failures).await;
+            let Err(error) = outcome else { return };
+            let is_final = is_final(&error);
+            let pause = if is_final { LONGEST_PAUSE_MS } else { (PAUSE_MS << failures.min(8)).min(LONGEST_PAUSE_MS) };
+            failures += 1;
+            let said = format!("{}; trying again in {} s", words(&error), pause / 1000);
+            if is_final || failures == 1 {
+                tracing::error!("Discord: {said}");
+            }
+            desk.platforms.say(PLATFORM, said);
+            let wait = desk.clock.sleep_until_millis(desk.clock.millis() + pause, Busy::default());
+            tokio::select! {
+                _ = wait => {}
+                () = stop.notified() => return,
+            }
+        }
+    }
+
+    async fn listen(self: Arc<Self>, desk: &Desk, stop: &Notify, failures: &mut u32) -> Result<(), serenity::Error> {
+        let me = self.http.get_current_user().await?;
+        self.me.store(me.id.get(), Ordering::Relaxed);
+        let application = self.http.get_current_application_info().await?.id;
+        self.http.set_application_id(application);
+        commands::register(&self.http, application.get(), desk).await;
+        // The client takes its connection to REST for itself.
+        let mut http = HttpBuilder::new(self.token.expose_secret())
+            .client(self.rest.client().clone())
+            .application_id(application)
+            .ratelimiter_disabled(true);
+        if let Some(proxy) = &self.http.proxy {
+            http = http.proxy(proxy.clone());
+        }
+        let listener =
+            Listener { discord: Arc::clone(&self), desk: desk.clone(), lines: Lines::new(desk.clock.clone()) };
+        // Servers and channels alone: no message that people write is ever seen.
+        let client = serenity::client::ClientBuilder::new_with_http(http.build(), GatewayIntents::GUILDS);
+        let mut client: Client = client.event_handler(listener).await?;
+        *failures = 0;
+        let shards = Arc::clone(&client.shard_manager);
+        tokio::select! {
+            ended = client.start_autosharded() => ended,
+            () = stop.notified() => {
+                shards.shutdown_all().await;
+                Ok(())
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl EventHandler for Listener {
+    async fn ready(&self, _: Context, ready: Ready) {
+        let said = format!("connected as {}, in {} servers", ready.user.name, ready.guilds.len());
+        tracing::info!("Discord: {said}");
+        self.desk.platforms.say(PLATFORM, said);
+    }
+
+    async fn resume(&self, _: Context, _: ResumedEvent) {
+        tracing::info!("Discord: connected again");
+    }
+
+    async fn interaction_create(&self, _: Context, interaction: Interaction) {
+        interactions::take(&self.discord, &self.desk, &self.lines, interaction).await;
+    }
+
+    async fn guild_create(&self, _: Context, guild: Guild, _: Option<bool>) {
+        self.let_in(guild.id).await;
+    }
+
+    async fn guild_delete(&self, _: Context, incomplete: UnavailableGuild, _: Option<Guild>) {
+        // An unavailable server is an outage of Discord's, and comes back.
+        if incomplete.unavailable {
+            return;
+        }
+        let home = incomplete.id.get().to_string();
+        if let Err(error) = self.desk.put_out(PLATFORM, &home, "I was put out of the server").await {
+            tracing::error!("Discord: that the bot was put out of a server could not be stored: {error}");
+        }
+    }
+
+    // A permission may have been given back.
+    async fn channel_update(&self, _: Context, _: Option<GuildChannel>, new: GuildChannel) {
+        self.let_in(new.guild_id).await;
+    }
+
+    async fn guild_role_update(&self, _: Context, _: Option<Role>, new: Role) {
+        self.let_in(new.guild_id).await;
+    }
+}
+
+impl Listener {
+    async fn let_in(&self, guild: GuildId) {
+        if let Err(error) = self.desk.let_in(PLATFORM, &guild.get().to_string()).await {
+            tracing::error!("Discord: that the bot was let in could not be stored: {error}");
+        }
+    }
+}
+
+/// Whether trying again soon is of no use.
+fn is_final(error: &serenity::Error) -> bool {
+    match error {
+        serenity::Error::Gateway(GatewayError::InvalidAuthentication | GatewayError::DisallowedGatewayIntents) => true,
+        serenity::Error::Http(HttpError::UnsuccessfulRequest(answer)) => answer.status_code.as_u16() == 401,
+        _ => false,
+    }
+}
+
+/// What went wrong, never with an address: an interaction's token may stand in it.
+pub(super) fn words(error: &serenity::Error) -> String {
+    const TOKEN: &str = "the token is refused: it is wrong or was reset. Make a new one on the Bot page of the developer \
+                         portal, put it into LINKDOWN_DISCORD_TOKEN and start again";
+    match error {
+        serenity::Error::Gateway(GatewayError::InvalidAuthentication) => TOKEN.to_owned(),
+        serenity::Error::Gateway(error) => format!("the gateway ended the connection: {error}"),
+        serenity::Error::Http(HttpError::UnsuccessfulRequest(answer)) => match answer.status_code.as_u16() {
+            401 => TOKEN.to_owned(),
+            status => format!("Discord answered {status}: {}", answer.error.message),
+        },
+        serenity::Error::Http(HttpError::Request(error)) if error.is_timeout() => "no answer in time".to_owned(),
+        serenity::Error::Http(_) => "Discord cannot be reached".to_owned(),
+        serenity::Error::Tungstenite(_) => "the gateway cannot be reached".to_owned(),
+        _ => "Discord's answer could not be read".to_owned(),
+    }
+}

@@ -1,0 +1,198 @@
+//! A card goes out as an embed, is answered, is edited; and a post in a forum.
+
+use super::refusal::{self, Refusal};
+use super::rest::Answer;
+use super::{Address, Discord};
+use crate::notify::platform::{Edit, Form, Outgoing, Sent, Volume};
+use crate::notify::retry::SendError;
+use crate::render::blocks::cut;
+use crate::render::card::{Action, Card};
+use crate::render::discord::{CONTENT, embed, plain};
+use serde_json::{Value, json};
+use serenity::all::{
+    ButtonStyle, ChannelId, CreateActionRow, CreateAllowedMentions, CreateButton, CreateEmbed, CreateEmbedFooter,
+    CreateMessage, EditMessage, MessageFlags, MessageId, MessageReference, Nonce, RoleId, UserId,
+};
+
+/// Marks which delivery a message was, in the id of its first button.
+pub(super) const KEY_MARK: char = '#';
+/// The title of a forum's post.
+const POST_TITLE: usize = 100;
+
+impl Discord {
+    pub(super) async fn deliver(&self, message: &Outgoing) -> Result<Sent, SendError> {
+        if let Some(tried_at) = message.in_doubt
+            && let Some(found) = self.find(message, tried_at).await
+        {
+            return Ok(Sent { message: found, rest_ms: 0 });
+        }
+        let answered = message.answers.as_deref().and_then(parse_message);
+        match Address::read(&message.chat.address)? {
+            Address::Channel(channel) => self.say(channel, message, answered.map(|(_, id)| id)).await,
+            Address::Person(person) => {
+                let channel = self.conversation(person).await?;
+                self.say(channel, message, answered.map(|(_, id)| id)).await
+            }
+            Address::Forum(forum) => match answered {
+                Some((Some(post), first)) => self.say(post, message, Some(first)).await,
+                _ => self.post(forum, message).await,
+            },
+        }
+    }
+
+    /// A message in a channel or thread.
+    async fn say(&self, channel: u64, message: &Outgoing, answers: Option<u64>) -> Result<Sent, SendError> {
+        let path = format!("/channels/{channel}/messages");
+        let body = |answers| written(&create(message, channel, answers));
+        let mut sent = self.rest.post(&path, &body(answers)).await;
+        // What it answers was deleted, or may not be read: it goes by itself.
+        if answers.is_some() && sent.as_ref().is_err_and(|refusal| refusal.is_about_the_answered) {
+            sent = self.rest.post(&path, &body(None)).await;
+        }
+        match sent {
+            Ok(answer) => arrived(&answer, channel, message),
+            Err(refusal) => Err(self.explained(refusal, channel).await),
+        }
+    }
+
+    /// A new post in a forum: its thread has the number of its first message.
+    async fn post(&self, forum: u64, message: &Outgoing) -> Result<Sent, SendError> {
+        let title = cut(&message.card.title.to_string(), POST_TITLE);
+        let mut first = written(&create(message, forum, None));
+        // A post knows no key of its own.
+        if let Some(first) = first.as_object_mut() {
+            first.remove("nonce");
+            first.remove("enforce_nonce");
+        }
+        let body = json!({ "name": title, "message": first });
+        match self.rest.post(&format!("/channels/{forum}/threads"), &body).await {
+            Ok(answer) => arrived(&answer, forum, message),
+            Err(refusal) => Err(self.explained(refusal, forum).await),
+        }
+    }
+
+    pub(super) async fn revise(&self, edit: &Edit) -> Result<(), SendError> {
+        let (thread, id) = parse_message(&edit.message).ok_or(SendError::MessageGone)?;
+        let channel = match (thread, Address::read(&edit.chat.address)?) {
+            (Some(thread), _) => thread,
+            (None, Address::Channel(channel) | Address::Forum(channel)) => channel,
+            (None, Address::Person(person)) => self.conversation(person).await?,
+        };
+        let message = EditMessage::new()
+            .embed(embedded(&edit.card))
+            .components(buttons(&edit.card.actions, None))
+            .allowed_mentions(CreateAllowedMentions::new());
+        let body = serde_json::to_value(&message).unwrap_or(Value::Null);
+        match self.rest.patch(&format!("/channels/{channel}/messages/{id}"), &body).await {
+            Ok(_) => Ok(()),
+            Err(Refusal { code: Some(refusal::UNKNOWN_CHANNEL), .. }) => Err(SendError::MessageGone),
+            Err(refusal) => Err(refusal.error),
+        }
+    }
+
+    /// The channel in which a person is written to alone.
+    pub(super) async fn conversation(&self, person: u64) -> Result<u64, SendError> {
+        let body = json!({ "recipient_id": person.to_string() });
+        let answer = self.rest.post("/users/@me/channels", &body).await.map_err(|refusal| refusal.error)?;
+        snowflake(&answer.body, "id").ok_or_else(|| SendError::later("Discord named no channel for this person"))
+    }
+
+    /// A refusal that names what is missing exactly.
+    async fn explained(&self, refusal: Refusal, channel: u64) -> SendError {
+        match refusal.code {
+            Some(refusal::MISSING_PERMISSIONS | refusal::MISSING_ACCESS) => match self.lacks(channel).await {
+                Ok(lacks) if !lacks.is_empty() => {
+                    SendError::Never { why: format!("I lack {} in <#{channel}>", crate::render::words::listed(&lacks)) }
+                }
+                _ => refusal.error,
+            },
+            _ => refusal.error,
+        }
+    }
+}
+
+/// The message as it is to be made.
+fn create(message: &Outgoing, channel: u64, answers: Option<u64>) -> CreateMessage {
+    let mut create = CreateMessage::new();
+    let mention = message.mention.as_deref().unwrap_or_default();
+    create = match message.form {
+        Form::Rich => create.embed(embedded(&message.card)).content(mention),
+        Form::Plain => create.content(cut(&format!("{mention}\n{}", plain(&message.card)), CONTENT)),
+    };
+    create = create
+        .allowed_mentions(allowed(mention))
+        .components(buttons(&message.card.actions, Some(message.key)))
+        .nonce(Nonce::String(message.key.to_string()))
+        .enforce_nonce(true);
+    if message.volume == Volume::Silent {
+        create = create.flags(MessageFlags::SUPPRESS_NOTIFICATIONS);
+    }
+    if let Some(answers) = answers {
+        let reference = MessageReference::from((ChannelId::new(channel), MessageId::new(answers)));
+        create = create.reference_message(reference.fail_if_not_exists(false));
+    }
+    create
+}
+
+fn written(create: &CreateMessage) -> Value {
+    serde_json::to_value(create).unwrap_or(Value::Null)
+}
+
+pub(super) fn embedded(card: &Card) -> CreateEmbed {
+    let said = embed(card);
+    let mut made = CreateEmbed::new().title(said.title).description(said.description).colour(said.colour);
+    for (name, value) in said.fields {
+        made = made.field(name, value, false);
+    }
+    if !said.footer.is_empty() {
+        made = made.footer(CreateEmbedFooter::new(said.footer));
+    }
+    made
+}
+
+/// Each button carries its command; that of an alert the number of its delivery as well, so that it can be found again.
+pub(super) fn buttons(actions: &[Action], key: Option<i64>) -> Vec<CreateActionRow> {
+    let button = |action: &Action| {
+        let id = match key {
+            Some(key) => format!("{}{KEY_MARK}{key}", action.command),
+            None => action.command.clone(),
+        };
+        CreateButton::new(id).label(cut(&action.label, 80)).style(ButtonStyle::Secondary)
+    };
+    let row: Vec<CreateButton> = actions.iter().take(5).map(button).collect();
+    if row.is_empty() { Vec::new() } else { vec![CreateActionRow::Buttons(row)] }
+}
+
+/// Only whom the subscription names may be called.
+fn allowed(mention: &str) -> CreateAllowedMentions {
+    let id = mention.trim_start_matches("<@").trim_start_matches('&').trim_end_matches('>').parse::<u64>();
+    match id {
+        Ok(id) if id > 0 && mention.starts_with("<@&") => CreateAllowedMentions::new().roles([RoleId::new(id)]),
+        Ok(id) if id > 0 => CreateAllowedMentions::new().users([UserId::new(id)]),
+        _ => CreateAllowedMentions::new(),
+    }
+}
+
+fn arrived(answer: &Answer, channel: u64, message: &Outgoing) -> Result<Sent, SendError> {
+    let id = snowflake(&answer.body, "id").ok_or_else(|| SendError::in_doubt("Discord named no message"))?;
+    // In a forum the post is told by its thread and its first message, which share a number.
+    let is_post = matches!(Address::read(&message.chat.address), Ok(Address::Forum(forum)) if forum == channel);
+    let in_post = matches!(Address::read(&message.chat.address), Ok(Address::Forum(forum)) if forum != channel);
+    let told = match (is_post, in_post) {
+        (true, _) => format!("{id}/{id}"),
+        (_, true) => format!("{channel}/{id}"),
+        _ => id.to_string(),
+    };
+    Ok(Sent { message: told, rest_ms: answer.rest_ms })
+}
+
+/// `123`, or `45/123` for a message in the post 45 of a forum.
+fn parse_message(text: &str) -> Option<(Option<u64>, u64)> {
+    let (thread, id) = text.split_once('/').map_or((None, text), |(thread, id)| (Some(thread), id));
+    let thread = thread.map(str::parse).transpose().ok()?;
+    Some((thread, id.parse().ok().filter(|id| *id > 0)?))
+}
+
+pub(super) fn snowflake(body: &Value, key: &str) -> Option<u64> {
+    body.get(key)?.as_str()?.parse().ok().filter(|id| *id > 0)
+}

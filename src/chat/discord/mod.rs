@@ -1,0 +1,121 @@
+//! Discord: messages by REST, commands by the gateway and interactions. The library is serenity; messages go by our own
+//! client with its builders as the body, since what Discord answers (how long to wait, which permission is missing) must
+//! be ours to read. Facts: docs/discord.md
+
+mod commands;
+mod gateway;
+mod interactions;
+mod message;
+mod permissions;
+mod refusal;
+mod rest;
+mod search;
+
+pub use permissions::invite_url;
+
+use crate::domain::Chat;
+use crate::notify::pace::Limit;
+use crate::notify::platform::{Cards, Doing, Edit, Outgoing, Platform, Sent};
+use crate::notify::retry::SendError;
+use reqwest::Url;
+use rest::Rest;
+use secrecy::{ExposeSecret, SecretString};
+use serenity::http::{Http, HttpBuilder};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+pub const PLATFORM: &str = "discord";
+
+/// Discord allows a bot 50 requests a second: <https://discord.com/developers/docs/topics/rate-limits#global-rate-limit>
+const OVERALL: Limit = Limit::per_second(47.5);
+/// And five messages in five seconds to a channel.
+const CHANNEL: Limit = Limit { every_ms: 1050.0, burst: 3 };
+
+/// The bot on Discord.
+pub struct Discord {
+    rest: Rest,
+    /// For the gateway and the answers to interactions.
+    http: Arc<Http>,
+    token: SecretString,
+    /// Our own user, once it is known: tells our messages from others'.
+    me: AtomicU64,
+}
+
+impl Discord {
+    /// `api` stands in for `https://discord.com`; `deadline` is how long one call may take.
+    pub fn new(token: &SecretString, api: Option<&Url>, deadline: Duration) -> Result<Self, String> {
+        let rest = Rest::new(token, api, deadline)?;
+        let mut http = HttpBuilder::new(token.expose_secret()).client(rest.client().clone()).ratelimiter_disabled(true);
+        if let Some(api) = api {
+            http = http.proxy(api.as_str().trim_end_matches('/'));
+        }
+        Ok(Self { rest, http: Arc::new(http.build()), token: token.clone(), me: AtomicU64::new(0) })
+    }
+}
+
+/// The library's own form shows the token.
+impl fmt::Debug for Discord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Discord")
+    }
+}
+
+/// A place on Discord as we write it: `123` a channel or thread, `forum:123` a forum, in which each outage is a post of its
+/// own, `@123` a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Address {
+    Channel(u64),
+    Forum(u64),
+    Person(u64),
+}
+
+impl Address {
+    fn read(text: &str) -> Result<Self, SendError> {
+        let (make, id): (fn(u64) -> Self, &str) = match (text.strip_prefix("forum:"), text.strip_prefix('@')) {
+            (Some(id), _) => (Self::Forum, id),
+            (_, Some(id)) => (Self::Person, id),
+            _ => (Self::Channel, text),
+        };
+        id.parse().map(make).map_err(|_| SendError::Never { why: format!("`{text}` is no Discord channel") })
+    }
+}
+
+impl Platform for Discord {
+    fn name(&self) -> &'static str {
+        PLATFORM
+    }
+
+    fn cards(&self) -> Cards {
+        Cards::Kept
+    }
+
+    fn pace(&self) -> Limit {
+        OVERALL
+    }
+
+    fn pace_of(&self, _: &Chat) -> Limit {
+        CHANNEL
+    }
+
+    fn direct(&self, person: &str) -> Option<String> {
+        Some(format!("@{person}"))
+    }
+
+    fn place(&self, chat: &Chat) -> String {
+        match Address::read(&chat.address) {
+            Ok(Address::Channel(id) | Address::Forum(id)) => format!("<#{id}>"),
+            Ok(Address::Person(_)) => "this conversation".to_owned(),
+            Err(_) => chat.address.clone(),
+        }
+    }
+
+    fn send<'a>(&'a self, message: &'a Outgoing) -> Doing<'a, Sent> {
+        Box::pin(self.deliver(message))
+    }
+
+    fn edit<'a>(&'a self, edit: &'a Edit) -> Doing<'a, ()> {
+        Box::pin(self.revise(edit))
+    }
+}

@@ -1,0 +1,168 @@
+//! What Discord's refusals mean. Codes: <https://discord.com/developers/docs/topics/opcodes-and-status-codes#json>
+
+use crate::notify::retry::{SendError, Whom};
+use crate::render::words::tame;
+use reqwest::header::HeaderMap;
+use serde_json::Value;
+
+pub(super) const UNKNOWN_CHANNEL: u64 = 10_003;
+const UNKNOWN_GUILD: u64 = 10_004;
+pub(super) const UNKNOWN_MESSAGE: u64 = 10_008;
+const UNKNOWN_USER: u64 = 10_013;
+pub(super) const MISSING_ACCESS: u64 = 50_001;
+const NOT_THE_AUTHOR: u64 = 50_005;
+const CANNOT_MESSAGE_USER: u64 = 50_007;
+const NOT_A_TEXT_CHANNEL: u64 = 50_008;
+pub(super) const MISSING_PERMISSIONS: u64 = 50_013;
+const THREAD_ARCHIVED: u64 = 50_083;
+const THREAD_LOCKED: u64 = 160_005;
+/// A reply needs to read what it answers.
+const NO_HISTORY_TO_ANSWER: u64 = 160_002;
+
+/// After a page instead of an answer: Discord's front end has banned the address for some minutes.
+const BANNED_MS: i64 = 600_000;
+
+/// A call that brought nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub error: SendError,
+    /// Discord's own code, where it gave one.
+    pub code: Option<u64>,
+    /// Whether it was the message that ours answers.
+    pub is_about_the_answered: bool,
+}
+
+/// What Discord says of its limits with an answer.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Headers {
+    remaining: Option<u32>,
+    reset_after_ms: Option<i64>,
+    retry_after_ms: Option<i64>,
+}
+
+impl Headers {
+    pub(super) fn read(headers: &HeaderMap) -> Self {
+        let text = |name: &str| headers.get(name)?.to_str().ok();
+        let seconds = |name: &str| text(name)?.parse::<f64>().ok().map(|seconds| (seconds * 1000.0).ceil() as i64);
+        Self {
+            remaining: text("x-ratelimit-remaining").and_then(|text| text.parse().ok()),
+            reset_after_ms: seconds("x-ratelimit-reset-after"),
+            retry_after_ms: seconds("retry-after"),
+        }
+    }
+
+    /// For how long this route is to be left alone.
+    pub(super) fn rest_ms(&self) -> i64 {
+        if self.remaining == Some(0) { self.reset_after_ms.unwrap_or(0) } else { 0 }
+    }
+}
+
+impl Refusal {
+    pub(super) fn transport(error: SendError) -> Self {
+        Self { error, code: None, is_about_the_answered: false }
+    }
+
+    pub(super) fn of_transport(error: &reqwest::Error) -> Self {
+        Self::transport(if error.is_connect() {
+            SendError::later("Discord cannot be reached")
+        } else if error.is_timeout() {
+            SendError::in_doubt("Discord did not answer in time")
+        } else {
+            SendError::in_doubt("the connection to Discord broke")
+        })
+    }
+
+    pub(super) fn of_answer(status: u16, body: &Value, headers: &Headers) -> Self {
+        let code = body.get("code").and_then(Value::as_u64).filter(|code| *code > 0);
+        let said = tame(body.get("message").and_then(Value::as_str).unwrap_or("no reason given"), 200);
+        let about_answered = code == Some(NO_HISTORY_TO_ANSWER)
+            || body.get("errors").is_some_and(|errors| errors.get("message_reference").is_some());
+        let error = match (status, code) {
+            (429, _) => wait(body, headers),
+            (401, _) => SendError::Revoked {
+                why: "Discord refuses the token: it is wrong or was reset; a new one is made on the Bot page of the \
+                      developer portal"
+                    .to_owned(),
+            },
+            // Not Discord's own answer but its front end's.
+            (403, None) => SendError::Wait { pause_ms: BANNED_MS, whom: Whom::Platform },
+            (_, Some(UNKNOWN_MESSAGE | NOT_THE_AUTHOR)) => SendError::MessageGone,
+            (_, Some(code)) if is_final(code) => SendError::Never { why: reason(code, &said) },
+            (400, _) => SendError::Unreadable { why: format!("Discord: {said} {}", details(body)) },
+            (403 | 404, Some(code)) => SendError::Never { why: format!("Discord refuses: {said} ({code})") },
+            (500.., _) => SendError::in_doubt(format!("Discord is in trouble ({status})")),
+            (200..=299, _) => SendError::in_doubt("an answer that is not Discord's"),
+            _ => SendError::later(format!("Discord answered {status}: {said}")),
+        };
+        Self { error, code, is_about_the_answered: about_answered }
+    }
+}
+
+fn wait(body: &Value, headers: &Headers) -> SendError {
+    let said = body.get("retry_after").and_then(Value::as_f64).map(|seconds| (seconds * 1000.0).ceil() as i64);
+    let is_global = body.get("global").and_then(Value::as_bool).unwrap_or(body.get("retry_after").is_none());
+    let pause_ms = said.or(headers.retry_after_ms).unwrap_or(5_000).max(1);
+    SendError::Wait { pause_ms, whom: if is_global { Whom::Platform } else { Whom::Chat } }
+}
+
+fn is_final(code: u64) -> bool {
+    matches!(
+        code,
+        UNKNOWN_CHANNEL
+            | UNKNOWN_GUILD
+            | UNKNOWN_USER
+            | MISSING_ACCESS
+            | CANNOT_MESSAGE_USER
+            | NOT_A_TEXT_CHANNEL
+            | MISSING_PERMISSIONS
+            | THREAD_ARCHIVED
+            | THREAD_LOCKED
+    )
+}
+
+fn reason(code: u64, said: &str) -> String {
+    match code {
+        UNKNOWN_CHANNEL => "the channel is gone".to_owned(),
+        UNKNOWN_GUILD => "the server is gone, or I was put out of it".to_owned(),
+        UNKNOWN_USER => "the person is not known any more".to_owned(),
+        CANNOT_MESSAGE_USER => "this person takes no direct messages from me".to_owned(),
+        NOT_A_TEXT_CHANNEL => "messages cannot be written in a channel of this kind".to_owned(),
+        THREAD_ARCHIVED | THREAD_LOCKED => "the thread is locked or archived".to_owned(),
+        MISSING_ACCESS => "I lack View Channel there".to_owned(),
+        MISSING_PERMISSIONS => "I lack Send Messages or Embed Links there".to_owned(),
+        _ => format!("Discord refuses: {said} ({code})"),
+    }
+}
+
+/// Which field Discord could not take, as it says it.
+fn details(body: &Value) -> String {
+    body.get("errors").map(|errors| tame(&errors.to_string(), 400)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn error(status: u16, body: &Value) -> SendError {
+        Refusal::of_answer(status, body, &Headers::default()).error
+    }
+
+    #[test]
+    fn a_refusal_is_read_as_discord_means_it() {
+        let wait = |pause_ms, whom| SendError::Wait { pause_ms, whom };
+        let limited =
+            |global| json!({ "message": "You are being rate limited.", "retry_after": 0.65, "global": global });
+        assert_eq!(error(429, &limited(false)), wait(650, Whom::Chat));
+        assert_eq!(error(429, &limited(true)), wait(650, Whom::Platform));
+        assert_eq!(error(429, &Value::Null), wait(5000, Whom::Platform), "a page of the front end");
+        assert_eq!(error(403, &Value::Null), wait(BANNED_MS, Whom::Platform));
+        assert_eq!(error(404, &json!({ "message": "Unknown Message", "code": 10_008 })), SendError::MessageGone);
+        let forbidden = json!({ "message": "Missing Permissions", "code": 50_013 });
+        assert!(matches!(error(403, &forbidden), SendError::Never { why } if why.contains("Send Messages")));
+        let malformed = json!({ "message": "Invalid Form Body", "code": 50_035, "errors": { "embeds": {} } });
+        assert!(matches!(error(400, &malformed), SendError::Unreadable { why } if why.contains("embeds")));
+        assert!(matches!(error(502, &Value::Null), SendError::Later { .. }));
+        assert!(matches!(error(401, &json!({ "code": 0 })), SendError::Revoked { .. }));
+    }
+}

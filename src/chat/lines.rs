@@ -1,0 +1,73 @@
+//! People wait in line, one line for each chat: a chat's commands are answered one after another, those of others do not
+//! wait for it. A flood is answered slower, and what comes on top of that not at all.
+
+use crate::clock::Clock;
+use crate::notify::pace::{Limit, Pace};
+use std::collections::HashMap;
+use std::future::Future;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::mpsc;
+
+/// So many commands at once are answered at once; then one a second.
+const PACE: Limit = Limit { every_ms: 1000.0, burst: 20 };
+/// Nobody waits behind more than these.
+const LONGEST: usize = 30;
+
+type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+#[derive(Clone, Debug)]
+pub(super) struct Lines {
+    clock: Clock,
+    open: Arc<Mutex<HashMap<String, mpsc::Sender<Work>>>>,
+    pace: Arc<Mutex<Pace>>,
+}
+
+impl Lines {
+    pub(super) fn new(clock: Clock) -> Self {
+        let pace = Arc::new(Mutex::new(Pace::new(Limit::NONE)));
+        Self { clock, open: Arc::default(), pace }
+    }
+
+    /// Does `work` when the chat's turn has come. Says whether there was a place in the line.
+    pub(super) fn stand(&self, chat: &str, work: impl Future<Output = ()> + Send + 'static) -> bool {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let line = open.entry(chat.to_owned()).or_insert_with(|| {
+            let (line, waiting) = mpsc::channel(LONGEST);
+            tokio::spawn(self.clone().serve(chat.to_owned(), waiting));
+            line
+        });
+        line.try_send(Box::pin(work)).is_ok()
+    }
+
+    async fn serve(self, chat: String, mut waiting: mpsc::Receiver<Work>) {
+        let key = {
+            let mut hasher = DefaultHasher::new();
+            chat.hash(&mut hasher);
+            hasher.finish() as i64
+        };
+        loop {
+            let Some(work) = self.next(&chat, &mut waiting) else { return };
+            let at = {
+                let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+                let at = pace.chat_opens_at(key, PACE, self.clock.millis());
+                pace.pass(key, PACE, at);
+                at
+            };
+            let _busy = self.clock.sleep_until_millis(at, crate::clock::Busy::default()).await;
+            work.await;
+        }
+    }
+
+    /// The next in line; where there is none, the line is closed.
+    fn next(&self, chat: &str, waiting: &mut mpsc::Receiver<Work>) -> Option<Work> {
+        // Held while looking, so that nobody joins a line that is just being closed.
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = waiting.try_recv().ok();
+        if next.is_none() {
+            open.remove(chat);
+        }
+        next
+    }
+}

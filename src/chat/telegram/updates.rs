@@ -1,0 +1,151 @@
+//! What happens on Telegram, by long polling: commands, taps on buttons, groups entered and left.
+
+use super::send::words;
+use super::{PLATFORM, POLL, Telegram, ask, menu};
+use crate::chat::lines::Lines;
+use crate::clock::Busy;
+use crate::command::Desk;
+use std::sync::Arc;
+use teloxide_core::payloads::GetUpdatesSetters as _;
+use teloxide_core::prelude::Requester as _;
+use teloxide_core::types::{AllowedUpdate, ChatMemberUpdated, Me, Update, UpdateKind};
+use teloxide_core::{ApiError, RequestError};
+
+/// After the first failure; doubled up to the longest.
+const PAUSE_MS: i64 = 1_000;
+const LONGEST_PAUSE_MS: i64 = 60_000;
+/// Before a token that was refused, or that somebody else uses, is tried again.
+const LONG_PAUSE_MS: i64 = 300_000;
+
+/// One bot at its desk.
+#[derive(Debug)]
+pub(super) struct Listener {
+    pub telegram: Arc<Telegram>,
+    pub desk: Desk,
+    pub me: Me,
+    pub lines: Lines,
+}
+
+impl Telegram {
+    /// Listens until it is dropped.
+    pub async fn serve(self: Arc<Self>, desk: Desk) {
+        let mut failures = 0_u32;
+        let me = loop {
+            match self.polling.get_me().await {
+                Ok(me) => break me,
+                Err(error) => self.rest(&desk, &error, &mut failures).await,
+            }
+        };
+        desk.platforms.say(PLATFORM, format!("connected as @{}", me.username()));
+        tracing::info!("Telegram: connected as @{}", me.username());
+        menu::show(&self.bot, me.id.0, &desk).await;
+        let lines = Lines::new(desk.clock.clone());
+        let listener = Arc::new(Listener { telegram: Arc::clone(&self), desk: desk.clone(), me, lines });
+        let mut offset = None;
+        loop {
+            let mut poll = self.polling.get_updates().timeout(POLL.as_secs() as u32).limit(100).allowed_updates([
+                AllowedUpdate::Message,
+                AllowedUpdate::ChannelPost,
+                AllowedUpdate::CallbackQuery,
+                AllowedUpdate::MyChatMember,
+            ]);
+            if let Some(offset) = offset {
+                poll = poll.offset(offset);
+            }
+            match poll.await {
+                Ok(updates) => {
+                    if std::mem::take(&mut failures) > 0 {
+                        desk.platforms.say(PLATFORM, format!("connected as @{}", listener.me.username()));
+                        tracing::info!("Telegram: connected again");
+                    }
+                    for update in updates {
+                        offset = Some(update.id.as_offset_after());
+                        Arc::clone(&listener).take(update).await;
+                    }
+                }
+                Err(error) => self.rest(&desk, &error, &mut failures).await,
+            }
+        }
+    }
+
+    /// Says what is wrong, and waits.
+    async fn rest(&self, desk: &Desk, error: &RequestError, failures: &mut u32) {
+        let (said, pause) = match error {
+            RequestError::Api(ApiError::InvalidToken) => (
+                "the token is refused: it is wrong or was revoked. @BotFather gives a new one (/token); put it into \
+                 LINKDOWN_TELEGRAM_TOKEN and start again"
+                    .to_owned(),
+                LONG_PAUSE_MS,
+            ),
+            RequestError::Api(ApiError::TerminatedByOtherGetUpdates) => (
+                "another program uses the same token: stop one of the two, since each takes the other's commands"
+                    .to_owned(),
+                LONGEST_PAUSE_MS,
+            ),
+            RequestError::RetryAfter(pause) => ("asked to wait".to_owned(), i64::from(pause.seconds()) * 1000),
+            other => (
+                format!("commands are not heard: {}", words(other)),
+                (PAUSE_MS << (*failures).min(6)).min(LONGEST_PAUSE_MS),
+            ),
+        };
+        *failures += 1;
+        let said = format!("{said}; trying again in {} s", pause / 1000);
+        if *failures == 1 || pause >= LONGEST_PAUSE_MS {
+            tracing::error!("Telegram: {said}");
+        }
+        desk.platforms.say(PLATFORM, said);
+        let _busy = desk.clock.sleep_until_millis(desk.clock.millis() + pause, Busy::default()).await;
+    }
+}
+
+impl Listener {
+    async fn take(self: Arc<Self>, update: Update) {
+        let id = update.id.0;
+        match update.kind {
+            UpdateKind::Message(message) | UpdateKind::ChannelPost(message) => {
+                if let Some(to) = message.migrate_to_chat_id() {
+                    let (from, to) = (message.chat.id.0.to_string(), to.0.to_string());
+                    self.noted(self.desk.moved(PLATFORM, &from, &to).await);
+                    return;
+                }
+                ask::command(self, message, id);
+            }
+            UpdateKind::CallbackQuery(query) => ask::tap(self, query, id),
+            UpdateKind::MyChatMember(change) => self.membership(&change).await,
+            UpdateKind::Error(raw) => {
+                let raw: String = raw.to_string().chars().take(200).collect();
+                tracing::warn!(update = id, "Telegram: an update that cannot be read was left out: {raw}");
+            }
+            _ => {}
+        }
+    }
+
+    /// The bot was let in, put out, blocked or let in again.
+    async fn membership(&self, change: &ChatMemberUpdated) {
+        let home = change.chat.id.0.to_string();
+        if change.new_chat_member.kind.is_present() {
+            self.noted(self.desk.let_in(PLATFORM, &home).await);
+        } else {
+            let why = if change.chat.is_private() { "blocked by the person" } else { "put out of the chat" };
+            self.noted(self.desk.put_out(PLATFORM, &home, why).await);
+        }
+    }
+
+    fn noted(&self, outcome: Result<(), crate::store::StoreError>) {
+        if let Err(error) = outcome {
+            tracing::error!("Telegram: what happened in a chat could not be stored: {error}");
+        }
+    }
+}
+
+/// The offset that confirms an update.
+trait After {
+    fn as_offset_after(self) -> i32;
+}
+
+impl After for teloxide_core::types::UpdateId {
+    fn as_offset_after(self) -> i32 {
+        // Update ids are positive and fit, by the library's own word.
+        i32::try_from(self.0.saturating_add(1)).unwrap_or(i32::MAX)
+    }
+}

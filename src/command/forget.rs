@@ -1,0 +1,40 @@
+//! `/forget yes`: removes all that is kept of a chat.
+
+use super::subscribe::capital;
+use super::{Asker, CommandError, Desk, Meant};
+use crate::render::Card;
+use crate::render::words::plural;
+
+pub(super) async fn answer(desk: &Desk, asker: &Asker, meant: Meant) -> Result<Vec<Card>, CommandError> {
+    asker.may_change("forget", &desk.access)?;
+    let who = asker.clone();
+    if meant == Meant::Asked {
+        let count = desk
+            .store
+            .read(move |db| match db.chats().at(who.platform, &who.address)? {
+                Some(place) => Ok(db.subscriptions().of_chat(place.chat.id)?.len()),
+                None => Ok(0),
+            })
+            .await?;
+        let mut card = Card::titled(format!("This removes all that is kept of {}: say /forget yes.", asker.place));
+        let count = plural(count as u64, "subscription", "subscriptions");
+        card.lead =
+            Some(format!("{count}, mutes, and what was told here. The outages themselves stay on record.").into());
+        return Ok(vec![card]);
+    }
+    let entities = desk
+        .store
+        .write(move |tx| {
+            if let Some(place) = tx.chats().at(who.platform, &who.address)? {
+                tx.chats().forget(place.chat.id)?;
+            }
+            // Alone with the bot, a person is forgotten wherever they subscribed.
+            if let Some(person) = who.person.as_deref().filter(|person| who.home.trim_start_matches('@') == *person) {
+                tx.chats().forget_owner(who.platform, person)?;
+            }
+            tx.subscriptions().entities()
+        })
+        .await?;
+    desk.watchlist.set_subscribed(entities);
+    Ok(vec![Card::titled(format!("{} is forgotten.", capital(&asker.place)))])
+}

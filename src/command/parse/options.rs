@@ -1,0 +1,145 @@
+//! The options of a subscription: `from: suspected kinds: starts, recoveries quiet: 22-07 zone: Asia/Seoul`.
+
+use crate::domain::{Kinds, Layer, Options, Quiet};
+use crate::render::words::tame;
+use chrono_tz::Tz;
+
+/// The keys, in the order in which `/help` names them.
+const KEYS: [&str; 6] = ["from", "kinds", "layers", "mention", "quiet", "zone"];
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OptionError {
+    #[error("there is no option `{said}`{}", near_key(.said))]
+    Unknown { said: String },
+    #[error("`from` takes `sure` (told when it is) or `suspected` (told from the first sign), not `{0}`")]
+    From(String),
+    #[error("`{0}` is no kind of news; there are starts, updates and recoveries")]
+    Kind(String),
+    #[error("a recovery goes only to a chat that heard the start: `kinds` must hold `starts`")]
+    NoStarts,
+    #[error("`{0}` is no layer; there are routing, reach, traffic, dns, web and mail")]
+    Layer(String),
+    #[error("`{0}` cannot be called by name; pick a role or a person, or say @name")]
+    Mention(String),
+    #[error("`{0}` are no quiet hours; say them as 22-07 or 22:30-06:45, with zone: Europe/Berlin where not in UTC")]
+    Quiet(String),
+    #[error("`{said}` is no time zone{near}")]
+    Zone { said: String, near: String },
+}
+
+/// What stands before the options, and the options as (key, value).
+pub(super) fn split(text: &str) -> (&str, Vec<(String, &str)>) {
+    // A word with a colon at its end, or before a value: `from:`, `from:sure`; but no address such as 2001:db8::/32.
+    let mut starts: Vec<(usize, usize)> = Vec::new();
+    let mut at = 0;
+    for word in text.split_inclusive(char::is_whitespace) {
+        if let Some((key, value)) = word.split_once(':') {
+            let is_a_word = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphabetic());
+            let is_known = KEYS.contains(&key.to_lowercase().as_str());
+            if is_known || is_a_word && !value.contains([':', '/']) {
+                starts.push((at, at + key.len()));
+            }
+        }
+        at += word.len();
+    }
+    let what = text[..starts.first().map_or(text.len(), |(start, _)| *start)].trim();
+    let ends = starts.iter().skip(1).map(|(start, _)| *start).chain([text.len()]);
+    let given = starts.iter().zip(ends);
+    let given = given.map(|((start, colon), end)| (text[*start..*colon].to_lowercase(), text[colon + 1..end].trim()));
+    (what, given.collect())
+}
+
+/// Whether it is told from the first suspicion, and everything else.
+pub(super) fn read(given: &[(String, &str)]) -> Result<(bool, Options), OptionError> {
+    let (mut from_suspected, mut options) = (false, Options::default());
+    for (key, value) in given {
+        let shown = || tame(value, 40);
+        match key.as_str() {
+            "from" => {
+                from_suspected = match value.to_lowercase().as_str() {
+                    "suspected" => true,
+                    "sure" => false,
+                    _ => return Err(OptionError::From(shown())),
+                }
+            }
+            "kinds" => options.kinds = kinds(value)?,
+            "layers" => options.layers = layers(value)?,
+            "mention" => options.mention = Some(mention(value).ok_or_else(|| OptionError::Mention(shown()))?),
+            "quiet" => options.quiet = Some(Quiet::parse(value).ok_or_else(|| OptionError::Quiet(shown()))?),
+            "zone" => options.zone = Some(zone(value)?),
+            _ => return Err(OptionError::Unknown { said: tame(key, 20) }),
+        }
+    }
+    Ok((from_suspected, options))
+}
+
+fn words(value: &str) -> impl Iterator<Item = String> {
+    value.split([',', ' ', '+']).filter(|word| !word.is_empty() && *word != "and").map(str::to_lowercase)
+}
+
+fn kinds(value: &str) -> Result<Kinds, OptionError> {
+    let mut kinds = Kinds { updates: false, recoveries: false };
+    let mut starts = false;
+    for word in words(value) {
+        match word.as_str() {
+            "starts" | "start" => starts = true,
+            "updates" | "update" => kinds.updates = true,
+            "recoveries" | "recovery" => kinds.recoveries = true,
+            "all" | "everything" => (starts, kinds) = (true, Kinds::default()),
+            _ => return Err(OptionError::Kind(tame(&word, 40))),
+        }
+    }
+    if starts { Ok(kinds) } else { Err(OptionError::NoStarts) }
+}
+
+fn layers(value: &str) -> Result<Vec<Layer>, OptionError> {
+    let mut layers = Vec::new();
+    for word in words(value) {
+        let layer = Layer::ALL.into_iter().find(|layer| layer.as_str() == word);
+        let layer = layer.ok_or_else(|| OptionError::Layer(tame(&word, 40)))?;
+        if !layers.contains(&layer) {
+            layers.push(layer);
+        }
+    }
+    Ok(layers)
+}
+
+/// `<@&123>` and `<@123>` as Discord writes a role and a person, `@name` as Telegram does; nobody else, and never all.
+fn mention(value: &str) -> Option<String> {
+    let value = value.trim();
+    let is_number = |text: &str| (1..=20).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    let discord = value.strip_prefix("<@").and_then(|rest| rest.strip_suffix('>'));
+    let discord = discord.map(|id| id.strip_prefix('&').unwrap_or(id)).is_some_and(is_number);
+    let telegram = value.strip_prefix('@').is_some_and(|name| {
+        (3..=32).contains(&name.len())
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+            && !matches!(name.to_lowercase().as_str(), "everyone" | "here" | "all")
+    });
+    (discord || telegram).then(|| value.to_owned())
+}
+
+fn zone(value: &str) -> Result<Tz, OptionError> {
+    if let Ok(zone) = value.parse() {
+        return Ok(zone);
+    }
+    let said = value.to_lowercase().replace(' ', "_");
+    let all = || chrono_tz::TZ_VARIANTS.iter();
+    if let Some(zone) = all().find(|zone| zone.name().to_lowercase() == said) {
+        return Ok(*zone);
+    }
+    let alike = |zone: &Tz| strsim::normalized_damerau_levenshtein(&said, &zone.name().to_lowercase());
+    let nearest = all().map(|zone| (alike(zone), zone.name())).max_by(|(a, _), (b, _)| a.total_cmp(b));
+    let near = match nearest {
+        Some((alike, name)) if alike >= 0.6 => format!("; did you mean `{name}`?"),
+        _ => "; zones are called as in Europe/Berlin, Asia/Seoul, UTC".to_owned(),
+    };
+    Err(OptionError::Zone { said: tame(value, 40), near })
+}
+
+fn near_key(said: &str) -> String {
+    let nearest = KEYS.iter().map(|key| (strsim::damerau_levenshtein(key, said), *key)).min();
+    match nearest {
+        Some((distance, key)) if distance <= 2 => format!("; did you mean `{key}`?"),
+        _ => format!("; there are {}", KEYS.join(", ")),
+    }
+}

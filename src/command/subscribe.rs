@@ -1,0 +1,173 @@
+//! `/subscribe what [from:] [kinds:] [layers:] [mention:] [quiet:] [zone:]` and `/unsubscribe [what]`.
+
+use super::open::owe_open;
+use super::{Asker, CommandError, Desk, Unsubscribe, Wish};
+use crate::config::budget::calls_a_day_at_least;
+use crate::domain::lookup::display_name;
+use crate::domain::{Entity, Scope, Subscription};
+use crate::render::Card;
+use crate::render::card::Tone;
+use crate::render::lists::wish_line;
+use crate::render::words::{listed, plural};
+
+/// What a transaction decided.
+enum Outcome {
+    Done { told: usize, entities: Vec<Entity> },
+    TooMany { has: usize },
+}
+
+pub(super) async fn answer(desk: &Desk, asker: &Asker, wish: &Wish) -> Result<Vec<Card>, CommandError> {
+    asker.may_change("subscribe", &desk.access)?;
+    asker.can_be_told()?;
+    check_budget(desk, wish)?;
+    let (now, most) = (desk.clock.now(), desk.access.max_subscriptions as usize);
+    let (who, wanted, watchlist) = (asker.clone(), wish.clone(), std::sync::Arc::clone(&desk.watchlist));
+    let outcome = desk
+        .store
+        .write(move |tx| {
+            let chat = tx.chats().ensure(who.platform, &who.address)?;
+            tx.chats().belongs_to(chat.id, Some(&who.home), who.person.as_deref())?;
+            let before = tx.subscriptions().of_chat(chat.id)?;
+            let new = wanted.scopes.iter().filter(|scope| !before.iter().any(|known| known.scope == **scope)).count();
+            if before.len() + new > most {
+                return Ok(Outcome::TooMany { has: before.len() });
+            }
+            tx.chats().resume(chat.id)?;
+            for scope in &wanted.scopes {
+                tx.subscriptions().subscribe(&Subscription {
+                    chat: chat.clone(),
+                    scope: scope.clone(),
+                    from_suspected: wanted.from_suspected,
+                    since: now,
+                    options: wanted.options.clone(),
+                })?;
+            }
+            let told = owe_open(tx, &watchlist, &chat, Some(&wanted.scopes), now)?;
+            Ok(Outcome::Done { told, entities: tx.subscriptions().entities()? })
+        })
+        .await?;
+    let (told, entities) = match outcome {
+        Outcome::TooMany { has } => return Err(CommandError::TooManySubscriptions { has, most }),
+        Outcome::Done { told, entities } => (told, entities),
+    };
+    desk.watchlist.set_subscribed(entities);
+    if told > 0 {
+        desk.wake_outboxes();
+    }
+    Ok(vec![done(desk, asker, wish, told)])
+}
+
+fn done(desk: &Desk, asker: &Asker, wish: &Wish, told: usize) -> Card {
+    let what = named(&wish.scopes);
+    let mut card =
+        Card::titled(format!("🔔 {} will be told when {what} drops off the internet.", capital(&asker.place)))
+            .toned(Tone::Up);
+    card.note("How", wish_line(wish.from_suspected, &wish.options));
+    if told > 0 {
+        card.note(
+            "Now",
+            format!("{} going on: told here in a moment.", plural(told as u64, "outage is", "outages are")),
+        );
+    }
+    let unseen: Vec<String> =
+        entities(&wish.scopes).filter(|entity| !is_seen(desk, entity)).map(display_name).collect();
+    if !unseen.is_empty() {
+        let verb = if unseen.len() == 1 { "it" } else { "them" };
+        card.note("But", format!("{}: no source that is on can see {verb} yet; /sources lists them.", listed(&unseen)));
+    }
+    card.foot.push("/subscriptions shows what this chat hears of · /test sends a sample".to_owned());
+    card
+}
+
+/// Whether the calls of a day reach for so many entities.
+fn check_budget(desk: &Desk, wish: &Wish) -> Result<(), CommandError> {
+    let watched = desk.watchlist.entities();
+    let new: Vec<&Entity> = entities(&wish.scopes).filter(|entity| !watched.contains(entity)).collect();
+    for feed in desk.feeds.iter().filter(|feed| feed.off.is_none()) {
+        let Some(budget) = feed.calls_a_day else { continue };
+        let costs = new.iter().filter(|entity| feed.source.covers(entity)).count();
+        let before = watched.iter().filter(|entity| feed.source.covers(entity)).count();
+        if costs > 0 && calls_a_day_at_least(before + costs, feed.controls.len()) > budget {
+            return Err(CommandError::WatchlistFull { watched: watched.len() });
+        }
+    }
+    Ok(())
+}
+
+fn is_seen(desk: &Desk, entity: &Entity) -> bool {
+    desk.feeds.iter().any(|feed| feed.off.is_none() && feed.source.covers(entity))
+}
+
+fn entities(scopes: &[Scope]) -> impl Iterator<Item = &Entity> {
+    scopes.iter().filter_map(|scope| match scope {
+        Scope::One(entity) => Some(entity),
+        Scope::All => None,
+    })
+}
+
+pub(super) async fn unsubscribe(desk: &Desk, asker: &Asker, what: &Unsubscribe) -> Result<Vec<Card>, CommandError> {
+    asker.may_change("unsubscribe", &desk.access)?;
+    let (who, wanted) = (asker.clone(), what.clone());
+    let (gone, left, entities) = desk
+        .store
+        .write(move |tx| {
+            let Some(place) = tx.chats().at(who.platform, &who.address)? else {
+                return Ok((Vec::new(), Vec::new(), tx.subscriptions().entities()?));
+            };
+            let before: Vec<Scope> =
+                tx.subscriptions().of_chat(place.chat.id)?.into_iter().map(|wish| wish.scope).collect();
+            let chosen = match (&wanted, before.as_slice()) {
+                (Unsubscribe::These(scopes), _) => scopes.clone(),
+                (Unsubscribe::Everything, all) => all.to_vec(),
+                (Unsubscribe::Unnamed, [only]) => vec![only.clone()],
+                (Unsubscribe::Unnamed, _) => Vec::new(),
+            };
+            let mut gone = Vec::new();
+            for scope in chosen {
+                if tx.subscriptions().unsubscribe(&place.chat, &scope)? {
+                    gone.push(scope);
+                }
+            }
+            let left = before.into_iter().filter(|scope| !gone.contains(scope)).collect();
+            Ok((gone, left, tx.subscriptions().entities()?))
+        })
+        .await?;
+    desk.watchlist.set_subscribed(entities);
+    let mut card = if gone.is_empty() {
+        match what {
+            Unsubscribe::These(scopes) => {
+                Card::titled(format!("{} was not told of {}.", capital(&asker.place), named(scopes)))
+            }
+            _ if left.is_empty() => Card::titled(format!("{} has no subscriptions.", capital(&asker.place))),
+            _ => Card::titled("Say which: /unsubscribe KP, or /unsubscribe everything."),
+        }
+    } else {
+        Card::titled(format!("🔕 {} will not be told of {} any more.", capital(&asker.place), named(&gone)))
+    };
+    if !left.is_empty() {
+        card.note("Left", named(&left));
+    }
+    Ok(vec![card])
+}
+
+/// `North Korea and AS131279`; a long list is counted.
+pub(super) fn named(scopes: &[Scope]) -> String {
+    const SHOWN: usize = 12;
+    let mut names: Vec<String> = scopes
+        .iter()
+        .take(SHOWN)
+        .map(|scope| match scope {
+            Scope::All => "all that is watched".to_owned(),
+            Scope::One(entity) => display_name(entity),
+        })
+        .collect();
+    if scopes.len() > SHOWN {
+        names.push(format!("{} more", scopes.len() - SHOWN));
+    }
+    listed(&names)
+}
+
+pub(super) fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}

@@ -1,0 +1,44 @@
+//! `/subscriptions`: what the chat hears of, what is muted, and how telling it goes.
+
+use super::subscribe::{capital, named};
+use super::{Asker, CommandError, Desk};
+use crate::render::Card;
+use crate::render::card::Tone;
+use crate::render::lists::{delivery_line, wish_line};
+use crate::render::words::{duration, plural, tame};
+
+pub(super) async fn answer(desk: &Desk, asker: &Asker) -> Result<Vec<Card>, CommandError> {
+    let (who, now) = (asker.clone(), desk.clock.now());
+    let found = desk
+        .store
+        .read(move |db| {
+            let Some(place) = db.chats().at(who.platform, &who.address)? else { return Ok(None) };
+            let chat = place.chat.id;
+            let mutes = db.subscriptions().mutes(now)?.into_iter().filter(|mute| mute.chat == chat).collect::<Vec<_>>();
+            Ok(Some((db.subscriptions().of_chat(chat)?, mutes, db.deliveries().overview(Some(chat))?.pop())))
+        })
+        .await?;
+    let nothing = || Card::titled(format!("{} has no subscriptions; /subscribe KP makes one.", capital(&asker.place)));
+    let Some((wishes, mutes, deliveries)) = found else { return Ok(vec![nothing()]) };
+    let mut card = if wishes.is_empty() {
+        nothing()
+    } else {
+        let count = plural(wishes.len() as u64, "subscription", "subscriptions");
+        Card::titled(format!("{} has {count}", capital(&asker.place)))
+    };
+    for wish in &wishes {
+        card.note(&named(std::slice::from_ref(&wish.scope)), wish_line(wish.from_suspected, &wish.options));
+    }
+    for mute in &mutes {
+        let what = named(std::slice::from_ref(&mute.scope));
+        card.note("Muted", format!("{what}, for {} more", duration(mute.until - now)));
+    }
+    if let Some(deliveries) = deliveries {
+        if let Some((since, why)) = &deliveries.place.suspended {
+            card.tone = Tone::Down;
+            card.note("Suspended", format!("for {}: {}", duration(now - *since), tame(why, 200)));
+        }
+        card.note("Deliveries", delivery_line(&super::told(&deliveries), now));
+    }
+    Ok(vec![card])
+}

@@ -1,0 +1,80 @@
+//! `/test`: a marked sample by the way that every alert takes, and what became of it.
+
+use super::{Asker, CommandError, Desk};
+use crate::domain::{Owing, Seconds};
+use crate::notify::body::Body;
+use crate::render::Card;
+use crate::render::card::Tone;
+use crate::render::words::tame;
+use crate::store::{Delivery, DeliveryState, NewNotice};
+
+/// A person waits no longer; what is owed stays owed.
+const PATIENCE: Seconds = 10;
+
+pub(super) async fn answer(desk: &Desk, asker: &Asker) -> Result<Vec<Card>, CommandError> {
+    asker.may_change("test", &desk.access)?;
+    asker.can_be_told()?;
+    let (now, began) = (desk.clock.now(), desk.clock.millis());
+    let once = format!("test {} {} {} {began}", asker.platform, asker.address, asker.request);
+    let (who, name) = (asker.clone(), once.clone());
+    let chat = desk
+        .store
+        .write(move |tx| {
+            let chat = tx.chats().ensure(who.platform, &who.address)?.id;
+            tx.chats().belongs_to(chat, Some(&who.home), who.person.as_deref())?;
+            tx.chats().resume(chat)?;
+            tx.deliveries().owe(&NewNotice::test(name, Body::Sample.to_json()), &[Owing::now(chat, false)], now, 0)?;
+            Ok(chat)
+        })
+        .await?;
+    let deadline = desk.clock.sleep_until_millis(began + PATIENCE * 1000, crate::clock::Busy::default());
+    tokio::pin!(deadline);
+    desk.wake_outboxes();
+    let delivery = loop {
+        let told = desk.told.notified();
+        tokio::pin!(told);
+        // What is told between the look and the wait is heard, too.
+        told.as_mut().enable();
+        let once = once.clone();
+        let delivery = desk.store.read(move |db| db.deliveries().of_notice(&once, chat)).await?;
+        let is_known = |delivery: &Delivery| {
+            delivery.attempts > 0 && delivery.state != DeliveryState::Sending
+                || delivery.state == DeliveryState::GivenUp
+        };
+        if delivery.as_ref().is_none_or(is_known) {
+            break delivery;
+        }
+        tokio::select! {
+            () = told => {}
+            _ = &mut deadline => break delivery,
+        }
+    };
+    Ok(vec![report(desk, asker, delivery, desk.clock.millis() - began)])
+}
+
+fn report(desk: &Desk, asker: &Asker, delivery: Option<Delivery>, took_ms: i64) -> Card {
+    let Some(delivery) = delivery else {
+        return Card::titled("The sample is gone: this chat was forgotten meanwhile.");
+    };
+    let place = &asker.place;
+    let why = || tame(delivery.error.as_deref().unwrap_or("no answer yet"), 300);
+    match delivery.state {
+        DeliveryState::Sent => {
+            let took = if took_ms < 1000 { format!("{took_ms} ms") } else { format!("{:.1} s", took_ms as f64 / 1e3) };
+            Card::titled(format!("✅ The sample arrived in {place}, {took} after you asked.")).toned(Tone::Up)
+        }
+        DeliveryState::GivenUp => {
+            let mut card = Card::titled(format!("❌ The sample could not be told in {place}.")).toned(Tone::Down);
+            card.note("Why", why());
+            card
+        }
+        DeliveryState::Owed | DeliveryState::Held | DeliveryState::Sending | DeliveryState::Summed => {
+            let mut card =
+                Card::titled(format!("⏳ The sample has not arrived in {place} yet.")).toned(Tone::Suspected);
+            card.note("Why", why());
+            let again = (delivery.next_at - desk.clock.now()).max(0);
+            card.note("Next", format!("tried again in {}; it stays owed until it arrives", super::duration(again)));
+            card
+        }
+    }
+}
