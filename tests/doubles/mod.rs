@@ -12,6 +12,7 @@
 // Not every story uses every part of the doubles.
 #![allow(dead_code, unused_imports)]
 
+pub mod discord;
 pub mod ioda;
 pub mod radar;
 pub mod ripestat;
@@ -19,6 +20,7 @@ pub mod script;
 pub mod server;
 pub mod web;
 
+pub use discord::DiscordDouble;
 pub use ioda::IodaDouble;
 pub use radar::RadarDouble;
 pub use ripestat::RipestatDouble;
