@@ -61,7 +61,7 @@ impl World {
         user: &User,
         channel: u64,
         command: &str,
-        data: Value,
+        data: &Value,
         on: Option<u64>,
     ) -> Result<u64, String> {
         let id = self.snowflake();

@@ -73,7 +73,7 @@ impl DiscordDouble {
     pub fn heal(&self) {
         self.inner.change(|world| {
             world.faults = Faults::default();
-            world.limits.banned = false;
+            world.limits.forgive();
         });
     }
 }

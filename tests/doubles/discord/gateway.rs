@@ -122,7 +122,7 @@ async fn connection(stream: TcpStream, inner: Arc<Inner>) {
     // The shape of the callback is tungstenite's.
     #[allow(clippy::result_large_err)]
     let asked = |request: &Request, response: Response| {
-        query = request.uri().query().unwrap_or_default().to_owned();
+        request.uri().query().unwrap_or_default().clone_into(&mut query);
         Ok(response)
     };
     let Ok(mut socket) = tokio_tungstenite::accept_hdr_async(stream, asked).await else { return };

@@ -8,8 +8,8 @@ use super::{DiscordDouble, options};
 use serde_json::Value;
 use std::time::Duration;
 
-/// In real time, as is the next one.
-const DEADLINE: Duration = Duration::from_secs(3);
+/// In real time, as are the next two.
+pub(super) const DEADLINE: Duration = Duration::from_secs(3);
 const DEFERRED: Duration = Duration::from_secs(15);
 /// How long the bot may take to be there at all.
 const START: Duration = Duration::from_secs(5);
@@ -55,7 +55,7 @@ impl DiscordDouble {
         self.is_there(true).await?;
         let id = self.inner.change(|world| {
             let data = options::command(world, user, channel, command, &options)?;
-            world.asks(2, user, channel, command, data, None)
+            world.asks(2, user, channel, command, &data, None)
         })?;
         self.answer(id).await
     }
@@ -77,7 +77,7 @@ impl DiscordDouble {
             self.is_there(true).await?;
             let id = self.inner.change(|world| {
                 let data = options::completion(world, user, channel, command, option, typed)?;
-                world.asks(4, user, channel, command, data, None)
+                world.asks(4, user, channel, command, &data, None)
             })?;
             self.first(id).await?;
             let world = self.inner.lock();
@@ -120,9 +120,14 @@ impl DiscordDouble {
         self.is_there(false).await?;
         let id = self.inner.change(|world| {
             let data = options::component(world, user, channel, message, custom_id, values)?;
-            world.asks(3, user, channel, "", data, Some(message))
+            world.asks(3, user, channel, "", &data, Some(message))
         })?;
         self.answer(id).await
+    }
+
+    /// How long the bot has for its first answer, instead of three seconds: for stories of a bot that does not answer.
+    pub fn deadline(&self, deadline: Duration) {
+        self.inner.change(|world| world.deadline = deadline);
     }
 
     async fn is_there(&self, with_commands: bool) -> Result<(), String> {
@@ -137,7 +142,8 @@ impl DiscordDouble {
     /// Waits for the first answer.
     async fn first(&self, id: u64) -> Result<(), String> {
         let is_answered = |world: &World| world.asking(id).answer.is_some();
-        if self.inner.until(DEADLINE, is_answered).await {
+        let deadline = self.inner.lock().deadline;
+        if self.inner.until(deadline, is_answered).await {
             return Ok(());
         }
         self.inner.change(|world| {
@@ -148,7 +154,7 @@ impl DiscordDouble {
             asking.expired = true;
             let refused = asking.refused.join("; ");
             let why = if refused.is_empty() { refused } else { format!("; refused was: {refused}") };
-            Err(format!("the application did not respond in 3 s{why}"))
+            Err(format!("the application did not respond in {deadline:?}{why}"))
         })
     }
 

@@ -120,6 +120,12 @@ impl Limits {
         }
     }
 
+    /// Forgets what was bad.
+    pub(super) fn forgive(&mut self) {
+        self.invalid.clear();
+        self.banned = false;
+    }
+
     /// The headers of an answer that was within the limits.
     pub(super) fn headers(&self, bucket: Bucket, now: Millis) -> Vec<(&'static str, String)> {
         let window = self.buckets.get(&bucket).cloned().unwrap_or_default();
@@ -182,4 +188,16 @@ impl DiscordDouble {
     pub fn banned(&self) -> bool {
         self.inner.lock().limits.banned
     }
+}
+
+#[test]
+fn ten_thousand_bad_calls_in_ten_minutes_are_too_many() {
+    let mut limits = Limits::default();
+    limits.answered(403, 0);
+    for _ in 0..9_999 {
+        limits.answered(429, INVALID.1);
+    }
+    assert!(!limits.banned);
+    limits.answered(401, INVALID.1);
+    assert!(limits.banned);
 }

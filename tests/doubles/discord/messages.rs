@@ -102,37 +102,30 @@ impl Message {
 
 impl World {
     pub(super) fn store(&mut self, message: Message) -> u64 {
-        let (id, only_for) = (message.id, message.only_for);
-        let line = seen::message(self, &message);
-        let channel = self.channel_mut(message.channel);
-        if only_for.is_none() {
-            channel.seen.push(line);
-        }
+        let (id, place) = (message.id, message.channel);
+        let line = message.only_for.is_none().then(|| seen::message(self, &message));
+        let channel = self.channel_mut(place);
         let guild = channel.guild;
         channel.messages.push(message);
-        if only_for.is_none() {
-            let last = self.channel_of(id).messages.last().expect("just pushed");
-            let mut shown = wire::message(self, last);
+        // One that is for somebody alone is told to nobody.
+        let Some(line) = line else { return id };
+        channel.seen.push(line);
+        if self.visible(place).is_ok()
+            && let Some(message) = self.channels[&place].messages.last()
+        {
+            let mut shown = wire::message(self, message);
             if let Some(guild) = guild {
                 shown["guild_id"] = json!(guild.to_string());
             }
             let intent = if guild.is_some() { GUILD_MESSAGES } else { DIRECT_MESSAGES };
-            if self.visible(self.channel_of(id).id).is_ok() {
-                self.sessions.dispatch("MESSAGE_CREATE", &shown, intent);
-            }
+            self.sessions.dispatch("MESSAGE_CREATE", &shown, intent);
         }
         id
     }
 
-    fn channel_of(&self, message: u64) -> &super::world::Channel {
-        let has_it = |channel: &&super::world::Channel| channel.messages.iter().any(|known| known.id == message);
-        self.channels.values().find(has_it).expect("it was stored")
-    }
-
     /// Lays a new version over a message, and says what it is now.
-    pub(super) fn edit(&mut self, version: Message) -> Value {
+    pub(super) fn edit(&mut self, mut version: Message) -> Value {
         let at_millis = self.clock.millis();
-        let mut version = version;
         let edit = Edit { at_millis, content: version.content.clone(), embeds: version.embeds.clone() };
         version.edits.push(edit);
         let line = seen::edit(&version, at_millis);

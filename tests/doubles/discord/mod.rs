@@ -124,6 +124,8 @@ impl DiscordDouble {
     }
 
     /// The one valid token.
+    // On the double, as the address is: a story need not know that there is one for all.
+    #[allow(clippy::unused_self)]
     pub fn token(&self) -> &'static str {
         TOKEN
     }

@@ -80,7 +80,7 @@ fn same_nonce<'w>(world: &World, place: &'w Channel, body: &Value) -> Option<&'w
     let wanted = nonce(body).filter(|_| body["enforce_nonce"] == true)?;
     let now = world.clock.millis();
     let is_it = |message: &&Message| message.author == BOT && message.nonce.as_ref() == Some(&wanted);
-    place.messages.iter().filter(is_it).find(|message| now - message.at_millis < NONCE_HOLDS)
+    place.messages.iter().rev().take_while(|message| now - message.at_millis < NONCE_HOLDS).find(is_it)
 }
 
 fn reply(world: &World, place: &Channel, body: &Value) -> Result<Option<u64>, Refusal> {

@@ -35,7 +35,7 @@ pub struct Identify {
 
 pub(super) struct Sessions {
     pub(super) sockets: BTreeMap<u64, UnboundedSender<Out>>,
-    sessions: Vec<Session>,
+    all: Vec<Session>,
     pub(super) connections: usize,
     pub(super) identifies: Vec<Identify>,
     pub(super) resumes: usize,
@@ -60,7 +60,7 @@ impl Default for Sessions {
     fn default() -> Self {
         Self {
             sockets: BTreeMap::new(),
-            sessions: Vec::new(),
+            all: Vec::new(),
             connections: 0,
             identifies: Vec::new(),
             resumes: 0,
@@ -75,22 +75,22 @@ impl Default for Sessions {
 impl Sessions {
     /// Whether a bot is there now.
     pub(super) fn is_live(&self) -> bool {
-        self.sessions.iter().any(|session| session.socket.is_some())
+        self.all.iter().any(|session| session.socket.is_some())
     }
 
     /// Whether one is, or may come back to what it missed.
     pub(super) fn is_open(&self) -> bool {
-        self.sessions.iter().any(|session| !session.has_ended)
+        self.all.iter().any(|session| !session.has_ended)
     }
 
     /// Whether every bot that is there has said that it got everything.
     pub(super) fn has_caught_up(&self) -> bool {
-        self.sessions.iter().filter(|session| session.socket.is_some()).all(|session| session.heard >= session.seq)
+        self.all.iter().filter(|session| session.socket.is_some()).all(|session| session.heard >= session.seq)
     }
 
     pub(super) fn dispatch(&mut self, event: &str, data: &Value, intent: u64) {
-        for at in 0..self.sessions.len() {
-            let session = &self.sessions[at];
+        for at in 0..self.all.len() {
+            let session = &self.all[at];
             if !session.has_ended && (intent == ALWAYS || session.intents & intent != 0) {
                 self.tell(at, event, data);
             }
@@ -98,7 +98,7 @@ impl Sessions {
     }
 
     fn tell(&mut self, at: usize, event: &str, data: &Value) {
-        let session = &mut self.sessions[at];
+        let session = &mut self.all[at];
         session.seq += 1;
         let text = json!({"op": 0, "s": session.seq, "t": event, "d": data}).to_string();
         session.log.push((session.seq, text.clone()));
@@ -115,7 +115,7 @@ impl Sessions {
 
     /// Says it to every bot that is there; what happens from now on waits until it resumes.
     pub(super) fn detach_all(&mut self, message: &Value, ends: bool) {
-        for session in &mut self.sessions {
+        for session in &mut self.all {
             if let Some(socket) = session.socket.take() {
                 session.has_ended |= ends;
                 if let Some(socket) = self.sockets.get(&socket) {
@@ -127,7 +127,7 @@ impl Sessions {
 
     /// Says it to every bot that is there.
     pub(super) fn say_all(&self, message: &Value) {
-        for socket in self.sessions.iter().filter_map(|session| session.socket) {
+        for socket in self.all.iter().filter_map(|session| session.socket) {
             self.send(socket, Out::Text(message.to_string()));
         }
     }
@@ -144,7 +144,7 @@ impl Sessions {
         for socket in std::mem::take(&mut self.sockets).into_values() {
             let _ = socket.send(out.clone());
         }
-        for session in &mut self.sessions {
+        for session in &mut self.all {
             session.socket = None;
         }
     }
@@ -152,7 +152,7 @@ impl Sessions {
     /// A bot that says goodbye ends its session, one that is just gone does not.
     pub(super) fn left(&mut self, socket: u64, said_goodbye: bool) {
         self.sockets.remove(&socket);
-        for session in self.sessions.iter_mut().filter(|session| session.socket == Some(socket)) {
+        for session in self.all.iter_mut().filter(|session| session.socket == Some(socket)) {
             session.socket = None;
             session.has_ended |= said_goodbye;
         }
@@ -164,7 +164,7 @@ pub(super) fn heard(world: &mut World, socket: u64, text: &str) {
     let Ok(message) = serde_json::from_str::<Value>(text) else {
         return world.sessions.send(socket, Out::Close(4002, "Error while decoding payload."));
     };
-    let known = world.sessions.sessions.iter_mut().find(|session| session.socket == Some(socket));
+    let known = world.sessions.all.iter_mut().find(|session| session.socket == Some(socket));
     let out = match (message["op"].as_u64(), known) {
         _ if text.len() > 4096 => Some(Out::Close(4002, "Error while decoding payload.")),
         (Some(1), known) => {
@@ -186,8 +186,14 @@ pub(super) fn heard(world: &mut World, socket: u64, text: &str) {
     }
 }
 
+/// With `Bot ` before it or without: serenity says it, and Discord takes both.
+fn is_valid(world: &World, token: &Value) -> bool {
+    let token = token.as_str().unwrap_or_default();
+    !world.revoked && token.strip_prefix("Bot ").unwrap_or(token) == TOKEN
+}
+
 fn identify(world: &mut World, socket: u64, data: &Value) -> Result<(), Out> {
-    let token_ok = data["token"] == TOKEN && !world.revoked;
+    let token_ok = is_valid(world, &data["token"]);
     let shards = data["shard"][0].as_u64().zip(data["shard"][1].as_u64());
     let intents = data["intents"].as_u64();
     world.sessions.identifies.push(Identify { intents: intents.unwrap_or(0), token_ok, shards });
@@ -216,8 +222,8 @@ fn identify(world: &mut World, socket: u64, data: &Value) -> Result<(), Out> {
     if let Some((which, all)) = shards {
         ready["shard"] = json!([which, all]);
     }
-    world.sessions.sessions.push(session);
-    let at = world.sessions.sessions.len() - 1;
+    world.sessions.all.push(session);
+    let at = world.sessions.all.len() - 1;
     world.sessions.tell(at, "READY", &ready);
     for guild in guilds.into_iter().filter(|_| intents & GUILDS != 0) {
         let shown = wire::guild(world, guild);
@@ -227,15 +233,15 @@ fn identify(world: &mut World, socket: u64, data: &Value) -> Result<(), Out> {
 }
 
 fn resume(world: &mut World, socket: u64, data: &Value) -> Result<(), Out> {
-    if data["token"] != TOKEN || world.revoked {
+    if !is_valid(world, &data["token"]) {
         return Err(Out::Close(4004, "Authentication failed."));
     }
     let sessions = &mut world.sessions;
     let known = |session: &Session| data["session_id"] == session.id.as_str() && !session.has_ended;
-    let Some(at) = sessions.sessions.iter().position(known) else {
+    let Some(at) = sessions.all.iter().position(known) else {
         return Err(Out::Text(json!({"op": 9, "d": false}).to_string()));
     };
-    let session = &mut sessions.sessions[at];
+    let session = &mut sessions.all[at];
     let seq = data["seq"].as_u64().filter(|seq| *seq <= session.seq).ok_or(Out::Close(4007, "Invalid seq."))?;
     session.socket = Some(socket);
     session.heard = seq;

@@ -3,6 +3,7 @@
 use super::asked::Call;
 use super::asking::Asking;
 use super::faults::Faults;
+use super::interactions::DEADLINE;
 use super::limits::Limits;
 use super::messages::Message;
 use super::permissions::{self, ADMINISTRATOR, VIEW_CHANNEL};
@@ -12,6 +13,7 @@ use super::{APPLICATION, BOT};
 use linkdown::clock::{Clock, Millis};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 pub(super) struct World {
     pub(super) clock: Clock,
@@ -25,6 +27,7 @@ pub(super) struct World {
     pub(super) commands: Vec<Value>,
     pub(super) registrations: usize,
     pub(super) asking: Vec<Asking>,
+    pub(super) deadline: Duration,
     pub(super) sessions: Sessions,
     pub(super) limits: Limits,
     pub(super) faults: Faults,
@@ -85,6 +88,7 @@ impl World {
             commands: Vec::new(),
             registrations: 0,
             asking: Vec::new(),
+            deadline: DEADLINE,
             sessions: Sessions::default(),
             limits: Limits::default(),
             faults: Faults::default(),
@@ -153,10 +157,10 @@ impl World {
 impl Channel {
     /// A message that is still there, for everybody or for one alone.
     pub(super) fn message(&self, id: u64) -> Result<&Message, Refusal> {
-        self.messages.iter().find(|message| message.id == id && !message.deleted).ok_or(UNKNOWN_MESSAGE)
+        self.messages.iter().rfind(|message| message.id == id && !message.deleted).ok_or(UNKNOWN_MESSAGE)
     }
 
     pub(super) fn message_mut(&mut self, id: u64) -> Option<&mut Message> {
-        self.messages.iter_mut().find(|message| message.id == id)
+        self.messages.iter_mut().rfind(|message| message.id == id)
     }
 }
