@@ -12,6 +12,7 @@
 // Not every story uses every part of the doubles.
 #![allow(dead_code, unused_imports)]
 
+pub mod discord;
 pub mod ioda;
 pub mod radar;
 pub mod ripestat;
@@ -20,6 +21,7 @@ pub mod server;
 pub mod telegram;
 pub mod web;
 
+pub use discord::DiscordDouble;
 pub use ioda::IodaDouble;
 pub use radar::RadarDouble;
 pub use ripestat::RipestatDouble;

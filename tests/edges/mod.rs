@@ -1,6 +1,7 @@
 //! Each outside service against its double, over real sockets.
 
 mod cli;
+mod discord_double;
 mod http;
 mod ioda;
 mod radar;
