@@ -40,6 +40,8 @@ pub struct Parts {
 
 /// How long one call to a chat platform may take, unless a test is in a hurry.
 pub const DEADLINE: Duration = Duration::from_secs(10);
+/// How long a stop waits for connections to be closed.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// Why it does not start.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +59,9 @@ pub struct Running {
     pub pipeline: Arc<Mutex<Pipeline>>,
     console: Console,
     tasks: JoinSet<()>,
-    /// Tells the platforms to close their connections.
+    /// Those that hold a connection to a platform.
+    listeners: JoinSet<()>,
+    /// Tells them to close it.
     stop: Arc<Notify>,
 }
 
@@ -96,9 +100,9 @@ impl Running {
         pipeline.take(vec![relations(&state, &watchlist, clock.now())], Box::new(|_| Ok(()))).await?;
         let pipeline = Arc::new(Mutex::new(pipeline));
 
-        let mut tasks = JoinSet::new();
+        let (mut tasks, mut listeners) = (JoinSet::new(), JoinSet::new());
         let stop = Arc::new(Notify::new());
-        platforms.start(&mut tasks, &desk, &steps, &stop);
+        platforms.start(&mut tasks, &mut listeners, &desk, &steps, &stop);
         let ticker = |feed: &Feed| Ticker {
             feed: Arc::new(feed.clone()),
             pipeline: Arc::clone(&pipeline),
@@ -107,7 +111,7 @@ impl Running {
         tasks.spawn(catch_up::run(feeds.iter().map(ticker).collect(), clock.busy()));
         tasks.spawn(chores::prune(store.clone(), clock.clone(), config.storage.clone(), clock.busy()));
         tasks.spawn(chores::beat(store, clock.clone(), clock.busy()));
-        Ok(Self { desk, pipeline, console, tasks, stop })
+        Ok(Self { desk, pipeline, console, tasks, listeners, stop })
     }
 
     /// Answers what was typed, on the console.
@@ -124,10 +128,11 @@ impl Running {
 
     /// A clean stop: nothing new is begun, and the state is written down for a quick start.
     pub async fn stop(mut self) -> Result<(), StoreError> {
-        self.stop.notify_waiters();
-        // What closes a connection does so while the others are ended; none is waited for longer than a moment.
-        tokio::task::yield_now().await;
         self.tasks.shutdown().await;
+        // Whoever holds a connection closes it, but is not waited for longer than a moment.
+        self.stop.notify_one();
+        let _ = tokio::time::timeout(GOODBYE, async { while self.listeners.join_next().await.is_some() {} }).await;
+        self.listeners.shutdown().await;
         let mut pipeline = self.pipeline.lock().await;
         pipeline.checkpoint().await?;
         self.desk.store.write(move |tx| tx.heartbeat().stopped()).await

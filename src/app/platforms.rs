@@ -70,7 +70,14 @@ impl Platforms {
     }
 
     /// Sets outboxes and listeners going. The listeners end by `stop`, and close their connections.
-    pub(super) fn start(&mut self, tasks: &mut JoinSet<()>, desk: &Desk, steps: &Steps, stop: &Arc<Notify>) {
+    pub(super) fn start(
+        &mut self,
+        tasks: &mut JoinSet<()>,
+        listeners: &mut JoinSet<()>,
+        desk: &Desk,
+        steps: &Steps,
+        stop: &Arc<Notify>,
+    ) {
         for (platform, woken) in self.outboxes.drain(..) {
             let outbox = Outbox {
                 store: desk.store.clone(),
@@ -84,7 +91,7 @@ impl Platforms {
             tasks.spawn(outbox.run(woken, desk.clock.busy()));
         }
         if let Some(discord) = self.discord.take() {
-            tasks.spawn(discord.serve(desk.clone(), Arc::clone(stop)));
+            listeners.spawn(discord.serve(desk.clone(), Arc::clone(stop)));
         }
         if let Some(telegram) = self.telegram.take() {
             tasks.spawn(telegram.serve(desk.clone()));

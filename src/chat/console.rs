@@ -57,6 +57,10 @@ impl Platform for Console {
         "the console".to_owned()
     }
 
+    fn link(&self, _: &Chat, _: Option<&str>) -> Option<String> {
+        None
+    }
+
     fn edit<'a>(&'a self, _: &'a Edit) -> Doing<'a, ()> {
         Box::pin(async { Err(SendError::MessageGone) })
     }

@@ -10,8 +10,6 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 
-/// So many commands at once are answered at once; then one a second.
-const PACE: Limit = Limit { every_ms: 1000.0, burst: 20 };
 /// Nobody waits behind more than these.
 const LONGEST: usize = 30;
 
@@ -20,14 +18,16 @@ type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 #[derive(Clone, Debug)]
 pub(super) struct Lines {
     clock: Clock,
+    /// So many commands at once are answered at once; then one after another.
+    limit: Limit,
     open: Arc<Mutex<HashMap<String, mpsc::Sender<Work>>>>,
     pace: Arc<Mutex<Pace>>,
 }
 
 impl Lines {
-    pub(super) fn new(clock: Clock) -> Self {
+    pub(super) fn new(clock: Clock, limit: Limit) -> Self {
         let pace = Arc::new(Mutex::new(Pace::new(Limit::NONE)));
-        Self { clock, open: Arc::default(), pace }
+        Self { clock, limit, open: Arc::default(), pace }
     }
 
     /// Does `work` when the chat's turn has come. Says whether there was a place in the line.
@@ -51,8 +51,8 @@ impl Lines {
             let Some(work) = self.next(&chat, &mut waiting) else { return };
             let at = {
                 let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
-                let at = pace.chat_opens_at(key, PACE, self.clock.millis());
-                pace.pass(key, PACE, at);
+                let at = pace.chat_opens_at(key, self.limit, self.clock.millis());
+                pace.pass(key, self.limit, at);
                 at
             };
             let _busy = self.clock.sleep_until_millis(at, crate::clock::Busy::default()).await;

@@ -112,6 +112,14 @@ Example:
     /// Whether a bot is running on the database and its ticks succeed: for Docker and monitoring.
     #[command(after_help = "Example:\n  linkdown health --database /data/linkdown.db")]
     Health,
+
+    /// What is owed to each chat, what was sent last, what went wrong last; also beside a running bot.
+    #[command(after_help = "Example:\n  linkdown deliveries --database data/linkdown.db")]
+    Deliveries,
+
+    /// The addresses by which a Discord server or a Telegram group lets the bot in, with the least permissions.
+    #[command(after_help = "Example:\n  LINKDOWN_DISCORD_TOKEN_FILE=discord.token linkdown invite")]
+    Invite,
 }
 
 impl Common {

@@ -2,7 +2,9 @@
 
 mod args;
 mod check;
+mod deliveries;
 mod health;
+mod invite;
 mod record;
 mod replay;
 mod status;
@@ -73,6 +75,11 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         }
         Command::Backup { file } => blocking(backup(&common, &file)),
         Command::Health => blocking(health::run(&common)),
+        Command::Deliveries => blocking(deliveries::run(&common)),
+        Command::Invite => {
+            log(common.log, "warn");
+            blocking(invite::run())
+        }
     }
 }
 

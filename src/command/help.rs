@@ -9,13 +9,13 @@ pub const LINES: [HelpLine; 14] = [
     HelpLine {
         usage: "/status [what]",
         menu: "How a country, a network or a site stands now",
-        more: "with each number, its normal and its age: KP, North Korea, AS131279, 175.45.176.0/22, kcna.kp, \
+        more: "With each number, its normal and its age: KP, North Korea, AS131279, 175.45.176.0/22, kcna.kp, \
                region/4416; several at once; all that is watched where nothing is named",
     },
     HelpLine {
         usage: "/subscribe what",
         menu: "Tell this chat when it goes down and when it comes back",
-        more: "what: as in /status, or all. Then, where wanted: from: suspected (from the first sign; else when sure) · \
+        more: "What: as in /status, or all. Then, where wanted: from: suspected (from the first sign; else when sure) · \
                kinds: starts, updates, recoveries · layers: routing, reach, traffic, dns, web, mail · mention: who is \
                called by name · quiet: 22-07 · zone: Asia/Seoul",
     },
@@ -27,14 +27,14 @@ pub const LINES: [HelpLine; 14] = [
     HelpLine {
         usage: "/subscriptions",
         menu: "What this chat hears of, and whether telling it works",
-        more: "with what is owed, last sent, last refused",
+        more: "With what is owed, last sent, last refused",
     },
     HelpLine {
         usage: "/mute what for 2h",
         menu: "Leave this chat alone for a while",
-        more: "what: as in /subscribe; 30 min, 2h, 3 days. What happened is summed up at the end",
+        more: "What: as in /subscribe; how long: 30 min, 2h, 3 days. What happened is summed up at the end",
     },
-    HelpLine { usage: "/unmute [what]", menu: "End a mute", more: "what it held back is told at once, as it stands" },
+    HelpLine { usage: "/unmute [what]", menu: "End a mute", more: "What it held back is told at once, as it stands" },
     HelpLine { usage: "/watchlist", menu: "What is watched, and how each stands", more: "" },
     HelpLine { usage: "/history [what]", menu: "Past and present outages, newest first", more: "" },
     HelpLine { usage: "/outage ID", menu: "One outage: each change with its evidence in full", more: "" },
@@ -42,7 +42,7 @@ pub const LINES: [HelpLine; 14] = [
     HelpLine {
         usage: "/test",
         menu: "Send a marked sample here and say whether it arrived",
-        more: "it takes the way of every alert",
+        more: "It takes the way of every alert",
     },
     HelpLine { usage: "/forget", menu: "Remove all that is kept of this chat", more: "/forget yes does it" },
     HelpLine { usage: "/about", menu: "What this bot is, and whose data it shows", more: "" },

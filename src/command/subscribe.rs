@@ -59,9 +59,9 @@ pub(super) async fn answer(desk: &Desk, asker: &Asker, wish: &Wish) -> Result<Ve
 
 fn done(desk: &Desk, asker: &Asker, wish: &Wish, told: usize) -> Card {
     let what = named(&wish.scopes);
-    let mut card =
-        Card::titled(format!("🔔 {} will be told when {what} drops off the internet.", capital(&asker.place)))
-            .toned(Tone::Up);
+    let drops = if wish.scopes.len() == 1 { "drops" } else { "drop" };
+    let title = format!("🔔 {} will be told when {what} {drops} off the internet.", capital(&asker.place));
+    let mut card = Card::titled(title).toned(Tone::Up);
     card.note("How", wish_line(wish.from_suspected, &wish.options));
     if told > 0 {
         card.note(

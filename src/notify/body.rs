@@ -15,7 +15,7 @@ pub enum Body {
     /// A marked sample.
     Sample,
     /// A chat cannot be told any more: to the person who subscribed there.
-    Suspended { place: String, why: String },
+    Suspended { place: String, link: Option<String>, why: String },
 }
 
 impl Body {

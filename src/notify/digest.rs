@@ -109,8 +109,9 @@ mod tests {
         }
     }
 
-    fn held(item: Item) -> Item {
-        Item { held_for: Some(HeldFor::Quiet), ..item }
+    fn held(mut item: Item) -> Item {
+        item.held_for = Some(HeldFor::Quiet);
+        item
     }
 
     #[test]

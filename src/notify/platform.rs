@@ -84,8 +84,11 @@ pub trait Platform: Send + Sync + fmt::Debug {
     /// The address at which a person is told alone, where there is such a thing.
     fn direct(&self, person: &str) -> Option<String>;
 
-    /// What people call the chat, where the platform can show it.
+    /// What a chat is called to somebody who is told of it elsewhere.
     fn place(&self, chat: &Chat) -> String;
+
+    /// Where it can be opened, where there is such an address. `home` is what it belongs to.
+    fn link(&self, chat: &Chat, home: Option<&str>) -> Option<String>;
 
     /// Sends one message, once; retrying is the outbox's.
     fn send<'a>(&'a self, message: &'a Outgoing) -> Doing<'a, Sent>;

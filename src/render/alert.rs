@@ -1,11 +1,14 @@
 //! A transition of an incident as a message.
 
 use super::card::{Action, Card, Line, Link, Tone};
+use super::measure::measured_line;
 use super::reading::{order_of_fall, order_of_return};
 use super::status::{body, low_layers, sureness};
 use super::words::{duration, listed, percent, plural};
 use crate::domain::lookup::display_name;
-use crate::domain::{Arrival, Entity, Evidence, Layer, Seconds, Timestamp, Transition, TransitionKind, time::MINUTE};
+use crate::domain::{
+    Arrival, Assessment, Entity, Evidence, Layer, Seconds, Timestamp, Transition, TransitionKind, time::MINUTE,
+};
 use chrono_tz::Tz;
 
 /// Later than this after it was owed an alert says by how much it is late.
@@ -78,14 +81,12 @@ pub fn brief(alert: &Alert<'_>) -> Card {
     if transition.kind == TransitionKind::Retracted {
         card.lead = Some(TAKEN_BACK.into());
     } else {
-        let answering = layers(evidence, |layer| !has_low(evidence, layer) && has_normal(evidence, layer));
-        let said = match (low_layers(evidence).as_str(), answering.as_str()) {
-            ("", "") => None,
-            (low, "") => Some(format!("Lost: {low}.")),
-            ("", up) => Some(format!("Answering: {up}.")),
-            (low, up) => Some(format!("Lost: {low}. Answering: {up}.")),
-        };
-        card.lead = said.map(Line::from);
+        let is_back = |a: &Assessment| a.is_normal() && a.back_since.is_some_and(|back| back > transition.started_at);
+        for (label, said) in [("Back", told(evidence, is_back)), ("Lost", told(evidence, Assessment::is_low))] {
+            if !said.is_empty() {
+                card.note(label, said);
+            }
+        }
         if let Some(sure) = sureness(evidence) {
             card.note("Sure", sure);
         }
@@ -206,8 +207,17 @@ fn has_low(evidence: &Evidence, layer: Layer) -> bool {
     evidence.assessments.iter().any(|a| a.layer == layer && a.is_low())
 }
 
-fn has_normal(evidence: &Evidence, layer: Layer) -> bool {
-    evidence.assessments.iter().any(|a| a.layer == layer && a.is_normal())
+/// What is measured of the wanted signals, a line each.
+fn told(evidence: &Evidence, wanted: impl Fn(&Assessment) -> bool) -> String {
+    let lines = evidence.assessments.iter().filter(|a| wanted(a)).map(|a| measured_line(evidence, a));
+    let mut lines: Vec<String> = lines.collect();
+    lines.dedup();
+    let more = lines.len().saturating_sub(NAMED);
+    lines.truncate(NAMED);
+    if more > 0 {
+        lines.push(format!("and {more} more"));
+    }
+    lines.join("\n")
 }
 
 /// Those of the layers that are measured which `wanted` says, for one line.

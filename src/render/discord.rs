@@ -104,7 +104,8 @@ fn fill_description(embed: &mut Embed, lines: &[String]) {
         shown += 1;
     }
     if shown < lines.len() {
-        embed.description.push_str(&format!("\n… {} more do not fit here", lines.len() - shown));
+        let left = lines.len() - shown;
+        embed.description.extend(["\n… ", &left.to_string(), " more do not fit here"]);
     }
 }
 

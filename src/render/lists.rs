@@ -225,7 +225,7 @@ pub fn help(lines: &[HelpLine]) -> Card {
     let mut card = Card::titled("Commands");
     let said = |line: &HelpLine| match line.more {
         "" => line.menu.to_owned(),
-        more => format!("{}: {more}", line.menu),
+        more => format!("{}. {more}", line.menu),
     };
     card.notes = lines.iter().map(|line| Note { label: line.usage.to_owned(), text: said(line) }).collect();
     card

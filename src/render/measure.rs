@@ -93,10 +93,7 @@ pub fn why_unknown(why: Unknown, age: i64) -> String {
 
 /// The rows of a card: what is known, layer by layer; and the sentences about what is not.
 pub fn rows(evidence: &Evidence, now: Timestamp) -> (Vec<Row>, Vec<String>) {
-    let ris_peers = evidence.facts.iter().rev().find_map(|fact| match fact.kind {
-        FactKind::Peers { total } => Some(total),
-        _ => None,
-    });
+    let ris_peers = ris_peers(evidence);
     let fell = fell_at(evidence);
     let (mut rows, mut unknown, mut last_layer) = (Vec::new(), Vec::new(), None);
     for assessment in &evidence.assessments {
@@ -123,6 +120,21 @@ pub fn rows(evidence: &Evidence, now: Timestamp) -> (Vec<Row>, Vec<String>) {
         last_layer = Some(assessment.layer);
     }
     (rows, unknown)
+}
+
+/// `0 of 4 blocks announced · IODA BGP`
+pub fn measured_line(evidence: &Evidence, assessment: &Assessment) -> String {
+    let series = &assessment.series;
+    let name = of_part(&evidence.entity, &series.entity, source_name(&series.source, &series.signal));
+    format!("{} · {name}", measured(assessment, ris_peers(evidence)))
+}
+
+/// How many peers the route collectors have in all, where that was said.
+fn ris_peers(evidence: &Evidence) -> Option<u32> {
+    evidence.facts.iter().rev().find_map(|fact| match fact.kind {
+        FactKind::Peers { total } => Some(total),
+        _ => None,
+    })
 }
 
 /// Whether a part's signal only repeats what the same signal of the whole says: one witness, one row.

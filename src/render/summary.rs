@@ -1,6 +1,6 @@
 //! What a chat was not told as it happened, in one message; and the messages that are about the bot itself.
 
-use super::card::{Card, Line, Note, Tone};
+use super::card::{Card, Line, Link, Note, Tone};
 use super::lists::Past;
 use super::words::{duration, tame};
 use crate::domain::lookup::display_name;
@@ -29,6 +29,10 @@ pub fn summary(why: Untimely, since: Timestamp, past: &[Past], now: Timestamp) -
         Untimely::Late => format!("Told {} late", duration(now - since)),
         Untimely::ShutOut => "While I could not write here".to_owned(),
     };
+    if let [only] = past {
+        let said = line(only, now);
+        return Card::titled(format!("{why}: {} {}", said.label, said.text)).toned(tone(only.phase));
+    }
     let (down, over) = (past.iter().filter(|p| !p.phase.is_over()).count(), past.iter().filter(|p| p.phase.is_over()));
     let mut said = Vec::new();
     if down > 0 {
@@ -42,6 +46,16 @@ pub fn summary(why: Untimely, since: Timestamp, past: &[Past], now: Timestamp) -
     let mut card = Card::titled(format!("{why}: {}", said.join(", "))).toned(tone);
     card.notes = past.iter().map(|past| line(past, now)).collect();
     card
+}
+
+fn tone(phase: Phase) -> Tone {
+    match phase {
+        Phase::Suspected => Tone::Suspected,
+        Phase::Down => Tone::Down,
+        Phase::Returning => Tone::Returning,
+        Phase::Recovered => Tone::Up,
+        Phase::Retracted => Tone::Unknown,
+    }
 }
 
 fn line(past: &Past, now: Timestamp) -> Note {
@@ -67,8 +81,9 @@ pub fn sample() -> Card {
 }
 
 /// To the person who subscribed in a chat that cannot be told any more.
-pub fn suspended(place: &str, why: &str) -> Card {
+pub fn suspended(place: &str, link: Option<&str>, why: &str) -> Card {
     let mut card = Card::titled(format!("⚠️ I can no longer tell {place} about outages.")).toned(Tone::Unknown);
+    card.links.extend(link.map(|url| Link { label: "the chat".to_owned(), url: url.to_owned() }));
     card.note("Why", tame(why, 300));
     card.note(
         "Next",

@@ -1,6 +1,6 @@
 //! One world for all stories: the sources' doubles on real sockets, a bot on a moved clock, and a person at its console.
 
-use crate::doubles::{IodaDouble, RadarDouble, RipestatDouble, gone_between};
+use crate::doubles::{DiscordDouble, IodaDouble, RadarDouble, RipestatDouble, TelegramDouble, gone_between};
 use linkdown::app::{Parts, Running};
 use linkdown::chat::console::Console;
 use linkdown::clock::Clock;
@@ -38,6 +38,8 @@ pub struct World {
     pub ripestat: RipestatDouble,
     pub radar: RadarDouble,
     pub steps: Steps,
+    discord: Option<DiscordDouble>,
+    telegram: Option<TelegramDouble>,
     screen: Screen,
     console: Console,
     config: String,
@@ -90,6 +92,8 @@ impl World {
             ripestat: RipestatDouble::start(clock.clone()).await,
             radar: RadarDouble::start(clock.clone(), "a-token").await,
             steps: Steps::default(),
+            discord: None,
+            telegram: None,
             clock,
             console: Console::new(screen.clone()),
             screen,
@@ -100,6 +104,26 @@ impl World {
         };
         world.is_calm();
         world
+    }
+
+    /// The same with a Discord and a Telegram to which the bot has the tokens.
+    pub async fn with_chats(now: &str, config: &str) -> Self {
+        let mut world = Self::new(now, config).await;
+        world.has_chats().await;
+        world
+    }
+
+    pub async fn has_chats(&mut self) {
+        self.discord = Some(DiscordDouble::start(self.clock.clone()).await);
+        self.telegram = Some(TelegramDouble::start(self.clock.clone()).await);
+    }
+
+    pub fn discord(&self) -> &DiscordDouble {
+        self.discord.as_ref().unwrap()
+    }
+
+    pub fn telegram(&self) -> &TelegramDouble {
+        self.telegram.as_ref().unwrap()
     }
 
     /// Every entity of the config is as on any other day.
@@ -148,12 +172,17 @@ impl World {
     pub async fn start(&mut self) {
         let parts = Parts {
             config: Config::parse(&self.config, "linkdown.toml").unwrap(),
-            secrets: Secrets::default(),
+            secrets: Secrets {
+                discord_token: self.discord.as_ref().map(|discord| discord.token().to_owned().into()),
+                telegram_token: self.telegram.as_ref().map(|telegram| telegram.token().to_owned().into()),
+                ..Secrets::default()
+            },
             addresses: Addresses {
                 ioda: Some(format!("{}/v2", self.ioda.url().trim_end_matches("/v2")).parse().unwrap()),
                 ripestat: Some(self.ripestat.url().parse().unwrap()),
                 radar: Some(self.radar.url().parse().unwrap()),
-                ..Addresses::default()
+                discord_api: self.discord.as_ref().map(|discord| discord.url().parse().unwrap()),
+                telegram_api: self.telegram.as_ref().map(|telegram| telegram.url().parse().unwrap()),
             },
             store: Store::open(&self.database, Access::Own).unwrap(),
             clock: self.clock.clone(),
@@ -163,6 +192,12 @@ impl World {
         };
         self.bot = Some(Running::start(parts).await.unwrap());
         self.clock.until_all_rest().await;
+        if let Some(discord) = &self.discord {
+            discord.ready().await;
+        }
+        if let Some(telegram) = &self.telegram {
+            telegram.quiet().await;
+        }
     }
 
     pub async fn stop(&mut self) {

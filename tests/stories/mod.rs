@@ -1,5 +1,6 @@
 //! What a person did and saw.
 
+mod chats;
 mod killed;
 mod outage;
 mod restarts;

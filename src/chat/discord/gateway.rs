@@ -6,6 +6,8 @@ use super::{Discord, PLATFORM, commands};
 use crate::chat::lines::Lines;
 use crate::clock::Busy;
 use crate::command::Desk;
+use crate::notify::pace::Limit;
+use crate::render::words::plural;
 use secrecy::ExposeSecret as _;
 use serenity::all::{
     Client, Context, EventHandler, GatewayIntents, Guild, GuildChannel, GuildId, Interaction, Ready, ResumedEvent,
@@ -21,6 +23,9 @@ use tokio::sync::Notify;
 /// After a failure; doubled up to the longest.
 const PAUSE_MS: i64 = 2_000;
 const LONGEST_PAUSE_MS: i64 = 300_000;
+
+/// Answers to those in one channel: Discord has no limit of its own for these.
+const ANSWERS: Limit = Limit { every_ms: 1000.0, burst: 20 };
 
 /// What serenity tells what happens.
 struct Listener {
@@ -67,7 +72,7 @@ impl Discord {
             http = http.proxy(proxy.clone());
         }
         let listener =
-            Listener { discord: Arc::clone(&self), desk: desk.clone(), lines: Lines::new(desk.clock.clone()) };
+            Listener { discord: Arc::clone(&self), desk: desk.clone(), lines: Lines::new(desk.clock.clone(), ANSWERS) };
         // Servers and channels alone: no message that people write is ever seen.
         let client = serenity::client::ClientBuilder::new_with_http(http.build(), GatewayIntents::GUILDS);
         let mut client: Client = client.event_handler(listener).await?;
@@ -86,7 +91,8 @@ impl Discord {
 #[async_trait]
 impl EventHandler for Listener {
     async fn ready(&self, _: Context, ready: Ready) {
-        let said = format!("connected as {}, in {} servers", ready.user.name, ready.guilds.len());
+        let said =
+            format!("connected as {}, in {}", ready.user.name, plural(ready.guilds.len() as u64, "server", "servers"));
         tracing::info!("Discord: {said}");
         self.desk.platforms.say(PLATFORM, said);
     }

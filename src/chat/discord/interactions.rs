@@ -180,8 +180,8 @@ fn line(asked: &CommandInteraction) -> String {
         };
         match name {
             "what" | "id" | "command" | "sure" => first = said,
-            "for" => rest.push_str(&format!(" for {said}")),
-            _ => rest.push_str(&format!(" {name}: {said}")),
+            "for" => rest.extend([" for ", &said]),
+            _ => rest.extend([" ", name, ": ", &said]),
         }
     }
     format!("{} {first}{rest}", asked.data.name)
@@ -193,12 +193,11 @@ async fn answer(http: &Http, token: &str, cards: &[Card]) {
     let mut room = 0;
     for card in cards {
         let needs = embed(card).length();
-        match messages.last_mut().filter(|last| last.len() < EMBEDS && needs <= room) {
-            Some(last) => last.push(card),
-            None => {
-                messages.push(vec![card]);
-                room = TOTAL;
-            }
+        if let Some(last) = messages.last_mut().filter(|last| last.len() < EMBEDS && needs <= room) {
+            last.push(card);
+        } else {
+            messages.push(vec![card]);
+            room = TOTAL;
         }
         room = room.saturating_sub(needs);
     }

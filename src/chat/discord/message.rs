@@ -101,8 +101,8 @@ impl Discord {
     async fn explained(&self, refusal: Refusal, channel: u64) -> SendError {
         match refusal.code {
             Some(refusal::MISSING_PERMISSIONS | refusal::MISSING_ACCESS) => match self.lacks(channel).await {
-                Ok(lacks) if !lacks.is_empty() => {
-                    SendError::Never { why: format!("I lack {} in <#{channel}>", crate::render::words::listed(&lacks)) }
+                Ok((lacks, name)) if !lacks.is_empty() => {
+                    SendError::Never { why: format!("I lack {} in {name}", crate::render::words::listed(&lacks)) }
                 }
                 _ => refusal.error,
             },

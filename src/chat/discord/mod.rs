@@ -11,8 +11,6 @@ mod refusal;
 mod rest;
 mod search;
 
-pub use permissions::invite_url;
-
 use crate::domain::Chat;
 use crate::notify::pace::Limit;
 use crate::notify::platform::{Cards, Doing, Edit, Outgoing, Platform, Sent};
@@ -52,6 +50,14 @@ impl Discord {
             http = http.proxy(api.as_str().trim_end_matches('/'));
         }
         Ok(Self { rest, http: Arc::new(http.build()), token: token.clone(), me: AtomicU64::new(0) })
+    }
+}
+
+impl Discord {
+    /// The address by which a server lets the bot in, with the least permissions.
+    pub async fn invite(&self) -> Result<String, String> {
+        let application = self.http.get_current_application_info().await.map_err(|error| gateway::words(&error))?;
+        Ok(permissions::invite_url(application.id.get()))
     }
 }
 
@@ -105,9 +111,19 @@ impl Platform for Discord {
 
     fn place(&self, chat: &Chat) -> String {
         match Address::read(&chat.address) {
-            Ok(Address::Channel(id) | Address::Forum(id)) => format!("<#{id}>"),
-            Ok(Address::Person(_)) => "this conversation".to_owned(),
+            Ok(Address::Channel(_)) => "a channel".to_owned(),
+            Ok(Address::Forum(_)) => "a forum".to_owned(),
+            Ok(Address::Person(_)) => "somebody".to_owned(),
             Err(_) => chat.address.clone(),
+        }
+    }
+
+    fn link(&self, chat: &Chat, home: Option<&str>) -> Option<String> {
+        match (Address::read(&chat.address), home) {
+            (Ok(Address::Channel(id) | Address::Forum(id)), Some(home)) => {
+                Some(format!("https://discord.com/channels/{home}/{id}"))
+            }
+            _ => None,
         }
     }
 

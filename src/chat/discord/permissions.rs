@@ -19,7 +19,7 @@ const NEEDED: Permissions = Permissions::VIEW_CHANNEL
 const THREADS: std::ops::RangeInclusive<u64> = 10..=12;
 
 /// The address that lets the bot into a server with the least permissions.
-pub fn invite_url(application: u64) -> String {
+pub(super) fn invite_url(application: u64) -> String {
     format!(
         "https://discord.com/oauth2/authorize?client_id={application}&scope=bot+applications.commands&permissions={}",
         NEEDED.bits()
@@ -41,19 +41,23 @@ pub(super) fn missing(has: Permissions, is_thread: bool) -> Vec<String> {
 }
 
 impl Discord {
-    /// What the bot lacks in a channel, as Discord's roles and overwrites have it now.
-    pub(super) async fn lacks(&self, channel: u64) -> Result<Vec<String>, SendError> {
+    /// What the bot lacks in a channel, as Discord's roles and overwrites have it now, and what the channel is called.
+    pub(super) async fn lacks(&self, channel: u64) -> Result<(Vec<String>, String), SendError> {
         let get = async |path: String| self.rest.get(&path).await.map(|answer| answer.body);
         let shown = match get(format!("/channels/{channel}")).await {
             Ok(shown) => shown,
             Err(refusal) if refusal.code == Some(super::refusal::MISSING_ACCESS) => {
-                return Ok(vec!["View Channel".to_owned()]);
+                return Ok((vec!["View Channel".to_owned()], "the channel".to_owned()));
             }
             Err(refusal) => return Err(refusal.error),
         };
         let kind = shown.get("type").and_then(Value::as_u64).unwrap_or_default();
         let is_thread = THREADS.contains(&kind);
-        let Some(guild) = snowflake(&shown, "guild_id") else { return Ok(Vec::new()) };
+        let name = shown
+            .get("name")
+            .and_then(Value::as_str)
+            .map_or_else(|| "the channel".to_owned(), |name| format!("#{name}"));
+        let Some(guild) = snowflake(&shown, "guild_id") else { return Ok((Vec::new(), name)) };
         // A thread has the permissions of the channel that it hangs on.
         let of_parent = match snowflake(&shown, "parent_id").filter(|_| is_thread) {
             Some(parent) => get(format!("/channels/{parent}")).await.map_err(|refusal| refusal.error)?,
@@ -62,13 +66,15 @@ impl Discord {
         let me = self.me.load(Ordering::Relaxed);
         let roles = get(format!("/guilds/{guild}/roles")).await.map_err(|refusal| refusal.error)?;
         let member = get(format!("/guilds/{guild}/members/{me}")).await.map_err(|refusal| refusal.error)?;
-        Ok(missing(added_up(guild, me, &roles, &member, &of_parent), is_thread))
+        Ok((missing(added_up(guild, me, &roles, &member, &of_parent), is_thread), name))
     }
 
     /// The same for an address of ours.
     pub(super) async fn lacks_at(&self, address: &str) -> Vec<String> {
         match Address::read(address) {
-            Ok(Address::Channel(channel) | Address::Forum(channel)) => self.lacks(channel).await.unwrap_or_default(),
+            Ok(Address::Channel(channel) | Address::Forum(channel)) => {
+                self.lacks(channel).await.map(|(lacks, _)| lacks).unwrap_or_default()
+            }
             _ => Vec::new(),
         }
     }

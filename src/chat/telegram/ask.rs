@@ -10,10 +10,10 @@ use crate::render::Card;
 use crate::render::blocks::cut;
 use crate::render::telegram::{html, plain};
 use std::sync::Arc;
+use teloxide_core::RequestError;
 use teloxide_core::payloads::AnswerCallbackQuerySetters as _;
 use teloxide_core::prelude::Requester as _;
 use teloxide_core::types::{CallbackQuery, Message, MessageId, UserId};
-use teloxide_core::{Bot, RequestError};
 
 /// Answers of many parts end after so many messages.
 const MESSAGES: usize = 5;
@@ -54,7 +54,7 @@ pub(super) fn tap(listener: Arc<Listener>, query: CallbackQuery, update: u32) {
         let asker = Asker {
             rank: listener.rank(&message, Some(query.from.id)).await,
             person: Some(query.from.id.0.to_string()),
-            ..listener.asker_at(&message, update)
+            ..asker_at(&message, update)
         };
         let cards = listener.desk.reply(&line, &asker).await;
         let title = cards.first().map(|card| card.title.to_string()).unwrap_or_default();
@@ -93,27 +93,28 @@ fn line(message: &Message, me: &str) -> Option<String> {
     Some(format!("{word} {}", rest.trim()))
 }
 
+/// Who asks, but for the person.
+fn asker_at(message: &Message, update: u32) -> Asker {
+    let at = Address::of(message);
+    Asker {
+        platform: PLATFORM,
+        address: at.written(),
+        place: if at.topic.is_some() { "this topic" } else { "this chat" }.to_owned(),
+        home: at.chat.0.to_string(),
+        person: None,
+        rank: Rank::Member,
+        lacks: Vec::new(),
+        request: update.to_string(),
+    }
+}
+
 impl Listener {
     async fn asker(&self, message: &Message, update: u32) -> Asker {
         let person = message.from.as_ref().filter(|from| from.id != ANONYMOUS_ADMIN);
         Asker {
             rank: self.rank(message, message.from.as_ref().map(|from| from.id)).await,
             person: person.map(|from| from.id.0.to_string()),
-            ..self.asker_at(message, update)
-        }
-    }
-
-    fn asker_at(&self, message: &Message, update: u32) -> Asker {
-        let at = Address::of(message);
-        Asker {
-            platform: PLATFORM,
-            address: at.written(),
-            place: if at.topic.is_some() { "this topic" } else { "this chat" }.to_owned(),
-            home: at.chat.0.to_string(),
-            person: None,
-            rank: Rank::Member,
-            lacks: Vec::new(),
-            request: update.to_string(),
+            ..asker_at(message, update)
         }
     }
 
@@ -144,7 +145,7 @@ impl Listener {
             if place + 1 == shown.len() && !left.is_empty() {
                 card.foot.push(format!("{} more parts do not fit here", left.len()));
             }
-            if let Err(error) = reply(&self.telegram.bot, at, asked, &card).await {
+            if let Err(error) = self.reply(at, asked, &card).await {
                 tracing::warn!(chat = at.chat.0, "Telegram: an answer was not taken: {}", words(&error));
                 return;
             }
@@ -161,21 +162,23 @@ impl Listener {
             tracing::debug!("Telegram: a tap was not answered: {}", words(&error));
         }
     }
-}
 
-/// Sends an answer; once more when asked to wait a little, once more as plain text when it cannot be read.
-async fn reply(bot: &Bot, at: Address, asked: MessageId, card: &Card) -> Result<MessageId, RequestError> {
-    let keys = || keyboard(&card.actions);
-    match say(bot, at, html(card), Some(asked), keys(), false, Form::Rich).await {
-        Err(RequestError::RetryAfter(pause)) if pause.seconds() <= PATIENCE_S => {
-            let clock = crate::clock::Clock::system();
-            let _busy = clock.sleep(i64::from(pause.seconds()), clock.busy()).await;
-            say(bot, at, html(card), Some(asked), keys(), false, Form::Rich).await
+    /// Sends an answer; once more when asked to wait a little, once more as plain text when it cannot be read.
+    async fn reply(&self, at: Address, asked: MessageId, card: &Card) -> Result<MessageId, RequestError> {
+        let bot = &self.telegram.bot;
+        let keys = || keyboard(&card.actions);
+        let rich = || say(bot, at, html(card), Some(asked), keys(), false, Form::Rich);
+        match rich().await {
+            Err(RequestError::RetryAfter(pause)) if pause.seconds() <= PATIENCE_S => {
+                let clock = &self.desk.clock;
+                let _busy = clock.sleep(i64::from(pause.seconds()), crate::clock::Busy::default()).await;
+                rich().await
+            }
+            Err(error) if words(&error).contains("can't parse entities") => {
+                tracing::error!(?card, "Telegram could not read an answer: {}", words(&error));
+                say(bot, at, plain(card), Some(asked), keys(), false, Form::Plain).await
+            }
+            other => other,
         }
-        Err(error) if words(&error).contains("can't parse entities") => {
-            tracing::error!(?card, "Telegram could not read an answer: {}", words(&error));
-            say(bot, at, plain(card), Some(asked), keys(), false, Form::Plain).await
-        }
-        other => other,
     }
 }

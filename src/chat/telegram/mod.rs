@@ -15,6 +15,7 @@ use secrecy::{ExposeSecret, SecretString};
 use std::fmt;
 use std::time::Duration;
 use teloxide_core::Bot;
+use teloxide_core::prelude::Requester as _;
 
 pub const PLATFORM: &str = "telegram";
 
@@ -55,6 +56,19 @@ impl Telegram {
     }
 }
 
+impl Telegram {
+    /// The address by which a group lets the bot in. As a plain member it sees commands alone, and may write.
+    pub async fn invite(&self) -> Result<String, String> {
+        let me = self.bot.get_me().await.map_err(|error| match error {
+            teloxide_core::RequestError::Api(teloxide_core::ApiError::InvalidToken) => {
+                "the token is refused: it is wrong or was revoked; @BotFather gives a new one (/token)".to_owned()
+            }
+            other => send::words(&other),
+        })?;
+        Ok(format!("https://t.me/{}?startgroup=linkdown", me.username()))
+    }
+}
+
 /// The library's own form shows the token.
 impl fmt::Debug for Telegram {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -86,6 +100,10 @@ impl Platform for Telegram {
 
     fn place(&self, chat: &Chat) -> String {
         format!("the Telegram chat {}", chat.address)
+    }
+
+    fn link(&self, _: &Chat, _: Option<&str>) -> Option<String> {
+        None
     }
 
     fn send<'a>(&'a self, message: &'a Outgoing) -> Doing<'a, Sent> {

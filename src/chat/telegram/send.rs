@@ -168,8 +168,6 @@ fn classify(error: &RequestError, to: Address) -> SendError {
         }
         RequestError::MigrateToChatId(new) => SendError::Moved { to: new.0.to_string() },
         RequestError::Network(error) if error.is_connect() => SendError::later(format!("Telegram {why}")),
-        // Sent, and perhaps taken: nobody knows. A page instead of JSON comes with 5xx.
-        RequestError::Network(_) | RequestError::InvalidJson { .. } => SendError::in_doubt(format!("Telegram: {why}")),
         RequestError::Io(_) => SendError::later(why),
         RequestError::Api(teloxide_core::ApiError::InvalidToken) => SendError::Revoked {
             why: "Telegram refuses the token: it is wrong or was revoked; @BotFather gives a new one (/token)"
@@ -182,6 +180,9 @@ fn classify(error: &RequestError, to: Address) -> SendError {
         RequestError::Api(_) if NEVER.iter().any(|words| why.contains(words)) => SendError::Never { why },
         RequestError::Api(_) if why.starts_with("Bad Request") => SendError::Unreadable { why },
         RequestError::Api(_) if why.starts_with("Forbidden") => SendError::Never { why },
-        RequestError::Api(_) => SendError::in_doubt(format!("Telegram: {why}")),
+        // Sent, and perhaps taken: nobody knows. A page instead of JSON comes with 5xx.
+        RequestError::Network(_) | RequestError::InvalidJson { .. } | RequestError::Api(_) => {
+            SendError::in_doubt(format!("Telegram: {why}"))
+        }
     }
 }

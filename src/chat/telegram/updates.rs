@@ -5,10 +5,11 @@ use super::{PLATFORM, POLL, Telegram, ask, menu};
 use crate::chat::lines::Lines;
 use crate::clock::Busy;
 use crate::command::Desk;
+use crate::notify::pace::Limit;
 use std::sync::Arc;
 use teloxide_core::payloads::GetUpdatesSetters as _;
 use teloxide_core::prelude::Requester as _;
-use teloxide_core::types::{AllowedUpdate, ChatMemberUpdated, Me, Update, UpdateKind};
+use teloxide_core::types::{AllowedUpdate, ChatMemberUpdated, Me, Update, UpdateId, UpdateKind};
 use teloxide_core::{ApiError, RequestError};
 
 /// After the first failure; doubled up to the longest.
@@ -16,6 +17,9 @@ const PAUSE_MS: i64 = 1_000;
 const LONGEST_PAUSE_MS: i64 = 60_000;
 /// Before a token that was refused, or that somebody else uses, is tried again.
 const LONG_PAUSE_MS: i64 = 300_000;
+
+/// Answers to one chat: Telegram takes some at once, then one a second.
+const ANSWERS: Limit = Limit { every_ms: 1050.0, burst: 3 };
 
 /// One bot at its desk.
 #[derive(Debug)]
@@ -39,7 +43,7 @@ impl Telegram {
         desk.platforms.say(PLATFORM, format!("connected as @{}", me.username()));
         tracing::info!("Telegram: connected as @{}", me.username());
         menu::show(&self.bot, me.id.0, &desk).await;
-        let lines = Lines::new(desk.clock.clone());
+        let lines = Lines::new(desk.clock.clone(), ANSWERS);
         let listener = Arc::new(Listener { telegram: Arc::clone(&self), desk: desk.clone(), me, lines });
         let mut offset = None;
         loop {
@@ -59,7 +63,7 @@ impl Telegram {
                         tracing::info!("Telegram: connected again");
                     }
                     for update in updates {
-                        offset = Some(update.id.as_offset_after());
+                        offset = Some(after(update.id));
                         Arc::clone(&listener).take(update).await;
                     }
                 }
@@ -105,7 +109,7 @@ impl Listener {
             UpdateKind::Message(message) | UpdateKind::ChannelPost(message) => {
                 if let Some(to) = message.migrate_to_chat_id() {
                     let (from, to) = (message.chat.id.0.to_string(), to.0.to_string());
-                    self.noted(self.desk.moved(PLATFORM, &from, &to).await);
+                    noted(self.desk.moved(PLATFORM, &from, &to).await);
                     return;
                 }
                 ask::command(self, message, id);
@@ -124,28 +128,21 @@ impl Listener {
     async fn membership(&self, change: &ChatMemberUpdated) {
         let home = change.chat.id.0.to_string();
         if change.new_chat_member.kind.is_present() {
-            self.noted(self.desk.let_in(PLATFORM, &home).await);
+            noted(self.desk.let_in(PLATFORM, &home).await);
         } else {
             let why = if change.chat.is_private() { "blocked by the person" } else { "put out of the chat" };
-            self.noted(self.desk.put_out(PLATFORM, &home, why).await);
-        }
-    }
-
-    fn noted(&self, outcome: Result<(), crate::store::StoreError>) {
-        if let Err(error) = outcome {
-            tracing::error!("Telegram: what happened in a chat could not be stored: {error}");
+            noted(self.desk.put_out(PLATFORM, &home, why).await);
         }
     }
 }
 
-/// The offset that confirms an update.
-trait After {
-    fn as_offset_after(self) -> i32;
+fn noted(outcome: Result<(), crate::store::StoreError>) {
+    if let Err(error) = outcome {
+        tracing::error!("Telegram: what happened in a chat could not be stored: {error}");
+    }
 }
 
-impl After for teloxide_core::types::UpdateId {
-    fn as_offset_after(self) -> i32 {
-        // Update ids are positive and fit, by the library's own word.
-        i32::try_from(self.0.saturating_add(1)).unwrap_or(i32::MAX)
-    }
+/// The offset that confirms an update: ids are positive and fit, by the library's own word.
+fn after(id: UpdateId) -> i32 {
+    i32::try_from(id.0.saturating_add(1)).unwrap_or(i32::MAX)
 }

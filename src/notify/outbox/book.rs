@@ -105,7 +105,8 @@ fn suspend(tx: &Tx<'_>, platform: &dyn Platform, chat: i64, why: &str, now: Time
     let direct = place.owner.as_deref().and_then(|owner| platform.direct(owner));
     let Some(direct) = direct.filter(|direct| *direct != place.chat.address) else { return Ok(()) };
     let owner = tx.chats().ensure(platform.name(), &direct)?;
-    let body = Body::Suspended { place: shown, why: why.to_owned() };
+    let link = platform.link(&place.chat, place.home.as_deref());
+    let body = Body::Suspended { place: shown, link, why: why.to_owned() };
     let notice = NewNotice::operator(format!("suspended {chat} {now}"), body.to_json());
     tx.deliveries().owe(&notice, &[Owing::now(owner.id, false)], now, 0)
 }

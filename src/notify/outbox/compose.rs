@@ -44,7 +44,7 @@ pub(super) struct Composer {
 
 impl Composer {
     /// `None` where what it told of is not on record.
-    pub(super) fn compose(&self, db: &Db<'_>, delivery: Delivery) -> Result<Option<Composed>, StoreError> {
+    pub(super) fn compose(&self, db: &Db<'_>, delivery: &Delivery) -> Result<Option<Composed>, StoreError> {
         let (attempts, id) = (delivery.attempts, delivery.id);
         let form = if delivery.plain { Form::Plain } else { Form::Rich };
         let mut outgoing = Outgoing {
@@ -60,7 +60,7 @@ impl Composer {
         let mut becomes_card = None;
         match &delivery.notice {
             Notice::Alert { incident, number } => {
-                let Some(told) = self.alert(db, &delivery, *incident, *number)? else { return Ok(None) };
+                let Some(told) = self.alert(db, delivery, *incident, *number)? else { return Ok(None) };
                 (outgoing.card, outgoing.answers, outgoing.mention) = (told.card, told.answers, told.mention);
                 (outgoing.volume, becomes_card) = (told.volume, told.becomes_card);
             }
@@ -165,7 +165,7 @@ impl Composer {
                 (!past.is_empty()).then(|| summary(*why, *since, &past, self.now))
             }
             Body::Sample => Some(sample()),
-            Body::Suspended { place, why } => Some(suspended(place, why)),
+            Body::Suspended { place, link, why } => Some(suspended(place, link.as_deref(), why)),
         })
     }
 

@@ -89,13 +89,11 @@ impl Outbox {
                 }
             };
             let sleep = async {
-                match next {
-                    Some(next) => clock.sleep_until_millis(next, busy).await,
-                    None => {
-                        drop(busy);
-                        std::future::pending().await
-                    }
-                }
+                let Some(next) = next else {
+                    drop(busy);
+                    return std::future::pending().await;
+                };
+                clock.sleep_until_millis(next, busy).await
             };
             busy = tokio::select! {
                 Some(done) = round.flights.join_next() => match done {
@@ -235,12 +233,11 @@ impl Round {
             let Some(at) = self.slot(&card.chat, millis) else { continue };
             let composer = self.composer();
             let (incident, chat) = (card.incident, card.chat.id);
-            match self.outbox.store.read(move |db| composer.revise(db, card)).await? {
-                Some(revised) => going.push(Going::Edit(revised, at)),
-                None => {
-                    self.busy_chats.remove(&chat);
-                    self.outbox.store.write(move |tx| tx.cards().lost(incident, chat)).await?;
-                }
+            if let Some(revised) = self.outbox.store.read(move |db| composer.revise(db, card)).await? {
+                going.push(Going::Edit(revised, at));
+            } else {
+                self.busy_chats.remove(&chat);
+                self.outbox.store.write(move |tx| tx.cards().lost(incident, chat)).await?;
             }
         }
         Ok(going)
@@ -277,7 +274,7 @@ impl Round {
         let composed = self
             .outbox
             .store
-            .read(move |db| deliveries.into_iter().map(|delivery| composer.compose(db, delivery)).collect())
+            .read(move |db| deliveries.iter().map(|delivery| composer.compose(db, delivery)).collect())
             .await;
         let composed: Vec<Option<Composed>> = match composed {
             Ok(composed) => composed,

@@ -1,0 +1,228 @@
+//! Platforms that are ill, and chats that shut the bot out: nothing owed is lost, and people hear why.
+
+use super::first_lines;
+use crate::doubles::{discord, telegram};
+use crate::harness::{NORTH_KOREA, World};
+use serde_json::json;
+
+/// A Discord channel and a Telegram chat that both want to hear of North Korea; at 17:35 it vanishes.
+async fn told_on_both() -> (World, Cast) {
+    let mut world = World::with_chats("2025-06-06 16:00", NORTH_KOREA).await;
+    world.start().await;
+    let guild = world.discord().guild("Newsroom");
+    let ops = world.discord().channel(guild, "ops");
+    let ann = world.discord().member(guild, "Ann", "Manage Server");
+    let dan = world.telegram().person("Dan");
+    world.discord().slash(&ann, ops, "subscribe", json!({ "what": "KP" })).await;
+    world.telegram().says(&dan, dan.id, "/subscribe KP").await;
+    world.telegram().sees(dan.id);
+    world.until("2025-06-06 17:30").await;
+    (world, Cast { guild, ops, ann, dan })
+}
+
+struct Cast {
+    guild: u64,
+    ops: u64,
+    ann: discord::User,
+    dan: telegram::Person,
+}
+
+fn goes_and_returns(world: &World) {
+    world.north_korea_vanishes("2025-06-06 17:35", "2025-06-06 19:00");
+}
+
+#[tokio::test]
+async fn while_discord_is_away_telegram_is_told_and_discord_hears_one_line_later() {
+    let (mut world, cast) = told_on_both().await;
+    goes_and_returns(&world);
+    world.discord().fault(discord::Fault::Status(502), 100_000);
+    world.until("2025-06-06 20:30").await;
+    let shown = first_lines(&world.telegram().sees(cast.dan.id));
+    assert!(shown.contains("🔴 North Korea is down") && shown.contains("🟢 North Korea is back"), "{shown}");
+    assert_eq!(world.discord().sees(cast.ops), "");
+    world.discord().heal();
+    world.until("2025-06-06 21:00").await;
+    insta::assert_snapshot!(world.discord().sees(cast.ops), @"[20:41] Told 1 h 34 min late: 🟢 North Korea was down 1 h 26 min from Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC) · /outage 1");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_late_start_says_how_late_it_is() {
+    let (mut world, cast) = told_on_both().await;
+    goes_and_returns(&world);
+    world.telegram().fault(telegram::Fault::RateLimited(1200), 1);
+    world.until("2025-06-06 18:20").await;
+    let shown = first_lines(&world.telegram().sees(cast.dan.id));
+    assert!(shown.contains("Told 20 min late: 🔴 North Korea is down · 13 min"), "{shown}");
+    assert_eq!(world.telegram().disobedience(), 0, "the pause was kept to the letter");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_is_lost_makes_no_second_message_on_discord() {
+    let (mut world, cast) = told_on_both().await;
+    goes_and_returns(&world);
+    world.discord().fault(discord::Fault::AcceptThenReset, 1);
+    world.until("2025-06-06 18:00").await;
+    let starts = world.discord().bot_messages(cast.ops);
+    assert_eq!(starts.len(), 1, "the same key, the same message: {:?}", first_lines(&world.discord().sees(cast.ops)));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_read_is_sent_once_more_as_plain_text() {
+    let (mut world, cast) = told_on_both().await;
+    goes_and_returns(&world);
+    world.discord().fault(discord::Fault::Malformed400, 1);
+    world.telegram().fault(telegram::Fault::BadRequest("Bad Request: can't parse entities: unsupported"), 1);
+    world.until("2025-06-06 17:50").await;
+    let shown = world.discord().sees(cast.ops);
+    assert!(shown.contains("routing   4 of 4 blocks announced"), "the console's table, as text: {shown}");
+    let shown = world.telegram().sees(cast.dan.id);
+    assert!(shown.contains("routing   4 of 4 blocks announced"), "{shown}");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_missing_permission_is_named_before_anybody_relies_on_it() {
+    let (mut world, cast) = told_on_both().await;
+    world.discord().may_not(cast.ops, "Send Messages");
+    world.discord().may_not(cast.ops, "Embed Links");
+    let answer = world.discord().slash(&cast.ann, cast.ops, "subscribe", json!({ "what": "IR" })).await;
+    assert_eq!(
+        answer.text.trim(),
+        "in #ops I lack Send Messages and Embed Links: give them to my role or to me, then say this again"
+    );
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_channel_that_shuts_the_bot_out_is_suspended_and_resumed_when_it_lets_it_in() {
+    let (mut world, cast) = told_on_both().await;
+    world.discord().may_not(cast.ops, "Send Messages");
+    goes_and_returns(&world);
+    world.until("2025-06-06 18:00").await;
+    let direct = world.discord().dm(&cast.ann);
+    insta::assert_snapshot!(world.discord().sees(direct).replace(&cast.ops.to_string(), "OPS"), @"
+    [17:47] ⚠️ I can no longer tell a channel about outages.
+            Why: I lack Send Messages in #ops
+            Next: Let me in again, or give me back what is missing: I go on by myself, and sum up what was missed.
+            Check: [the chat](https://discord.com/channels/1380576971980800030/OPS)
+            You hear this because you were the last to subscribe there.
+    ");
+    let answer = world.discord().slash(&cast.ann, cast.ops, "subscriptions", json!({})).await;
+    assert!(answer.text.contains("Suspended:") && answer.text.contains("I lack Send Messages in"), "{}", answer.text);
+    let calls = world.discord().calls().len();
+    world.until("2025-06-06 18:20").await;
+    assert_eq!(world.discord().calls().len(), calls, "it is left alone");
+
+    world.discord().may_again(cast.ops, "Send Messages");
+    world.discord().gateway().caught_up().await;
+    world.until("2025-06-06 18:30").await;
+    let shown = first_lines(&world.discord().sees(cast.ops));
+    assert!(shown.contains("🔴 North Korea is down · 46 min, since"), "the true state: {shown}");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_that_the_bot_is_put_out_of_hears_what_it_missed_when_it_is_let_in_again() {
+    let (mut world, cast) = told_on_both().await;
+    goes_and_returns(&world);
+    world.until("2025-06-06 18:00").await;
+    world.discord().kicks(cast.guild);
+    world.discord().gateway().caught_up().await;
+    world.telegram().blocks(&cast.dan);
+    world.telegram().quiet().await;
+    world.until("2025-06-06 20:30").await;
+    world.discord().sees(cast.ops);
+    world.telegram().sees(cast.dan.id);
+
+    world.discord().invites_back(cast.guild);
+    world.discord().gateway().caught_up().await;
+    world.telegram().unblocks(&cast.dan);
+    world.telegram().quiet().await;
+    world.until("2025-06-06 20:40").await;
+    insta::assert_snapshot!(world.discord().sees(cast.ops), @"
+    [20:30] While I could not write here: 🟢 North Korea was down 1 h 26 min from Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC) · /outage 1
+    [20:30] (edited) 🟢 North Korea is back · it was down 1 h 26 min
+            From <t:1749231240:f> until <t:1749236400:f>.
+            routing:
+            4 of 4 blocks announced · normal 4 · IODA BGP · 19:20 UTC
+            4 of 4 prefixes announced · normal 4 · RIPEstat · 19:25 UTC
+            seen by 349 of 352 RIS peers · normal 349 · RIPE RIS, AS131279 · 19:35 UTC
+            reach: 4 of 4 blocks answer · normal 4 · IODA probing · 19:10 UTC
+            Gateways: AS4837: 2 prefixes · AS20485: 2 prefixes
+            Sure: high: 2 independent sources, 4 witnesses
+            At worst: 100 % gone; lost in its course: routing and reach
+            Returned: routing and reach
+            Cause: unknown: what was measured does not tell it.
+            Check: [IODA](https://ioda.inetintel.cc.gatech.edu/country/KP?from=1749231240&until=1749241800) · [RIPEstat](https://stat.ripe.net/KP) · [Radar](https://radar.cloudflare.com/kp)
+            Data: IODA, Georgia Tech · RIPE NCC (RIS, RIPEstat)
+            Incident 1 · /outage 1
+            As of 20:30 UTC.
+    ");
+    let shown = world.telegram().sees(cast.dan.id);
+    assert!(shown.contains("While I could not write here: 🟢 North Korea was down 1 h 26 min"), "{shown}");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_revoked_token_ends_one_platform_alone() {
+    let (mut world, cast) = told_on_both().await;
+    world.discord().revokes_token();
+    goes_and_returns(&world);
+    world.until("2025-06-06 18:00").await;
+    let shown = first_lines(&world.telegram().sees(cast.dan.id));
+    assert!(shown.contains("🔴 North Korea is down"), "{shown}");
+    world.types("/sources").await;
+    let said = world.sees();
+    assert!(said.contains("discord") && said.contains("the token is refused: it is wrong or was reset"), "{said}");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_second_bot_on_the_same_token_is_said() {
+    let (mut world, cast) = told_on_both().await;
+    world.telegram().second_instance(true);
+    world.telegram().puts(&cast.dan, cast.dan.id, "/about");
+    let mut said = String::new();
+    for _ in 0..200 {
+        world.types("/sources").await;
+        said = world.sees();
+        if said.contains("another program uses the same token") {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    assert!(said.contains("another program uses the same token: stop one of the two"), "{said}");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_gateway_that_drops_misses_no_command() {
+    let (mut world, cast) = told_on_both().await;
+    world.discord().gateway().drops();
+    let answer = world.discord().slash(&cast.ann, cast.ops, "about", json!({})).await;
+    assert!(answer.text.starts_with("Linkdown"), "{}", answer.text);
+    world.discord().gateway().asks_reconnect();
+    let answer = world.discord().slash(&cast.ann, cast.ops, "about", json!({})).await;
+    assert!(answer.text.starts_with("Linkdown"), "{}", answer.text);
+    assert!(world.discord().gateway().resumes() >= 1);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_chat_that_hangs_delays_no_other() {
+    let (mut world, cast) = told_on_both().await;
+    let second = world.discord().channel(cast.guild, "second");
+    world.discord().slash(&cast.ann, second, "subscribe", json!({ "what": "KP" })).await;
+    world.discord().fault_in(cast.ops, discord::Fault::Hang);
+    goes_and_returns(&world);
+    world.until("2025-06-06 17:50").await;
+    assert!(first_lines(&world.discord().sees(second)).contains("🔴 North Korea is down"));
+    assert_eq!(world.discord().sees(cast.ops), "");
+    world.discord().heal();
+    world.until("2025-06-06 18:30").await;
+    assert!(first_lines(&world.discord().sees(cast.ops)).contains("North Korea is down"));
+    world.stop().await;
+}

@@ -1,0 +1,62 @@
+//! Muted and at night: what happened is summed up when that ends, with the true state.
+
+use super::first_lines;
+use crate::harness::{NORTH_KOREA, World};
+use serde_json::json;
+
+async fn subscribed(options: serde_json::Value) -> (World, u64, crate::doubles::discord::User) {
+    let mut world = World::with_chats("2025-06-06 12:00", NORTH_KOREA).await;
+    let guild = world.discord().guild("Newsroom");
+    let ops = world.discord().channel(guild, "ops");
+    let ann = world.discord().member(guild, "Ann", "Manage Server");
+    world.start().await;
+    world.until("2025-06-06 17:00").await;
+    world.discord().slash(&ann, ops, "subscribe", options).await;
+    (world, ops, ann)
+}
+
+#[tokio::test]
+async fn an_outage_that_came_and_went_at_night_is_one_line_in_the_morning() {
+    let (mut world, ops, _) = subscribed(json!({ "what": "KP", "quiet": "17-23" })).await;
+    world.north_korea_vanishes("2025-06-06 17:35", "2025-06-06 20:00");
+    world.until("2025-06-06 22:59").await;
+    assert_eq!(world.discord().sees(ops), "", "nobody is woken");
+    world.until("2025-06-06 23:10").await;
+    insta::assert_snapshot!(world.discord().sees(ops), @"[23:00] In the quiet hours: 🟢 North Korea was down 2 h 26 min from Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC) · /outage 1");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn what_still_goes_on_in_the_morning_is_told_as_it_is_then() {
+    let (mut world, ops, _) = subscribed(json!({ "what": "KP", "quiet": "17-20" })).await;
+    world.north_korea_vanishes("2025-06-06 17:35", "2025-06-06 22:00");
+    world.until("2025-06-06 23:59").await;
+    insta::assert_snapshot!(first_lines(&world.discord().sees(ops)), @"
+    [20:00] 🔴 North Korea is down · 2 h 26 min, since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
+    [22:02] (edited) 🔴 North Korea is down · 4 h 28 min, since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
+    [22:07] ↳ (reply to “🔴 North Korea is down · 4 h 28 min, since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)”) 🟡 North Korea is partly back · after 4 h 33 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
+    [22:07] (edited) 🟡 North Korea is partly back · after 4 h 33 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
+    [22:17] (edited) 🟡 North Korea is partly back · after 4 h 43 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
+    [22:27] (edited) 🟡 North Korea is partly back · after 4 h 53 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
+    [22:37] (edited) 🟡 North Korea is partly back · after 5 h 3 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
+    [22:40] ↳ (reply to “🟡 North Korea is partly back · after 5 h 3 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)”) 🟢 North Korea is back · it was down 4 h 26 min
+    [22:40] (edited) 🟢 North Korea is back · it was down 4 h 26 min
+    ");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_mute_that_is_ended_tells_at_once() {
+    let (mut world, ops, ann) = subscribed(json!({ "what": "KP" })).await;
+    world.discord().slash(&ann, ops, "mute", json!({ "what": "all", "for": "1 day" })).await;
+    world.north_korea_vanishes("2025-06-06 17:35", "2025-06-06 22:00");
+    world.until("2025-06-06 18:30").await;
+    assert_eq!(world.discord().sees(ops), "");
+    let answer = world.discord().slash(&ann, ops, "subscriptions", json!({})).await;
+    assert!(answer.text.contains("1 held back") && answer.text.contains("all that is watched, for"), "{}", answer.text);
+    world.discord().slash(&ann, ops, "unmute", json!({})).await;
+    world.until("2025-06-06 18:31").await;
+    let shown = world.discord().sees(ops);
+    assert!(shown.starts_with("[18:30] 🔴 North Korea is down · 56 min, since Sat 7 Jun 02:34 KST"), "{shown}");
+    world.stop().await;
+}
