@@ -1,7 +1,7 @@
 //! A transition of an incident as a message.
 
 use super::card::{Action, Card, Line, Link, Tone};
-use super::measure::measured_line;
+use super::measure::{is_said_by_the_whole, measured_line};
 use super::reading::{order_of_fall, order_of_return};
 use super::status::{body, low_layers, sureness};
 use super::words::{duration, listed, percent, plural};
@@ -209,7 +209,8 @@ fn has_low(evidence: &Evidence, layer: Layer) -> bool {
 
 /// What is measured of the wanted signals, a line each.
 fn told(evidence: &Evidence, wanted: impl Fn(&Assessment) -> bool) -> String {
-    let lines = evidence.assessments.iter().filter(|a| wanted(a)).map(|a| measured_line(evidence, a));
+    let shown = evidence.assessments.iter().filter(|a| wanted(a) && !is_said_by_the_whole(evidence, a));
+    let lines = shown.map(|a| measured_line(evidence, a));
     let mut lines: Vec<String> = lines.collect();
     lines.dedup();
     let more = lines.len().saturating_sub(NAMED);

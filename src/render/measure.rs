@@ -138,7 +138,7 @@ fn ris_peers(evidence: &Evidence) -> Option<u32> {
 }
 
 /// Whether a part's signal only repeats what the same signal of the whole says: one witness, one row.
-fn is_said_by_the_whole(evidence: &Evidence, assessment: &Assessment) -> bool {
+pub fn is_said_by_the_whole(evidence: &Evidence, assessment: &Assessment) -> bool {
     let part = &assessment.series;
     let same = |other: &Assessment| {
         let whole = &other.series;

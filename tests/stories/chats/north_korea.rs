@@ -63,10 +63,8 @@ async fn the_day_as_both_platforms_tell_it() {
     Back: seen by 349 of 352 RIS peers · RIPE RIS, AS131279
     Lost:
     0 of 4 blocks announced · IODA BGP
-    0 of 4 blocks announced · IODA BGP, AS131279
     0 of 4 prefixes announced · RIPEstat
     0 of 4 blocks answer · IODA probing
-    0 of 4 blocks answer · IODA probing, AS131279
     Sure: high: 2 independent sources, 3 witnesses
     Incident 1 · /outage 1
     ");
@@ -136,10 +134,8 @@ async fn the_day_as_both_platforms_tell_it() {
 
     Lost
     0 of 4 blocks announced · IODA BGP
-    0 of 4 blocks announced · IODA BGP, AS131279
     0 of 4 prefixes announced · RIPEstat
     0 of 4 blocks answer · IODA probing
-    0 of 4 blocks answer · IODA probing, AS131279
 
     Sure high: 2 independent sources, 3 witnesses
 
