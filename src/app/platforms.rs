@@ -26,7 +26,7 @@ pub(super) struct Platforms {
 }
 
 impl Platforms {
-    pub(super) fn new(console: &Console, secrets: &Secrets, addresses: &Addresses, deadline: Duration) -> Self {
+    pub(super) fn new(console: &Console, secrets: &Secrets, addresses: &Addresses, deadline: Option<Duration>) -> Self {
         let said = command::Platforms::default();
         let mut platforms = Self { outboxes: Vec::new(), wake: Vec::new(), discord: None, telegram: None, said };
         platforms.add(Arc::new(console.clone()));

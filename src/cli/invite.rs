@@ -1,7 +1,6 @@
 //! `linkdown invite`: the addresses by which a server or a group lets the bot in, with the least permissions.
 
 use super::{Failure, environment};
-use crate::app::DEADLINE;
 use crate::chat::discord::Discord;
 use crate::chat::telegram::Telegram;
 use std::io::{self, Write};
@@ -18,14 +17,14 @@ pub(super) async fn run() -> Result<(), Failure> {
     }
     let mut lines = Vec::new();
     if let Some(token) = &secrets.discord_token {
-        let discord = Discord::new(token, addresses.discord_api.as_ref(), DEADLINE).map_err(Failure::work)?;
+        let discord = Discord::new(token, addresses.discord_api.as_ref(), None).map_err(Failure::work)?;
         lines.push(format!(
             "Discord   {}",
             discord.invite().await.map_err(|why| Failure::Work(format!("Discord: {why}")))?
         ));
     }
     if let Some(token) = &secrets.telegram_token {
-        let telegram = Telegram::new(token, addresses.telegram_api.as_ref(), DEADLINE).map_err(Failure::work)?;
+        let telegram = Telegram::new(token, addresses.telegram_api.as_ref(), None).map_err(Failure::work)?;
         lines.push(format!(
             "Telegram  {}",
             telegram.invite().await.map_err(|why| Failure::Work(format!("Telegram: {why}")))?

@@ -134,7 +134,7 @@ async fn watch(common: &Common) -> Result<(), Failure> {
         clock: Clock::system(),
         console,
         steps: Steps::default(),
-        deadline: app::DEADLINE,
+        deadline: None,
     };
     app::run(parts, typed).await.map_err(Failure::work)
 }

@@ -188,7 +188,7 @@ impl World {
             clock: self.clock.clone(),
             console: self.console.clone(),
             steps: self.steps.clone(),
-            deadline: std::time::Duration::from_secs(2),
+            deadline: Some(std::time::Duration::from_secs(2)),
         };
         self.bot = Some(Running::start(parts).await.unwrap());
         self.clock.until_all_rest().await;

@@ -2,30 +2,30 @@
 
 use super::PLATFORM;
 use super::address::Address;
-use super::send::{keyboard, say, words};
+use super::refusal::Refusal;
+use super::send::{Message, keyboard, say, words};
 use super::updates::Listener;
 use crate::command::{Asker, Rank, WORDS};
-use crate::notify::platform::Form;
+use crate::notify::platform::{Form, Volume};
 use crate::render::Card;
 use crate::render::blocks::cut;
 use crate::render::telegram::{html, plain};
 use std::sync::Arc;
-use teloxide_core::RequestError;
 use teloxide_core::payloads::AnswerCallbackQuerySetters as _;
 use teloxide_core::prelude::Requester as _;
-use teloxide_core::types::{CallbackQuery, Message, MessageId, UserId};
+use teloxide_core::types::{CallbackQuery, Message as Said, MessageId, UserId};
 
 /// Answers of many parts end after so many messages.
 const MESSAGES: usize = 5;
 /// What Telegram shows at a tap.
 const TOAST: usize = 200;
 /// A flood control longer than this is not worth waiting for.
-const PATIENCE_S: u32 = 10;
+const PATIENCE_S: i64 = 10;
 /// Somebody else's messages: bots, and people who post as a channel.
 const ANONYMOUS_ADMIN: UserId = UserId(1_087_968_824);
 
 /// Answers a message, if it is for us.
-pub(super) fn command(listener: Arc<Listener>, message: Message, update: u32) {
+pub(super) fn command(listener: Arc<Listener>, message: Said, update: u32) {
     let Some(line) = line(&message, listener.me.username()) else { return };
     let at = Address::of(&message);
     let lines = listener.lines.clone();
@@ -69,7 +69,7 @@ pub(super) fn tap(listener: Arc<Listener>, query: CallbackQuery, update: u32) {
 }
 
 /// The command in a message, without its slash and our name. None where it is not for us.
-fn line(message: &Message, me: &str) -> Option<String> {
+fn line(message: &Said, me: &str) -> Option<String> {
     let text = message.text()?.trim();
     let is_forwarded = message.forward_origin().is_some() || message.via_bot.is_some();
     let is_bots = message.from.as_ref().is_some_and(|from| from.is_bot && from.id != ANONYMOUS_ADMIN);
@@ -94,7 +94,7 @@ fn line(message: &Message, me: &str) -> Option<String> {
 }
 
 /// Who asks, but for the person.
-fn asker_at(message: &Message, update: u32) -> Asker {
+fn asker_at(message: &Said, update: u32) -> Asker {
     let at = Address::of(message);
     Asker {
         platform: PLATFORM,
@@ -109,7 +109,7 @@ fn asker_at(message: &Message, update: u32) -> Asker {
 }
 
 impl Listener {
-    async fn asker(&self, message: &Message, update: u32) -> Asker {
+    async fn asker(&self, message: &Said, update: u32) -> Asker {
         let person = message.from.as_ref().filter(|from| from.id != ANONYMOUS_ADMIN);
         Asker {
             rank: self.rank(message, message.from.as_ref().map(|from| from.id)).await,
@@ -119,7 +119,7 @@ impl Listener {
     }
 
     /// Whether somebody may configure the chat. What cannot be found out is no.
-    async fn rank(&self, message: &Message, person: Option<UserId>) -> Rank {
+    async fn rank(&self, message: &Said, person: Option<UserId>) -> Rank {
         let chat = &message.chat;
         // Who posts in a channel, or as the group itself, is an admin there.
         let as_the_chat = message.sender_chat.as_ref().is_some_and(|sender| sender.id == chat.id);
@@ -146,7 +146,7 @@ impl Listener {
                 card.foot.push(format!("{} more parts do not fit here", left.len()));
             }
             if let Err(error) = self.reply(at, asked, &card).await {
-                tracing::warn!(chat = at.chat.0, "Telegram: an answer was not taken: {}", words(&error));
+                tracing::warn!(chat = at.chat.0, "Telegram: an answer was not taken: {}", error.error(at));
                 return;
             }
         }
@@ -164,19 +164,23 @@ impl Listener {
     }
 
     /// Sends an answer; once more when asked to wait a little, once more as plain text when it cannot be read.
-    async fn reply(&self, at: Address, asked: MessageId, card: &Card) -> Result<MessageId, RequestError> {
-        let bot = &self.telegram.bot;
-        let keys = || keyboard(&card.actions);
-        let rich = || say(bot, at, html(card), Some(asked), keys(), false, Form::Rich);
-        match rich().await {
-            Err(RequestError::RetryAfter(pause)) if pause.seconds() <= PATIENCE_S => {
-                let clock = &self.desk.clock;
-                let _busy = clock.sleep(i64::from(pause.seconds()), crate::clock::Busy::default()).await;
-                rich().await
+    async fn reply(&self, at: Address, asked: MessageId, card: &Card) -> Result<i64, Refusal> {
+        let rest = &self.telegram.rest;
+        let rich = Message {
+            text: html(card),
+            answers: Some(asked),
+            keyboard: keyboard(&card.actions),
+            volume: Volume::Loud,
+            form: Form::Rich,
+        };
+        match say(rest, at, &rich).await {
+            Err(Refusal::RetryAfter { seconds }) if seconds <= PATIENCE_S => {
+                let _busy = self.desk.clock.sleep(seconds, crate::clock::Busy::default()).await;
+                say(rest, at, &rich).await
             }
-            Err(error) if words(&error).contains("can't parse entities") => {
-                tracing::error!(?card, "Telegram could not read an answer: {}", words(&error));
-                say(bot, at, plain(card), Some(asked), keys(), false, Form::Plain).await
+            Err(refusal) if refusal.says("can't parse entities") => {
+                tracing::error!(?card, ?refusal, "Telegram could not read an answer");
+                say(rest, at, &Message { text: plain(card), form: Form::Plain, ..rich }).await
             }
             other => other,
         }

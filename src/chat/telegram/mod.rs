@@ -1,16 +1,19 @@
-//! Telegram: sends through the Bot API, hears by long polling. The library is teloxide's core; what is known of it and of
-//! the API stands in docs/telegram.md.
+//! Telegram: sends by the Bot API, hears by long polling. The library is teloxide's core; messages go by our own client
+//! with its payloads, since how a send ended must be ours to read. Facts: docs/telegram.md
 
 mod address;
 mod ask;
 mod menu;
+mod refusal;
+mod rest;
 mod send;
 mod updates;
 
 use crate::domain::Chat;
 use crate::notify::pace::Limit;
 use crate::notify::platform::{Cards, Doing, Edit, Outgoing, Platform, Sent};
-use reqwest::{Client, Url};
+use reqwest::Url;
+use rest::Rest;
 use secrecy::{ExposeSecret, SecretString};
 use std::fmt;
 use std::time::Duration;
@@ -20,7 +23,7 @@ use teloxide_core::prelude::Requester as _;
 pub const PLATFORM: &str = "telegram";
 
 /// Telegram names 30 messages a second over all chats; see <https://core.telegram.org/bots/faq#my-bot-is-hitting-limits>.
-const OVERALL: Limit = Limit::per_second(28.5);
+const OVERALL: Limit = Limit::per_second(29.3);
 /// "Avoid sending more than one message per second" to a chat; to a group 20 a minute.
 const ALONE: Limit = Limit { every_ms: 1050.0, burst: 1 };
 const GROUP: Limit = Limit { every_ms: 3100.0, burst: 2 };
@@ -28,23 +31,22 @@ const GROUP: Limit = Limit { every_ms: 3100.0, burst: 2 };
 /// How long a poll waits for something to happen.
 const POLL: Duration = Duration::from_secs(50);
 
+/// How long one call may take: one whose end is not known may have to be told twice, so there is time for it.
+const DEADLINE: Duration = Duration::from_secs(8);
+
 /// The bot on Telegram.
 pub struct Telegram {
     /// For messages.
+    rest: Rest,
+    /// For questions, so that they do not wait behind a poll.
     bot: Bot,
-    /// For what must not wait behind a poll, nor a poll behind it.
     polling: Bot,
 }
 
 impl Telegram {
-    /// `deadline` is how long one call may take, polls aside.
-    pub fn new(token: &SecretString, api: Option<&Url>, deadline: Duration) -> Result<Self, String> {
-        let client = |deadline: Duration| {
-            let builder = Client::builder().connect_timeout(deadline.min(Duration::from_secs(5))).timeout(deadline);
-            // A redirect would carry the token to wherever it points.
-            let builder = builder.redirect(reqwest::redirect::Policy::none()).tcp_nodelay(true);
-            builder.build().map_err(|error| error.without_url().to_string())
-        };
+    /// `deadline` stands in for the usual one.
+    pub fn new(token: &SecretString, api: Option<&Url>, deadline: Option<Duration>) -> Result<Self, String> {
+        let deadline = deadline.unwrap_or(DEADLINE);
         let bot = |client| {
             let bot = Bot::with_client(token.expose_secret(), client);
             match api {
@@ -52,7 +54,11 @@ impl Telegram {
                 None => bot,
             }
         };
-        Ok(Self { bot: bot(client(deadline)?), polling: bot(client(POLL + deadline)?) })
+        Ok(Self {
+            rest: Rest::new(token, api, deadline)?,
+            bot: bot(rest::client(deadline)?),
+            polling: bot(rest::client(POLL + deadline)?),
+        })
     }
 }
 
@@ -107,10 +113,10 @@ impl Platform for Telegram {
     }
 
     fn send<'a>(&'a self, message: &'a Outgoing) -> Doing<'a, Sent> {
-        Box::pin(send::send(&self.bot, message))
+        Box::pin(send::send(&self.rest, message))
     }
 
     fn edit<'a>(&'a self, edit: &'a Edit) -> Doing<'a, ()> {
-        Box::pin(send::edit(&self.bot, edit))
+        Box::pin(send::edit(&self.rest, edit))
     }
 }

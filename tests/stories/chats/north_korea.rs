@@ -5,6 +5,8 @@ use crate::harness::{NORTH_KOREA, World};
 use serde_json::json;
 
 #[tokio::test]
+// What is long is what the chats show.
+#[allow(clippy::too_many_lines)]
 async fn the_day_as_both_platforms_tell_it() {
     let mut world = World::with_chats("2025-06-06 12:00", NORTH_KOREA).await;
     let (discord, telegram) = (world.discord(), world.telegram());
