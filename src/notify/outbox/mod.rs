@@ -20,7 +20,9 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 
 /// What may go within this time is marked together: fewer writes, and as little doubt after a kill.
-const AHEAD_MS: Millis = 60;
+const AHEAD_MS: Millis = 100;
+/// The next look comes so long before the next may go: a place in the pace that has passed is lost.
+const EARLY_MS: Millis = 50;
 /// Looked at beyond what may go now, since some chats are to be left alone.
 const SPARE: usize = 32;
 /// Sends under way at one time: those that hang until their deadline must not use up all of them.
@@ -171,14 +173,15 @@ impl Round {
             return Ok(None);
         }
         if opens > clock.millis() + AHEAD_MS {
-            return Ok(Some(opens));
+            return Ok(Some(opens - EARLY_MS));
         }
         let going = self.choose().await?;
         if going.is_empty() {
             return self.next_look().await;
         }
         self.launch(going).await?;
-        Ok(Some(self.pace.opens_at(clock.millis()).max(clock.millis() + AHEAD_MS / 2)))
+        let now = clock.millis();
+        Ok(Some((self.pace.opens_at(now) - EARLY_MS).max(now + 1)))
     }
 
     async fn note(&mut self) -> Result<(), StoreError> {

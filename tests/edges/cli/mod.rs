@@ -4,6 +4,7 @@ mod asked_wrongly;
 mod beside;
 mod database;
 mod stop;
+mod tokens;
 mod whole;
 
 use nix::sys::signal::{Signal, kill};
