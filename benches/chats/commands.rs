@@ -1,7 +1,7 @@
 //! How soon commands are answered while a start is told to thousands and a thousand entities are judged.
 
 use crate::doubles::{DiscordDouble, TelegramDouble};
-use crate::stage;
+use crate::harness::stage;
 use linkdown::clock::Clock;
 use linkdown::domain::Entity;
 use serde_json::json;
@@ -24,7 +24,7 @@ pub async fn run() {
     let database = folder.path().join("commands.db");
     let (discord, telegram) =
         (DiscordDouble::start(Clock::system()).await, TelegramDouble::start(Clock::system()).await);
-    stage::subscribe(&database, &discord, &telegram, CHATS).await;
+    stage::subscribe(&database, &discord, &telegram, CHATS, stage::Kind::Groups).await;
     let (guild, person) = (discord.guild("Asking"), telegram.person("Dan"));
     let channel = discord.channel(guild, "questions");
     let ann = discord.member(guild, "Ann", "Manage Server");

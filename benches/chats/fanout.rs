@@ -1,7 +1,7 @@
 //! One start told to 10,000 chats, half on each platform, with faults mixed in; one chat of each platform hangs for good.
 
 use crate::doubles::{DiscordDouble, TelegramDouble, discord, telegram};
-use crate::stage::{self, STEP};
+use crate::harness::stage::{self, Kind, STEP};
 use linkdown::clock::Clock;
 use linkdown::domain::{Entity, TransitionKind};
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ pub async fn run() {
     let database = folder.path().join("fanout.db");
     let (discord, telegram) =
         (DiscordDouble::start(Clock::system()).await, TelegramDouble::start(Clock::system()).await);
-    let chats = stage::subscribe(&database, &discord, &telegram, CHATS).await;
+    let chats = stage::subscribe(&database, &discord, &telegram, CHATS, Kind::Groups).await;
     let entities: Vec<Entity> = vec!["country/KP".parse().unwrap()];
     let bot = stage::start(&database, &stage::config(&entities), &discord.url(), &telegram.url()).await;
     discord.ready().await;

@@ -6,19 +6,20 @@ mod commands;
 #[path = "../../tests/doubles/mod.rs"]
 mod doubles;
 mod fanout;
+#[allow(dead_code, unused_imports)]
+#[path = "../../tests/harness/mod.rs"]
+mod harness;
 mod kills;
 mod memory;
-mod oracle;
-mod stage;
 
 fn main() {
     let asked: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
     let wants = |name: &str| asked.is_empty() || asked.iter().any(|word| word == name);
-    if kills::is_child() {
-        runtime().block_on(kills::live());
+    if harness::kills::is_child() {
+        runtime().block_on(harness::kills::live());
         return;
     }
-    println!("{}", stage::machine());
+    println!("{}", machine());
     if wants("memory") {
         runtime().block_on(memory::run());
     }
@@ -37,4 +38,11 @@ fn main() {
 /// As many threads as the bot itself has.
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+fn machine() -> String {
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load: Vec<&str> = load.split(' ').take(3).collect();
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    format!("{cores} cores, load {}", load.join(" "))
 }

@@ -1,7 +1,7 @@
 //! How soon the real binary is connected to both platforms, and how much memory it takes then.
 
 use crate::doubles::{DiscordDouble, TelegramDouble};
-use crate::stage;
+use crate::harness::stage;
 use linkdown::clock::Clock;
 use linkdown::domain::{Options, Scope, Subscription, Timestamp};
 use linkdown::store::{Access, Store};

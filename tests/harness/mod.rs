@@ -1,5 +1,8 @@
 //! One world for all stories: the sources' doubles on real sockets, a bot on a moved clock, and a person at its console.
 
+pub mod kills;
+pub mod stage;
+
 use crate::doubles::{DiscordDouble, IodaDouble, RadarDouble, RipestatDouble, TelegramDouble, gone_between};
 use linkdown::app::{Parts, Running};
 use linkdown::chat::console::Console;

@@ -48,7 +48,7 @@ async fn no_token_is_logged_stored_or_printed_whatever_goes_wrong() {
         telegram::Fault::BadRequest("Bad Request: can't parse entities"),
         telegram::Fault::NotJson,
     ] {
-        telegram.fault_polling(fault.clone(), 1);
+        telegram.fault_polling(fault, 1);
         telegram.fault(fault, 1);
         telegram.puts(&dan, dan.id, "/test");
     }

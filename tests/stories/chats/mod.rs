@@ -2,6 +2,7 @@
 
 mod commands;
 mod delivery;
+mod killed;
 mod north_korea;
 mod places;
 mod quiet;

@@ -50,6 +50,17 @@ pub struct Wrong {
     pub stale_cards: usize,
 }
 
+impl Wrong {
+    pub fn and(self, more: Self) -> Self {
+        Self {
+            lost: self.lost + more.lost,
+            doubled: self.doubled + more.doubled,
+            out_of_order: self.out_of_order + more.out_of_order,
+            stale_cards: self.stale_cards + more.stale_cards,
+        }
+    }
+}
+
 pub fn judge(heard: Option<&Heard>) -> Wrong {
     let mut wrong = Wrong::default();
     let Some(heard) = heard else { return Wrong { lost: 2, ..wrong } };

@@ -21,13 +21,6 @@ pub const BEGIN: &str = "2025-06-06";
 /// Calm all the time: what a source's own fault would be seen by.
 const CONTROLS: [&str; 3] = ["country/US", "country/DE", "country/JP"];
 
-pub fn machine() -> String {
-    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let load: Vec<&str> = load.split(' ').take(3).collect();
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    format!("{cores} cores, load {}", load.join(" "))
-}
-
 pub fn config(entities: &[Entity]) -> String {
     let names: Vec<String> = entities.iter().map(|entity| format!("\"{entity}\"")).collect();
     format!(
@@ -104,12 +97,34 @@ pub struct Chats {
     pub telegram: Vec<i64>,
 }
 
+/// What the chats on Telegram are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Groups,
+    /// Told faster than groups, once they have said something.
+    People,
+}
+
 /// Makes the chats, each subscribed to all that is watched.
-pub async fn subscribe(database: &Path, discord: &DiscordDouble, telegram: &TelegramDouble, count: usize) -> Chats {
+pub async fn subscribe(
+    database: &Path,
+    discord: &DiscordDouble,
+    telegram: &TelegramDouble,
+    count: usize,
+    kind: Kind,
+) -> Chats {
     let guild = discord.guild("Bench");
+    let one = |n: usize| match kind {
+        Kind::Groups => telegram.supergroup(&format!("g{n}")),
+        Kind::People => {
+            let person = telegram.person(&format!("p{n}"));
+            telegram.puts(&person, person.id, "/start");
+            person.id
+        }
+    };
     let chats = Chats {
         discord: (0..count / 2).map(|n| discord.channel(guild, &format!("c{n}"))).collect(),
-        telegram: (0..count / 2).map(|n| telegram.supergroup(&format!("g{n}"))).collect(),
+        telegram: (0..count / 2).map(one).collect(),
     };
     let addresses: Vec<(&'static str, String)> = chats
         .discord
