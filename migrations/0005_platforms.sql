@@ -24,6 +24,9 @@ ALTER TABLE incident ADD COLUMN revision INTEGER NOT NULL DEFAULT 0 CHECK (revis
 ALTER TABLE incident ADD COLUMN evidence TEXT CHECK (json_valid(evidence));
 UPDATE incident SET revision = transitions;
 
+-- An edit that failed, or was just made, is made again no sooner.
+ALTER TABLE card ADD COLUMN next_at INTEGER NOT NULL DEFAULT 0;
+
 -- What a platform was told once and need not be told again: the commands that it shows to people.
 CREATE TABLE told_platform (
     platform TEXT NOT NULL,
@@ -47,6 +50,8 @@ CREATE TABLE delivery_new (
     held_for          TEXT    CHECK (held_for IN ('mute', 'quiet')),
     -- An attempt whose outcome nobody knows was made: the chat may have it already.
     in_doubt          INTEGER NOT NULL DEFAULT 0 CHECK (in_doubt IN (0, 1)),
+    -- When the first such attempt was made.
+    doubt_since       INTEGER,
     -- How often it was sent again without knowing.
     doubts            INTEGER NOT NULL DEFAULT 0,
     -- The platform could not read it as it was written: plain text this time.
@@ -77,5 +82,6 @@ CREATE INDEX delivery_pending ON delivery (chat_id, incident_id, transition_numb
 CREATE INDEX delivery_owed ON delivery (platform, is_start DESC, notice_id, id) WHERE state = 'owed';
 CREATE INDEX delivery_held ON delivery (platform, next_at) WHERE state = 'held';
 CREATE INDEX delivery_sending ON delivery (platform) WHERE state = 'sending';
+CREATE INDEX delivery_by_chat ON delivery (chat_id);
 -- What a chat was last told of an incident.
 CREATE INDEX delivery_told ON delivery (chat_id, incident_id, sent_at) WHERE state = 'sent';

@@ -5,8 +5,8 @@
 
 use crate::domain::{Seconds, Timestamp};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{Notify, oneshot};
 
 #[derive(Clone, Debug)]
@@ -36,6 +36,13 @@ struct Inner {
 /// Milliseconds since 1970: for pacing, where a second is too coarse. Everything that is stored or told is in seconds.
 pub type Millis = i64;
 
+/// Where the milliseconds of the system's clock begin.
+static BEGAN: LazyLock<(Millis, Instant)> = LazyLock::new(|| (wall_millis(), Instant::now()));
+
+fn wall_millis() -> Millis {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as Millis
+}
+
 /// Held while work is under way that a moved clock must wait for. Nothing on the system's clock.
 #[derive(Debug, Default)]
 pub struct Busy(Option<Arc<Moved>>);
@@ -53,16 +60,24 @@ impl Clock {
     }
 
     pub fn now(&self) -> Timestamp {
-        Timestamp::from_unix(self.millis().div_euclid(1000))
+        Timestamp::from_unix(self.wall().div_euclid(1000))
     }
 
-    /// The same, finer.
+    /// Milliseconds that only go forward, for pacing: a clock that is set back must hold up nobody. They begin where the
+    /// clock stood when it was first asked, and may part from it later.
     pub fn millis(&self) -> Millis {
         match &self.0 {
             Kind::System => {
-                let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                since.as_millis() as Millis
+                let (wall, began) = *BEGAN;
+                wall + began.elapsed().as_millis() as Millis
             }
+            Kind::Moved(clock) => clock.lock().now,
+        }
+    }
+
+    fn wall(&self) -> Millis {
+        match &self.0 {
+            Kind::System => wall_millis(),
             Kind::Moved(clock) => clock.lock().now,
         }
     }
@@ -80,10 +95,14 @@ impl Clock {
 
     /// Sleeps until `until`, giving up `busy` meanwhile; awake one is busy again.
     pub async fn sleep_until(&self, until: Timestamp, busy: Busy) -> Busy {
-        self.sleep_until_millis(in_millis(until), busy).await
+        match &self.0 {
+            // By the wall: what is due at an hour is due when the clock shows it.
+            Kind::System => self.sleep_until_millis(self.millis() + in_millis(until) - self.wall(), busy).await,
+            Kind::Moved(_) => self.sleep_until_millis(in_millis(until), busy).await,
+        }
     }
 
-    /// The same, finer.
+    /// The same by [`Clock::millis`].
     pub async fn sleep_until_millis(&self, until: Millis, busy: Busy) -> Busy {
         match &self.0 {
             Kind::System => {

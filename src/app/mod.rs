@@ -21,7 +21,7 @@ use crate::watch::{Pipeline, Watch, catch_up, restore, tick::Ticker};
 use platforms::Platforms;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
-use tokio::sync::{Mutex, Notify, mpsc};
+use tokio::sync::{Mutex, Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
 /// What a bot is made of.
@@ -39,7 +39,9 @@ pub struct Parts {
 }
 
 /// How long a stop waits for connections to be closed.
-const GOODBYE: Duration = Duration::from_secs(1);
+const GOODBYE: Duration = Duration::from_millis(500);
+/// How long it waits for messages that are on their way.
+const LAST_WORDS: Duration = Duration::from_millis(2_100);
 
 /// Why it does not start.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +59,9 @@ pub struct Running {
     pub pipeline: Arc<Mutex<Pipeline>>,
     console: Console,
     tasks: JoinSet<()>,
+    outboxes: JoinSet<()>,
+    /// Tells the outboxes to end.
+    closing: watch::Sender<bool>,
     /// Those that hold a connection to a platform.
     listeners: JoinSet<()>,
     /// Tells them to close it.
@@ -98,9 +103,10 @@ impl Running {
         pipeline.take(vec![relations(&state, &watchlist, clock.now())], Box::new(|_| Ok(()))).await?;
         let pipeline = Arc::new(Mutex::new(pipeline));
 
-        let (mut tasks, mut listeners) = (JoinSet::new(), JoinSet::new());
-        let stop = Arc::new(Notify::new());
-        platforms.start(&mut tasks, &mut listeners, &desk, &steps, &stop);
+        let (mut tasks, mut outboxes, mut listeners) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
+        let (stop, closing) = (Arc::new(Notify::new()), watch::Sender::new(false));
+        platforms.tell(&mut outboxes, &desk, &steps, &closing);
+        platforms.listen(&mut listeners, &desk, &stop);
         let ticker = |feed: &Feed| Ticker {
             feed: Arc::new(feed.clone()),
             pipeline: Arc::clone(&pipeline),
@@ -109,7 +115,7 @@ impl Running {
         tasks.spawn(catch_up::run(feeds.iter().map(ticker).collect(), clock.busy()));
         tasks.spawn(chores::prune(store.clone(), clock.clone(), config.storage.clone(), clock.busy()));
         tasks.spawn(chores::beat(store, clock.clone(), clock.busy()));
-        Ok(Self { desk, pipeline, console, tasks, listeners, stop })
+        Ok(Self { desk, pipeline, console, tasks, outboxes, closing, listeners, stop })
     }
 
     /// Answers what was typed, on the console.
@@ -126,9 +132,13 @@ impl Running {
 
     /// A clean stop: nothing new is begun, and the state is written down for a quick start.
     pub async fn stop(mut self) -> Result<(), StoreError> {
-        self.tasks.shutdown().await;
-        // Whoever holds a connection closes it, but is not waited for longer than a moment.
         self.stop.notify_one();
+        self.tasks.shutdown().await;
+        // Nothing more is handed over; what is on its way is waited for a little, so that nobody need be told twice.
+        self.closing.send_replace(true);
+        let _ = tokio::time::timeout(LAST_WORDS, async { while self.outboxes.join_next().await.is_some() {} }).await;
+        self.outboxes.shutdown().await;
+        // Whoever holds a connection closes it, but is not waited for longer than a moment.
         let _ = tokio::time::timeout(GOODBYE, async { while self.listeners.join_next().await.is_some() {} }).await;
         self.listeners.shutdown().await;
         let mut pipeline = self.pipeline.lock().await;

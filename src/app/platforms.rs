@@ -12,8 +12,8 @@ use crate::notify::platform::Platform;
 use crate::steps::Steps;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Notify;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 #[derive(Debug)]
@@ -69,15 +69,8 @@ impl Platforms {
         self.wake.clone()
     }
 
-    /// Sets outboxes and listeners going. The listeners end by `stop`, and close their connections.
-    pub(super) fn start(
-        &mut self,
-        tasks: &mut JoinSet<()>,
-        listeners: &mut JoinSet<()>,
-        desk: &Desk,
-        steps: &Steps,
-        stop: &Arc<Notify>,
-    ) {
+    /// Sets the outboxes going, until `closing` says that nothing more is to be handed over.
+    pub(super) fn tell(&mut self, tasks: &mut JoinSet<()>, desk: &Desk, steps: &Steps, closing: &watch::Sender<bool>) {
         for (platform, woken) in self.outboxes.drain(..) {
             let outbox = Outbox {
                 store: desk.store.clone(),
@@ -86,12 +79,17 @@ impl Platforms {
                 clock: desk.clock.clone(),
                 steps: steps.clone(),
                 told: Arc::clone(&desk.told),
+                closing: closing.subscribe(),
                 label: None,
             };
             tasks.spawn(outbox.run(woken, desk.clock.busy()));
         }
+    }
+
+    /// Sets the listeners going; they end by `stop`, and close their connections.
+    pub(super) fn listen(&mut self, tasks: &mut JoinSet<()>, desk: &Desk, stop: &Arc<Notify>) {
         if let Some(discord) = self.discord.take() {
-            listeners.spawn(discord.serve(desk.clone(), Arc::clone(stop)));
+            tasks.spawn(discord.serve(desk.clone(), Arc::clone(stop)));
         }
         if let Some(telegram) = self.telegram.take() {
             tasks.spawn(telegram.serve(desk.clone()));

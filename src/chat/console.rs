@@ -49,10 +49,6 @@ impl Platform for Console {
         Limit::NONE
     }
 
-    fn direct(&self, _: &str) -> Option<String> {
-        None
-    }
-
     fn place(&self, _: &Chat) -> String {
         "the console".to_owned()
     }

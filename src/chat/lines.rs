@@ -33,6 +33,8 @@ impl Lines {
     /// Does `work` when the chat's turn has come. Says whether there was a place in the line.
     pub(super) fn stand(&self, chat: &str, work: impl Future<Output = ()> + Send + 'static) -> bool {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that a fault has ended is opened anew.
+        open.retain(|known, line| known != chat || !line.is_closed());
         let line = open.entry(chat.to_owned()).or_insert_with(|| {
             let (line, waiting) = mpsc::channel(LONGEST);
             tokio::spawn(self.clone().serve(chat.to_owned(), waiting));
@@ -55,7 +57,7 @@ impl Lines {
                 pace.pass(key, self.limit, at);
                 at
             };
-            let _busy = self.clock.sleep_until_millis(at, crate::clock::Busy::default()).await;
+            drop(self.clock.sleep_until_millis(at, crate::clock::Busy::default()).await);
             work.await;
         }
     }

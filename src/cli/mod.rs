@@ -96,9 +96,15 @@ fn blocking<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Fail
     outcome
 }
 
+/// What these would log holds tokens: the frames that they send, the calls that they make.
+const TOLD_TOO_MUCH: [&str; 3] = ["tungstenite=info", "tokio_tungstenite=info", "serenity=warn"];
+
 /// The log goes to stderr, so that the console's messages stay alone on stdout. `RUST_LOG` overrides the level.
 fn log(format: LogFormat, level: &str) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    let mut filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    for quiet in TOLD_TOO_MUCH {
+        filter = filter.add_directive(quiet.parse().expect("a directive"));
+    }
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     // Only the first of several calls in one process sets it: that is enough.
     let _ = match format {

@@ -22,8 +22,8 @@ pub(super) async fn answer(desk: &Desk, asker: &Asker, meant: Meant) -> Result<V
             Some(format!("{count}, mutes, and what was told here. The outages themselves stay on record.").into());
         return Ok(vec![card]);
     }
-    let entities = desk
-        .store
+    let watchlist = std::sync::Arc::clone(&desk.watchlist);
+    desk.store
         .write(move |tx| {
             if let Some(place) = tx.chats().at(who.platform, &who.address)? {
                 tx.chats().forget(place.chat.id)?;
@@ -32,9 +32,9 @@ pub(super) async fn answer(desk: &Desk, asker: &Asker, meant: Meant) -> Result<V
             if let Some(person) = who.person.as_deref().filter(|person| who.home.trim_start_matches('@') == *person) {
                 tx.chats().forget_owner(who.platform, person)?;
             }
-            tx.subscriptions().entities()
+            watchlist.set_subscribed(tx.subscriptions().entities()?);
+            Ok(())
         })
         .await?;
-    desk.watchlist.set_subscribed(entities);
     Ok(vec![Card::titled(format!("{} is forgotten.", capital(&asker.place)))])
 }

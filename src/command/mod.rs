@@ -64,6 +64,10 @@ pub enum CommandError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Denied(#[from] Denied),
+    #[error(
+        "that is too much at once: ask for ten at most, and for three at most that are not watched; /watchlist lists what is"
+    )]
+    TooManyAsked,
     #[error("there is no incident {0}; /history lists them")]
     NoIncident(i64),
     #[error(

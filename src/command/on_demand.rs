@@ -55,7 +55,7 @@ async fn ask(desk: &Desk, feed: &Feed, entity: &Entity) -> (Vec<Batch>, Option<S
     (past::batches(answer.readings, Arrival::Backfilled, now, |signal| feed.source.rhythm(signal)), complaint)
 }
 
-/// Counts the requests against the day's budget; a question may use all that is left of it.
+/// Counts the requests against the day's budget; a question leaves the reserve for what is down.
 async fn paid(
     desk: &Desk,
     feed: &Feed,
@@ -64,7 +64,7 @@ async fn paid(
     let Some(budget) = feed.budget() else { return Ok(requests) };
     let (name, now, calls) = (feed.name(), desk.clock.now(), requests.len() as u32);
     let paid = desk.store.write(move |tx| {
-        let left = budget.left(tx.sources().used(name, now)?, Need::Pressing);
+        let left = budget.left(tx.sources().used(name, now)?, Need::Routine);
         if calls <= left {
             tx.sources().charge(name, now, calls)?;
         }

@@ -4,6 +4,7 @@
 use super::Desk;
 use crate::domain::{Chat, Owing, Phase, Scope, Timestamp, Untimely, Watchlist};
 use crate::notify::body::Body;
+use crate::notify::fanout::wants_layers;
 use crate::store::{Incident, NewNotice, Place, StoreError, Tx};
 
 /// Owes the chat the newest of each open incident that it wants to hear of, all or within `scopes`, and has not heard of.
@@ -23,6 +24,7 @@ pub(super) fn owe_open(
             scopes.is_none_or(|scopes| scopes.contains(&wish.scope))
                 && wish.scope.covers(entity, in_config)
                 && (wish.from_suspected || incident.phase != Phase::Suspected)
+                && wants_layers(wish, incident.evidence())
         })
     };
     let open: Vec<Incident> = tx.incidents().open()?.into_iter().filter(wants).collect();
@@ -40,34 +42,68 @@ pub(super) fn owe_open(
     Ok(told)
 }
 
+/// More incidents than these are not looked through for what a chat missed.
+const LOOKED_AT: usize = 200;
+
 /// A chat that was suspended can be told again: it hears what it missed. Says whether it was.
-pub(super) fn resume(tx: &Tx<'_>, watchlist: &Watchlist, place: &Place, now: Timestamp) -> Result<bool, StoreError> {
-    let Some(since) = tx.chats().resume(place.chat.id)? else { return Ok(false) };
+pub(super) fn resume(tx: &Tx<'_>, watchlist: &Watchlist, chat: &Chat, now: Timestamp) -> Result<bool, StoreError> {
+    let Some(since) = tx.chats().resume(chat.id)? else { return Ok(false) };
+    let wishes = tx.subscriptions().of_chat(chat.id)?;
+    let wants = |incident: &Incident| {
+        let in_config = watchlist.is_configured(&incident.key.entity);
+        let mut wishes = wishes.iter().filter(|wish| wish.scope.covers(&incident.key.entity, in_config));
+        wishes.any(|wish| wish.options.kinds.recoveries)
+    };
     let mut over = Vec::new();
-    for id in tx.deliveries().unfinished(place.chat.id)? {
-        over.extend(
-            tx.incidents().by_id(id)?.filter(|incident| incident.phase.is_over()).map(|incident| incident.id.0),
-        );
+    for incident in tx.incidents().recent(LOOKED_AT)?.into_iter().filter(|incident| incident.last.at >= since) {
+        let heard = tx.deliveries().heard(incident.id)?.contains(&chat.id);
+        let is_news = incident.phase == Phase::Recovered || incident.phase == Phase::Retracted && heard;
+        if is_news && wants(&incident) && !tx.deliveries().knows(incident.id, incident.transitions, chat.id)? {
+            over.push(incident.id.0);
+        }
     }
+    over.sort_unstable();
     if !over.is_empty() {
         let body = Body::Summary { incidents: over, why: Untimely::ShutOut, since };
-        let notice = NewNotice::summary(format!("let in again {} {now}", place.chat.id), body.to_json());
-        tx.deliveries().owe(&notice, &[Owing::now(place.chat.id, false)], now, 0)?;
+        let notice = NewNotice::summary(format!("let in again {} {now}", chat.id), body.to_json());
+        tx.deliveries().owe(&notice, &[Owing::now(chat.id, false)], now, 0)?;
     }
-    owe_open(tx, watchlist, &place.chat, None, now)?;
+    owe_open(tx, watchlist, chat, None, now)?;
     Ok(true)
 }
 
+/// The person who subscribed there hears why it is not told any more, where they can be told alone.
+fn owe_owner(tx: &Tx<'_>, place: &Place, why: &str, now: Timestamp) -> Result<(), StoreError> {
+    let (platform, id) = (&place.chat.platform, place.chat.id);
+    let direct = place.owner.as_deref().and_then(|owner| Chat::direct(platform, owner));
+    let Some(direct) = direct.filter(|direct| *direct != place.chat.address) else { return Ok(()) };
+    let owner = tx.chats().ensure(platform, &direct)?;
+    let body = Body::Suspended { place: "one of your chats".to_owned(), link: None, why: why.to_owned() };
+    let notice = NewNotice::operator(format!("suspended {id} {now}"), body.to_json());
+    tx.deliveries().owe(&notice, &[Owing::now(owner.id, false)], now, 0)
+}
+
 impl Desk {
-    /// The bot has been let into the chat at `address`, or into all chats of `home`, again.
-    pub async fn let_in(&self, platform: &'static str, home: &str) -> Result<(), StoreError> {
-        let (now, home, watchlist) = (self.clock.now(), home.to_owned(), std::sync::Arc::clone(&self.watchlist));
+    /// The chats of a server or group that cannot be told.
+    pub async fn suspended_in(&self, platform: &'static str, home: &str) -> Result<Vec<Place>, StoreError> {
+        let home = home.to_owned();
+        let mut places = self.store.read(move |db| db.chats().of_home(platform, &home)).await?;
+        places.retain(|place| place.suspended.is_some());
+        Ok(places)
+    }
+
+    /// The bot has been let into these chats again.
+    pub async fn let_in(&self, platform: &'static str, places: Vec<Place>) -> Result<(), StoreError> {
+        if places.is_empty() {
+            return Ok(());
+        }
+        let (now, watchlist) = (self.clock.now(), std::sync::Arc::clone(&self.watchlist));
         let resumed = self
             .store
             .write(move |tx| {
                 let mut resumed = 0;
-                for place in tx.chats().of_home(platform, &home)?.iter().filter(|place| place.suspended.is_some()) {
-                    resumed += usize::from(resume(tx, &watchlist, place, now)?);
+                for place in &places {
+                    resumed += usize::from(resume(tx, &watchlist, &place.chat, now)?);
                 }
                 Ok(resumed)
             })
@@ -85,11 +121,15 @@ impl Desk {
         self.store
             .write(move |tx| {
                 for place in tx.chats().of_home(platform, &home)? {
-                    tx.chats().suspend(place.chat.id, &why, now)?;
+                    if tx.chats().suspend(place.chat.id, &why, now)? {
+                        owe_owner(tx, &place, &why, now)?;
+                    }
                 }
                 Ok(())
             })
-            .await
+            .await?;
+        self.wake_outboxes();
+        Ok(())
     }
 
     /// The group with all its chats has another address now.

@@ -6,9 +6,19 @@ use crate::render::Card;
 use crate::render::status::{Standing, status};
 use crate::source;
 
+/// More at once is not read in a chat.
+const AT_MOST: usize = 10;
+/// What is not watched costs the sources' calls of the day.
+const LOOKED_UP: usize = 3;
+
 pub(super) async fn answer(desk: &Desk, entities: &[Entity]) -> Result<Vec<Card>, CommandError> {
     if entities.is_empty() {
         return watchlist::answer(desk).await;
+    }
+    let watched = |entity: &&Entity| desk.watchlist.contains(entity);
+    let looked_up = entities.iter().filter(|entity| !watched(entity)).count();
+    if entities.len() > AT_MOST || looked_up > LOOKED_UP {
+        return Err(CommandError::TooManyAsked);
     }
     let mut cards = Vec::new();
     for entity in entities {

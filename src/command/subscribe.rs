@@ -1,18 +1,19 @@
 //! `/subscribe what [from:] [kinds:] [layers:] [mention:] [quiet:] [zone:]` and `/unsubscribe [what]`.
 
-use super::open::owe_open;
+use super::open::{owe_open, resume};
 use super::{Asker, CommandError, Desk, Unsubscribe, Wish};
 use crate::config::budget::calls_a_day_at_least;
 use crate::domain::lookup::display_name;
-use crate::domain::{Entity, Scope, Subscription};
+use crate::domain::{Entity, Scope, Subscription, Watchlist};
 use crate::render::Card;
 use crate::render::card::Tone;
 use crate::render::lists::wish_line;
 use crate::render::words::{listed, plural};
+use crate::store::{StoreError, Tx};
 
 /// What a transaction decided.
 enum Outcome {
-    Done { told: usize, entities: Vec<Entity> },
+    Done { told: usize },
     TooMany { has: usize },
 }
 
@@ -32,7 +33,7 @@ pub(super) async fn answer(desk: &Desk, asker: &Asker, wish: &Wish) -> Result<Ve
             if before.len() + new > most {
                 return Ok(Outcome::TooMany { has: before.len() });
             }
-            tx.chats().resume(chat.id)?;
+            resume(tx, &watchlist, &chat, now)?;
             for scope in &wanted.scopes {
                 tx.subscriptions().subscribe(&Subscription {
                     chat: chat.clone(),
@@ -42,18 +43,16 @@ pub(super) async fn answer(desk: &Desk, asker: &Asker, wish: &Wish) -> Result<Ve
                     options: wanted.options.clone(),
                 })?;
             }
-            let told = owe_open(tx, &watchlist, &chat, Some(&wanted.scopes), now)?;
-            Ok(Outcome::Done { told, entities: tx.subscriptions().entities()? })
+            // Within the transaction, so that of two that subscribe at once the later one counts.
+            watchlist.set_subscribed(tx.subscriptions().entities()?);
+            Ok(Outcome::Done { told: owe_open(tx, &watchlist, &chat, Some(&wanted.scopes), now)? })
         })
         .await?;
-    let (told, entities) = match outcome {
+    let told = match outcome {
         Outcome::TooMany { has } => return Err(CommandError::TooManySubscriptions { has, most }),
-        Outcome::Done { told, entities } => (told, entities),
+        Outcome::Done { told } => told,
     };
-    desk.watchlist.set_subscribed(entities);
-    if told > 0 {
-        desk.wake_outboxes();
-    }
+    desk.wake_outboxes();
     Ok(vec![done(desk, asker, wish, told)])
 }
 
@@ -107,13 +106,11 @@ fn entities(scopes: &[Scope]) -> impl Iterator<Item = &Entity> {
 
 pub(super) async fn unsubscribe(desk: &Desk, asker: &Asker, what: &Unsubscribe) -> Result<Vec<Card>, CommandError> {
     asker.may_change("unsubscribe", &desk.access)?;
-    let (who, wanted) = (asker.clone(), what.clone());
-    let (gone, left, entities) = desk
+    let (who, wanted, watchlist) = (asker.clone(), what.clone(), std::sync::Arc::clone(&desk.watchlist));
+    let (gone, left) = desk
         .store
         .write(move |tx| {
-            let Some(place) = tx.chats().at(who.platform, &who.address)? else {
-                return Ok((Vec::new(), Vec::new(), tx.subscriptions().entities()?));
-            };
+            let Some(place) = tx.chats().at(who.platform, &who.address)? else { return Ok((Vec::new(), Vec::new())) };
             let before: Vec<Scope> =
                 tx.subscriptions().of_chat(place.chat.id)?.into_iter().map(|wish| wish.scope).collect();
             let chosen = match (&wanted, before.as_slice()) {
@@ -128,11 +125,12 @@ pub(super) async fn unsubscribe(desk: &Desk, asker: &Asker, what: &Unsubscribe) 
                     gone.push(scope);
                 }
             }
-            let left = before.into_iter().filter(|scope| !gone.contains(scope)).collect();
-            Ok((gone, left, tx.subscriptions().entities()?))
+            let left: Vec<Scope> = before.into_iter().filter(|scope| !gone.contains(scope)).collect();
+            withdraw(tx, &watchlist, place.chat.id, &left)?;
+            watchlist.set_subscribed(tx.subscriptions().entities()?);
+            Ok((gone, left))
         })
         .await?;
-    desk.watchlist.set_subscribed(entities);
     let mut card = if gone.is_empty() {
         match what {
             Unsubscribe::These(scopes) => {
@@ -148,6 +146,20 @@ pub(super) async fn unsubscribe(desk: &Desk, asker: &Asker, what: &Unsubscribe) 
         card.note("Left", named(&left));
     }
     Ok(vec![card])
+}
+
+/// What is still owed to the chat of entities that it does not want to hear of any more is owed no longer.
+fn withdraw(tx: &Tx<'_>, watchlist: &Watchlist, chat: i64, left: &[Scope]) -> Result<(), StoreError> {
+    for pending in tx.deliveries().pending_at_all(chat)? {
+        let Some((incident, ..)) = pending.alert else { continue };
+        let Some(incident) = tx.incidents().by_id(incident)? else { continue };
+        let entity = &incident.key.entity;
+        let in_config = watchlist.is_configured(entity);
+        if !left.iter().any(|scope| scope.covers(entity, in_config)) {
+            tx.deliveries().give_up(pending.id, "unsubscribed before it was told")?;
+        }
+    }
+    Ok(())
 }
 
 /// `North Korea and AS131279`; a long list is counted.

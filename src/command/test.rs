@@ -1,5 +1,6 @@
 //! `/test`: a marked sample by the way that every alert takes, and what became of it.
 
+use super::open::resume;
 use super::{Asker, CommandError, Desk};
 use crate::domain::{Owing, Seconds};
 use crate::notify::body::Body;
@@ -15,16 +16,18 @@ pub(super) async fn answer(desk: &Desk, asker: &Asker) -> Result<Vec<Card>, Comm
     asker.may_change("test", &desk.access)?;
     asker.can_be_told()?;
     let (now, began) = (desk.clock.now(), desk.clock.millis());
-    let once = format!("test {} {} {} {began}", asker.platform, asker.address, asker.request);
-    let (who, name) = (asker.clone(), once.clone());
-    let chat = desk
+    let (who, watchlist) = (asker.clone(), std::sync::Arc::clone(&desk.watchlist));
+    let (chat, once) = desk
         .store
         .write(move |tx| {
-            let chat = tx.chats().ensure(who.platform, &who.address)?.id;
-            tx.chats().belongs_to(chat, Some(&who.home), who.person.as_deref())?;
-            tx.chats().resume(chat)?;
-            tx.deliveries().owe(&NewNotice::test(name, Body::Sample.to_json()), &[Owing::now(chat, false)], now, 0)?;
-            Ok(chat)
+            let chat = tx.chats().ensure(who.platform, &who.address)?;
+            tx.chats().belongs_to(chat.id, Some(&who.home), who.person.as_deref())?;
+            resume(tx, &watchlist, &chat, now)?;
+            // Known by the chat's number here: its address is forgotten when it asks for that.
+            let once = format!("test {} {} {began}", chat.id, who.request);
+            let notice = NewNotice::test(once.clone(), Body::Sample.to_json());
+            tx.deliveries().owe(&notice, &[Owing::now(chat.id, false)], now, 0)?;
+            Ok((chat.id, once))
         })
         .await?;
     let deadline = desk.clock.sleep_until_millis(began + PATIENCE * 1000, crate::clock::Busy::default());

@@ -16,7 +16,7 @@ use crate::store::{BatchId, Store, StoreError};
 use crate::watch::{Pipeline, Watch};
 use std::io;
 use std::sync::{Arc, RwLock};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 /// What every message of the demo begins with.
@@ -82,6 +82,7 @@ pub async fn play(console: Console, speed: Option<u32>) -> Result<(), DemoError>
         clock: clock.clone(),
         steps,
         told: Arc::default(),
+        closing: watch::Sender::new(false).subscribe(),
         label: Some(LABEL),
     };
     let mut tasks = JoinSet::new();

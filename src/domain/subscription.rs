@@ -18,6 +18,17 @@ pub struct Chat {
     pub address: String,
 }
 
+impl Chat {
+    /// The address at which a person is told alone, where the platform has such a thing.
+    pub fn direct(platform: &str, person: &str) -> Option<String> {
+        match platform {
+            "discord" => Some(format!("@{person}")),
+            "telegram" => Some(person.to_owned()),
+            _ => None,
+        }
+    }
+}
+
 /// What a subscription is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Scope {

@@ -1,7 +1,7 @@
 //! What piled up for one chat while it was muted, asleep or out of reach: summed up, never a flood. Pure.
 
 use crate::domain::{HeldFor, Seconds, Timestamp, Untimely, time::MINUTE};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Something owed that may go now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct Item {
     pub is_start: bool,
     pub held_for: Option<HeldFor>,
     pub owed_at: Timestamp,
+    /// For a summary that is still to be sent: the incidents of which it tells, why and since when.
+    pub summary: Option<(Vec<i64>, Untimely, Timestamp)>,
 }
 
 /// What an alert tells of.
@@ -50,11 +52,15 @@ pub fn digest(items: &[Item], now: Timestamp) -> Vec<Step> {
     let (late, fresh): (Vec<_>, Vec<_>) =
         by_incident.into_values().partition(|group| group.iter().any(|(item, _)| is_late(item)));
     let mut steps: Vec<Step> = fresh.iter().flat_map(|group| overtaken(group)).collect();
+    let sums: Vec<&Item> = items.iter().filter(|item| item.summary.is_some()).collect();
     match late.as_slice() {
         [] => {}
-        [only] if !is_all_missed(only) => steps.extend(newest(only)),
-        many => steps.extend(summed(many)),
+        [only] if !is_all_missed(only) && sums.is_empty() => steps.extend(newest(only)),
+        many => steps.extend(summed(many, &sums)),
     }
+    // What is no alert and no sum goes as it is.
+    let let_go = items.iter().filter(|item| item.alert.is_none() && item.held_for.is_some());
+    steps.extend(let_go.map(|item| Step::Tell { id: item.id, is_start: false }));
     steps
 }
 
@@ -74,13 +80,20 @@ fn newest(group: &[(&Item, Told)]) -> Vec<Step> {
     steps
 }
 
-fn summed(groups: &[Vec<(&Item, Told)>]) -> Vec<Step> {
+/// One message about all of them, and about what a sum that was not sent yet would have told.
+fn summed(groups: &[Vec<(&Item, Told)>], sums: &[&Item]) -> Vec<Step> {
     let all = || groups.iter().flatten();
+    let before = || sums.iter().filter_map(|item| item.summary.as_ref());
     let mut steps: Vec<Step> = all().map(|(item, _)| Step::SumUp { id: item.id }).collect();
-    let incidents = groups.iter().filter_map(|group| group.first()).map(|(_, told)| told.incident).collect();
-    let held = all().find_map(|(item, _)| item.held_for);
-    let since = all().map(|(item, _)| item.owed_at).min().unwrap_or_default();
-    steps.push(Step::Summary { incidents, why: held.map_or(Untimely::Late, Untimely::from), since });
+    steps.extend(sums.iter().map(|item| Step::SumUp { id: item.id }));
+    let new = groups.iter().filter_map(|group| group.first()).map(|(_, told)| told.incident);
+    let mut incidents: Vec<i64> = before().flat_map(|(incidents, ..)| incidents.iter().copied()).chain(new).collect();
+    let mut seen = BTreeSet::new();
+    incidents.retain(|incident| seen.insert(*incident));
+    let held = all().find_map(|(item, _)| item.held_for).map(Untimely::from);
+    let why = before().map(|(_, why, _)| *why).next().or(held).unwrap_or(Untimely::Late);
+    let since = all().map(|(item, _)| item.owed_at).chain(before().map(|(.., since)| *since)).min().unwrap_or_default();
+    steps.push(Step::Summary { incidents, why, since });
     steps
 }
 
@@ -106,6 +119,7 @@ mod tests {
             is_start: number == 1,
             held_for: None,
             owed_at: now() - age,
+            summary: None,
         }
     }
 
@@ -142,6 +156,25 @@ mod tests {
     fn a_recovery_of_what_was_heard_is_told_as_one() {
         let items = [held(item(5, 7, 3, 60, true))];
         assert_eq!(digest(&items, now()), [Step::Tell { id: 5, is_start: false }]);
+    }
+
+    #[test]
+    fn a_sum_that_was_not_sent_yet_takes_more_in() {
+        let sum = Item {
+            alert: None,
+            is_start: false,
+            summary: Some((vec![1, 2], Untimely::Late, now() - 9000)),
+            ..item(50, 0, 0, 600, false)
+        };
+        let steps = digest(&[sum, item(51, 3, 1, 700, false)], now());
+        let summary = Step::Summary { incidents: vec![1, 2, 3], why: Untimely::Late, since: now() - 9000 };
+        assert_eq!(steps, [Step::SumUp { id: 51 }, Step::SumUp { id: 50 }, summary]);
+    }
+
+    #[test]
+    fn what_is_no_alert_is_let_go_when_its_hold_ends() {
+        let missed = Item { alert: None, is_start: false, ..held(item(7, 0, 0, 60, false)) };
+        assert_eq!(digest(&[missed], now()), [Step::Tell { id: 7, is_start: false }]);
     }
 
     #[test]

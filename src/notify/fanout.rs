@@ -1,6 +1,8 @@
 //! Who is owed which alert, and what holds it back. Pure.
 
-use crate::domain::{Arrival, Entity, HeldFor, Hold, Mute, Owing, Subscription, Timestamp, Transition, TransitionKind};
+use crate::domain::{
+    Arrival, Entity, Evidence, HeldFor, Hold, Mute, Owing, Subscription, Timestamp, Transition, TransitionKind,
+};
 use chrono_tz::Tz;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -53,11 +55,15 @@ pub fn owed(transition: &Transition, audience: &Audience<'_>) -> Owed {
 }
 
 /// Who is owed the news of an incident that was held back, or counted elsewhere, and is still going on.
-pub fn owed_after_all(entity: &Entity, audience: &Audience<'_>) -> Vec<Owing> {
+pub fn owed_after_all(entity: &Entity, evidence: &Evidence, audience: &Audience<'_>) -> Vec<Owing> {
     let unheard = |chat: &i64| !audience.heard.contains(chat) && !audience.counted_in.contains(chat);
     wishes(entity, audience)
         .into_iter()
         .filter(|(chat, _)| unheard(chat))
+        .map(|(chat, wishes)| {
+            (chat, wishes.into_iter().filter(|wish| wants_layers(wish, evidence)).collect::<Vec<_>>())
+        })
+        .filter(|(_, wishes)| !wishes.is_empty())
         .map(|(chat, wishes)| Owing { chat, is_start: true, hold: hold(entity, chat, &wishes, audience) })
         .collect()
 }
@@ -69,9 +75,13 @@ fn begins_with(wish: &Subscription, transition: &Transition) -> bool {
         TransitionKind::Started | TransitionKind::Worsened | TransitionKind::GoneAgain => true,
         TransitionKind::PartlyBack | TransitionKind::Recovered | TransitionKind::Retracted => false,
     };
+    enough && wants_layers(wish, &transition.evidence)
+}
+
+/// Whether one of the layers is lost that it wants to hear of.
+pub fn wants_layers(wish: &Subscription, evidence: &Evidence) -> bool {
     let layers = &wish.options.layers;
-    let lost = transition.evidence.assessments.iter().filter(|a| a.is_low()).any(|a| layers.contains(&a.layer));
-    enough && (layers.is_empty() || lost)
+    layers.is_empty() || evidence.assessments.iter().any(|a| a.is_low() && layers.contains(&a.layer))
 }
 
 /// Whether a chat that has heard of the incident wants this change as a message of its own.
@@ -89,15 +99,15 @@ fn hold(entity: &Entity, chat: i64, wanting: &[&Subscription], audience: &Audien
     let now = audience.now;
     let muted = audience.mutes.iter().filter(|mute| mute.chat == chat && mute.until > now && mute.covers(entity));
     let muted = muted.map(|mute| mute.until).max();
-    let each = wanting.iter().map(|wish| {
-        let quiet = wish.options.quiet?.ends_after(now, wish.options.zone.unwrap_or(Tz::UTC))?;
-        Some(Hold { until: quiet, why: HeldFor::Quiet })
-    });
-    let quiet = each.collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().min_by_key(|hold| hold.until));
-    match (muted, quiet) {
-        (Some(muted), Some(quiet)) if quiet.until > muted => Some(quiet),
-        (Some(until), _) => Some(Hold { until, why: HeldFor::Mute }),
-        (None, quiet) => quiet,
+    // A mute that ends at night is followed by the night.
+    let quiet_at = |at: Timestamp| {
+        let each = wanting.iter().map(|wish| wish.options.quiet?.ends_after(at, wish.options.zone.unwrap_or(Tz::UTC)));
+        each.collect::<Option<Vec<_>>>().and_then(|ends| ends.into_iter().min())
+    };
+    match (muted, quiet_at(muted.unwrap_or(now))) {
+        (_, Some(until)) => Some(Hold { until, why: HeldFor::Quiet }),
+        (Some(until), None) => Some(Hold { until, why: HeldFor::Mute }),
+        (None, None) => None,
     }
 }
 
@@ -113,7 +123,7 @@ fn wishes<'a>(entity: &Entity, audience: &Audience<'a>) -> BTreeMap<i64, Vec<&'a
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Chat, Evidence, IncidentKey, Kinds, Options, Quiet, Scope, Sureness, Verdict};
+    use crate::domain::{Chat, IncidentKey, Kinds, Options, Quiet, Scope, Sureness, Verdict};
 
     fn transition(kind: TransitionKind, arrival: Arrival) -> Transition {
         let entity: Entity = "asn/131279".parse().unwrap();

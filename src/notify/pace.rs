@@ -79,6 +79,12 @@ impl Pace {
         self.chats.entry(chat).or_default().pass(limit, at);
     }
 
+    /// Chats to which nothing may go now: what is owed to them is in nobody's way.
+    pub fn closed(&self, now: i64) -> usize {
+        let shut = self.chats.values().filter(|gate| gate.due > now as f64).count();
+        shut + self.resting.values().filter(|until| **until > now).count()
+    }
+
     pub fn rest(&mut self, chat: i64, until: i64) {
         let known = self.resting.entry(chat).or_default();
         *known = (*known).max(until);

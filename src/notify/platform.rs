@@ -81,9 +81,6 @@ pub trait Platform: Send + Sync + fmt::Debug {
     /// How fast this chat may be told.
     fn pace_of(&self, chat: &Chat) -> Limit;
 
-    /// The address at which a person is told alone, where there is such a thing.
-    fn direct(&self, person: &str) -> Option<String>;
-
     /// What a chat is called to somebody who is told of it elsewhere.
     fn place(&self, chat: &Chat) -> String;
 

@@ -38,6 +38,8 @@ pub enum Arrival {
 /// Who is to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whom {
+    /// Only calls of this kind to the chat.
+    Route,
     Chat,
     Platform,
 }

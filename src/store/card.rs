@@ -3,7 +3,7 @@
 use super::session::{Writes, noun};
 use super::subscription::chat_at;
 use super::{IncidentId, StoreError};
-use crate::domain::Chat;
+use crate::domain::{Chat, Timestamp};
 use rusqlite::{OptionalExtension, Row, named_params};
 
 noun! {
@@ -37,17 +37,28 @@ impl<A> Cards<'_, A> {
         Ok(card)
     }
 
-    /// Some of those of `platform` that do not show what they should.
-    pub fn behind(&self, platform: &str, at_most: usize) -> Result<Vec<Card>, StoreError> {
+    /// Some of those of `platform` that do not show what they should and may be edited at `now`: one for each chat, those
+    /// that wait longest first.
+    pub fn behind(&self, platform: &str, now: Timestamp, at_most: usize) -> Result<Vec<Card>, StoreError> {
         let mut select = self.connection.prepare_cached(
-            "SELECT k.incident_id, c.id, c.platform, c.address, k.message_id, k.wanted, k.sent
+            "SELECT k.incident_id, c.id, c.platform, c.address, k.message_id, k.wanted, k.sent, min(k.next_at) AS first
              FROM card k JOIN chat c ON c.id = k.chat_id
-             WHERE k.wanted > k.sent AND k.message_id IS NOT NULL AND c.platform = :platform
+             WHERE k.wanted > k.sent AND k.message_id IS NOT NULL AND k.next_at <= :now AND c.platform = :platform
                AND c.suspended_at IS NULL
-             LIMIT :at_most",
+             GROUP BY k.chat_id ORDER BY first LIMIT :at_most",
         )?;
-        let rows = select.query_map(named_params! { ":platform": platform, ":at_most": at_most as i64 }, card)?;
+        let params = named_params! { ":platform": platform, ":now": now, ":at_most": at_most as i64 };
+        let rows = select.query_map(params, card)?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// When the next of `platform` that is behind may be edited, if any is.
+    pub fn next_edit(&self, platform: &str) -> Result<Option<Timestamp>, StoreError> {
+        let mut select = self.connection.prepare_cached(
+            "SELECT min(k.next_at) FROM card k JOIN chat c ON c.id = k.chat_id
+             WHERE k.wanted > k.sent AND k.message_id IS NOT NULL AND c.platform = :platform AND c.suspended_at IS NULL",
+        )?;
+        Ok(select.query_row(named_params! { ":platform": platform }, |row| row.get(0))?)
     }
 }
 
@@ -57,6 +68,15 @@ impl Cards<'_, Writes> {
         self.connection
             .prepare_cached("UPDATE card SET wanted = max(wanted, :revision) WHERE incident_id = :incident")?
             .execute(named_params! { ":incident": incident, ":revision": revision })?;
+        Ok(())
+    }
+
+    /// It is edited no sooner.
+    pub fn not_before(&self, incident: IncidentId, chat: i64, at: Timestamp) -> Result<(), StoreError> {
+        self.connection.execute(
+            "UPDATE card SET next_at = :at WHERE incident_id = :incident AND chat_id = :chat",
+            named_params! { ":incident": incident, ":chat": chat, ":at": at },
+        )?;
         Ok(())
     }
 
@@ -73,7 +93,8 @@ impl Cards<'_, Writes> {
     pub fn sent(&self, incident: IncidentId, chat: i64, message_id: &str, revision: u32) -> Result<(), StoreError> {
         self.connection.execute(
             "INSERT INTO card (incident_id, chat_id, message_id, wanted, sent)
-             SELECT id, :chat, :message_id, max(revision, :revision), :revision FROM incident WHERE id = :incident
+             SELECT i.id, c.id, :message_id, max(i.revision, :revision), :revision FROM incident i, chat c
+             WHERE i.id = :incident AND c.id = :chat
              ON CONFLICT (incident_id, chat_id) DO UPDATE
              SET message_id = excluded.message_id, sent = excluded.sent, wanted = max(wanted, excluded.sent)",
             named_params! { ":incident": incident, ":chat": chat, ":message_id": message_id, ":revision": revision },

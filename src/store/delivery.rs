@@ -8,7 +8,7 @@ use crate::domain::{Chat, HeldFor, Owing, Phase, Seconds, Timestamp};
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Params, Row, named_params};
 use serde_json::Value;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::fmt;
 
 noun! {
@@ -96,6 +96,8 @@ pub struct Pending {
     pub is_start: bool,
     pub held_for: Option<HeldFor>,
     pub owed_at: Timestamp,
+    /// The body of a summary that is still to be sent: more may be added to it.
+    pub summary: Option<Value>,
 }
 
 /// One notice owed to one chat.
@@ -111,6 +113,8 @@ pub struct Delivery {
     pub held_for: Option<HeldFor>,
     /// An earlier attempt's outcome is unknown: the chat may have it already.
     pub in_doubt: bool,
+    /// When the first such attempt was made.
+    pub doubt_since: Option<Timestamp>,
     /// How often it was sent again without knowing.
     pub doubts: u32,
     /// To be sent as plain text, since the platform could not read it as it was written.
@@ -134,30 +138,29 @@ impl<A> Deliveries<'_, A> {
     /// What is owed to `platform` and may go at `now`: starts before updates, oldest first, one for each chat, none for
     /// a chat to which one is being sent. What an incident owes a chat goes in the order of its transitions.
     pub fn due(&self, platform: &str, now: Timestamp, at_most: usize) -> Result<Vec<Delivery>, StoreError> {
-        let most = (at_most * PER_CHAT) as i64;
-        let mut due =
-            self.select(&due_sql(), named_params! { ":platform": platform, ":now": now, ":at_most": most })?;
-        let mut seen = HashSet::new();
-        due.retain(|delivery| seen.insert(delivery.chat.id));
-        due.truncate(at_most);
-        Ok(due)
+        self.select(&due_sql(), named_params! { ":platform": platform, ":now": now, ":at_most": at_most as i64 })
     }
 
-    /// Some chats of `platform` to whom something is owed that must be summed up first; owed since `late` is late.
-    pub fn piled_up(
-        &self,
-        platform: &str,
-        now: Timestamp,
-        late: Timestamp,
-        at_most: usize,
-    ) -> Result<Vec<i64>, StoreError> {
-        let mut select = self.connection.prepare_cached(PILED_UP)?;
-        let params = named_params! { ":platform": platform, ":now": now, ":late": late, ":at_most": at_most as i64 };
+    /// How much else the chat is owed, though it may not go yet.
+    pub fn others(&self, chat: i64, but: DeliveryId) -> Result<u32, StoreError> {
+        let mut select = self.connection.prepare_cached(OTHERS)?;
+        Ok(select.query_row(named_params! { ":chat": chat, ":but": but.0 }, |row| row.get(0))?)
+    }
+
+    /// Some chats of `platform` whose hold has ended: what was held back must be summed up.
+    pub fn released(&self, platform: &str, now: Timestamp, at_most: usize) -> Result<Vec<i64>, StoreError> {
+        let mut select = self.connection.prepare_cached(RELEASED)?;
+        let params = named_params! { ":platform": platform, ":now": now, ":at_most": at_most as i64 };
         let rows = select.query_map(params, |row| row.get(0))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// What a chat may be told at `now`, in the order in which it came to be owed.
+    /// All that a chat is owed or that is held back for it.
+    pub fn pending_at_all(&self, chat: i64) -> Result<Vec<Pending>, StoreError> {
+        self.pending(chat, Timestamp::from_unix(i64::MAX))
+    }
+
+    /// What a chat is owed, and what is held back for it no longer, in the order in which it came to be owed.
     pub fn pending(&self, chat: i64, now: Timestamp) -> Result<Vec<Pending>, StoreError> {
         let mut select = self.connection.prepare_cached(PENDING)?;
         let rows = select.query_map(named_params! { ":chat": chat, ":now": now }, |row| {
@@ -172,6 +175,7 @@ impl<A> Deliveries<'_, A> {
                 is_start: row.get(4)?,
                 held_for: row.get(5)?,
                 owed_at: row.get(6)?,
+                summary: row.get_ref(7)?.as_str_or_null()?.and_then(|text| serde_json::from_str(text).ok()),
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -196,11 +200,10 @@ impl<A> Deliveries<'_, A> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Incidents of which the chat heard, whose end it was never sent: what it must be told once it can be again.
-    pub fn unfinished(&self, chat: i64) -> Result<Vec<IncidentId>, StoreError> {
-        let mut select = self.connection.prepare_cached(UNFINISHED)?;
-        let rows = select.query_map(named_params! { ":chat": chat }, |row| row.get(0))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+    /// Whether the chat was sent, or is still owed, this change of the incident.
+    pub fn knows(&self, incident: IncidentId, number: u32, chat: i64) -> Result<bool, StoreError> {
+        let mut select = self.connection.prepare_cached(KNOWS)?;
+        Ok(select.exists(named_params! { ":incident": incident, ":number": number, ":chat": chat })?)
     }
 
     pub fn by_id(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
@@ -316,15 +319,48 @@ impl Deliveries<'_, Writes> {
         Ok(())
     }
 
-    /// To be committed before the platform is called: a crash in between leaves it in doubt, not forgotten.
-    pub fn mark_sending(&self, id: DeliveryId, at: Timestamp) -> Result<(), StoreError> {
+    /// To be committed before the platform is called: a crash in between leaves it in doubt, not forgotten. Says whether it
+    /// is still owed: a chat may have been forgotten or suspended meanwhile.
+    pub fn mark_sending(&self, id: DeliveryId, at: Timestamp) -> Result<bool, StoreError> {
         let changed = self.connection.execute(
             "UPDATE delivery SET state = 'sending', sending_at = :at, attempts = attempts + 1,
                     doubts = doubts + in_doubt
              WHERE id = :id AND state = 'owed'",
             named_params! { ":id": id.0, ":at": at },
         )?;
-        one(changed, id, "sent")
+        Ok(changed > 0)
+    }
+
+    /// What of an incident is owed, was not tried yet and is overtaken by its transition `number` is not told by itself.
+    pub fn overtake(&self, incident: IncidentId, number: u32) -> Result<(), StoreError> {
+        self.connection.execute(
+            "UPDATE delivery SET state = 'summed'
+             WHERE notice_id IN (SELECT id FROM notice WHERE incident_id = :incident AND transition_number < :number)
+               AND state = 'owed' AND attempts = 0 AND NOT is_start",
+            named_params! { ":incident": incident, ":number": number },
+        )?;
+        Ok(())
+    }
+
+    /// A start that was to be told only later, and is not worth telling any more, was never owed.
+    pub fn withdraw_later_starts(&self, incident: IncidentId, now: Timestamp) -> Result<(), StoreError> {
+        self.connection.execute(
+            "UPDATE delivery SET state = 'given_up', error = 'it was over before it was to be told'
+             WHERE notice_id IN (SELECT id FROM notice WHERE incident_id = :incident)
+               AND state = 'owed' AND attempts = 0 AND is_start AND owed_at > :now",
+            named_params! { ":incident": incident, ":now": now },
+        )?;
+        Ok(())
+    }
+
+    /// The platform is back: what waits for a further attempt need not wait longer.
+    pub fn pull_forward(&self, platform: &str, now: Timestamp) -> Result<(), StoreError> {
+        self.connection.execute(
+            "UPDATE delivery SET next_at = :now
+             WHERE platform = :platform AND state = 'owed' AND attempts > 0 AND next_at > :now",
+            named_params! { ":platform": platform, ":now": now },
+        )?;
+        Ok(())
     }
 
     /// The chat has it, as `message_id`.
@@ -340,7 +376,8 @@ impl Deliveries<'_, Writes> {
     /// It stays owed, and is tried again from `next_at` on. Doubt, once there, stays until it is known to be sent.
     pub fn put_off(&self, id: DeliveryId, next_at: Timestamp, error: &str, attempt: Attempt) -> Result<(), StoreError> {
         let changed = self.connection.execute(
-            "UPDATE delivery SET state = 'owed', next_at = :next_at, error = :error, in_doubt = max(in_doubt, :in_doubt)
+            "UPDATE delivery SET state = 'owed', next_at = :next_at, error = :error, in_doubt = max(in_doubt, :in_doubt),
+                    doubt_since = iif(:in_doubt, coalesce(doubt_since, sending_at), doubt_since)
              WHERE id = :id AND state IN ('owed', 'sending')",
             named_params! { ":id": id.0, ":next_at": next_at, ":error": error,
             ":in_doubt": attempt == Attempt::InDoubt },
@@ -361,9 +398,6 @@ impl Deliveries<'_, Writes> {
     }
 }
 
-/// Rows that are read for each chat that is wanted: the first of a chat may go, the others wait behind it.
-const PER_CHAT: usize = 2;
-
 /// What may go, but for the hour: nothing of the same incident stands before it, and nothing is on its way to the chat.
 /// A state is asked for twice so that the partial index is known to hold every row that is wanted.
 const MAY_GO: &str = "
@@ -374,8 +408,22 @@ const MAY_GO: &str = "
                       WHERE e.state IN ('owed', 'held', 'sending') AND e.chat_id = d.chat_id
                         AND e.incident_id = d.incident_id AND e.transition_number < d.transition_number)";
 
+/// Another of the same chat that may go and comes first.
+const COMES_FIRST: &str = "
+    SELECT 1 FROM delivery b
+    WHERE b.state IN ('owed', 'held', 'sending') AND b.state = 'owed' AND b.chat_id = d.chat_id AND b.next_at <= :now
+      AND (b.is_start > d.is_start
+           OR b.is_start = d.is_start AND (b.notice_id < d.notice_id OR b.notice_id = d.notice_id AND b.id < d.id))
+      AND NOT EXISTS (SELECT 1 FROM delivery f
+                      WHERE f.state IN ('owed', 'held', 'sending') AND f.chat_id = b.chat_id
+                        AND f.incident_id = b.incident_id AND f.transition_number < b.transition_number)";
+
+/// One for each chat.
 pub(super) fn due_sql() -> String {
-    format!("{WHOLE} {MAY_GO} AND d.next_at <= :now ORDER BY d.is_start DESC, d.notice_id, d.id LIMIT :at_most")
+    format!(
+        "{WHOLE} {MAY_GO} AND d.next_at <= :now AND NOT EXISTS ({COMES_FIRST})
+         ORDER BY d.is_start DESC, d.notice_id, d.id LIMIT :at_most"
+    )
 }
 
 pub(super) fn in_doubt_sql() -> String {
@@ -389,31 +437,26 @@ pub(super) fn next_due_sql() -> String {
     )
 }
 
-/// Whose hold has ended; to whom several are late; who is owed a change that a later one has overtaken.
-pub(super) const PILED_UP: &str = "
-    SELECT chat_id FROM (
-        SELECT DISTINCT chat_id FROM delivery WHERE platform = :platform AND state = 'held' AND next_at <= :now
-        UNION
-        SELECT chat_id FROM delivery
-        WHERE platform = :platform AND state = 'owed' AND next_at <= :now
-        GROUP BY chat_id HAVING sum(incident_id IS NOT NULL AND owed_at <= :late) > 1
-        UNION
-        SELECT chat_id FROM delivery
-        WHERE platform = :platform AND state = 'owed' AND next_at <= :now AND NOT is_start AND incident_id IS NOT NULL
-        GROUP BY chat_id, incident_id HAVING count(*) > 1)
+pub(super) const RELEASED: &str = "
+    SELECT DISTINCT chat_id FROM delivery WHERE platform = :platform AND state = 'held' AND next_at <= :now
     LIMIT :at_most";
 
 const PENDING: &str = "
-    SELECT d.id, d.incident_id, d.transition_number, i.phase, d.is_start, d.held_for, d.owed_at
+    SELECT d.id, d.incident_id, d.transition_number, i.phase, d.is_start, d.held_for, d.owed_at,
+           iif(n.kind = 'summary', n.body, NULL)
     FROM delivery d JOIN notice n ON n.id = d.notice_id
     LEFT JOIN incident i ON i.id = d.incident_id
     WHERE d.state IN ('owed', 'held', 'sending') AND d.state IN ('owed', 'held')
-      AND d.chat_id = :chat AND d.next_at <= :now
+      AND d.chat_id = :chat AND (d.state = 'owed' AND d.owed_at <= :now OR d.next_at <= :now)
     ORDER BY n.id";
+
+const OTHERS: &str = "
+    SELECT count(*) FROM delivery d
+    WHERE d.state IN ('owed', 'held', 'sending') AND d.state = 'owed' AND d.chat_id = :chat AND d.id <> :but";
 
 const WHOLE: &str = "
     SELECT d.id, c.id, c.platform, c.address, n.kind, n.incident_id, n.transition_number, n.body, n.created_at,
-           d.is_start, d.state, d.held_for, d.in_doubt, d.doubts, d.plain, d.attempts, d.owed_at, d.next_at,
+           d.is_start, d.state, d.held_for, d.in_doubt, d.doubt_since, d.doubts, d.plain, d.attempts, d.owed_at, d.next_at,
            d.sending_at, d.sent_at, d.message_id, d.error
     FROM delivery d JOIN notice n ON n.id = d.notice_id JOIN chat c ON c.id = d.chat_id";
 
@@ -422,13 +465,9 @@ pub(super) const HEARD: &str = "
     FROM notice n JOIN delivery d ON d.notice_id = n.id JOIN chat c ON c.id = d.chat_id
     WHERE n.incident_id = :incident AND d.state <> 'given_up' AND c.suspended_at IS NULL";
 
-const UNFINISHED: &str = "
-    SELECT DISTINCT d.incident_id FROM delivery d JOIN incident i ON i.id = d.incident_id
-    WHERE d.chat_id = :chat AND d.state IN ('sent', 'summed')
-      AND NOT EXISTS (SELECT 1 FROM delivery e
-                      WHERE e.chat_id = d.chat_id AND e.incident_id = d.incident_id
-                        AND e.transition_number = i.transitions AND e.state <> 'given_up')
-    ORDER BY d.incident_id";
+const KNOWS: &str = "
+    SELECT 1 FROM notice n JOIN delivery d ON d.notice_id = n.id AND d.chat_id = :chat
+    WHERE n.incident_id = :incident AND n.transition_number = :number AND d.state <> 'given_up'";
 
 const INSERT_NOTICE: &str = "
     INSERT INTO notice (kind, incident_id, transition_number, once, body, created_at)
@@ -481,15 +520,16 @@ fn delivery(row: &Row<'_>) -> Result<Delivery, StoreError> {
         state: row.get(10)?,
         held_for: row.get(11)?,
         in_doubt: row.get(12)?,
-        doubts: row.get(13)?,
-        plain: row.get(14)?,
-        attempts: row.get(15)?,
-        owed_at: row.get(16)?,
-        next_at: row.get(17)?,
-        sending_at: row.get(18)?,
-        sent_at: row.get(19)?,
-        message_id: row.get(20)?,
-        error: row.get(21)?,
+        doubt_since: row.get(13)?,
+        doubts: row.get(14)?,
+        plain: row.get(15)?,
+        attempts: row.get(16)?,
+        owed_at: row.get(17)?,
+        next_at: row.get(18)?,
+        sending_at: row.get(19)?,
+        sent_at: row.get(20)?,
+        message_id: row.get(21)?,
+        error: row.get(22)?,
     })
 }
 

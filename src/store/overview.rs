@@ -25,7 +25,8 @@ pub struct Overview {
 impl<A> Deliveries<'_, A> {
     /// Every chat's, or that of one.
     pub fn overview(&self, chat: Option<i64>) -> Result<Vec<Overview>, StoreError> {
-        let mut select = self.connection.prepare_cached(OVERVIEW)?;
+        let which = if chat.is_some() { "WHERE c.id = :chat" } else { "WHERE :chat IS NULL" };
+        let mut select = self.connection.prepare_cached(&format!("{OVERVIEW} {which} GROUP BY c.id ORDER BY c.id"))?;
         let rows = select.query_map(named_params! { ":chat": chat }, overview)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -38,9 +39,7 @@ const OVERVIEW: &str = "
            (SELECT e.error FROM delivery e
             WHERE e.chat_id = c.id AND e.error IS NOT NULL AND e.state <> 'sent' ORDER BY e.id DESC LIMIT 1),
            coalesce(sum(d.doubts), 0), coalesce(sum(d.state = 'given_up'), 0)
-    FROM chat c LEFT JOIN delivery d ON d.chat_id = c.id LEFT JOIN notice n ON n.id = d.notice_id
-    WHERE :chat IS NULL OR c.id = :chat
-    GROUP BY c.id ORDER BY c.id";
+    FROM chat c LEFT JOIN delivery d ON d.chat_id = c.id LEFT JOIN notice n ON n.id = d.notice_id";
 
 fn overview(row: &Row<'_>) -> rusqlite::Result<Overview> {
     Ok(Overview {

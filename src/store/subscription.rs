@@ -102,8 +102,9 @@ impl Subscriptions<'_, Writes> {
         )?;
         self.connection.execute(
             "UPDATE delivery SET next_at = :now
-             WHERE chat_id = :chat AND state IN ('owed', 'held', 'sending') AND state = 'held' AND held_for = 'mute'",
-            named_params! { ":chat": chat, ":now": now },
+             WHERE chat_id = :chat AND state IN ('owed', 'held', 'sending') AND state = 'held' AND held_for = 'mute'
+               AND (coalesce(:entity, '') = '' OR incident_id IN (SELECT id FROM incident WHERE entity = :entity))",
+            named_params! { ":chat": chat, ":now": now, ":entity": entity },
         )?;
         Ok(ended)
     }

@@ -45,6 +45,10 @@ impl<'a, 't> Fanout<'a, 't> {
 
     fn owe(&self, incident: IncidentId, transition: &Transition) -> Result<(), StoreError> {
         let entity = &transition.incident.entity;
+        if transition.kind.leads_to().is_over() {
+            self.tx.deliveries().withdraw_later_starts(incident, self.now)?;
+        }
+        self.tx.deliveries().overtake(incident, transition.number)?;
         let decided = self.ask(entity, incident, transition.at, |audience| owed(transition, audience))?;
         match decided {
             Owed::To(owings) => {
@@ -72,7 +76,8 @@ impl<'a, 't> Fanout<'a, 't> {
                 continue;
             };
             // Whoever heard of the whole knows that it is back: only what is down now still counts a part.
-            let owings = self.ask(part, incident.id, self.now, |audience| owed_after_all(part, audience))?;
+            let owings =
+                self.ask(part, incident.id, self.now, |audience| owed_after_all(part, incident.evidence(), audience))?;
             let notice = NewNotice::alert(incident.id, incident.transitions);
             self.tx.deliveries().owe(&notice, &owings, self.now + LEFT_BEHIND, 0)?;
         }
@@ -87,8 +92,11 @@ impl<'a, 't> Fanout<'a, 't> {
 
     fn settle(&self, incident: &Incident) -> Result<(), StoreError> {
         let entity = &incident.key.entity;
+        // What is still down is counted only in a whole that is down as well.
+        let since = if incident.phase.is_over() { incident.started_at } else { self.now };
+        let evidence = incident.evidence();
         let owings: Vec<Owing> =
-            self.ask(entity, incident.id, incident.started_at, |audience| owed_after_all(entity, audience))?;
+            self.ask(entity, incident.id, since, |audience| owed_after_all(entity, evidence, audience))?;
         if !incident.phase.is_over() {
             // A suspicion that is still one is not worth waking anybody after the fact.
             let changes = self.tx.incidents().transitions(incident.id)?;
@@ -121,13 +129,17 @@ impl<'a, 't> Fanout<'a, 't> {
         }
         let (heard, counted_in) = (self.tx.deliveries().heard(incident)?, self.counted_in(entity, since)?);
         Ok(decide(&Audience {
-            subscriptions: self.subscriptions.get().map_or(&[][..], Vec::as_slice),
+            subscriptions: self.wishes(),
             mutes: self.mutes.get().map_or(&[][..], Vec::as_slice),
             heard: &heard,
             in_config: self.watch.watchlist.is_configured(entity),
             counted_in: &counted_in,
             now: self.now,
         }))
+    }
+
+    fn wishes(&self) -> &[Subscription] {
+        self.subscriptions.get().map_or(&[][..], Vec::as_slice)
     }
 
     /// Chats that heard that something which the entity is part of was down at some time from `since` on.
@@ -141,7 +153,15 @@ impl<'a, 't> Fanout<'a, 't> {
                 Phase::Suspected | Phase::Retracted => false,
             };
             if let Some(incident) = newest.filter(was_down) {
-                chats.extend(self.tx.deliveries().heard(incident.id)?);
+                // Who does not want to hear of the whole any more is told of the part.
+                let is_configured = self.watch.watchlist.is_configured(whole);
+                let wanting: BTreeSet<i64> = self
+                    .wishes()
+                    .iter()
+                    .filter(|wish| wish.scope.covers(whole, is_configured))
+                    .map(|wish| wish.chat.id)
+                    .collect();
+                chats.extend(self.tx.deliveries().heard(incident.id)?.intersection(&wanting));
                 chats.extend(self.missed.borrow().get(&incident.id).into_iter().flatten());
             }
         }

@@ -124,9 +124,14 @@ impl Pipeline {
         self.newest = newest.unwrap_or(self.newest);
         self.since_checkpoint += taken;
         self.watch.steps.reached("state applied");
-        let refreshed = is_live && self.shown.refresh(&self.watch).await?;
-        if !transitions.is_empty() || refreshed {
+        if !transitions.is_empty() {
             self.wake_outboxes();
+        }
+        // What is owed is written: cards that follow a tick later are no reason to fail.
+        match self.shown.refresh(&self.watch, is_live).await {
+            Ok(true) => self.wake_outboxes(),
+            Ok(false) => {}
+            Err(error) => tracing::warn!("what the cards of open incidents show could not be refreshed: {error}"),
         }
         if self.since_checkpoint >= CHECKPOINT_EVERY {
             self.checkpoint().await?;

@@ -17,11 +17,14 @@ pub(super) struct Shown(HashMap<IncidentId, (Vec<String>, Timestamp)>);
 
 impl Shown {
     /// Writes down what has changed of the incidents that are open. Says whether anything has.
-    pub(super) async fn refresh(&mut self, watch: &Watch) -> Result<bool, StoreError> {
+    pub(super) async fn refresh(&mut self, watch: &Watch, is_live: bool) -> Result<bool, StoreError> {
+        if !is_live {
+            return Ok(false);
+        }
         let open = watch.store.read(|db| db.incidents().open()).await?;
         let now = watch.clock.now();
         self.0.retain(|id, _| open.iter().any(|incident| incident.id == *id));
-        let mut changed: Vec<(IncidentId, Evidence)> = Vec::new();
+        let (mut changed, mut shown): (Vec<(IncidentId, Evidence)>, Vec<_>) = (Vec::new(), Vec::new());
         for incident in open {
             let Some(evidence) = evidence(watch, &incident.key.entity, now) else { continue };
             let known = self.0.entry(incident.id).or_insert_with(|| (gist(incident.evidence()), incident.last.at));
@@ -29,8 +32,8 @@ impl Shown {
             if known.0 == news || now - known.1.max(incident.last.at) < APART {
                 continue;
             }
-            *known = (news, now);
             changed.push((incident.id, evidence));
+            shown.push((incident.id, news));
         }
         if changed.is_empty() {
             return Ok(false);
@@ -42,9 +45,11 @@ impl Shown {
                     let revision = tx.incidents().refresh(*id, evidence)?;
                     tx.cards().want(*id, revision)?;
                 }
-                Ok(true)
+                Ok(())
             })
-            .await
+            .await?;
+        self.0.extend(shown.into_iter().map(|(id, news)| (id, (news, now))));
+        Ok(true)
     }
 }
 

@@ -98,6 +98,7 @@ pub struct Chats {
 }
 
 /// What the chats on Telegram are.
+#[allow(dead_code)] // Each user of the stage wants one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Groups,

@@ -14,10 +14,10 @@ use serenity::all::{
     Role, UnavailableGuild,
 };
 use serenity::async_trait;
-use serenity::gateway::GatewayError;
+use serenity::gateway::{GatewayError, ShardManager};
 use serenity::http::{HttpBuilder, HttpError};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::Notify;
 
 /// After a failure; doubled up to the longest.
@@ -29,6 +29,8 @@ const ANSWERS: Limit = Limit { every_ms: 1000.0, burst: 20 };
 
 /// What serenity tells what happens.
 struct Listener {
+    /// In a row, since the gateway last was ready.
+    failures: Arc<AtomicU32>,
     discord: Arc<Discord>,
     desk: Desk,
     lines: Lines,
@@ -37,15 +39,15 @@ struct Listener {
 impl Discord {
     /// Listens until it is dropped, or told to stop: only then the connections are closed properly.
     pub async fn serve(self: Arc<Self>, desk: Desk, stop: Arc<Notify>) {
-        let mut failures = 0_u32;
+        let failures = Arc::new(AtomicU32::new(0));
         loop {
-            let outcome = Arc::clone(&self).listen(&desk, &stop, &mut failures).await;
+            let outcome = Arc::clone(&self).listen(&desk, &stop, &failures).await;
             let Err(error) = outcome else { return };
             let is_final = is_final(&error);
-            let pause = if is_final { LONGEST_PAUSE_MS } else { (PAUSE_MS << failures.min(8)).min(LONGEST_PAUSE_MS) };
-            failures += 1;
+            let before = failures.fetch_add(1, Ordering::Relaxed);
+            let pause = if is_final { LONGEST_PAUSE_MS } else { (PAUSE_MS << before.min(8)).min(LONGEST_PAUSE_MS) };
             let said = format!("{}; trying again in {} s", words(&error), pause / 1000);
-            if is_final || failures == 1 {
+            if is_final || before == 0 {
                 tracing::error!("Discord: {said}");
             }
             desk.platforms.say(PLATFORM, said);
@@ -57,7 +59,12 @@ impl Discord {
         }
     }
 
-    async fn listen(self: Arc<Self>, desk: &Desk, stop: &Notify, failures: &mut u32) -> Result<(), serenity::Error> {
+    async fn listen(
+        self: Arc<Self>,
+        desk: &Desk,
+        stop: &Notify,
+        failures: &Arc<AtomicU32>,
+    ) -> Result<(), serenity::Error> {
         let me = self.http.get_current_user().await?;
         self.me.store(me.id.get(), Ordering::Relaxed);
         let application = self.http.get_current_application_info().await?.id;
@@ -71,26 +78,40 @@ impl Discord {
         if let Some(proxy) = &self.http.proxy {
             http = http.proxy(proxy.clone());
         }
-        let listener =
-            Listener { discord: Arc::clone(&self), desk: desk.clone(), lines: Lines::new(desk.clock.clone(), ANSWERS) };
+        let listener = Listener {
+            failures: Arc::clone(failures),
+            discord: Arc::clone(&self),
+            desk: desk.clone(),
+            lines: Lines::new(desk.clock.clone(), ANSWERS),
+        };
         // Servers and channels alone: no message that people write is ever seen.
         let client = serenity::client::ClientBuilder::new_with_http(http.build(), GatewayIntents::GUILDS);
         let mut client: Client = client.event_handler(listener).await?;
-        *failures = 0;
-        let shards = Arc::clone(&client.shard_manager);
+        let shards = Shards(Arc::clone(&client.shard_manager));
         tokio::select! {
             ended = client.start_autosharded() => ended,
             () = stop.notified() => {
-                shards.shutdown_all().await;
+                shards.0.shutdown_all().await;
                 Ok(())
             }
         }
     }
 }
 
+/// The connections, which serenity keeps in tasks of their own: they end with whoever opened them, however that ends.
+struct Shards(Arc<ShardManager>);
+
+impl Drop for Shards {
+    fn drop(&mut self) {
+        let shards = Arc::clone(&self.0);
+        tokio::spawn(async move { shards.shutdown_all().await });
+    }
+}
+
 #[async_trait]
 impl EventHandler for Listener {
     async fn ready(&self, _: Context, ready: Ready) {
+        self.failures.store(0, Ordering::Relaxed);
         let said =
             format!("connected as {}, in {}", ready.user.name, plural(ready.guilds.len() as u64, "server", "servers"));
         tracing::info!("Discord: {said}");
@@ -131,8 +152,19 @@ impl EventHandler for Listener {
 }
 
 impl Listener {
+    /// Chats of the server in which nothing is missing any more are told again.
     async fn let_in(&self, guild: GuildId) {
-        if let Err(error) = self.desk.let_in(PLATFORM, &guild.get().to_string()).await {
+        let outcome = async {
+            let mut places = self.desk.suspended_in(PLATFORM, &guild.get().to_string()).await?;
+            let mut able = Vec::new();
+            for place in places.drain(..) {
+                if self.discord.is_able_at(&place.chat.address).await {
+                    able.push(place);
+                }
+            }
+            self.desk.let_in(PLATFORM, able).await
+        };
+        if let Err(error) = outcome.await {
             tracing::error!("Discord: that the bot was let in could not be stored: {error}");
         }
     }

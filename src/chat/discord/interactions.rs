@@ -203,7 +203,8 @@ async fn answer(http: &Http, token: &str, cards: &[Card]) {
     }
     for (at, message) in messages.iter().take(MESSAGES).enumerate() {
         let embeds = message.iter().map(|card| embedded(card)).collect();
-        let keys = message.iter().flat_map(|card| card.actions.clone()).take(5).collect::<Vec<_>>();
+        // The newest card's buttons: the same command twice in a message would be refused.
+        let keys = message.last().map(|card| card.actions.clone()).unwrap_or_default();
         let said = if at == 0 {
             let reply = EditInteractionResponse::new()
                 .embeds(embeds)

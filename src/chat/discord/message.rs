@@ -4,7 +4,7 @@ use super::refusal::{self, Refusal};
 use super::rest::Answer;
 use super::{Address, Discord};
 use crate::notify::platform::{Edit, Form, Outgoing, Sent, Volume};
-use crate::notify::retry::SendError;
+use crate::notify::retry::{SendError, Whom};
 use crate::render::blocks::cut;
 use crate::render::card::{Action, Card};
 use crate::render::discord::{CONTENT, embed, plain};
@@ -13,6 +13,8 @@ use serenity::all::{
     ButtonStyle, ChannelId, CreateActionRow, CreateAllowedMentions, CreateButton, CreateEmbed, CreateEmbedFooter,
     CreateMessage, EditMessage, MessageFlags, MessageId, MessageReference, Nonce, RoleId, UserId,
 };
+use std::collections::HashMap;
+use std::sync::{MutexGuard, PoisonError};
 
 /// Marks which delivery a message was, in the id of its first button.
 pub(super) const KEY_MARK: char = '#';
@@ -34,7 +36,11 @@ impl Discord {
                 self.say(channel, message, answered.map(|(_, id)| id)).await
             }
             Address::Forum(forum) => match answered {
-                Some((Some(post), first)) => self.say(post, message, Some(first)).await,
+                Some((Some(post), first)) => match self.say(post, message, Some(first)).await {
+                    // The post was deleted or locked; the forum is still there.
+                    Err(SendError::Never { .. }) => self.post(forum, message).await,
+                    other => other,
+                },
                 _ => self.post(forum, message).await,
             },
         }
@@ -86,15 +92,29 @@ impl Discord {
         match self.rest.patch(&format!("/channels/{channel}/messages/{id}"), &body).await {
             Ok(_) => Ok(()),
             Err(Refusal { code: Some(refusal::UNKNOWN_CHANNEL), .. }) => Err(SendError::MessageGone),
+            // Edits have a limit of their own: new messages need not wait for it.
+            Err(Refusal { error: SendError::Wait { pause_ms, whom: Whom::Chat }, .. }) => {
+                Err(SendError::Wait { pause_ms, whom: Whom::Route })
+            }
             Err(refusal) => Err(refusal.error),
         }
     }
 
     /// The channel in which a person is written to alone.
     pub(super) async fn conversation(&self, person: u64) -> Result<u64, SendError> {
+        if let Some(known) = self.conversations().get(&person) {
+            return Ok(*known);
+        }
         let body = json!({ "recipient_id": person.to_string() });
         let answer = self.rest.post("/users/@me/channels", &body).await.map_err(|refusal| refusal.error)?;
-        snowflake(&answer.body, "id").ok_or_else(|| SendError::later("Discord named no channel for this person"))
+        let channel = snowflake(&answer.body, "id");
+        let channel = channel.ok_or_else(|| SendError::later("Discord named no channel for this person"))?;
+        self.conversations().insert(person, channel);
+        Ok(channel)
+    }
+
+    fn conversations(&self) -> MutexGuard<'_, HashMap<u64, u64>> {
+        self.conversations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A refusal that names what is missing exactly.

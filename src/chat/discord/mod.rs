@@ -19,9 +19,10 @@ use reqwest::Url;
 use rest::Rest;
 use secrecy::{ExposeSecret, SecretString};
 use serenity::http::{Http, HttpBuilder};
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 pub const PLATFORM: &str = "discord";
@@ -42,6 +43,8 @@ pub struct Discord {
     token: SecretString,
     /// Our own user, once it is known: tells our messages from others'.
     me: AtomicU64,
+    /// The channels in which people are written to alone, by person.
+    conversations: Mutex<HashMap<u64, u64>>,
 }
 
 impl Discord {
@@ -52,7 +55,13 @@ impl Discord {
         if let Some(api) = api {
             http = http.proxy(api.as_str().trim_end_matches('/'));
         }
-        Ok(Self { rest, http: Arc::new(http.build()), token: token.clone(), me: AtomicU64::new(0) })
+        Ok(Self {
+            rest,
+            http: Arc::new(http.build()),
+            token: token.clone(),
+            me: AtomicU64::new(0),
+            conversations: Mutex::default(),
+        })
     }
 }
 
@@ -106,10 +115,6 @@ impl Platform for Discord {
 
     fn pace_of(&self, _: &Chat) -> Limit {
         CHANNEL
-    }
-
-    fn direct(&self, person: &str) -> Option<String> {
-        Some(format!("@{person}"))
     }
 
     fn place(&self, chat: &Chat) -> String {

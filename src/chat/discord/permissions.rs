@@ -69,7 +69,18 @@ impl Discord {
         Ok((missing(added_up(guild, me, &roles, &member, &of_parent), is_thread), name))
     }
 
-    /// The same for an address of ours.
+    /// Whether nothing is missing at an address of ours, and it is still there.
+    pub(super) async fn is_able_at(&self, address: &str) -> bool {
+        match Address::read(address) {
+            Ok(Address::Channel(channel) | Address::Forum(channel)) => {
+                self.lacks(channel).await.is_ok_and(|(lacks, _)| lacks.is_empty())
+            }
+            Ok(Address::Person(_)) => true,
+            Err(_) => false,
+        }
+    }
+
+    /// What is missing at an address of ours.
     pub(super) async fn lacks_at(&self, address: &str) -> Vec<String> {
         match Address::read(address) {
             Ok(Address::Channel(channel) | Address::Forum(channel)) => {

@@ -13,6 +13,7 @@ pub(super) const MISSING_ACCESS: u64 = 50_001;
 const NOT_THE_AUTHOR: u64 = 50_005;
 const CANNOT_MESSAGE_USER: u64 = 50_007;
 const NOT_A_TEXT_CHANNEL: u64 = 50_008;
+const FORUM_WANTS_A_TAG: u64 = 40_067;
 pub(super) const MISSING_PERMISSIONS: u64 = 50_013;
 const THREAD_ARCHIVED: u64 = 50_083;
 const THREAD_LOCKED: u64 = 160_005;
@@ -85,11 +86,10 @@ impl Refusal {
                     .to_owned(),
             },
             // Not Discord's own answer but its front end's.
-            (403, None) => SendError::Wait { pause_ms: BANNED_MS, whom: Whom::Platform },
+            (403, None) if !body.is_object() => SendError::Wait { pause_ms: BANNED_MS, whom: Whom::Platform },
             (_, Some(UNKNOWN_MESSAGE | NOT_THE_AUTHOR)) => SendError::MessageGone,
             (_, Some(code)) if is_final(code) => SendError::Never { why: reason(code, &said) },
             (400, _) => SendError::Unreadable { why: format!("Discord: {said} {}", details(body)) },
-            (403 | 404, Some(code)) => SendError::Never { why: format!("Discord refuses: {said} ({code})") },
             (500.., _) => SendError::in_doubt(format!("Discord is in trouble ({status})")),
             (200..=299, _) => SendError::in_doubt("an answer that is not Discord's"),
             _ => SendError::later(format!("Discord answered {status}: {said}")),
@@ -114,6 +114,7 @@ fn is_final(code: u64) -> bool {
             | MISSING_ACCESS
             | CANNOT_MESSAGE_USER
             | NOT_A_TEXT_CHANNEL
+            | FORUM_WANTS_A_TAG
             | MISSING_PERMISSIONS
             | THREAD_ARCHIVED
             | THREAD_LOCKED
@@ -127,6 +128,7 @@ fn reason(code: u64, said: &str) -> String {
         UNKNOWN_USER => "the person is not known any more".to_owned(),
         CANNOT_MESSAGE_USER => "this person takes no direct messages from me".to_owned(),
         NOT_A_TEXT_CHANNEL => "messages cannot be written in a channel of this kind".to_owned(),
+        FORUM_WANTS_A_TAG => "this forum wants each post to have a tag, which I cannot choose".to_owned(),
         THREAD_ARCHIVED | THREAD_LOCKED => "the thread is locked or archived".to_owned(),
         MISSING_ACCESS => "I lack View Channel there".to_owned(),
         MISSING_PERMISSIONS => "I lack Send Messages or Embed Links there".to_owned(),

@@ -34,7 +34,7 @@ impl Discord {
                 return None;
             }
         };
-        let me = self.me.load(Ordering::Relaxed);
+        let me = self.me().await?;
         let title = embed(&message.card).title;
         let is_it = |found: &&Value| {
             found.get("author").and_then(|author| snowflake(author, "id")) == Some(me)
@@ -43,6 +43,20 @@ impl Discord {
         let found = answer.body.as_array()?.iter().find(is_it)?;
         tracing::info!(channel, delivery = message.key, "found in the channel: it had arrived");
         snowflake(found, "id").map(|id| id.to_string())
+    }
+}
+
+impl Discord {
+    /// Our own user; asked for where the gateway has not told it yet.
+    async fn me(&self) -> Option<u64> {
+        let known = self.me.load(Ordering::Relaxed);
+        if known > 0 {
+            return Some(known);
+        }
+        let answer = self.rest.get("/users/@me").await.ok()?;
+        let me = snowflake(&answer.body, "id")?;
+        self.me.store(me, Ordering::Relaxed);
+        Some(me)
     }
 }
 
@@ -57,5 +71,6 @@ fn is_the_same(found: &Value, key: i64, title: &str) -> bool {
     }
     // What has no buttons is told by its title.
     let said = found.get("embeds").and_then(|embeds| embeds.get(0)?.get("title")?.as_str());
-    said.is_some_and(|said| said == title)
+    // By how much it is late may have changed since.
+    said.is_some_and(|said| said == title || title.starts_with("Told ") && title.ends_with(said))
 }

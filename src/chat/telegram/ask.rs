@@ -49,10 +49,12 @@ pub(super) fn tap(listener: Arc<Listener>, query: CallbackQuery, update: u32) {
     };
     let at = Address::of(&message);
     let lines = listener.lines.clone();
-    lines.stand(&at.chat.0.to_string(), async move {
+    let (left_out, crowded) = (Arc::clone(&listener), query.clone());
+    let taken = lines.stand(&at.chat.0.to_string(), async move {
         let line = query.data.clone().unwrap_or_default();
         let asker = Asker {
-            rank: listener.rank(&message, Some(query.from.id)).await,
+            // The message is the bot's own: it says nothing of who taps.
+            rank: if message.chat.is_private() { Rank::Admin } else { listener.rank_of(&message, query.from.id).await },
             person: Some(query.from.id.0.to_string()),
             ..asker_at(&message, update)
         };
@@ -66,6 +68,11 @@ pub(super) fn tap(listener: Arc<Listener>, query: CallbackQuery, update: u32) {
             listener.toast(&query, &title).await;
         }
     });
+    if !taken {
+        tokio::spawn(
+            async move { left_out.toast(&crowded, "Too many taps here at once: try again in a moment.").await },
+        );
+    }
 }
 
 /// The command in a message, without its slash and our name. None where it is not for us.
@@ -127,7 +134,14 @@ impl Listener {
         if chat.is_private() || speaks_for_it {
             return Rank::Admin;
         }
-        let Some(person) = person else { return Rank::Member };
+        match person {
+            Some(person) => self.rank_of(message, person).await,
+            None => Rank::Member,
+        }
+    }
+
+    async fn rank_of(&self, message: &Said, person: UserId) -> Rank {
+        let chat = &message.chat;
         match self.telegram.bot.get_chat_member(chat.id, person).await {
             Ok(member) if member.is_privileged() => Rank::Admin,
             Ok(_) => Rank::Member,

@@ -100,10 +100,6 @@ impl Platform for Telegram {
         if chat.address.starts_with('-') { GROUP } else { ALONE }
     }
 
-    fn direct(&self, person: &str) -> Option<String> {
-        Some(person.to_owned())
-    }
-
     fn place(&self, chat: &Chat) -> String {
         format!("the Telegram chat {}", chat.address)
     }

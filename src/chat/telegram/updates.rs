@@ -128,7 +128,11 @@ impl Listener {
     async fn membership(&self, change: &ChatMemberUpdated) {
         let home = change.chat.id.0.to_string();
         if change.new_chat_member.kind.is_present() {
-            noted(self.desk.let_in(PLATFORM, &home).await);
+            let places = self.desk.suspended_in(PLATFORM, &home).await;
+            noted(match places {
+                Ok(places) => self.desk.let_in(PLATFORM, places).await,
+                Err(error) => Err(error),
+            });
         } else {
             let why = if change.chat.is_private() { "blocked by the person" } else { "put out of the chat" };
             noted(self.desk.put_out(PLATFORM, &home, why).await);

@@ -1,9 +1,9 @@
 //! What came of sending, written down: one transaction for all that has come in since the last.
 
 use super::compose::{Composed, Revised};
-use crate::domain::{Owing, Timestamp};
+use crate::domain::{Chat, Owing, Seconds, Timestamp, time::MINUTE};
 use crate::notify::body::Body;
-use crate::notify::digest::{Item, LATE, Step, Told, digest};
+use crate::notify::digest::{Item, Step, Told, digest};
 use crate::notify::platform::{Platform, Sent};
 use crate::notify::retry::{self, Arrival, SendError, Verdict};
 use crate::store::{Attempt, DeliveryId, NewNotice, StoreError, Tx};
@@ -43,19 +43,17 @@ impl Finished {
             Self::Message { message, outcome: Err(error), .. } => {
                 note_failed(tx, platform, message, error, now, jitter)
             }
-            Self::Edited { card, outcome } => note_edited(tx, card, outcome.as_ref().err()),
+            Self::Edited { card, outcome } => note_edited(tx, card, outcome.as_ref().err(), now),
         }
     }
 }
 
 fn note_sent(tx: &Tx<'_>, message: &Composed, sent: &Sent, now: Timestamp) -> Result<(), StoreError> {
-    // A chat that was forgotten meanwhile is owed nothing that could be marked.
-    if tx.deliveries().by_id(message.delivery)?.is_none() {
-        return Ok(());
-    }
+    // A chat that was forgotten meanwhile is owed nothing that could be marked; one that moved has another number.
+    let Some(delivery) = tx.deliveries().by_id(message.delivery)? else { return Ok(()) };
     tx.deliveries().mark_sent(message.delivery, Some(&sent.message), now)?;
     if let Some((incident, revision)) = message.becomes_card {
-        tx.cards().sent(incident, message.outgoing.chat.id, &sent.message, revision)?;
+        tx.cards().sent(incident, delivery.chat.id, &sent.message, revision)?;
     }
     Ok(())
 }
@@ -68,8 +66,9 @@ fn note_failed(
     now: Timestamp,
     jitter: f64,
 ) -> Result<(), StoreError> {
-    let (id, chat) = (message.delivery, &message.outgoing.chat);
+    let id = message.delivery;
     let Some(delivery) = tx.deliveries().by_id(id)? else { return Ok(()) };
+    let chat = &delivery.chat;
     let why = error.to_string();
     match retry::after(error, message.attempts, delivery.plain, now, jitter) {
         Verdict::Again { at, arrival } => tx.deliveries().put_off(id, at, &why, attempt(arrival)),
@@ -102,7 +101,7 @@ fn suspend(tx: &Tx<'_>, platform: &dyn Platform, chat: i64, why: &str, now: Time
     let Some(place) = tx.chats().by_id(chat)? else { return Ok(()) };
     let shown = platform.place(&place.chat);
     tracing::warn!(platform = platform.name(), chat = place.chat.address, "suspended: {why}");
-    let direct = place.owner.as_deref().and_then(|owner| platform.direct(owner));
+    let direct = place.owner.as_deref().and_then(|owner| Chat::direct(platform.name(), owner));
     let Some(direct) = direct.filter(|direct| *direct != place.chat.address) else { return Ok(()) };
     let owner = tx.chats().ensure(platform.name(), &direct)?;
     let link = platform.link(&place.chat, place.home.as_deref());
@@ -111,16 +110,26 @@ fn suspend(tx: &Tx<'_>, platform: &dyn Platform, chat: i64, why: &str, now: Time
     tx.deliveries().owe(&notice, &[Owing::now(owner.id, false)], now, 0)
 }
 
-fn note_edited(tx: &Tx<'_>, card: &Revised, error: Option<&SendError>) -> Result<(), StoreError> {
+/// A card is edited no sooner after it was, or after that failed.
+const EDITS_APART: Seconds = 30;
+
+fn note_edited(tx: &Tx<'_>, card: &Revised, error: Option<&SendError>, now: Timestamp) -> Result<(), StoreError> {
     let chat = card.edit.chat.id;
     match error {
-        None => tx.cards().sent(card.incident, chat, &card.edit.message, card.revision),
+        None => {
+            tx.cards().sent(card.incident, chat, &card.edit.message, card.revision)?;
+            tx.cards().not_before(card.incident, chat, now + EDITS_APART)
+        }
+        Some(SendError::Moved { to }) => tx.chats().moved(chat, to),
+        Some(SendError::Wait { pause_ms, .. }) => {
+            tx.cards().not_before(card.incident, chat, now + (pause_ms + 999) / 1000)
+        }
         Some(SendError::MessageGone | SendError::Never { .. } | SendError::Unreadable { .. }) => {
             tracing::info!(chat, incident = card.incident.0, "the card cannot be edited any more");
             tx.cards().lost(card.incident, chat)
         }
-        // It stays behind, and is tried again when the chat may be told again.
-        Some(_) => Ok(()),
+        // It stays behind, and is tried again.
+        Some(_) => tx.cards().not_before(card.incident, chat, now + MINUTE),
     }
 }
 
@@ -131,8 +140,8 @@ fn attempt(arrival: Arrival) -> Attempt {
     }
 }
 
-/// Sums up what piled up for the chat.
-pub(super) fn sum_up(tx: &Tx<'_>, chat: i64, now: Timestamp) -> Result<(), StoreError> {
+/// Sums up what piled up for the chat. Says whether there was anything to sum up.
+pub(super) fn sum_up(tx: &Tx<'_>, chat: i64, now: Timestamp) -> Result<bool, StoreError> {
     let pending = tx.deliveries().pending(chat, now)?;
     let items: Vec<Item> = pending
         .into_iter()
@@ -146,24 +155,25 @@ pub(super) fn sum_up(tx: &Tx<'_>, chat: i64, now: Timestamp) -> Result<(), Store
             is_start: pending.is_start,
             held_for: pending.held_for,
             owed_at: pending.owed_at,
+            summary: pending.summary.as_ref().and_then(Body::from_json).and_then(|body| match body {
+                Body::Summary { incidents, why, since } => Some((incidents, why, since)),
+                _ => None,
+            }),
         })
         .collect();
-    for step in digest(&items, now) {
+    let steps = digest(&items, now);
+    let some = !steps.is_empty();
+    for step in steps {
         match step {
             Step::SumUp { id } => tx.deliveries().sum_up(DeliveryId(id))?,
             Step::Tell { id, is_start } => tx.deliveries().tell(DeliveryId(id), is_start, now)?,
             Step::Summary { incidents, why, since } => {
-                let first = incidents.first().copied().unwrap_or_default();
+                let newest = incidents.last().copied().unwrap_or_default();
                 let body = Body::Summary { incidents, why, since };
-                let notice = NewNotice::summary(format!("summary {chat} {now} {first}"), body.to_json());
+                let notice = NewNotice::summary(format!("summary {chat} {now} {newest}"), body.to_json());
                 tx.deliveries().owe(&notice, &[Owing::now(chat, false)], now, 0)?;
             }
         }
     }
-    Ok(())
-}
-
-/// Owed since then is late.
-pub(super) fn late(now: Timestamp) -> Timestamp {
-    now - LATE
+    Ok(some)
 }

@@ -50,7 +50,7 @@ impl Composer {
         let mut outgoing = Outgoing {
             card: Card::default(),
             key: id.0,
-            in_doubt: delivery.in_doubt.then(|| delivery.sending_at.unwrap_or(delivery.owed_at)),
+            in_doubt: delivery.in_doubt.then(|| delivery.doubt_since.unwrap_or(delivery.owed_at)),
             answers: None,
             mention: None,
             volume: Volume::Loud,

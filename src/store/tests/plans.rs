@@ -27,7 +27,7 @@ fn hot_queries_walk_no_table_that_grows() {
         delivery::due_sql(),
         delivery::in_doubt_sql(),
         delivery::next_due_sql(),
-        delivery::PILED_UP.to_owned(),
+        delivery::RELEASED.to_owned(),
         delivery::HEARD.to_owned(),
     ];
     for sql in queries {

@@ -1,0 +1,394 @@
+//! An outbox at work: what goes next, what is on its way, what has come of it.
+
+use super::Outbox;
+use super::book::{self, Finished};
+use super::compose::{Composed, Composer, Revised};
+use crate::clock::{Busy, Millis};
+use crate::domain::Chat;
+use crate::notify::pace::Pace;
+use crate::notify::retry::{SendError, Whom};
+use crate::store::{Attempt, Delivery, DeliveryId, StoreError, Tx};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use tokio::task::{Id, JoinError, JoinSet};
+
+/// What may go within this time is marked together: fewer writes, and as little doubt after a kill.
+const AHEAD_MS: Millis = 100;
+/// The next look comes so long before the next may go: a place in the pace that has passed is lost.
+const EARLY_MS: Millis = 50;
+/// Looked at beyond the chats to which nothing may go now.
+const SPARE: usize = 64;
+/// Sends under way at one time: those that hang until their deadline must not use up all of them.
+const AT_ONCE: usize = 512;
+/// Chats that are summed up for in one go.
+const SUMMED_AT_ONCE: usize = 64;
+/// What waits for nothing but a chat's own pace is looked for again so soon.
+const SHORT_PAUSE_MS: Millis = 1_000;
+/// Before a token that was refused is tried again.
+const LONG_PAUSE_MS: Millis = 900_000;
+/// So many failures in a row are the platform's, not a chat's.
+const AWAY: u32 = 5;
+
+/// What goes out next, and when.
+#[derive(Debug)]
+enum Going {
+    Message(Composed, Millis),
+    Edit(Revised, Millis),
+}
+
+#[derive(Debug)]
+pub(super) struct Round {
+    outbox: Outbox,
+    pace: Pace,
+    flights: JoinSet<(Finished, Busy)>,
+    /// To whom each flight goes, and which delivery it is.
+    flying: HashMap<Id, (i64, Option<DeliveryId>)>,
+    /// One at a time to each chat.
+    busy_chats: HashSet<i64>,
+    finished: Vec<Finished>,
+    failures_in_a_row: u32,
+}
+
+impl Round {
+    pub(super) fn new(outbox: Outbox) -> Self {
+        Self {
+            pace: Pace::new(outbox.platform.pace()),
+            flights: JoinSet::new(),
+            flying: HashMap::new(),
+            busy_chats: HashSet::new(),
+            finished: Vec::new(),
+            failures_in_a_row: 0,
+            outbox,
+        }
+    }
+
+    /// Waits until something that is on its way has come to its end; for ever where nothing is.
+    pub(super) async fn landed(&mut self) -> Busy {
+        match self.flights.join_next_with_id().await {
+            Some(done) => self.take(done).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Waits until all of it has.
+    pub(super) async fn land(&mut self) {
+        while let Some(done) = self.flights.join_next_with_id().await {
+            self.take(done).await;
+        }
+    }
+
+    async fn take(&mut self, done: Result<(Id, (Finished, Busy)), JoinError>) -> Busy {
+        match done {
+            Ok((id, (finished, busy))) => {
+                self.flying.remove(&id);
+                self.ended(finished);
+                busy
+            }
+            Err(error) => {
+                tracing::error!("a delivery was given up half-way: {error}");
+                if let Some((_, Some(id))) = self.flying.remove(&error.id()) {
+                    let at = self.outbox.clock.now() + 60;
+                    let put_off =
+                        move |tx: &Tx<'_>| tx.deliveries().put_off(id, at, "given up half-way", Attempt::InDoubt);
+                    if let Err(error) = self.outbox.store.write(put_off).await {
+                        tracing::error!("that it was given up could not be marked: {error}");
+                    }
+                }
+                self.outbox.clock.busy()
+            }
+        }
+    }
+
+    /// The chat, or the platform, rests as long as it was asked for.
+    fn ended(&mut self, finished: Finished) {
+        let (chat, now) = (finished.chat(), self.outbox.clock.millis());
+        let platform = self.outbox.platform.name();
+        match (&finished, finished.error()) {
+            (_, Some(SendError::Wait { pause_ms, whom: Whom::Chat })) => self.pace.rest(chat, now + pause_ms),
+            (_, Some(SendError::Wait { pause_ms, whom: Whom::Platform })) => {
+                tracing::warn!(platform, "asked to pause for {pause_ms} ms");
+                self.pace.rest_all(now + pause_ms);
+            }
+            (_, Some(error @ SendError::Revoked { .. })) => {
+                tracing::error!(platform, "{error}");
+                self.pace.rest_all(now + LONG_PAUSE_MS);
+            }
+            (Finished::Message { outcome: Ok(sent), .. }, _) if sent.rest_ms > 0 => {
+                self.pace.rest(chat, now + sent.rest_ms);
+            }
+            _ => {}
+        }
+        self.finished.push(finished);
+    }
+
+    /// Marks what has come to its end, and hands over what may go. Says when to look again, if nothing happens before.
+    pub(super) async fn turn(&mut self) -> Result<Option<Millis>, StoreError> {
+        while let Some(done) = self.flights.try_join_next_with_id() {
+            self.take(done).await;
+        }
+        self.note().await?;
+        self.busy_chats = self.flying.values().map(|(chat, _)| *chat).collect();
+        let clock = self.outbox.clock.clone();
+        if self.flights.len() >= AT_ONCE {
+            return Ok(None);
+        }
+        let opens = self.pace.opens_at(clock.millis());
+        if opens > clock.millis() + AHEAD_MS {
+            return Ok(Some(opens - EARLY_MS));
+        }
+        self.sum_up_released().await?;
+        let going = self.choose().await?;
+        if going.is_empty() {
+            return self.next_look().await;
+        }
+        self.launch(going).await?;
+        let now = clock.millis();
+        Ok(Some((self.pace.opens_at(now) - EARLY_MS).max(now + 1)))
+    }
+
+    /// Writes down what has come to its end: together, or, where that fails, one by one, so that none holds up the others.
+    pub(super) async fn note(&mut self) -> Result<(), StoreError> {
+        if self.finished.is_empty() {
+            return Ok(());
+        }
+        // Kept until they are written: a disk that is full for a while must not make them unknown.
+        let finished = Arc::new(std::mem::take(&mut self.finished));
+        let (platform, now, jitter) = (Arc::clone(&self.outbox.platform), self.outbox.clock.now(), fastrand::f64());
+        let is_back = self.count_failures(&finished);
+        let (noted, name) = (Arc::clone(&finished), platform.name());
+        let together = move |tx: &Tx<'_>| {
+            noted.iter().try_for_each(|one| one.note(tx, &*platform, now, jitter))?;
+            if is_back { tx.deliveries().pull_forward(name, now) } else { Ok(()) }
+        };
+        if let Err(error) = self.outbox.store.write(together).await {
+            let (platform, each) = (Arc::clone(&self.outbox.platform), Arc::clone(&finished));
+            for at in 0..each.len() {
+                let (platform, each) = (Arc::clone(&platform), Arc::clone(&each));
+                let one = move |tx: &Tx<'_>| each[at].note(tx, &*platform, now, jitter);
+                match self.outbox.store.write(one).await {
+                    Ok(()) => {}
+                    Err(StoreError::Inconsistent(why)) => {
+                        tracing::error!("what came of a delivery was left out: {why}");
+                    }
+                    Err(_) => {
+                        self.finished.extend(Arc::try_unwrap(finished).unwrap_or_default().into_iter().skip(at));
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        self.outbox.steps.reached("marked as sent");
+        self.outbox.told.notify_waiters();
+        Ok(())
+    }
+
+    /// Says whether the platform answers again after it was away.
+    fn count_failures(&mut self, finished: &[Finished]) -> bool {
+        let mut is_back = false;
+        for one in finished {
+            match one.error() {
+                Some(SendError::Later { .. }) => self.failures_in_a_row += 1,
+                Some(_) => {}
+                None => {
+                    is_back |= self.failures_in_a_row >= AWAY;
+                    self.failures_in_a_row = 0;
+                }
+            }
+        }
+        is_back
+    }
+
+    async fn sum_up_released(&self) -> Result<(), StoreError> {
+        let (name, now) = (self.outbox.platform.name(), self.outbox.clock.now());
+        let released = self.outbox.store.read(move |db| db.deliveries().released(name, now, SUMMED_AT_ONCE)).await?;
+        if released.is_empty() {
+            return Ok(());
+        }
+        let sum_up = move |tx: &Tx<'_>| released.iter().try_for_each(|chat| book::sum_up(tx, *chat, now).map(drop));
+        self.outbox.store.write(sum_up).await
+    }
+
+    /// What may go now, composed; starts before all else, edits after all else.
+    async fn choose(&mut self) -> Result<Vec<Going>, StoreError> {
+        let (name, clock) = (self.outbox.platform.name(), self.outbox.clock.clone());
+        let (now, millis) = (clock.now(), clock.millis());
+        let most = SPARE + self.pace.closed(millis);
+        let due = self.outbox.store.read(move |db| db.deliveries().due(name, now, most)).await?;
+        let mut chosen: Vec<(Delivery, Millis)> = Vec::new();
+        for delivery in due {
+            if let Some(at) = self.slot(&delivery.chat, millis) {
+                chosen.push((delivery, at));
+            }
+        }
+        if !chosen.is_empty() {
+            return self.compose(self.alone(chosen).await?).await;
+        }
+        let most = most + self.busy_chats.len();
+        let behind = self.outbox.store.read(move |db| db.cards().behind(name, now, most)).await?;
+        let mut going = Vec::new();
+        for card in behind {
+            let Some(at) = self.slot(&card.chat, millis) else { continue };
+            let (composer, incident, chat) = (self.composer(), card.incident, card.chat.id);
+            match self.outbox.store.read(move |db| composer.revise(db, card)).await? {
+                Some(revised) => going.push(Going::Edit(revised, at)),
+                None => self.outbox.store.write(move |tx| tx.cards().lost(incident, chat)).await?,
+            }
+        }
+        Ok(going)
+    }
+
+    /// Those whose chats are owed nothing else that would have to be told with it: what piled up is summed up first, and
+    /// chosen at the next look.
+    async fn alone(&self, chosen: Vec<(Delivery, Millis)>) -> Result<Vec<(Delivery, Millis)>, StoreError> {
+        let now = self.outbox.clock.now();
+        let ids: Vec<(i64, DeliveryId)> = chosen.iter().map(|(delivery, _)| (delivery.chat.id, delivery.id)).collect();
+        let crowded = self.outbox.store.read(move |db| {
+            let mut crowded = Vec::new();
+            for (chat, id) in ids {
+                if db.deliveries().others(chat, id)? > 0 {
+                    crowded.push(chat);
+                }
+            }
+            Ok(crowded)
+        });
+        let crowded = crowded.await?;
+        if crowded.is_empty() {
+            return Ok(chosen);
+        }
+        let summed = self.outbox.store.write(move |tx| {
+            let mut summed = HashSet::new();
+            for chat in crowded {
+                if book::sum_up(tx, chat, now)? {
+                    summed.insert(chat);
+                }
+            }
+            Ok(summed)
+        });
+        let summed = summed.await?;
+        Ok(chosen.into_iter().filter(|(delivery, _)| !summed.contains(&delivery.chat.id)).collect())
+    }
+
+    /// When something may go to the chat, if that is about now: the place is taken then.
+    fn slot(&mut self, chat: &Chat, now: Millis) -> Option<Millis> {
+        let limit = self.outbox.platform.pace_of(chat);
+        if self.busy_chats.len() >= AT_ONCE || self.busy_chats.contains(&chat.id) {
+            return None;
+        }
+        let at = self.pace.chat_opens_at(chat.id, limit, now);
+        if at > now + AHEAD_MS {
+            return None;
+        }
+        self.pace.pass(chat.id, limit, at);
+        self.busy_chats.insert(chat.id);
+        Some(at)
+    }
+
+    fn composer(&self) -> Composer {
+        Composer {
+            watchlist: Arc::clone(&self.outbox.watchlist),
+            cards: self.outbox.platform.cards(),
+            label: self.outbox.label,
+            now: self.outbox.clock.now(),
+        }
+    }
+
+    /// Composes each; one that tells of nothing on record is given up.
+    async fn compose(&self, chosen: Vec<(Delivery, Millis)>) -> Result<Vec<Going>, StoreError> {
+        let composer = self.composer();
+        let composed = self.outbox.store.read(move |db| {
+            let each = chosen.into_iter().map(|(delivery, at)| Ok((delivery.id, composer.compose(db, &delivery)?, at)));
+            each.collect::<Result<Vec<_>, StoreError>>()
+        });
+        let (mut going, mut lost) = (Vec::new(), Vec::new());
+        for (id, composed, at) in composed.await? {
+            match composed {
+                Some(composed) => going.push(Going::Message(composed, at)),
+                None => lost.push(id),
+            }
+        }
+        if !lost.is_empty() {
+            let why = "what it told of is not on record";
+            let give_up = move |tx: &Tx<'_>| lost.iter().try_for_each(|id| tx.deliveries().give_up(*id, why));
+            self.outbox.store.write(give_up).await?;
+        }
+        Ok(going)
+    }
+
+    /// Marks them as being sent, and sends each by itself at its time.
+    async fn launch(&mut self, going: Vec<Going>) -> Result<(), StoreError> {
+        let ids: Vec<DeliveryId> = going.iter().filter_map(Going::delivery).collect();
+        let mut marked = HashSet::new();
+        if !ids.is_empty() {
+            self.outbox.steps.reached("before sending is marked");
+            let now = self.outbox.clock.now();
+            let mark = move |tx: &Tx<'_>| {
+                let mut marked = HashSet::new();
+                for id in ids {
+                    if tx.deliveries().mark_sending(id, now)? {
+                        marked.insert(id);
+                    }
+                }
+                Ok(marked)
+            };
+            marked = self.outbox.store.write(mark).await?;
+            self.outbox.steps.reached("sending is marked");
+        }
+        // What is owed no more, since the chat was forgotten or put the bot out meanwhile, stays where it is.
+        for one in going.into_iter().filter(|one| one.delivery().is_none_or(|id| marked.contains(&id))) {
+            let (platform, clock) = (Arc::clone(&self.outbox.platform), self.outbox.clock.clone());
+            let steps = self.outbox.steps.clone();
+            let whither = (one.chat(), one.delivery());
+            let flight = self.flights.spawn(async move {
+                let busy = clock.sleep_until_millis(one.at(), clock.busy()).await;
+                let finished = match one {
+                    Going::Message(message, _) => {
+                        let outcome = platform.send(&message.outgoing).await;
+                        steps.reached("sent");
+                        Finished::Message { message, outcome }
+                    }
+                    Going::Edit(card, _) => {
+                        let outcome = platform.edit(&card.edit).await;
+                        Finished::Edited { card, outcome }
+                    }
+                };
+                (finished, busy)
+            });
+            self.flying.insert(flight.id(), whither);
+        }
+        Ok(())
+    }
+
+    /// When something is due next, as far as is known.
+    async fn next_look(&self) -> Result<Option<Millis>, StoreError> {
+        let name = self.outbox.platform.name();
+        let next = self
+            .outbox
+            .store
+            .read(move |db| Ok(db.deliveries().next_due(name)?.into_iter().chain(db.cards().next_edit(name)?).min()));
+        let next = next.await?;
+        let (now, millis) = (self.outbox.clock.now(), self.outbox.clock.millis());
+        Ok(next.map(|next| millis + ((next - now) * 1000).max(SHORT_PAUSE_MS)))
+    }
+}
+
+impl Going {
+    fn at(&self) -> Millis {
+        match self {
+            Self::Message(_, at) | Self::Edit(_, at) => *at,
+        }
+    }
+
+    fn chat(&self) -> i64 {
+        match self {
+            Self::Message(message, _) => message.outgoing.chat.id,
+            Self::Edit(card, _) => card.edit.chat.id,
+        }
+    }
+
+    fn delivery(&self) -> Option<DeliveryId> {
+        match self {
+            Self::Message(message, _) => Some(message.delivery),
+            Self::Edit(..) => None,
+        }
+    }
+}
