@@ -203,6 +203,13 @@ impl World {
         }
     }
 
+    /// Starts it on the database of the life before, which Discord's client lets go of a moment after that has ended.
+    pub async fn start_again(&mut self) {
+        let is_free = || Store::open(&self.database, Access::Own).is_ok();
+        stage::until("the database is free", std::time::Duration::from_secs(20), is_free).await;
+        self.start().await;
+    }
+
     pub async fn stop(&mut self) {
         self.bot.take().unwrap().stop().await.unwrap();
     }

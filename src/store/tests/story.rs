@@ -303,6 +303,38 @@ async fn a_chat_that_never_heard_the_start_hears_nothing_of_the_rest() {
 }
 
 #[tokio::test]
+async fn a_recovery_does_not_wait_behind_a_change_that_it_has_overtaken() {
+    let store = Store::in_memory().unwrap();
+    store
+        .write(|tx| {
+            let chat = tx.chats().ensure("console", "")?.id;
+            let out = tx.deliveries();
+            let mut incident = None;
+            for (number, kind) in [(1, TransitionKind::Started), (2, TransitionKind::PartlyBack)] {
+                let id = tx.incidents().apply(&transition(1, number, kind))?.id;
+                out.owe(&NewNotice::alert(id, number), &[Owing::now(chat, number == 1)], NOW, 0)?;
+                let due = out.due("console", NOW, 9)?.remove(0);
+                assert!(out.mark_sending(due.id, NOW)?);
+                out.mark_sent(due.id, None, NOW)?;
+                incident = Some(id);
+            }
+            let incident = incident.unwrap();
+            // No sooner than a quarter of an hour after the last; the recovery at once.
+            tx.incidents().apply(&transition(1, 3, TransitionKind::GoneAgain))?;
+            out.owe(&NewNotice::alert(incident, 3), &[Owing::now(chat, false)], NOW + 60, 900)?;
+            assert!(out.due("console", NOW + 60, 9)?.is_empty());
+            tx.incidents().apply(&transition(1, 4, TransitionKind::Recovered))?;
+            out.overtake(incident, 4)?;
+            out.owe(&NewNotice::alert(incident, 4), &[Owing::now(chat, false)], NOW + 120, 0)?;
+            let due = out.due("console", NOW + 120, 9)?;
+            assert_eq!(due[0].notice, Notice::Alert { incident, number: 4 });
+            Ok(())
+        })
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
 async fn a_card_knows_what_it_shows_and_what_it_should() {
     let store = Store::in_memory().unwrap();
     store

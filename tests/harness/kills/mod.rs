@@ -114,6 +114,8 @@ impl Run {
         let entities = entities();
         let bot = stage::start(&database, &stage::config(&entities), &discord.url(), &telegram.url()).await;
         stage::take(&bot, stage::calm(&entities, 3, STEP)).await;
+        // A connection that is only half there cannot be closed.
+        discord.ready().await;
         bot.stop().await.unwrap();
         // Discord's client lets go of what it holds a moment later.
         let is_free = || Store::open(&database, Access::Own).is_ok();

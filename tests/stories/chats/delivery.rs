@@ -228,3 +228,62 @@ async fn a_chat_that_hangs_delays_no_other() {
     assert!(first_lines(&world.discord().sees(cast.ops)).contains("North Korea is down"));
     world.stop().await;
 }
+
+#[tokio::test]
+async fn a_chat_that_is_forgotten_while_it_is_told_stops_nobody_else() {
+    let (mut world, cast) = told_on_both().await;
+    let second = world.discord().channel(cast.guild, "second");
+    world.discord().slash(&cast.ann, second, "subscribe", json!({ "what": "KP" })).await;
+    goes_and_returns(&world);
+    world.until("2025-06-06 17:50").await;
+    // Its card is being edited when it is forgotten.
+    world.discord().fault_in(cast.ops, discord::Fault::Hang);
+    let (clock, until) = (world.clock.clone(), crate::harness::at("2025-06-06 17:58"));
+    let moving = tokio::spawn(async move { clock.advance_to(until).await });
+    world
+        .discord()
+        .until("an edit that hangs", |d| d.calls().iter().any(|c| c.method == "PATCH" && c.status == 0))
+        .await;
+    world.discord().slash(&cast.ann, cast.ops, "forget", json!({ "sure": true })).await;
+    world.discord().heal();
+    moving.await.unwrap();
+    world.until("2025-06-06 20:30").await;
+    let shown = first_lines(&world.discord().sees(second));
+    assert!(shown.contains("🟢 North Korea is back"), "{shown}");
+    assert!(!first_lines(&world.discord().sees(cast.ops)).contains("is back"));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_channel_missed_is_told_when_somebody_says_test() {
+    let (mut world, cast) = told_on_both().await;
+    world.discord().may_not(cast.ops, "Send Messages");
+    goes_and_returns(&world);
+    world.until("2025-06-06 18:00").await;
+    world.discord().may_again(cast.ops, "Send Messages");
+    // Two messages to one platform are some milliseconds apart: time goes on while the second one is asked for.
+    let test = world.discord().slash(&cast.ann, cast.ops, "test", json!({}));
+    tokio::join!(test, async {
+        world.discord().until("the first message", |d| !d.bot_messages(cast.ops).is_empty()).await;
+        world.clock.advance_to(world.clock.now() + 1).await;
+    });
+    world.until("2025-06-06 18:05").await;
+    let shown = first_lines(&world.discord().sees(cast.ops));
+    assert_eq!(shown.matches("🔴 North Korea is down").count(), 1, "{shown}");
+    assert!(shown.contains("[test]"), "{shown}");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn an_outage_that_is_over_is_shown_in_full_on_discord() {
+    let (mut world, cast) = told_on_both().await;
+    goes_and_returns(&world);
+    world.until("2025-06-06 20:30").await;
+    let answer = world.discord().slash(&cast.ann, cast.ops, "outage", json!({ "id": 1 })).await;
+    assert!(
+        answer.text.contains("is down · 13 min") && answer.text.contains("🟢 North Korea is back"),
+        "{}",
+        answer.text
+    );
+    world.stop().await;
+}

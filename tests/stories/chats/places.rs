@@ -201,3 +201,41 @@ async fn what_is_kept_of_a_chat_is_forgotten_when_it_says_so() {
     let place = bytes.read(move |db| db.chats().at("telegram", &dan.id.to_string())).await.unwrap();
     assert_eq!(place, None);
 }
+
+#[tokio::test]
+async fn who_reads_a_channel_cannot_mute_it() {
+    let mut world = calm().await;
+    let telegram = world.telegram();
+    let (news, reader) = (telegram.channel("News"), telegram.person("Reader"));
+    telegram.bot_is_admin(news, true);
+    telegram.member(news, &reader);
+    telegram.posts(news, "/subscribe KP").await;
+    world.until("2025-06-06 17:00").await;
+    world.north_korea_vanishes("2025-06-06 17:35", "2025-06-06 19:00");
+    world.until("2025-06-06 18:00").await;
+    let message = world.telegram().messages(news).into_iter().find(|m| !m.buttons.is_empty()).unwrap();
+    let refused = world.telegram().taps(&reader, news, message.id, "mute country/KP for 2h").await;
+    assert!(refused.text.starts_with("only an admin may use /mute"), "{}", refused.text);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn an_outage_whose_post_was_deleted_goes_on_in_a_new_one() {
+    let mut world = calm().await;
+    let guild = world.discord().guild("Newsroom");
+    let (general, forum) = (world.discord().channel(guild, "general"), world.discord().forum(guild, "log"));
+    let ann = world.discord().member(guild, "Ann", "Manage Server");
+    let wish = json!({ "what": "KP", "channel": forum.to_string() });
+    world.discord().slash(&ann, general, "subscribe", wish).await;
+    world.until("2025-06-06 17:00").await;
+    world.north_korea_vanishes("2025-06-06 17:35", "2025-06-06 19:00");
+    world.until("2025-06-06 18:00").await;
+    world.discord().deletes(world.discord().threads(forum)[0].0);
+    world.until("2025-06-06 20:30").await;
+    let posts = world.discord().threads(forum);
+    assert!(
+        posts.iter().any(|(_, name)| name.contains("North Korea is partly back") || name.contains("is back")),
+        "{posts:?}"
+    );
+    world.stop().await;
+}

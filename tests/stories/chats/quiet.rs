@@ -60,3 +60,30 @@ async fn a_mute_that_is_ended_tells_at_once() {
     assert!(shown.starts_with("[18:30] 🔴 North Korea is down · 56 min, since Sat 7 Jun 02:34 KST"), "{shown}");
     world.stop().await;
 }
+
+#[tokio::test]
+async fn what_came_and_went_while_the_bot_was_away_at_night_is_told_in_the_morning() {
+    let (mut world, ops, _) = subscribed(json!({ "what": "KP", "quiet": "17-23" })).await;
+    world.until("2025-06-06 17:20").await;
+    world.stop().await;
+    world.north_korea_vanishes("2025-06-06 17:35", "2025-06-06 19:00");
+    world.is_now("2025-06-06 21:00").await;
+    world.start_again().await;
+    world.until("2025-06-06 22:50").await;
+    assert_eq!(world.discord().sees(ops), "");
+    world.until("2025-06-06 23:10").await;
+    let shown = world.discord().sees(ops);
+    assert!(shown.contains("While Linkdown was away North Korea was down 1 h 26 min"), "{shown}");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn an_unsubscribed_chat_is_not_told_what_was_held_back_for_it() {
+    let (mut world, ops, ann) = subscribed(json!({ "what": "KP", "quiet": "17-20" })).await;
+    world.north_korea_vanishes("2025-06-06 17:35", "2025-06-06 22:00");
+    world.until("2025-06-06 18:30").await;
+    world.discord().slash(&ann, ops, "unsubscribe", json!({})).await;
+    world.until("2025-06-06 23:30").await;
+    assert_eq!(world.discord().sees(ops), "");
+    world.stop().await;
+}
