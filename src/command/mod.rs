@@ -150,16 +150,3 @@ impl Desk {
         }
     }
 }
-
-/// An overview in the renderer's words.
-pub fn told(overview: &crate::store::Overview) -> crate::render::lists::Deliveries {
-    crate::render::lists::Deliveries {
-        owed: overview.owed,
-        held: overview.held,
-        oldest: overview.oldest,
-        last_sent: overview.last_sent,
-        last_error: overview.last_error.clone(),
-        doubts: overview.doubts,
-        given_up: overview.given_up,
-    }
-}

@@ -38,7 +38,7 @@ pub(super) async fn answer(desk: &Desk, asker: &Asker) -> Result<Vec<Card>, Comm
             card.tone = Tone::Down;
             card.note("Suspended", format!("for {}: {}", duration(now - *since), tame(why, 200)));
         }
-        card.note("Deliveries", delivery_line(&super::told(&deliveries), now));
+        card.note("Deliveries", delivery_line(&deliveries.tally, now));
     }
     Ok(vec![card])
 }

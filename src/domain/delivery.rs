@@ -72,3 +72,19 @@ impl fmt::Display for HeldFor {
         f.write_str(self.as_str())
     }
 }
+
+/// How the deliveries of a chat are doing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub owed: u32,
+    /// Until quiet hours or a mute end.
+    pub held: u32,
+    /// Since when the oldest that may go is owed.
+    pub oldest: Option<Timestamp>,
+    pub last_sent: Option<Timestamp>,
+    /// Of what is owed or was given up last.
+    pub last_error: Option<String>,
+    /// Sent again without knowing whether they had arrived.
+    pub doubts: u32,
+    pub given_up: u32,
+}

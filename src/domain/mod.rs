@@ -12,7 +12,7 @@ pub mod subscription;
 pub mod time;
 pub mod watchlist;
 
-pub use delivery::{HeldFor, Hold, Owing, Untimely};
+pub use delivery::{HeldFor, Hold, Owing, Tally, Untimely};
 pub use entity::{Asn, CountryCode, Entity, EntityError};
 pub use evidence::{Assessment, Evidence, Link, Reading, Sureness, Unknown, Verdict};
 pub use fact::{Fact, FactKind};

@@ -3,7 +3,7 @@
 use super::card::{Card, Note, Row};
 use super::words::{day_and_time, duration, tame};
 use crate::domain::lookup::display_name;
-use crate::domain::{Entity, Options, Phase, Seconds, Timestamp, Verdict, time::MINUTE};
+use crate::domain::{Entity, Options, Phase, Seconds, Tally, Timestamp, Verdict, time::MINUTE};
 use chrono_tz::Tz;
 
 /// A line of the watchlist.
@@ -173,43 +173,30 @@ pub fn wish_line(from_suspected: bool, options: &Options) -> String {
 }
 
 /// `2 owed for 5 min · last sent 3 min ago · last error: …`.
-pub fn delivery_line(overview: &Deliveries, now: Timestamp) -> String {
+pub fn delivery_line(tally: &Tally, now: Timestamp) -> String {
     let mut said = Vec::new();
-    match (overview.owed, overview.oldest) {
+    match (tally.owed, tally.oldest) {
         (0, _) => said.push("nothing owed".to_owned()),
         (owed, Some(oldest)) => said.push(format!("{owed} owed, the oldest for {}", duration(now - oldest))),
         (owed, None) => said.push(format!("{owed} owed")),
     }
-    if overview.held > 0 {
-        said.push(format!("{} held back", overview.held));
+    if tally.held > 0 {
+        said.push(format!("{} held back", tally.held));
     }
-    said.push(match overview.last_sent {
+    said.push(match tally.last_sent {
         Some(at) => format!("last sent {} ago", duration(now - at)),
         None => "nothing sent yet".to_owned(),
     });
-    if overview.given_up > 0 {
-        said.push(format!("{} given up", overview.given_up));
+    if tally.given_up > 0 {
+        said.push(format!("{} given up", tally.given_up));
     }
-    if overview.doubts > 0 {
-        said.push(format!("{} sent again in doubt", overview.doubts));
+    if tally.doubts > 0 {
+        said.push(format!("{} sent again in doubt", tally.doubts));
     }
-    if let Some(error) = &overview.last_error {
+    if let Some(error) = &tally.last_error {
         said.push(format!("last error: {}", tame(error, 200)));
     }
     said.join(" · ")
-}
-
-/// How the deliveries of a chat are doing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Deliveries {
-    pub owed: u32,
-    pub held: u32,
-    /// Since when the oldest that may go is owed.
-    pub oldest: Option<Timestamp>,
-    pub last_sent: Option<Timestamp>,
-    pub last_error: Option<String>,
-    pub doubts: u32,
-    pub given_up: u32,
 }
 
 /// One command in `/help`.

@@ -2,24 +2,14 @@
 
 use super::chat::{Place, place};
 use super::{Deliveries, StoreError};
-use crate::domain::Timestamp;
+use crate::domain::Tally;
 use rusqlite::{Row, named_params};
 
 /// The deliveries of one chat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Overview {
     pub place: Place,
-    pub owed: u32,
-    /// Until quiet hours or a mute end.
-    pub held: u32,
-    /// Since when the oldest that may go is owed.
-    pub oldest: Option<Timestamp>,
-    pub last_sent: Option<Timestamp>,
-    /// Of what is owed or was given up last.
-    pub last_error: Option<String>,
-    /// Sent again without knowing whether they had arrived.
-    pub doubts: u32,
-    pub given_up: u32,
+    pub tally: Tally,
 }
 
 impl<A> Deliveries<'_, A> {
@@ -42,8 +32,7 @@ const OVERVIEW: &str = "
     FROM chat c LEFT JOIN delivery d ON d.chat_id = c.id LEFT JOIN notice n ON n.id = d.notice_id";
 
 fn overview(row: &Row<'_>) -> rusqlite::Result<Overview> {
-    Ok(Overview {
-        place: place(row)?,
+    let tally = Tally {
         owed: row.get(7)?,
         held: row.get(8)?,
         oldest: row.get(9)?,
@@ -51,5 +40,6 @@ fn overview(row: &Row<'_>) -> rusqlite::Result<Overview> {
         last_error: row.get(11)?,
         doubts: row.get(12)?,
         given_up: row.get(13)?,
-    })
+    };
+    Ok(Overview { place: place(row)?, tally })
 }

@@ -68,7 +68,7 @@ pub async fn live() {
 
 async fn owed(store: &Store) -> u32 {
     let chats = store.read(|db| db.deliveries().overview(None)).await.unwrap();
-    chats.iter().map(|chat| chat.owed).sum()
+    chats.iter().map(|chat| chat.tally.owed).sum()
 }
 
 /// A run: how often it is killed, and how many chats it tells.
@@ -139,7 +139,7 @@ impl Run {
         let overview = store.read(|db| db.deliveries().overview(None)).await.unwrap();
         let doubts = |platform: &str| -> usize {
             let chats = overview.iter().filter(|chat| chat.place.chat.platform == platform);
-            chats.map(|chat| chat.doubts as usize).sum()
+            chats.map(|chat| chat.tally.doubts as usize).sum()
         };
         let ids: Vec<i64> = incidents.iter().map(|incident| incident.id.0).collect();
         // A card begins as a start: what is edited is never anything else.
@@ -196,7 +196,7 @@ async fn settled(database: &Path) {
         let Ok(store) = Store::open(database, Access::Beside) else { continue };
         let rests = store.read(|db| {
             let is_behind = db.cards().next_edit("discord")?.or(db.cards().next_edit("telegram")?).is_some();
-            let owed: u32 = db.deliveries().overview(None)?.iter().map(|chat| chat.owed + chat.held).sum();
+            let owed: u32 = db.deliveries().overview(None)?.iter().map(|chat| chat.tally.owed + chat.tally.held).sum();
             Ok(db.incidents().open()?.is_empty() && owed == 0 && !is_behind)
         });
         if rests.await.unwrap_or(false) {
