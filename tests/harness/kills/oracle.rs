@@ -17,7 +17,8 @@ pub fn heard(messages: &[(String, String)]) -> BTreeMap<i64, Heard> {
     for (first, now) in messages {
         let Some(incident) = incident(now) else { continue };
         let heard = by_incident.entry(incident).or_default();
-        if heard.marks.is_empty() {
+        // A start that was told twice leaves its first message as it was: the card is the other.
+        if heard.marks.is_empty() || mark(first) == '🔴' && mark(now) == '🟢' {
             heard.card = mark(now);
         }
         heard.marks.push(mark(first));
