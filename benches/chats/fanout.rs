@@ -87,7 +87,7 @@ pub async fn run() {
         discord.disobedience(),
         telegram.disobedience()
     );
-    println!("  refused by the doubles' limits, beside the faults: Discord {}", discord.refused());
+    println!("  answered with 429, the faults among them: {} on Discord", discord.refused());
     bot.stop().await.unwrap();
 }
 

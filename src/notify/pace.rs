@@ -33,7 +33,9 @@ impl Gate {
     fn pass(&mut self, limit: Limit, at: i64) {
         // Without a limit what goes to one later holds up nobody else.
         if limit.every_ms > 0.0 {
-            self.due = self.due.max(at as f64) + limit.every_ms;
+            // The part of a millisecond by which it was rounded up is no pause: it would add up.
+            let is_on_time = at as f64 - self.due < 1.0;
+            self.due = if is_on_time { self.due } else { at as f64 } + limit.every_ms;
         }
     }
 }
@@ -123,6 +125,17 @@ mod tests {
         assert_eq!((pace.chat_opens_at(1, CHAT, 0), pace.chat_opens_at(2, CHAT, 0)), (5_000, 0));
         pace.rest_all(9_000);
         assert_eq!(pace.chat_opens_at(2, CHAT, 0), 9_000);
+    }
+
+    #[test]
+    fn what_is_told_one_after_the_other_takes_no_longer_than_the_limit_says() {
+        let mut pace = Pace::new(Limit::per_second(49.0));
+        let mut now = 0;
+        for chat in 0..=4_900 {
+            now = pace.chat_opens_at(chat, Limit::NONE, now);
+            pace.pass(chat, Limit::NONE, now);
+        }
+        assert!((100_000..=100_001).contains(&now), "{now}");
     }
 
     proptest! {

@@ -33,7 +33,7 @@ const OVERALL: Limit = Limit::per_second(49.0);
 const CHANNEL: Limit = Limit { every_ms: 1050.0, burst: 3 };
 
 /// How long one call may take: one whose end is not known is made again without harm.
-const DEADLINE: Duration = Duration::from_secs(5);
+const DEADLINE: Duration = Duration::from_secs(4);
 
 /// The bot on Discord.
 pub struct Discord {

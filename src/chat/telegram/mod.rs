@@ -23,7 +23,7 @@ use teloxide_core::prelude::Requester as _;
 pub const PLATFORM: &str = "telegram";
 
 /// Telegram names 30 messages a second over all chats; see <https://core.telegram.org/bots/faq#my-bot-is-hitting-limits>.
-const OVERALL: Limit = Limit::per_second(29.3);
+const OVERALL: Limit = Limit::per_second(29.5);
 /// "Avoid sending more than one message per second" to a chat; to a group 20 a minute.
 const ALONE: Limit = Limit { every_ms: 1050.0, burst: 1 };
 const GROUP: Limit = Limit { every_ms: 3100.0, burst: 2 };
