@@ -130,7 +130,8 @@ impl Clock {
     }
 
     pub async fn sleep(&self, seconds: Seconds, busy: Busy) -> Busy {
-        self.sleep_until(self.now() + seconds, busy).await
+        // From the millisecond on: a pause that was asked for must not end up to a second too soon.
+        self.sleep_until_millis(self.millis() + seconds * 1000, busy).await
     }
 
     /// Moves a moved clock to `target`, waking every sleeper at its own instant and waiting until all rest again.
@@ -224,6 +225,13 @@ mod tests {
         assert_eq!((heard.recv().await, heard.recv().await), (Some(at(10)), Some(at(20))));
         assert!(heard.try_recv().is_err());
         assert_eq!(clock.now(), at(25));
+    }
+
+    #[tokio::test]
+    async fn a_second_by_the_system_s_clock_is_a_whole_one() {
+        let began = Instant::now();
+        Clock::system().sleep(1, Busy::default()).await;
+        assert!(began.elapsed() >= Duration::from_millis(999), "{:?}", began.elapsed());
     }
 
     #[tokio::test]

@@ -15,21 +15,22 @@ pub(super) async fn run() -> Result<(), Failure> {
                 .to_owned(),
         ));
     }
-    let mut lines = Vec::new();
+    let (mut lines, mut refused) = (Vec::new(), Vec::new());
     if let Some(token) = &secrets.discord_token {
         let discord = Discord::new(token, addresses.discord_api.as_ref(), None).map_err(Failure::work)?;
-        lines.push(format!(
-            "Discord   {}",
-            discord.invite().await.map_err(|why| Failure::Work(format!("Discord: {why}")))?
-        ));
+        match discord.invite().await {
+            Ok(address) => lines.push(format!("Discord   {address}")),
+            Err(why) => refused.push(format!("Discord: {why}")),
+        }
     }
     if let Some(token) = &secrets.telegram_token {
         let telegram = Telegram::new(token, addresses.telegram_api.as_ref(), None).map_err(Failure::work)?;
-        lines.push(format!(
-            "Telegram  {}",
-            telegram.invite().await.map_err(|why| Failure::Work(format!("Telegram: {why}")))?
-        ));
+        match telegram.invite().await {
+            Ok(address) => lines.push(format!("Telegram  {address}")),
+            Err(why) => refused.push(format!("Telegram: {why}")),
+        }
     }
     let mut out = io::stdout().lock();
-    lines.iter().try_for_each(|line| writeln!(out, "{line}")).map_err(Failure::work)
+    lines.iter().try_for_each(|line| writeln!(out, "{line}")).map_err(Failure::work)?;
+    if refused.is_empty() { Ok(()) } else { Err(Failure::Work(refused.join("; "))) }
 }

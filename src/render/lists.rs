@@ -167,7 +167,12 @@ pub fn wish_line(from_suspected: bool, options: &Options) -> String {
         (None, None) => {}
     }
     if let Some(mention) = &options.mention {
-        said.push(format!("calling {mention}"));
+        // Discord's own writing of a role or a person is of no use to a reader.
+        said.push(match mention {
+            role if role.starts_with("<@&") => "calling a role".to_owned(),
+            person if person.starts_with('<') => "calling one person".to_owned(),
+            name => format!("calling {name}"),
+        });
     }
     said.join(" · ")
 }

@@ -112,9 +112,12 @@ impl Drop for Shards {
 impl EventHandler for Listener {
     async fn ready(&self, _: Context, ready: Ready) {
         self.failures.store(0, Ordering::Relaxed);
-        let said =
-            format!("connected as {}, in {}", ready.user.name, plural(ready.guilds.len() as u64, "server", "servers"));
+        let servers = ready.guilds.len() as u64;
+        let said = format!("connected as {}, in {}", ready.user.name, plural(servers, "server", "servers"));
         tracing::info!("Discord: {said}");
+        if servers == 0 {
+            tracing::info!("Discord: `linkdown invite` prints the address that lets it into a server");
+        }
         self.desk.platforms.say(PLATFORM, said);
     }
 

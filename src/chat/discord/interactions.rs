@@ -174,6 +174,10 @@ fn line(asked: &CommandInteraction) -> String {
             ResolvedValue::String(text) => text.to_owned(),
             ResolvedValue::Integer(number) => number.to_string(),
             ResolvedValue::Boolean(true) => "yes".to_owned(),
+            // The role that everyone has bears the server's number.
+            ResolvedValue::Role(role) if asked.guild_id.is_some_and(|guild| guild.get() == role.id.get()) => {
+                "@everyone".to_owned()
+            }
             ResolvedValue::Role(role) => format!("<@&{}>", role.id),
             ResolvedValue::User(user, _) => format!("<@{}>", user.id),
             _ => continue,

@@ -5,6 +5,7 @@ use super::address::Address;
 use super::refusal::Refusal;
 use super::send::{Message, keyboard, say, words};
 use super::updates::Listener;
+use crate::clock::Busy;
 use crate::command::{Asker, Rank, WORDS};
 use crate::notify::platform::{Form, Volume};
 use crate::render::Card;
@@ -19,7 +20,7 @@ use teloxide_core::types::{CallbackQuery, Message as Said, MessageId, UserId};
 const MESSAGES: usize = 5;
 /// What Telegram shows at a tap.
 const TOAST: usize = 200;
-/// A flood control longer than this is not worth waiting for.
+/// An answer that is asked to wait longer than this, all in all, is left out.
 const PATIENCE_S: i64 = 10;
 /// Somebody else's messages: bots, and people who post as a channel.
 const ANONYMOUS_ADMIN: UserId = UserId(1_087_968_824);
@@ -177,7 +178,7 @@ impl Listener {
         }
     }
 
-    /// Sends an answer; once more when asked to wait a little, once more as plain text when it cannot be read.
+    /// Sends an answer; again when asked to wait a little, once more as plain text when it cannot be read.
     async fn reply(&self, at: Address, asked: MessageId, card: &Card) -> Result<i64, Refusal> {
         let rest = &self.telegram.rest;
         let rich = Message {
@@ -187,11 +188,17 @@ impl Listener {
             volume: Volume::Loud,
             form: Form::Rich,
         };
-        match say(rest, at, &rich).await {
-            Err(Refusal::RetryAfter { seconds }) if seconds <= PATIENCE_S => {
-                let _busy = self.desk.clock.sleep(seconds, crate::clock::Busy::default()).await;
-                say(rest, at, &rich).await
+        let mut patience = PATIENCE_S;
+        let mut outcome = say(rest, at, &rich).await;
+        while let Err(Refusal::RetryAfter { seconds }) = outcome {
+            if seconds.max(1) > patience {
+                break;
             }
+            patience -= seconds.max(1);
+            let _busy = self.desk.clock.sleep(seconds.max(1), Busy::default()).await;
+            outcome = say(rest, at, &rich).await;
+        }
+        match outcome {
             Err(refusal) if refusal.says("can't parse entities") => {
                 tracing::error!(?card, ?refusal, "Telegram could not read an answer");
                 say(rest, at, &Message { text: plain(card), form: Form::Plain, ..rich }).await

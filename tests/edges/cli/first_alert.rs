@@ -218,3 +218,17 @@ async fn an_invitation_without_a_good_token_says_which_and_how_to_get_one() {
         quotes(TELEGRAM, &wrong);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_invitation_that_one_platform_refuses_is_printed_for_the_other() {
+    let telegram = TelegramDouble::start(Clock::system()).await;
+    let discord = DiscordDouble::start(Clock::system()).await;
+    let place = Place::new()
+        .with("LINKDOWN_DISCORD_TOKEN", discord::TOKEN)
+        .with("LINKDOWN_DISCORD_API_URL", discord.url())
+        .with("LINKDOWN_TELEGRAM_TOKEN", "wrong")
+        .with("LINKDOWN_TELEGRAM_API_URL", telegram.url());
+    let said = place.runs("invite");
+    assert!(said.out.starts_with("Discord   https://discord.com/") && said.out.lines().count() == 1, "{said:?}");
+    assert!(said.code == Some(1) && said.err.starts_with("linkdown: Telegram: "), "{said:?}");
+}

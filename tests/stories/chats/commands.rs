@@ -195,6 +195,26 @@ async fn a_slip_is_answered_with_what_would_be_right() {
 }
 
 #[tokio::test]
+async fn a_role_may_be_called_but_never_everyone() {
+    let mut world = World::with_chats("2025-06-06 12:00", NORTH_KOREA).await;
+    let guild = world.discord().guild("Newsroom");
+    let ops = world.discord().channel(guild, "ops");
+    let role = world.discord().role(guild, "duty");
+    let ann = world.discord().member(guild, "Ann", "Manage Server");
+    world.start().await;
+    let asks = async |role: u64| {
+        let wish = json!({ "what": "KP", "mention": role.to_string() });
+        world.discord().slash(&ann, ops, "subscribe", wish).await.text
+    };
+    // The role that everyone has bears the server's number.
+    let refused = asks(guild).await;
+    assert!(refused.contains("@everyone") && !refused.contains('🔔'), "{refused}");
+    let taken = asks(role).await;
+    assert!(taken.contains("calling a role"), "{taken}");
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn a_chat_has_at_most_so_many_subscriptions() {
     let (mut world, cast) = during_an_outage().await;
     let ask = async |from: u32, count: u32| {
