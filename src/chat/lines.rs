@@ -2,7 +2,7 @@
 //! wait for it. A flood is answered slower, and what comes on top of that not at all.
 
 use crate::clock::Clock;
-use crate::notify::pace::{Limit, Pace};
+use crate::notify::pace::{Limit, Overall, Pace};
 use std::collections::HashMap;
 use std::future::Future;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -26,7 +26,7 @@ pub(super) struct Lines {
 
 impl Lines {
     pub(super) fn new(clock: Clock, limit: Limit) -> Self {
-        let pace = Arc::new(Mutex::new(Pace::new(Limit::NONE)));
+        let pace = Arc::new(Mutex::new(Pace::new(Overall::new(Limit::NONE))));
         Self { clock, limit, open: Arc::default(), pace }
     }
 

@@ -1,6 +1,7 @@
 //! How fast a platform is told: below its published limits, and each chat for itself. Pure; times are milliseconds.
 
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// So many milliseconds between two messages, and how many may go before that counts.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,11 +41,36 @@ impl Gate {
     }
 }
 
+/// What all that goes to a platform shares, whoever sends it.
+#[derive(Debug)]
+pub struct Overall {
+    limit: Limit,
+    gate: Mutex<Gate>,
+}
+
+impl Overall {
+    pub fn new(limit: Limit) -> Arc<Self> {
+        Arc::new(Self { limit, gate: Mutex::default() })
+    }
+
+    fn gate(&self) -> MutexGuard<'_, Gate> {
+        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn opens_at(&self, now: i64) -> i64 {
+        self.gate().opens_at(self.limit, now)
+    }
+
+    /// Something goes at `at`; what comes after makes room for it.
+    pub fn pass(&self, at: i64) {
+        self.gate().pass(self.limit, at);
+    }
+}
+
 /// The pace of one platform.
 #[derive(Debug)]
 pub struct Pace {
-    overall: Limit,
-    all: Gate,
+    overall: Arc<Overall>,
     chats: HashMap<i64, Gate>,
     /// Chats that are to be left alone until then, as the platform asked.
     resting: HashMap<i64, i64>,
@@ -55,13 +81,13 @@ pub struct Pace {
 const REMEMBERED: usize = 4096;
 
 impl Pace {
-    pub fn new(overall: Limit) -> Self {
-        Self { overall, all: Gate::default(), chats: HashMap::new(), resting: HashMap::new(), all_rest_until: 0 }
+    pub fn new(overall: Arc<Overall>) -> Self {
+        Self { overall, chats: HashMap::new(), resting: HashMap::new(), all_rest_until: 0 }
     }
 
     /// When anything at all may go.
     pub fn opens_at(&self, now: i64) -> i64 {
-        self.all.opens_at(self.overall, now).max(self.all_rest_until)
+        self.overall.opens_at(now).max(self.all_rest_until)
     }
 
     /// When something may go to this chat.
@@ -73,7 +99,7 @@ impl Pace {
 
     /// Something goes to the chat at `at`.
     pub fn pass(&mut self, chat: i64, limit: Limit, at: i64) {
-        self.all.pass(self.overall, at);
+        self.overall.pass(at);
         if self.chats.len() >= REMEMBERED {
             self.chats.retain(|_, gate| gate.due > at as f64);
             self.resting.retain(|_, until| *until > at);
@@ -106,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_chat_may_be_told_a_few_things_at_once_and_then_no_faster_than_its_limit() {
-        let mut pace = Pace::new(Limit::NONE);
+        let mut pace = Pace::new(Overall::new(Limit::NONE));
         let mut went = Vec::new();
         for _ in 0..5 {
             let at = pace.chat_opens_at(1, CHAT, 0);
@@ -120,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_platform_that_asked_for_a_pause_gets_it() {
-        let mut pace = Pace::new(Limit::per_second(10.0));
+        let mut pace = Pace::new(Overall::new(Limit::per_second(10.0)));
         pace.rest(1, 5_000);
         assert_eq!((pace.chat_opens_at(1, CHAT, 0), pace.chat_opens_at(2, CHAT, 0)), (5_000, 0));
         pace.rest_all(9_000);
@@ -128,8 +154,18 @@ mod tests {
     }
 
     #[test]
+    fn alerts_make_room_for_an_answer() {
+        let overall = Overall::new(Limit::per_second(10.0));
+        let mut pace = Pace::new(Arc::clone(&overall));
+        pace.pass(1, Limit::NONE, 1000);
+        assert_eq!(pace.opens_at(1000), 1100);
+        overall.pass(1050);
+        assert_eq!(pace.opens_at(1050), 1200);
+    }
+
+    #[test]
     fn what_is_told_one_after_the_other_takes_no_longer_than_the_limit_says() {
-        let mut pace = Pace::new(Limit::per_second(49.0));
+        let mut pace = Pace::new(Overall::new(Limit::per_second(49.0)));
         let mut now = 0;
         for chat in 0..=4_900 {
             now = pace.chat_opens_at(chat, Limit::NONE, now);
@@ -141,7 +177,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_second_ever_holds_more_than_the_limit(pauses in prop::collection::vec(0..90_i64, 1..200)) {
-            let mut pace = Pace::new(Limit::per_second(28.5));
+            let mut pace = Pace::new(Overall::new(Limit::per_second(28.5)));
             let (mut now, mut went) = (0, Vec::new());
             for (chat, pause) in pauses.into_iter().enumerate() {
                 now += pause;

@@ -1,12 +1,13 @@
 //! What the outbox needs of a platform. Each platform implements it in `chat/`.
 
-use super::pace::Limit;
+use super::pace::{Limit, Overall};
 use super::retry::SendError;
 use crate::domain::{Chat, Timestamp};
 use crate::render::Card;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 /// A message on its way.
 #[derive(Clone, Debug)]
@@ -76,7 +77,7 @@ pub trait Platform: Send + Sync + fmt::Debug {
     fn cards(&self) -> Cards;
 
     /// How fast it may be told at all.
-    fn pace(&self) -> Limit;
+    fn pace(&self) -> Arc<Overall>;
 
     /// How fast this chat may be told.
     fn pace_of(&self, chat: &Chat) -> Limit;

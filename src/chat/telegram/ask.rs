@@ -180,7 +180,10 @@ impl Listener {
 
     /// Sends an answer; again when asked to wait a little, once more as plain text when it cannot be read.
     async fn reply(&self, at: Address, asked: MessageId, card: &Card) -> Result<i64, Refusal> {
-        let rest = &self.telegram.rest;
+        let send = async |message: &Message| {
+            self.telegram.overall.pass(self.desk.clock.millis());
+            say(&self.telegram.rest, at, message).await
+        };
         let rich = Message {
             text: html(card),
             answers: Some(asked),
@@ -189,19 +192,19 @@ impl Listener {
             form: Form::Rich,
         };
         let mut patience = PATIENCE_S;
-        let mut outcome = say(rest, at, &rich).await;
+        let mut outcome = send(&rich).await;
         while let Err(Refusal::RetryAfter { seconds }) = outcome {
             if seconds.max(1) > patience {
                 break;
             }
             patience -= seconds.max(1);
             let _busy = self.desk.clock.sleep(seconds.max(1), Busy::default()).await;
-            outcome = say(rest, at, &rich).await;
+            outcome = send(&rich).await;
         }
         match outcome {
             Err(refusal) if refusal.says("can't parse entities") => {
                 tracing::error!(?card, ?refusal, "Telegram could not read an answer");
-                say(rest, at, &Message { text: plain(card), form: Form::Plain, ..rich }).await
+                send(&Message { text: plain(card), form: Form::Plain, ..rich }).await
             }
             other => other,
         }

@@ -10,12 +10,13 @@ mod send;
 mod updates;
 
 use crate::domain::Chat;
-use crate::notify::pace::Limit;
+use crate::notify::pace::{Limit, Overall};
 use crate::notify::platform::{Cards, Doing, Edit, Outgoing, Platform, Sent};
 use reqwest::Url;
 use rest::Rest;
 use secrecy::{ExposeSecret, SecretString};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 use teloxide_core::Bot;
 use teloxide_core::prelude::Requester as _;
@@ -23,7 +24,8 @@ use teloxide_core::prelude::Requester as _;
 pub const PLATFORM: &str = "telegram";
 
 /// Telegram names 30 messages a second over all chats; see <https://core.telegram.org/bots/faq#my-bot-is-hitting-limits>.
-const OVERALL: Limit = Limit::per_second(29.5);
+/// One of them is left to an answer: the alert after it waits in its stead, but what is handed over already does not.
+const OVERALL: Limit = Limit::per_second(28.9);
 /// "Avoid sending more than one message per second" to a chat; to a group 20 a minute.
 const ALONE: Limit = Limit { every_ms: 1050.0, burst: 1 };
 const GROUP: Limit = Limit { every_ms: 3100.0, burst: 2 };
@@ -32,7 +34,7 @@ const GROUP: Limit = Limit { every_ms: 3100.0, burst: 2 };
 const POLL: Duration = Duration::from_secs(50);
 
 /// How long one call may take: one whose end is not known may have to be told twice, so there is time for it.
-const DEADLINE: Duration = Duration::from_secs(8);
+const DEADLINE: Duration = Duration::from_secs(6);
 
 /// The bot on Telegram.
 pub struct Telegram {
@@ -41,6 +43,8 @@ pub struct Telegram {
     /// For questions, so that they do not wait behind a poll.
     bot: Bot,
     polling: Bot,
+    /// Alerts and answers count together.
+    overall: Arc<Overall>,
 }
 
 impl Telegram {
@@ -58,6 +62,7 @@ impl Telegram {
             rest: Rest::new(token, api, deadline)?,
             bot: bot(rest::client(deadline)?),
             polling: bot(rest::client(POLL + deadline)?),
+            overall: Overall::new(OVERALL),
         })
     }
 }
@@ -91,8 +96,8 @@ impl Platform for Telegram {
         Cards::Kept
     }
 
-    fn pace(&self) -> Limit {
-        OVERALL
+    fn pace(&self) -> Arc<Overall> {
+        Arc::clone(&self.overall)
     }
 
     fn pace_of(&self, chat: &Chat) -> Limit {
