@@ -5,6 +5,7 @@ use super::Desk;
 use crate::domain::{Chat, Owing, Phase, Scope, Timestamp, Untimely, Watchlist};
 use crate::notify::body::Body;
 use crate::notify::fanout::wants_layers;
+use crate::notify::suspend::suspend;
 use crate::store::{Incident, NewNotice, Place, StoreError, Tx};
 
 /// Owes the chat the newest of each open incident that it wants to hear of, all or within `scopes`, and has not heard of.
@@ -72,17 +73,6 @@ pub(super) fn resume(tx: &Tx<'_>, watchlist: &Watchlist, chat: &Chat, now: Times
     Ok(true)
 }
 
-/// The person who subscribed there hears why it is not told any more, where they can be told alone.
-fn owe_owner(tx: &Tx<'_>, place: &Place, why: &str, now: Timestamp) -> Result<(), StoreError> {
-    let (platform, id) = (&place.chat.platform, place.chat.id);
-    let direct = place.owner.as_deref().and_then(|owner| Chat::direct(platform, owner));
-    let Some(direct) = direct.filter(|direct| *direct != place.chat.address) else { return Ok(()) };
-    let owner = tx.chats().ensure(platform, &direct)?;
-    let body = Body::Suspended { place: "one of your chats".to_owned(), link: None, why: why.to_owned() };
-    let notice = NewNotice::operator(format!("suspended {id} {now}"), body.to_json());
-    tx.deliveries().owe(&notice, &[Owing::now(owner.id, false)], now, 0)
-}
-
 impl Desk {
     /// The chats of a server or group that cannot be told.
     pub async fn suspended_in(&self, platform: &'static str, home: &str) -> Result<Vec<Place>, StoreError> {
@@ -121,9 +111,7 @@ impl Desk {
         self.store
             .write(move |tx| {
                 for place in tx.chats().of_home(platform, &home)? {
-                    if tx.chats().suspend(place.chat.id, &why, now)? {
-                        owe_owner(tx, &place, &why, now)?;
-                    }
+                    suspend(tx, &place, "one of your chats", None, &why, now)?;
                 }
                 Ok(())
             })

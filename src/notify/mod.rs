@@ -8,3 +8,4 @@ pub mod outbox;
 pub mod pace;
 pub mod platform;
 pub mod retry;
+pub mod suspend;

@@ -9,7 +9,7 @@ pub enum SendError {
     #[error("{why}")]
     Later { why: String, arrival: Arrival },
     /// The platform named the pause itself.
-    #[error("asked to wait {} s", (pause_ms + 999) / 1000)]
+    #[error("asked to wait {} s", whole_seconds(*.pause_ms))]
     Wait { pause_ms: i64, whom: Whom },
     /// It will never go through as things are: unknown channel, blocked, kicked, forbidden.
     #[error("{why}")]
@@ -89,12 +89,17 @@ pub fn after(error: &SendError, attempts: u32, was_plain: bool, now: Timestamp, 
         SendError::Unreadable { .. } => Verdict::Plain,
         // To the letter: never sooner than asked.
         SendError::Wait { pause_ms, .. } => {
-            Verdict::Again { at: now + (pause_ms + 999).div_euclid(1000).max(1), arrival: Arrival::No }
+            Verdict::Again { at: now + whole_seconds(*pause_ms).max(1), arrival: Arrival::No }
         }
         SendError::Revoked { .. } => Verdict::Again { at: now + LONGEST, arrival: Arrival::No },
         SendError::Later { arrival, .. } => Verdict::Again { at: now + pause(attempts, jitter), arrival: *arrival },
         SendError::MessageGone => Verdict::Again { at: now, arrival: Arrival::No },
     }
+}
+
+/// A part of a second is a second: never sooner than asked.
+pub fn whole_seconds(millis: i64) -> Seconds {
+    (millis + 999).div_euclid(1000)
 }
 
 fn pause(attempts: u32, jitter: f64) -> Seconds {

@@ -1,7 +1,7 @@
 //! Who may use whom.
 
 /// From the bottom up; a unit uses those below its own layer, and none beside it.
-const LAYERS: [&[&str]; 6] = [
+const LAYERS: [&[&str]; 7] = [
     &["domain"],
     &[
         "notify::body",
@@ -14,6 +14,7 @@ const LAYERS: [&[&str]; 6] = [
         "store",
         "render",
     ],
+    &["notify::suspend"],
     &["command", "notify::platform"],
     &["watch", "chat", "notify::outbox", "web"],
     &["app", "replay", "demo", "record", "check", "health", "status", "backup"],

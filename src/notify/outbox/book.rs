@@ -1,11 +1,12 @@
 //! What came of sending, written down: one transaction for all that has come in since the last.
 
 use super::compose::{Composed, Revised};
-use crate::domain::{Chat, Owing, Seconds, Timestamp, time::MINUTE};
+use crate::domain::{Owing, Seconds, Timestamp, time::MINUTE};
 use crate::notify::body::Body;
 use crate::notify::digest::{Item, Step, Told, digest};
 use crate::notify::platform::{Platform, Sent};
 use crate::notify::retry::{self, Arrival, SendError, Verdict};
+use crate::notify::suspend;
 use crate::store::{Attempt, DeliveryId, NewNotice, StoreError, Tx};
 
 /// A message or an edit whose end is known.
@@ -93,21 +94,14 @@ fn note_failed(
     }
 }
 
-/// Nothing more is told there; the person who subscribed hears of it where they can be told alone.
+/// Nothing more is told there.
 fn suspend(tx: &Tx<'_>, platform: &dyn Platform, chat: i64, why: &str, now: Timestamp) -> Result<(), StoreError> {
-    if !tx.chats().suspend(chat, why, now)? {
-        return Ok(());
-    }
     let Some(place) = tx.chats().by_id(chat)? else { return Ok(()) };
-    let shown = platform.place(&place.chat);
-    tracing::warn!(platform = platform.name(), chat = place.chat.address, "suspended: {why}");
-    let direct = place.owner.as_deref().and_then(|owner| Chat::direct(platform.name(), owner));
-    let Some(direct) = direct.filter(|direct| *direct != place.chat.address) else { return Ok(()) };
-    let owner = tx.chats().ensure(platform.name(), &direct)?;
     let link = platform.link(&place.chat, place.home.as_deref());
-    let body = Body::Suspended { place: shown, link, why: why.to_owned() };
-    let notice = NewNotice::operator(format!("suspended {chat} {now}"), body.to_json());
-    tx.deliveries().owe(&notice, &[Owing::now(owner.id, false)], now, 0)
+    if suspend::suspend(tx, &place, &platform.place(&place.chat), link, why, now)? {
+        tracing::warn!(platform = platform.name(), chat = place.chat.address, "suspended: {why}");
+    }
+    Ok(())
 }
 
 /// A card is edited no sooner after it was, or after that failed.
@@ -122,7 +116,7 @@ fn note_edited(tx: &Tx<'_>, card: &Revised, error: Option<&SendError>, now: Time
         }
         Some(SendError::Moved { to }) => tx.chats().moved(chat, to),
         Some(SendError::Wait { pause_ms, .. }) => {
-            tx.cards().not_before(card.incident, chat, now + (pause_ms + 999) / 1000)
+            tx.cards().not_before(card.incident, chat, now + retry::whole_seconds(*pause_ms))
         }
         Some(SendError::MessageGone | SendError::Never { .. } | SendError::Unreadable { .. }) => {
             tracing::info!(chat, incident = card.incident.0, "the card cannot be edited any more");
