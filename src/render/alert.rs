@@ -1,10 +1,10 @@
 //! A transition of an incident as a message.
 
-use super::card::{Action, Card, Line, Link, Tone};
+use super::card::{Action, Card, Line, Link};
 use super::measure::{is_said_by_the_whole, measured_line};
 use super::reading::{order_of_fall, order_of_return};
 use super::status::{body, low_layers, sureness};
-use super::words::{duration, listed, percent, plural};
+use super::words::{duration, incident_line, listed, percent, plural};
 use crate::domain::lookup::display_name;
 use crate::domain::{
     Arrival, Assessment, Entity, Evidence, Layer, Seconds, Timestamp, Transition, TransitionKind, time::MINUTE,
@@ -54,7 +54,7 @@ pub enum AsOf {
 pub fn alert(alert: &Alert<'_>) -> Card {
     let transition = alert.transition;
     let evidence = alert.newer.unwrap_or(&transition.evidence);
-    let mut card = Card::titled(title(alert)).toned(tone(transition.kind));
+    let mut card = Card::titled(title(alert)).toned(transition.kind.leads_to().into());
     match transition.kind {
         TransitionKind::Recovered => recovered(&mut card, alert),
         TransitionKind::Retracted => {
@@ -68,7 +68,7 @@ pub fn alert(alert: &Alert<'_>) -> Card {
     }
     card.links.clone_from(&alert.links);
     card.foot.extend(alert.credits.clone());
-    card.foot.push(format!("Incident {} · /outage {}", alert.incident, alert.incident));
+    card.foot.push(incident_line(alert.incident));
     card.actions = actions(alert);
     card
 }
@@ -77,7 +77,7 @@ pub fn alert(alert: &Alert<'_>) -> Card {
 pub fn brief(alert: &Alert<'_>) -> Card {
     let transition = alert.transition;
     let evidence = &transition.evidence;
-    let mut card = Card::titled(title(alert)).toned(tone(transition.kind));
+    let mut card = Card::titled(title(alert)).toned(transition.kind.leads_to().into());
     if transition.kind == TransitionKind::Retracted {
         card.lead = Some(TAKEN_BACK.into());
     } else {
@@ -91,7 +91,7 @@ pub fn brief(alert: &Alert<'_>) -> Card {
             card.note("Sure", sure);
         }
     }
-    card.foot.push(format!("Incident {} · /outage {}", alert.incident, alert.incident));
+    card.foot.push(incident_line(alert.incident));
     card
 }
 
@@ -135,16 +135,6 @@ fn title(alert: &Alert<'_>) -> Line {
     match alert.label {
         Some(label) => said.after(&format!("[{label}] ")),
         None => said,
-    }
-}
-
-fn tone(kind: TransitionKind) -> Tone {
-    match kind {
-        TransitionKind::Suspected => Tone::Suspected,
-        TransitionKind::Started | TransitionKind::Worsened | TransitionKind::GoneAgain => Tone::Down,
-        TransitionKind::PartlyBack => Tone::Returning,
-        TransitionKind::Recovered => Tone::Up,
-        TransitionKind::Retracted => Tone::Unknown,
     }
 }
 

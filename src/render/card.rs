@@ -2,6 +2,7 @@
 
 pub use super::line::Line;
 pub use crate::domain::Link;
+use crate::domain::Phase;
 
 /// What a message says, in the order in which it says it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -30,6 +31,18 @@ pub enum Tone {
     Down,
     Returning,
     Unknown,
+}
+
+impl From<Phase> for Tone {
+    fn from(phase: Phase) -> Self {
+        match phase {
+            Phase::Suspected => Self::Suspected,
+            Phase::Down => Self::Down,
+            Phase::Returning => Self::Returning,
+            Phase::Recovered => Self::Up,
+            Phase::Retracted => Self::Unknown,
+        }
+    }
 }
 
 /// A button.

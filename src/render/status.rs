@@ -3,7 +3,7 @@
 use super::card::{Card, Line, Link, Tone};
 use super::measure::rows;
 use super::reading::{gateways_line, hint};
-use super::words::{duration, listed, plural};
+use super::words::{duration, incident_line, listed, plural};
 use crate::domain::lookup::display_name;
 use crate::domain::{Entity, Evidence, Sureness, Timestamp, Verdict};
 use chrono_tz::Tz;
@@ -35,7 +35,7 @@ pub fn status(standing: &Standing<'_>) -> Card {
     }
     card.links.clone_from(&standing.links);
     card.foot.clone_from(&standing.foot);
-    card.foot.extend(standing.open.map(|(id, _)| format!("Incident {id} · /outage {id}")));
+    card.foot.extend(standing.open.map(|(id, _)| incident_line(id)));
     card
 }
 

@@ -2,7 +2,7 @@
 
 use super::card::{Card, Line, Link, Note, Tone};
 use super::lists::Past;
-use super::words::{duration, tame};
+use super::words::{duration, incident_line, tame};
 use crate::domain::lookup::display_name;
 use crate::domain::{Phase, Timestamp, Untimely};
 
@@ -17,7 +17,7 @@ pub fn missed(past: &Past, now: Timestamp) -> Card {
             .at(ended, past.zone, now),
     )
     .toned(Tone::Up);
-    card.foot.push(format!("Incident {} · /outage {}", past.id, past.id));
+    card.foot.push(incident_line(past.id));
     card
 }
 
@@ -31,7 +31,7 @@ pub fn summary(why: Untimely, since: Timestamp, past: &[Past], now: Timestamp) -
     };
     if let [only] = past {
         let said = line(only, now);
-        return Card::titled(format!("{why}: {} {}", said.label, said.text)).toned(tone(only.phase));
+        return Card::titled(format!("{why}: {} {}", said.label, said.text)).toned(only.phase.into());
     }
     let (down, over) = (past.iter().filter(|p| !p.phase.is_over()).count(), past.iter().filter(|p| p.phase.is_over()));
     let mut said = Vec::new();
@@ -46,16 +46,6 @@ pub fn summary(why: Untimely, since: Timestamp, past: &[Past], now: Timestamp) -
     let mut card = Card::titled(format!("{why}: {}", said.join(", "))).toned(tone);
     card.notes = past.iter().map(|past| line(past, now)).collect();
     card
-}
-
-fn tone(phase: Phase) -> Tone {
-    match phase {
-        Phase::Suspected => Tone::Suspected,
-        Phase::Down => Tone::Down,
-        Phase::Returning => Tone::Returning,
-        Phase::Recovered => Tone::Up,
-        Phase::Retracted => Tone::Unknown,
-    }
 }
 
 fn line(past: &Past, now: Timestamp) -> Note {

@@ -61,6 +61,11 @@ pub fn plural(count: u64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(count as i64), if count == 1 { one } else { many })
 }
 
+/// Where an incident is read in full.
+pub fn incident_line(id: i64) -> String {
+    format!("Incident {id} · /outage {id}")
+}
+
 /// `Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)`; the year stands where it is not that of `now`.
 pub fn local_and_utc(at: Timestamp, zone: Tz, now: Timestamp) -> String {
     let there = at.utc().with_timezone(&zone);
