@@ -3,5 +3,6 @@
 
 pub mod console;
 pub mod discord;
+mod kept;
 mod lines;
 pub mod telegram;

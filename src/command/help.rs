@@ -1,10 +1,9 @@
 //! `/help [command]`
 
-use super::parse::WORDS;
 use crate::render::Card;
 use crate::render::lists::{HelpLine, help};
 
-/// In the order of [`WORDS`]. The first sentence is what platforms show in their menus: at most 100 characters.
+/// In the order of [`WORDS`](super::WORDS). The first sentence is what platforms show in their menus: at most 100 characters.
 pub const LINES: [HelpLine; 14] = [
     HelpLine {
         usage: "/status [what]",
@@ -50,8 +49,8 @@ pub const LINES: [HelpLine; 14] = [
 ];
 
 pub(super) fn answer(about: Option<&str>) -> Card {
-    let one = about.and_then(|word| WORDS.iter().position(|known| *known == word));
-    match one.and_then(|at| LINES.get(at)) {
+    let one = about.and_then(|word| LINES.iter().find(|line| line.word() == word));
+    match one {
         Some(line) => help(std::slice::from_ref(line)),
         None => help(&LINES),
     }
@@ -60,6 +59,7 @@ pub(super) fn answer(about: Option<&str>) -> Card {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::WORDS;
 
     #[test]
     fn every_command_has_its_line() {

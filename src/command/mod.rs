@@ -22,7 +22,7 @@ mod watchlist;
 pub use asker::{Asker, Denied, Rank};
 pub use help::LINES as HELP;
 pub use on_demand::Found;
-pub use parse::{Command, Meant, Mistake, Unsubscribe, WORDS, Wish, parse};
+pub use parse::{CHANGING, Command, Meant, Mistake, Unsubscribe, WORDS, Wish, parse};
 pub use platforms::Platforms;
 
 use crate::clock::{Busy, Clock};

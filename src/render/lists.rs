@@ -213,6 +213,14 @@ pub struct HelpLine {
     pub more: &'static str,
 }
 
+impl HelpLine {
+    /// `subscribe`, of `/subscribe what`.
+    pub fn word(&self) -> &'static str {
+        let named = self.usage.trim_start_matches('/');
+        named.split_once(' ').map_or(named, |(word, _)| word)
+    }
+}
+
 pub fn help(lines: &[HelpLine]) -> Card {
     let mut card = Card::titled("Commands");
     let said = |line: &HelpLine| match line.more {

@@ -1,33 +1,23 @@
 //! The commands that Discord shows, registered when they have changed.
 
 use super::PLATFORM;
-use crate::command::{Desk, HELP};
+use crate::chat::kept::tell_changed;
+use crate::command::{CHANGING, Desk, HELP};
+use crate::render::lists::HelpLine;
 use serenity::all::{
     ChannelType, CommandOptionType as Kind, CreateCommand, CreateCommandOption, InstallationContext as Installed,
     InteractionContext as Context, Permissions,
 };
 use serenity::http::Http;
 
-/// What changes what a channel is told: for who manages the server.
-pub(super) const CHANGING: [&str; 6] = ["subscribe", "unsubscribe", "mute", "unmute", "test", "forget"];
-
 /// Registers them, where they are not what was registered before.
 pub(super) async fn register(http: &Http, application: u64, desk: &Desk) {
     let commands = all();
     let said = serde_json::to_string(&commands).unwrap_or_default();
-    let what = format!("commands of {application}");
-    let (known_what, known_said) = (what.clone(), said.clone());
-    let known = desk.store.read(move |db| db.chats().was_told(PLATFORM, &known_what, &known_said)).await;
-    if known.unwrap_or(false) {
-        return;
-    }
-    match http.create_global_commands(&commands).await {
-        Ok(_) => {
-            tracing::info!("Discord: commands registered");
-            if let Err(error) = desk.store.write(move |tx| tx.chats().told(PLATFORM, &what, &said)).await {
-                tracing::warn!("Discord's commands are registered again at the next start: {error}");
-            }
-        }
+    let tell = async { http.create_global_commands(&commands).await.map(drop) };
+    match tell_changed(desk, PLATFORM, format!("commands of {application}"), said, tell).await {
+        Ok(true) => tracing::info!("Discord: commands registered"),
+        Ok(false) => {}
         Err(error) => {
             let error = super::gateway::words(&error);
             tracing::error!("Discord did not take the commands ({error}); they are registered again at the next start");
@@ -36,8 +26,7 @@ pub(super) async fn register(http: &Http, application: u64, desk: &Desk) {
 }
 
 fn all() -> Vec<CreateCommand> {
-    let word = |usage: &'static str| usage.trim_start_matches('/').split(' ').next().unwrap_or_default();
-    HELP.iter().map(|line| command(word(line.usage), line.menu)).collect()
+    HELP.iter().map(|line| command(line.word(), line.menu)).collect()
 }
 
 fn command(word: &'static str, menu: &'static str) -> CreateCommand {
@@ -107,7 +96,7 @@ fn options(word: &str) -> Vec<CreateCommandOption> {
             place(),
         ],
         "help" => {
-            let names = HELP.iter().filter_map(|line| line.usage.trim_start_matches('/').split(' ').next());
+            let names = HELP.iter().map(HelpLine::word);
             vec![
                 names.fold(text("command", "One command in full"), |option, word| option.add_string_choice(word, word)),
             ]

@@ -1,11 +1,10 @@
 //! Slash commands, taps on buttons, completions: who asks, what, and the answer, which that person alone sees.
 
-use super::commands::CHANGING;
 use super::message::{KEY_MARK, buttons, embedded};
 use super::permissions::missing;
 use super::{Discord, PLATFORM, gateway};
 use crate::chat::lines::Lines;
-use crate::command::{Asker, Desk, Rank};
+use crate::command::{Asker, CHANGING, Desk, Rank};
 use crate::render::Card;
 use crate::render::blocks::cut;
 use crate::render::discord::embed;

@@ -95,6 +95,9 @@ pub const WORDS: [&str; 14] = [
     "help",
 ];
 
+/// Those that change what a chat is told: for who manages it.
+pub const CHANGING: [&str; 6] = ["subscribe", "unsubscribe", "mute", "unmute", "test", "forget"];
+
 /// A nearer word than this is offered: two slips of the finger.
 const NEAR: usize = 2;
 /// Longer than this nobody means to type.
