@@ -44,14 +44,6 @@ impl<A> Chats<'_, A> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Those that nothing can be told, by number.
-    pub fn suspended(&self) -> Result<Vec<Place>, StoreError> {
-        let mut select =
-            self.connection.prepare_cached(&format!("{PLACE} WHERE suspended_at IS NOT NULL ORDER BY id"))?;
-        let rows = select.query_map([], place)?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
-
     /// Whether the platform was told exactly this already.
     pub fn was_told(&self, platform: &str, what: &str, digest: &str) -> Result<bool, StoreError> {
         let known: Option<String> = self

@@ -158,9 +158,9 @@ impl Listener {
     /// Chats of the server in which nothing is missing any more are told again.
     async fn let_in(&self, guild: GuildId) {
         let outcome = async {
-            let mut places = self.desk.suspended_in(PLATFORM, &guild.get().to_string()).await?;
+            let places = self.desk.suspended_in(PLATFORM, &guild.get().to_string()).await?;
             let mut able = Vec::new();
-            for place in places.drain(..) {
+            for place in places {
                 if self.discord.is_able_at(&place.chat.address).await {
                     able.push(place);
                 }
