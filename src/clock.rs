@@ -1,10 +1,11 @@
 //! The only place that knows what time it is, and the only one that sleeps.
 //!
-//! A [`Clock`] is either the system's or one that a test moves. A moved clock only goes on once everybody rests: each
+//! A [`Clock`] is the system's, a faster one for a laboratory, or one that a test moves. A moved clock only goes on once everybody rests: each
 //! task that does something in answer to time holds a [`Busy`] mark while it works, and hands it on with what it sends.
 
 use crate::domain::{Seconds, Timestamp};
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{Notify, oneshot};
@@ -15,6 +16,12 @@ pub struct Clock(Kind);
 #[derive(Clone, Debug)]
 enum Kind {
     System,
+    /// The system's, so many times as fast: hours of a laboratory in minutes.
+    Sped {
+        from: Millis,
+        began: Instant,
+        rate: u32,
+    },
     Moved(Arc<Moved>),
 }
 
@@ -59,6 +66,36 @@ impl Clock {
         Self(Kind::Moved(Arc::new(clock)))
     }
 
+    /// A clock that stands at `now` and goes `rate` times as fast as the system's, whatever is under way.
+    pub fn sped(now: Timestamp, rate: u32) -> Self {
+        Self(Kind::Sped { from: in_millis(now), began: Instant::now(), rate: rate.max(1) })
+    }
+
+    /// How many times as fast as the system's it goes.
+    fn rate(&self) -> u32 {
+        match &self.0 {
+            Kind::Sped { rate, .. } => *rate,
+            Kind::System | Kind::Moved(_) => 1,
+        }
+    }
+
+    /// Gives up `work` after `limit`. What is waited for on a socket takes real time, also where a test moves the clock.
+    pub async fn within<T>(&self, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+        tokio::time::timeout(limit / self.rate(), work).await.ok()
+    }
+
+    /// A short wait between two attempts on a socket: real time, as theirs; none where a test moves the clock.
+    pub async fn breathe(&self, pause: Duration) {
+        if !matches!(self.0, Kind::Moved(_)) {
+            tokio::time::sleep(pause / self.rate()).await;
+        }
+    }
+
+    /// What began at `since` has taken so long, by this clock's pace.
+    pub fn taken(&self, since: Instant) -> Duration {
+        since.elapsed() * self.rate()
+    }
+
     pub fn now(&self) -> Timestamp {
         Timestamp::from_unix(self.wall().div_euclid(1000))
     }
@@ -71,6 +108,7 @@ impl Clock {
                 let (wall, began) = *BEGAN;
                 wall + began.elapsed().as_millis() as Millis
             }
+            Kind::Sped { .. } => self.wall(),
             Kind::Moved(clock) => clock.lock().now,
         }
     }
@@ -78,6 +116,7 @@ impl Clock {
     fn wall(&self) -> Millis {
         match &self.0 {
             Kind::System => wall_millis(),
+            Kind::Sped { from, began, rate } => from + (began.elapsed() * *rate).as_millis() as Millis,
             Kind::Moved(clock) => clock.lock().now,
         }
     }
@@ -85,7 +124,7 @@ impl Clock {
     /// Marks work as under way.
     pub fn busy(&self) -> Busy {
         match &self.0 {
-            Kind::System => Busy(None),
+            Kind::System | Kind::Sped { .. } => Busy(None),
             Kind::Moved(clock) => {
                 clock.lock().busy += 1;
                 Busy(Some(Arc::clone(clock)))
@@ -98,16 +137,16 @@ impl Clock {
         match &self.0 {
             // By the wall: what is due at an hour is due when the clock shows it.
             Kind::System => self.sleep_until_millis(self.millis() + in_millis(until) - self.wall(), busy).await,
-            Kind::Moved(_) => self.sleep_until_millis(in_millis(until), busy).await,
+            Kind::Sped { .. } | Kind::Moved(_) => self.sleep_until_millis(in_millis(until), busy).await,
         }
     }
 
     /// The same by [`Clock::millis`].
     pub async fn sleep_until_millis(&self, until: Millis, busy: Busy) -> Busy {
         match &self.0 {
-            Kind::System => {
+            Kind::System | Kind::Sped { .. } => {
                 let pause = u64::try_from(until - self.millis()).unwrap_or(0);
-                tokio::time::sleep(Duration::from_millis(pause)).await;
+                tokio::time::sleep(Duration::from_millis(pause) / self.rate()).await;
                 busy
             }
             Kind::Moved(clock) => {
@@ -232,6 +271,16 @@ mod tests {
         let began = Instant::now();
         Clock::system().sleep(1, Busy::default()).await;
         assert!(began.elapsed() >= Duration::from_millis(999), "{:?}", began.elapsed());
+    }
+
+    #[tokio::test]
+    async fn an_hour_of_a_sped_clock_is_short_and_so_are_its_deadlines() {
+        let began = Instant::now();
+        let clock = Clock::sped(at(1000), 3600);
+        clock.sleep(360, Busy::default()).await;
+        assert!(clock.now() >= at(1360));
+        assert!(clock.within(Duration::from_mins(6), std::future::pending::<()>()).await.is_none());
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     }
 
     #[tokio::test]

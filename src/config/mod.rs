@@ -2,13 +2,18 @@
 
 pub mod access;
 pub mod budget;
+mod controls;
 mod explain;
+pub mod probe;
+pub mod profile;
 mod raw;
 pub mod secrets;
 pub mod sources;
 pub mod watch;
 
 pub use access::Access;
+pub use probe::{ProbeSettings, RisLiveSettings};
+pub use profile::Profile;
 pub use raw::DEFAULT_CONTACT;
 pub use secrets::{Addresses, Environment, EnvironmentError, Secrets};
 pub use sources::SourceSettings;
@@ -36,6 +41,8 @@ pub struct Config {
     pub storage: Storage,
     pub console: Console,
     pub access: Access,
+    pub probe: ProbeSettings,
+    pub ris_live: RisLiveSettings,
 }
 
 /// How long observations are kept. Incidents and their evidence are kept for good.
@@ -86,14 +93,16 @@ impl Config {
 
     /// Checks `text`; `shown_path` is the name by which errors call it.
     pub fn parse(text: &str, shown_path: &str) -> Result<Self, ConfigError> {
-        Self::checked(text).map_err(|place| ConfigError::At {
+        let folder = Path::new(shown_path).parent().unwrap_or(Path::new(""));
+        Self::checked(text, folder).map_err(|place| ConfigError::At {
             path: shown_path.to_owned(),
             line: explain::line_of(text.as_bytes(), place.at),
             message: place.message,
         })
     }
 
-    fn checked(text: &str) -> Result<Self, Place> {
+    /// `folder` is where files that it names are looked for.
+    fn checked(text: &str, folder: &Path) -> Result<Self, Place> {
         let raw = raw::read(text)?;
         let zone = raw.zone()?;
         let watch = watch::check(&raw.watch.entities)?;
@@ -107,6 +116,8 @@ impl Config {
             storage,
             console: Console { from_suspected: raw.console.from_suspected },
             access: access::check(&raw.access)?,
+            probe: probe::check(&raw.probe, folder)?,
+            ris_live: probe::ris_live(&raw.ris_live)?,
         };
         budget::check(&config, &raw)?;
         Ok(config)

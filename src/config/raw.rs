@@ -25,6 +25,30 @@ pub(super) struct Raw {
     pub storage: RawStorage,
     pub console: Console,
     pub access: RawAccess,
+    pub probe: RawProbe,
+    #[serde(rename = "ris-live")]
+    pub ris_live: RawRisLive,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawProbe {
+    pub enabled: Option<bool>,
+    pub every_seconds: Option<Spanned<u32>>,
+    pub timeout_seconds: Option<Spanned<u32>>,
+    pub in_flight: Option<Spanned<u32>>,
+    pub profiles: Vec<Spanned<String>>,
+    pub allow_networks: Vec<Spanned<String>>,
+    pub resolvers: Vec<Spanned<String>>,
+    pub controls: Option<Spanned<String>>,
+    pub target: Vec<super::profile::RawTarget>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawRisLive {
+    pub enabled: Option<bool>,
+    pub controls: Option<Vec<Spanned<String>>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

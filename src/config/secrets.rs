@@ -26,6 +26,7 @@ pub struct Addresses {
     pub ioda: Option<Url>,
     pub ripestat: Option<Url>,
     pub radar: Option<Url>,
+    pub ris_live: Option<Url>,
     pub discord_api: Option<Url>,
     pub telegram_api: Option<Url>,
 }
@@ -41,7 +42,9 @@ pub enum EnvironmentError {
     Empty { variable: String },
     #[error("{variable} holds no token: it must be one word of plain ASCII")]
     NoToken { variable: String },
-    #[error("{name} is no address: it must be an http or https URL without user name, query or fragment")]
+    #[error(
+        "{name} is no address: it must be an http or https URL (ws or wss for a stream) without user name, query or fragment"
+    )]
     NoAddress { name: &'static str },
 }
 
@@ -59,6 +62,7 @@ impl Environment {
                 ioda: address("LINKDOWN_IODA_URL", lookup)?,
                 ripestat: address("LINKDOWN_RIPESTAT_URL", lookup)?,
                 radar: address("LINKDOWN_RADAR_URL", lookup)?,
+                ris_live: address("LINKDOWN_RIS_LIVE_URL", lookup)?,
                 discord_api: address("LINKDOWN_DISCORD_API_URL", lookup)?,
                 telegram_api: address("LINKDOWN_TELEGRAM_API_URL", lookup)?,
             },
@@ -126,7 +130,8 @@ fn address(name: &'static str, lookup: &impl Fn(&str) -> Option<OsString>) -> Re
         return Err(EnvironmentError::Empty { variable: name.to_owned() });
     }
     let is_plain = |url: &Url| {
-        matches!(url.scheme(), "http" | "https")
+        let schemes: &[&str] = if name == "LINKDOWN_RIS_LIVE_URL" { &["ws", "wss"] } else { &["http", "https"] };
+        schemes.contains(&url.scheme())
             && url.host_str().is_some()
             && url.username().is_empty()
             && url.password().is_none()

@@ -34,7 +34,14 @@ fn the_shipped_file_holds_the_defaults_and_a_watchlist() {
     let watchlist = crate::domain::Watchlist::new(shipped.watch.clone());
     let wholes: Vec<String> = watchlist.wholes_of(&shipped.watch[2].entity).into_iter().map(display_name).collect();
     assert_eq!(wholes, ["AS131279", "North Korea"]);
-    assert_eq!(shipped.watch.iter().filter(|watched| watched.entity.country().is_some()).count(), 14);
+    assert_eq!(shipped.watch.iter().filter(|watched| watched.entity.country().is_some()).count(), 17);
+    let (probe, usual) = (&shipped.probe, &defaults.probe);
+    assert_eq!(
+        (probe.enabled, probe.every, probe.in_flight, probe.timeout, &probe.controls),
+        (usual.enabled, usual.every, usual.in_flight, usual.timeout, &usual.controls)
+    );
+    assert_eq!(shipped.ris_live, defaults.ris_live);
+    assert!(usual.targets.is_empty(), "nothing is probed that nobody named");
     for source in &shipped.sources {
         assert!(source.controls.len() >= 3, "{} has something to be compared with", source.name);
         let is_watched =
@@ -135,4 +142,50 @@ fn a_file_that_cannot_be_read_is_named() {
     std::fs::write(folder.path().join("latin.toml"), b"[linkdown]\n# caf\xe9\n").unwrap();
     assert!(load("latin.toml").ends_with("latin.toml:2: not UTF-8; save the file as UTF-8"));
     assert!(load("").contains("cannot be read"), "a folder is no file");
+}
+
+#[test]
+fn the_shipped_profiles_name_their_hosts_with_reasons_and_days() {
+    let shipped = Config::parse(SHIPPED, "config/linkdown.toml").unwrap();
+    assert_eq!(shipped.probe.profiles.len(), profile::SHIPPED.len(), "all that are shipped are on");
+    for profile in &shipped.probe.profiles {
+        assert!(!profile.routes.is_empty() && profile.targets.len() >= 3, "{}", profile.entity);
+        assert!(shipped.watch.iter().any(|watched| watched.entity == profile.entity), "{} is watched", profile.entity);
+        assert!(profile.targets.iter().all(|target| target.why.is_some()));
+    }
+    let kp = shipped.probe.profiles.iter().find(|profile| profile.entity.to_string() == "country/KP").unwrap();
+    let kinds = |signal: Option<&str>| kp.targets.iter().filter(|target| target.signal() == signal).count();
+    assert_eq!((kinds(Some("dns")), kinds(Some("http")), kinds(Some("mail")), kinds(None)), (4, 5, 2, 4));
+    assert_eq!(kp.gateways.values().collect::<Vec<_>>(), ["China Unicom", "TransTelecom"]);
+}
+
+#[test]
+fn a_profile_of_ones_own_is_found_beside_the_file_and_its_errors_say_where() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("linkdown.toml");
+    let said = |profile: &str, config: &str| {
+        std::fs::write(folder.path().join("mine.toml"), profile).unwrap();
+        std::fs::write(&file, config).unwrap();
+        Config::load(&file)
+            .map(|config| config.probe.targets.len())
+            .map_err(|error| error.to_string().replace(&format!("{}/", folder.path().display()), ""))
+    };
+    let named = "[probe]\nprofiles = ['mine.toml']";
+    let target = |probe: &str| format!("entity = 'country/TO'\n[[target]]\nprobe = '{probe}'");
+    assert_eq!(said(&target("https://tonga.example/"), named), Ok(1));
+    assert_eq!(
+        said(&target("gopher://tonga.example"), named).unwrap_err(),
+        "linkdown.toml:2: profile mine.toml:3: unknown kind of probe `gopher`: it must be one of dns, tcp, tls, http, https, smtp, icmp"
+    );
+    let why = said("", "[probe]\nprofiles = ['kq']").unwrap_err();
+    assert_eq!(
+        why,
+        "linkdown.toml:2: unknown profile `kq`; shipped are bt, cu, er, fk, kp; a file of yours ends in .toml"
+    );
+    let why = said("", "[[probe.target]]\nprobe = 'icmp://192.0.2.1'").unwrap_err();
+    assert_eq!(why, "linkdown.toml:2: a target needs its `entity`, such as \"country/KP\"");
+    let why = said("", "[probe]\nevery_seconds = 5").unwrap_err();
+    assert_eq!(why, "linkdown.toml:2: `every_seconds` must be from 10 to 3600, not 5");
+    let why = said("", "[probe]\ncontrols = 'none.toml'").unwrap_err();
+    assert!(why.starts_with("linkdown.toml:2: none.toml: cannot be read"), "{why}");
 }

@@ -24,6 +24,8 @@ const LEVEL_RANGE: (f32, f32) = (0.7, 1.4);
 /// A bin below this share of normal is low; below the second deep. Only counted here, to learn how rare they are.
 pub const SHALLOW: f32 = 0.75;
 pub const DEEP: f32 = 0.4;
+/// Of several witnesses nearly none is left.
+const GONE: f32 = 0.2;
 /// The most and the least that one bin may say, in natural-log units: once in a hundred bins, and e to one.
 const BIN_CAP: (f32, f32) = (1.0, 4.6);
 /// The most that a bin of less than five minutes may say: there are so many that chance brings a bad one every day.
@@ -33,6 +35,10 @@ const SHORT_BIN: Seconds = 300;
 const CHANCE_HOURS: f32 = 6.0;
 /// The belief, worth a day, that a bad bin is rare.
 const PRIOR_CHANCES: f32 = 4.0;
+/// From this cap on a deep bin is rare enough for several witnesses, all gone in it, to be believed at once.
+const RARE: f32 = 1.6;
+/// A provisional normal is raised when more than this is seen to be usual.
+const MORE: f64 = 1.1;
 /// Counts below this many are judged in whole units: one of four is no trend.
 const FEW: f64 = 50.0;
 
@@ -55,6 +61,17 @@ pub struct Slot {
 pub struct History {
     slots: Vec<Slot>,
     normal: Option<Normal>,
+    /// Known by a few bins alone, until there are hours enough.
+    is_provisional: bool,
+}
+
+/// What a series counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unit {
+    /// Only whole numbers so far.
+    pub whole: bool,
+    /// Things that can be wrong on their own.
+    pub witnesses: bool,
 }
 
 /// What is normal.
@@ -76,6 +93,20 @@ pub struct Normal {
 impl History {
     pub fn normal(&self) -> Option<&Normal> {
         self.normal.as_ref()
+    }
+
+    /// What a few bins of our own eyes come to, while there is nothing better: a host that answers is expected to go on.
+    pub fn begin_with(&mut self, level: f64) {
+        self.normal = Some(Normal::steady(level as f32));
+        self.is_provisional = true;
+    }
+
+    /// Whether `level` is worth beginning with: nothing is known yet, or less was.
+    pub fn may_begin_with(&self, level: f64) -> bool {
+        match &self.normal {
+            None => true,
+            Some(normal) => self.is_provisional && level > f64::from(normal.profile[0]) * MORE,
+        }
     }
 
     /// Adds a clean hour. The normal is worked out anew every six hours, at first every hour.
@@ -103,6 +134,7 @@ impl History {
         // Too few hours left after an early incident: what was normal before still is the best guess.
         if let Some(normal) = learn(&self.slots) {
             self.normal = Some(normal);
+            self.is_provisional = false;
         }
     }
 
@@ -117,6 +149,19 @@ impl History {
 }
 
 impl Normal {
+    /// The same at every hour, with no more trust than a few bins deserve.
+    fn steady(level: f32) -> Self {
+        let cap = (PRIOR_CHANCES / 0.5).ln();
+        Self {
+            profile: [level; 24],
+            level: 1.0,
+            floor: 1.0 - PRIOR_SHORTFALL,
+            spread: FINEST_SPREAD,
+            shallow_cap: cap,
+            deep_cap: cap,
+        }
+    }
+
     /// The usual value of a bin that starts at `start` (Unix seconds), between the two nearest hours of the day.
     pub fn at(&self, start: i64, step: Seconds) -> f64 {
         let position = (start + step / 2 - HOUR / 2).rem_euclid(24 * HOUR) as f64 / HOUR as f64;
@@ -127,17 +172,17 @@ impl Normal {
     }
 
     /// What an up series may fall to on a usual day, in its own unit. Of a few whole things, one may always be missing.
-    pub fn usual_low(&self, normal: f64, whole: bool) -> f64 {
+    pub fn usual_low(&self, normal: f64, unit: Unit) -> f64 {
         let low = normal * f64::from(self.floor);
-        if is_a_handful(normal, whole) && normal >= 1.5 { low.min(normal - 1.0) } else { low }
+        if is_a_handful(normal, unit) && normal >= 1.5 { low.min(normal - 1.0) } else { low }
     }
 
     /// How strongly `value` speaks for an outage in which a share of `gone` (any of them) is missing, against a usual
     /// day: a log-likelihood ratio, bounded by how often usual days have had such bins.
-    pub fn weigh(&self, value: f64, normal: f64, step: Seconds, whole: bool, gone: &[f64]) -> f32 {
-        let usual = self.usual_low(normal, whole);
+    pub fn weigh(&self, value: f64, normal: f64, step: Seconds, unit: Unit, gone: &[f64]) -> f32 {
+        let usual = self.usual_low(normal, unit);
         let value = value.min(usual);
-        let least = if is_a_handful(normal, whole) { 0.3 } else { 0.0 };
+        let least = if is_a_handful(normal, unit) { 0.3 } else { 0.0 };
         let spread = (normal * f64::from(self.spread)).max(least).max(f64::MIN_POSITIVE);
         let misfit = |mean: f64, spread: f64| ((value - mean) / spread).powi(2) / 2.0;
         let up = misfit(usual, spread);
@@ -146,6 +191,10 @@ impl Normal {
             .map(|gone| misfit(usual * (1.0 - gone), (spread * (1.0 - gone).max(0.35)).max(least)))
             .fold(f64::INFINITY, f64::min);
         let cap = if value < f64::from(DEEP) * usual { self.deep_cap } else { self.shallow_cap };
+        let all_are_gone = unit.witnesses && normal >= 1.5 && value < f64::from(GONE) * normal && cap >= RARE;
+        if all_are_gone {
+            return (up - down).clamp(0.0, f64::from(BIN_CAP.1)) as f32;
+        }
         let most = if step < SHORT_BIN { SHORT_BIN_CAP } else { f64::from(BIN_CAP.1) };
         (up - down).clamp(-most, f64::from(cap).min(most)) as f32
     }
@@ -167,8 +216,8 @@ impl Normal {
 }
 
 /// Of so few that one more or less is a visible share.
-fn is_a_handful(normal: f64, whole: bool) -> bool {
-    whole && normal < FEW
+fn is_a_handful(normal: f64, unit: Unit) -> bool {
+    unit.whole && normal < FEW
 }
 
 fn learn(slots: &[Slot]) -> Option<Normal> {
@@ -286,8 +335,22 @@ mod tests {
     fn a_weekend_shortfall_is_usual() {
         let history = days(14, |hour| if hour / 24 % 7 > 4 { 70.0 } else { 100.0 });
         let normal = history.normal().unwrap();
-        assert!(normal.weigh(70.0, 100.0, 300, false, &[0.4, 0.95]) < 0.0);
-        assert!(normal.weigh(20.0, 100.0, 300, false, &[0.4, 0.95]) > 3.0);
+        assert!(normal.weigh(70.0, 100.0, 300, Unit::default(), &[0.4, 0.95]) < 0.0);
+        assert!(normal.weigh(20.0, 100.0, 300, Unit::default(), &[0.4, 0.95]) > 3.0);
+    }
+
+    #[test]
+    fn our_own_eyes_begin_with_what_they_see_and_are_raised_by_more() {
+        let mut history = History::default();
+        history.begin_with(3.0);
+        assert!((at(&history, 5) - 3.0).abs() < 0.01);
+        assert!(history.may_begin_with(4.0) && !history.may_begin_with(3.0) && !history.may_begin_with(1.0));
+        let normal = history.normal().unwrap();
+        let said =
+            |witnesses: bool, value: f64| normal.weigh(value, 4.0, 60, Unit { whole: true, witnesses }, &[0.4, 0.95]);
+        assert!(said(true, 0.0) > 4.0, "four blocks are not silent in one minute by chance");
+        assert!(said(false, 0.0) < 2.5, "four names may be");
+        assert!(said(true, 3.0) < 0.0, "one of four is");
     }
 
     #[test]

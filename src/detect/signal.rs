@@ -1,6 +1,6 @@
 //! One series: its newest bins, and the evidence that they add up to.
 
-use super::baseline::{DEEP, Normal, SHALLOW, Slot, median};
+use super::baseline::{DEEP, Normal, SHALLOW, Slot, Unit, median};
 use crate::domain::Seconds;
 use crate::domain::time::HOUR;
 use serde::{Deserialize, Serialize};
@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 /// Bins kept one by one, so that a revised or late one can be judged again: two hours of 5-minute bins, which is how
 /// far back the sources revise.
 const KEPT_BINS: usize = 24;
+/// So many bins in a row show what is usual of our own probes: a tenth of an hour at their usual pace.
+const STEADY: usize = 6;
 /// From here on a series counts as low: about 30 to 1.
 pub const LOW: f32 = 3.4;
 /// The most that a series can say, however long it is low.
@@ -88,8 +90,7 @@ pub struct Head {
     early: Option<f32>,
     /// From the end of the newest bin to its first reading.
     newest_lag: Seconds,
-    /// Only whole numbers so far.
-    pub whole: bool,
+    unit: Unit,
     bins: [Bin; KEPT_BINS],
     kept: u8,
     base: Score,
@@ -116,7 +117,7 @@ pub struct Taken {
 }
 
 impl Head {
-    pub fn new(entity: u32, family: u32) -> Self {
+    pub fn new(entity: u32, family: u32, counts_witnesses: bool) -> Self {
         Self {
             entity,
             family,
@@ -126,7 +127,7 @@ impl Head {
             lag: 0.0,
             early: None,
             newest_lag: 0,
-            whole: true,
+            unit: Unit { whole: true, witnesses: counts_witnesses },
             bins: [Bin::default(); KEPT_BINS],
             kept: 0,
             base: Score::default(),
@@ -169,7 +170,7 @@ impl Head {
         let lag = received - bin.start - self.width();
         self.received = self.received.max(received);
         self.poll_failed = false;
-        self.whole &= bin.value.fract() == 0.0;
+        self.unit.whole &= bin.value.fract() == 0.0;
         if let Some(held) = self.held.take_if(|held| held.start <= bin.start) {
             if held.start == bin.start {
                 self.learn_revision(held, bin);
@@ -245,7 +246,7 @@ impl Head {
             }
             Err(at) => {
                 let oldest = self.bins[0];
-                self.base = self.base.with(oldest, self.width(), self.whole, normal, in_fault);
+                self.base = self.base.with(oldest, self.width(), self.unit, normal, in_fault);
                 self.bins.copy_within(1..at, 0);
                 self.bins[at - 1] = bin;
             }
@@ -258,22 +259,22 @@ impl Head {
         let kept = usize::from(self.kept);
         if kept == KEPT_BINS {
             let oldest = self.bins[0];
-            self.base = self.base.with(oldest, self.width(), self.whole, normal, in_fault);
+            self.base = self.base.with(oldest, self.width(), self.unit, normal, in_fault);
             self.bins.copy_within(1.., 0);
             self.bins[kept - 1] = bin;
         } else {
             self.bins[kept] = bin;
             self.kept += 1;
         }
-        self.score = self.score.with(bin, self.width(), self.whole, normal, in_fault);
+        self.score = self.score.with(bin, self.width(), self.unit, normal, in_fault);
         let slot = self.collect(bin, normal, in_fault);
         Taken { judged: Some(bin.start), late: None, slot }
     }
 
     /// Sums the kept bins up anew: one was revised, or a fault of the source became known or passed.
     pub fn judge_again(&mut self, normal: Option<&Normal>, in_fault: impl Fn(i64, i64) -> bool + Copy) {
-        let (width, whole) = (self.width(), self.whole);
-        self.score = self.bins().iter().fold(self.base, |score, bin| score.with(*bin, width, whole, normal, in_fault));
+        let (width, unit) = (self.width(), self.unit);
+        self.score = self.bins().iter().fold(self.base, |score, bin| score.with(*bin, width, unit, normal, in_fault));
     }
 
     /// Adds the bin to its hour; a completed hour is handed out.
@@ -290,7 +291,7 @@ impl Head {
         self.hour.bins = self.hour.bins.saturating_add(1);
         if let Some(normal) = normal {
             self.hour.judged = true;
-            let usual = normal.usual_low(normal.at(bin.start, self.width()), self.whole);
+            let usual = normal.usual_low(normal.at(bin.start, self.width()), self.unit);
             self.hour.shallow += u8::from(bin.value < f64::from(SHALLOW) * usual && self.hour.shallow < u8::MAX);
             self.hour.deep += u8::from(bin.value < f64::from(DEEP) * usual && self.hour.deep < u8::MAX);
         }
@@ -301,6 +302,15 @@ impl Head {
             self.hour.last = bin.start;
         }
         done
+    }
+
+    /// What the newest bins agree on, one of a handful aside: enough to begin with where the past cannot be read.
+    pub fn steady(&self) -> Option<f64> {
+        let newest = self.bins().get(usize::from(self.kept).checked_sub(STEADY)?..)?;
+        let mut values: Vec<f32> = newest.iter().map(|bin| bin.value as f32).collect();
+        let level = f64::from(median(&mut values));
+        let least = newest.iter().map(|bin| bin.value).fold(f64::INFINITY, f64::min);
+        (level > 0.0 && !self.score.is_low && least >= (level * 0.75).min(level - 1.0).max(0.5)).then_some(level)
     }
 
     /// The newest bin is older than the source's own delay explains.
@@ -341,7 +351,7 @@ impl Score {
         mut self,
         bin: Bin,
         step: Seconds,
-        whole: bool,
+        unit: Unit,
         normal: Option<&Normal>,
         in_fault: impl Fn(i64, i64) -> bool,
     ) -> Self {
@@ -351,7 +361,7 @@ impl Score {
         if usual <= 0.0 || in_fault(bin.start, bin.start + step) {
             return self;
         }
-        let llr = normal.weigh(bin.value, usual, step, whole, &GONE);
+        let llr = normal.weigh(bin.value, usual, step, unit, &GONE);
         let previous = std::mem::replace(&mut self.last, bin.start);
         let previous_llr = std::mem::replace(&mut self.last_llr, llr);
         if llr > 0.0 && self.low <= 0.0 {
@@ -367,7 +377,7 @@ impl Score {
         // What scatters widely cannot show that the last quarter is back.
         let back = if self.is_low && normal.is_exact() {
             let gone = STILL_GONE.max(2.0 * f64::from(normal.spread)).min(GONE[0]);
-            -normal.weigh(bin.value, usual, step, whole, &[gone])
+            -normal.weigh(bin.value, usual, step, unit, &[gone])
         } else {
             -llr
         };
@@ -406,7 +416,7 @@ mod tests {
 
     /// A head with two days of 5-minute bins of 100 behind it, and what is normal by then.
     fn two_usual_days() -> (Head, History) {
-        let (mut head, mut history) = (Head::new(0, 0), History::default());
+        let (mut head, mut history) = (Head::new(0, 0, false), History::default());
         for bin in 0..2 * 288 {
             if let Some(slot) = take(&mut head, &history, bin, 100.0).slot {
                 history.push(slot);

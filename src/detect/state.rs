@@ -7,6 +7,7 @@ use super::baseline::{History, Normal, Slot};
 use super::lifecycle::{Life, Stored};
 use super::signal::{Bin, Head};
 use super::trust::{FELL_LONG_AGO, Faults, Look};
+use crate::domain::observation::PROBE;
 use crate::domain::time::HOUR;
 use crate::domain::{
     Batch, Entity, Evidence, Fact, FactKind, Layer, Observation, Series, Timestamp, Transition, Witness,
@@ -17,10 +18,12 @@ use std::sync::Arc;
 
 /// Facts kept for each entity: enough for its gateways and the latest reports.
 const KEPT_FACTS: usize = 16;
-/// The source whose word our own uplink decides on.
-const OWN_PROBES: &str = "probe";
 /// The witness number of all signals that follow what people do; any other witness has its family's number.
 pub const PEOPLE: u32 = u32::MAX;
+/// That of RIPE's route collectors, by whichever window.
+const RIS: u32 = u32::MAX - 1;
+/// That of all our own probes of an entity, where they may all have asked the same block.
+pub const ONE_BLOCK: u32 = u32::MAX - 2;
 /// How deep "part of" is followed: site, prefix, ASN, region, country, and some to spare.
 const DEEPEST: usize = 8;
 
@@ -104,6 +107,8 @@ pub struct Change {
     lives: Vec<(u32, Life)>,
     uplink: Option<Faults>,
     slots: Vec<(u32, Slot)>,
+    /// What series of our own eyes begin with.
+    begun: Vec<(u32, f64)>,
     /// Series whose hours from the given one on are forgotten.
     spoiled: Vec<(u32, u32)>,
     wholes: Vec<(u32, Option<u32>)>,
@@ -112,7 +117,7 @@ pub struct Change {
 
 impl State {
     /// Of checkpoints: one written with another number is not read.
-    pub const FORMAT: u32 = 1;
+    pub const FORMAT: u32 = 2;
 
     pub fn apply(&mut self, change: Change) {
         for entity in change.new_entities {
@@ -131,9 +136,13 @@ impl State {
                 self.entities[entity as usize].series.push(number);
                 self.families[family as usize].members.push(number);
             }
-            let witness = if series.witness() == Witness::People { PEOPLE } else { family };
+            let witness = match series.witness() {
+                Witness::People => PEOPLE,
+                Witness::Ris => RIS,
+                Witness::Signal { .. } => family,
+            };
+            self.heads.push(Head::new(entity, family, series.counts_witnesses()));
             self.names.push(Named { layer: series.layer(), series, witness });
-            self.heads.push(Head::new(entity, family));
             self.histories.push(History::default());
         }
         self.index.catch_up(&self.names, &self.families, &self.entities);
@@ -148,6 +157,9 @@ impl State {
         }
         if let Some(uplink) = change.uplink {
             self.uplink = uplink;
+        }
+        for (at, level) in change.begun {
+            self.histories[at as usize].begin_with(level);
         }
         for (at, slot) in change.slots {
             self.histories[at as usize].push(slot);
@@ -272,11 +284,7 @@ impl Index {
 fn says_the_same_thing(older: &str, newer: &str) -> bool {
     let key = |json: &str| -> Option<(String, &'static str, String)> {
         let fact: Fact = serde_json::from_str(json).ok()?;
-        let what = match &fact.kind {
-            FactKind::Gateway { asn, .. } => asn.to_string(),
-            FactKind::Report { id, .. } => id.clone(),
-            FactKind::PartOf { .. } | FactKind::Peers { .. } | FactKind::PollFailed { .. } => String::new(),
-        };
+        let what = fact.kind.key();
         Some((fact.source, fact.kind.word(), what))
     };
     older == newer || key(older) == key(newer)
@@ -314,7 +322,13 @@ impl<'a> Draft<'a> {
                     self.change.wholes.push((entity, whole));
                 }
                 FactKind::PollFailed { .. } => self.poll_failed(entity, &fact.source),
-                FactKind::Gateway { .. } | FactKind::Peers { .. } | FactKind::Report { .. } => {}
+                FactKind::Gateway { .. }
+                | FactKind::Peers { .. }
+                | FactKind::Report { .. }
+                | FactKind::Hosts { .. }
+                | FactKind::Certificate { .. }
+                | FactKind::Uplink { .. }
+                | FactKind::Withdrawn { .. } => {}
             }
             if let Ok(json) = serde_json::to_string(fact) {
                 self.change.facts.push((entity, json));
@@ -401,6 +415,12 @@ impl<'a> Draft<'a> {
         let taken =
             head.take(received, Bin { start, value }, normal, |from, until| self.is_in_fault(family, from, until));
         let entity = head.entity;
+        if row.series.is_our_own()
+            && let Some(history) = state.histories.get(number as usize)
+            && let Some(level) = head.steady().filter(|level| history.may_begin_with(*level))
+        {
+            self.change.begun.push((number, level));
+        }
         if let Some(slot) = taken.slot {
             self.change.slots.push((number, slot));
         }
@@ -569,7 +589,7 @@ impl<'a> Draft<'a> {
     }
 
     pub fn is_own_probe(&self, family: u32) -> bool {
-        self.state.families.get(family as usize).is_some_and(|family| family.source == OWN_PROBES)
+        self.state.families.get(family as usize).is_some_and(|family| family.source == PROBE)
     }
 
     pub fn has_controls(&self) -> bool {
@@ -644,7 +664,7 @@ impl<'a> Draft<'a> {
         });
         let number = (first + self.change.new_series.len()) as u32;
         self.change.new_series.push((Arc::clone(series), entity, family));
-        self.put_head(number, Box::new(Head::new(entity, family)));
+        self.put_head(number, Box::new(Head::new(entity, family, series.counts_witnesses())));
         number
     }
 }

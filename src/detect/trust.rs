@@ -88,6 +88,11 @@ impl Faults {
         self.windows.iter().any(|fault| fault.from < end && fault.until.is_none_or(|until| start < until))
     }
 
+    /// Whether a fault is going on, as far as is known.
+    pub fn is_open(&self) -> bool {
+        self.windows.last().is_some_and(|fault| fault.until.is_none())
+    }
+
     /// Takes a look at the bin that starts at `start`; says from when on all series of the family must be judged again.
     pub fn take(&mut self, start: i64, look: &Look) -> Option<i64> {
         if start >= self.checked {

@@ -2,7 +2,8 @@
 
 use super::baseline::Normal;
 use super::signal::{Head, LOW};
-use super::state::{Draft, PEOPLE};
+use super::state::{Draft, ONE_BLOCK, PEOPLE};
+use crate::domain::observation::BLOCKS;
 use crate::domain::time::HOUR;
 use crate::domain::{
     Assessment, Evidence, Fact, Layer, Phase, Reading, Seconds, Sureness, Timestamp, Unknown, Verdict,
@@ -112,11 +113,12 @@ impl Draft<'_> {
     /// Each witness once. Where only parts were measured, the middle one of them speaks.
     pub fn voices(&self, entity: u32, fallen_since: i64) -> Vec<Voice> {
         let mut said: Vec<(u32, bool, u32, f32, bool)> = Vec::new();
+        let one_block = self.may_be_one_block(entity);
         for series in self.witnesses_of(entity) {
             let Some(head) = self.head(series) else { continue };
             let is_known = self.why_unknown(series, head).is_none();
             let low = if is_known && head.score.since >= fallen_since { self.usable(series, head) } else { 0.0 };
-            said.push((self.named(series).witness, head.entity == entity, series, low, is_known));
+            said.push((self.witness(series, head, one_block), head.entity == entity, series, low, is_known));
         }
         let mut voices: Vec<Voice> = Vec::new();
         said.sort_by(|a, b| (a.0, !a.1, !a.4).cmp(&(b.0, !b.1, !b.4)).then(b.3.total_cmp(&a.3)).then(a.2.cmp(&b.2)));
@@ -130,6 +132,26 @@ impl Draft<'_> {
             }
         }
         voices
+    }
+
+    fn witness(&self, series: u32, head: &Head, one_block: bool) -> u32 {
+        if one_block && self.is_own_probe(head.family) { ONE_BLOCK } else { self.named(series).witness }
+    }
+
+    /// Whether all that our own probes miss of the entity may stand in one block of addresses: then they are one witness,
+    /// however many names and services there are. Where blocks are not counted each signal is its own.
+    fn may_be_one_block(&self, entity: u32) -> bool {
+        let fallen = self.witnesses_of(entity).into_iter().filter(|series| self.named(*series).series.signal == BLOCKS);
+        let mut is_counted = false;
+        let fallen: f64 = fallen
+            .filter_map(|series| {
+                let (head, normal) = (self.head(series)?, self.normal(series)?);
+                is_counted = true;
+                let newest = head.newest()?;
+                Some((normal.at(newest.start, head.width()).round() - newest.value).max(0.0))
+            })
+            .sum();
+        is_counted && fallen < 2.0
     }
 
     /// Evidence of a low series that was compared with others, as far as that is possible.
@@ -165,7 +187,7 @@ impl Draft<'_> {
             return Some(Unknown::NormalIsNothing);
         }
         let ill = |faults: &super::trust::Faults| faults.cover(newest.start, newest.start + head.width());
-        if self.is_own_probe(head.family) && ill(self.uplink()) {
+        if self.is_own_probe(head.family) && (self.uplink().is_open() || ill(self.uplink())) {
             return Some(Unknown::Uplink);
         }
         if head.poll_failed || ill(self.faults(head.family)) {
@@ -178,13 +200,13 @@ impl Draft<'_> {
         let mut low: Vec<&Voice> = voices.iter().filter(|voice| voice.low >= LOW).collect();
         low.sort_by(|a, b| b.low.total_cmp(&a.low));
         if self.one_is_sure_and_another_leans(voices)
-            || two_witnesses_agree(&low, |voice| &self.named(voice.series).series.source)
+            || two_witnesses_agree(&low, |voice| self.named(voice.series).series.measurer())
         {
             return Weight::Proof;
         }
         let Some(lone) = low.first() else { return Weight::Nothing };
         let Some(head) = self.head(lone.series) else { return Weight::Nothing };
-        let comparable = self.faults(head.family).comparable;
+        let comparable = self.faults(head.family).comparable || self.is_own_probe(head.family) && self.has_controls();
         let contradicted = voices.iter().any(|other| other.heard && other.witness != lone.witness);
         let lasted = head.newest().map_or(0, |bin| bin.start + head.width() - head.score.since);
         if comparable && !contradicted && lone.low >= ALONE_AND_SURE
@@ -200,7 +222,7 @@ impl Draft<'_> {
 
     /// One has two of its clearest bins, and one of another source begins to say the same.
     fn one_is_sure_and_another_leans(&self, voices: &[Voice]) -> bool {
-        let source = |voice: &Voice| &self.named(voice.series).series.source;
+        let source = |voice: &Voice| self.named(voice.series).series.measurer();
         voices.iter().filter(|sure| sure.low >= SURE).any(|sure| {
             let another = |other: &&Voice| other.witness != sure.witness && source(other) != source(sure);
             voices.iter().filter(another).any(|other| other.low >= LEANS)
@@ -226,6 +248,7 @@ impl Draft<'_> {
     pub fn evidence(&self, entity: u32) -> Evidence {
         let at = self.batch.received_at;
         let mut assessments: Vec<(Assessment, u32)> = Vec::new();
+        let one_block = self.may_be_one_block(entity);
         for series in self.witnesses_of(entity) {
             let Some(head) = self.head(series) else { continue };
             let named = self.named(series);
@@ -250,7 +273,7 @@ impl Draft<'_> {
                     .then(|| Timestamp::from_unix(head.score.back_at)),
                 weight: f64::from(if head.score.low > 0.0 { head.score.low } else { -head.score.up }),
             };
-            assessments.push((assessment, named.witness));
+            assessments.push((assessment, self.witness(series, head, one_block)));
         }
         assessments.sort_by(|(a, _), (b, _)| {
             (a.layer, &a.series.source, &a.series.signal, &a.series.entity).cmp(&(
@@ -284,7 +307,7 @@ impl Draft<'_> {
     }
 }
 
-fn two_witnesses_agree<'a>(low: &[&Voice], source: impl Fn(&Voice) -> &'a String) -> bool {
+fn two_witnesses_agree<'a>(low: &[&Voice], source: impl Fn(&Voice) -> &'a str) -> bool {
     low.iter().enumerate().any(|(at, a)| {
         low[at + 1..].iter().any(|b| {
             let needed = if source(a) == source(b) { TWO_OF_ONE_SOURCE_AGREE } else { TWO_AGREE };
@@ -304,7 +327,7 @@ fn how_sure(verdict: Verdict, assessments: &[(Assessment, u32)]) -> (u32, u32, S
     let mut witnesses: Vec<u32> = agreeing.iter().map(|(_, witness)| *witness).collect();
     witnesses.sort_unstable();
     witnesses.dedup();
-    let mut sources: Vec<&str> = agreeing.iter().map(|(assessment, _)| assessment.series.source.as_str()).collect();
+    let mut sources: Vec<&str> = agreeing.iter().map(|(assessment, _)| assessment.series.measurer()).collect();
     sources.sort_unstable();
     sources.dedup();
     let overwhelming = agreeing.iter().filter(|(a, w)| *w != PEOPLE && a.weight.abs() >= f64::from(AGAINST_OTHERS));

@@ -1,23 +1,29 @@
 //! The words of the project as types. No I/O, no clock, no async: everything above may use these, they use nothing above.
 
+pub mod control;
 pub mod country;
 pub mod delivery;
 pub mod entity;
 pub mod evidence;
 pub mod fact;
 pub mod incident;
+pub mod line;
 pub mod lookup;
 pub mod observation;
 pub mod subscription;
+pub mod target;
 pub mod time;
 pub mod watchlist;
 
+pub use control::{Ask, Control};
 pub use delivery::{HeldFor, Hold, Owing, Tally, Untimely};
 pub use entity::{Asn, CountryCode, Entity, EntityError};
 pub use evidence::{Assessment, Evidence, Link, Reading, Sureness, Unknown, Verdict};
-pub use fact::{Fact, FactKind};
+pub use fact::{Block, Fact, FactKind, Fall};
 pub use incident::{IncidentKey, Phase, Transition, TransitionKind};
+pub use line::Line;
 pub use observation::{Arrival, Batch, Layer, Observation, Series, Witness};
 pub use subscription::{Chat, Kinds, Mute, Options, Quiet, Scope, Subscription};
+pub use target::{Certificate, Host, Knock, Target};
 pub use time::{Seconds, Timestamp};
 pub use watchlist::{Watched, Watchlist};

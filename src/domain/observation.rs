@@ -31,12 +31,23 @@ pub enum Layer {
 pub enum Witness {
     /// All signals that follow what people do (traffic, telescope): they fall together on every holiday.
     People,
+    /// The peers of RIPE's route collectors, live or by their state: one measurement in two windows.
+    Ris,
     /// A signal of a source, whichever of an entity's parts it was measured on.
     Signal { source: String, signal: String },
 }
 
+/// The source of our own probes.
+pub const PROBE: &str = "probe";
+/// The live stream of RIPE's route collectors, and the service that keeps their state.
+pub const RIS_LIVE: &str = "ris-live";
+const RIPESTAT: &str = "ripestat";
 /// The signal name of rows that speak of our own uplink: they open no incident.
 pub const CONTROL: &str = "control";
+/// How many peers of RIPE's route collectors see a route.
+const VISIBILITY: &str = "visibility";
+/// In how many blocks any host answers our own probes.
+pub const BLOCKS: &str = "blocks";
 
 impl Series {
     pub fn layer(&self) -> Layer {
@@ -53,9 +64,26 @@ impl Series {
     pub fn witness(&self) -> Witness {
         if self.layer() == Layer::Traffic || self.signal == "merit-nt" {
             Witness::People
+        } else if self.signal == VISIBILITY {
+            Witness::Ris
         } else {
             Witness::Signal { source: self.source.clone(), signal: self.signal.clone() }
         }
+    }
+
+    /// Whether each unit that it counts can be wrong on its own: then one bin in which all are gone is no chance.
+    pub fn counts_witnesses(&self) -> bool {
+        self.signal == BLOCKS || self.source == RIS_LIVE
+    }
+
+    /// Whether it is seen with our own eyes, from now on and not from before: of it a little is known at once.
+    pub fn is_our_own(&self) -> bool {
+        self.source == PROBE || self.source == RIS_LIVE
+    }
+
+    /// Who measured it: two sources of one measurer are no two opinions.
+    pub fn measurer(&self) -> &str {
+        if self.source == RIS_LIVE { RIPESTAT } else { &self.source }
     }
 
     pub fn is_control(&self) -> bool {

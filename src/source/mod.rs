@@ -10,6 +10,7 @@ pub mod ioda;
 pub mod json;
 mod links;
 pub mod past;
+pub mod probe;
 pub mod radar;
 pub mod recorded;
 pub mod ripestat;

@@ -138,7 +138,7 @@ impl<A> Observations<'_, A> {
             let stored: Option<String> = newest
                 .query_row(
                     named_params! { ":entity": fact.entity, ":source": fact.source, ":word": fact.kind.word(),
-                    ":key": key(&fact.kind), ":from": from, ":until": until },
+                    ":key": fact.kind.key(), ":from": from, ":until": until },
                     |row| row.get(0),
                 )
                 .optional()?;
@@ -209,7 +209,7 @@ impl Observations<'_, Writes> {
         )?;
         for (position, fact) in facts.iter().enumerate() {
             insert.execute(named_params! { ":batch": batch, ":position": position as i64, ":entity": fact.entity,
-            ":source": fact.source, ":word": fact.kind.word(), ":key": key(&fact.kind), ":at": fact.observed_at,
+            ":source": fact.source, ":word": fact.kind.word(), ":key": fact.kind.key(), ":at": fact.observed_at,
             ":detail": to_json("a fact", fact)? })?;
         }
         Ok(())
@@ -280,16 +280,14 @@ fn missing(what: &'static str) -> StoreError {
 
 fn holds_until_changed(kind: &FactKind) -> bool {
     match kind {
-        FactKind::PartOf { .. } | FactKind::Report { .. } => true,
-        FactKind::Gateway { .. } | FactKind::Peers { .. } | FactKind::PollFailed { .. } => false,
-    }
-}
-
-/// What tells facts of one kind apart that stand side by side.
-fn key(kind: &FactKind) -> String {
-    match kind {
-        FactKind::Report { id, .. } => id.clone(),
-        FactKind::Gateway { asn, .. } => asn.to_string(),
-        FactKind::PartOf { .. } | FactKind::Peers { .. } | FactKind::PollFailed { .. } => String::new(),
+        FactKind::PartOf { .. }
+        | FactKind::Report { .. }
+        | FactKind::Hosts { .. }
+        | FactKind::Certificate { .. }
+        | FactKind::Uplink { .. } => true,
+        FactKind::Gateway { .. }
+        | FactKind::Peers { .. }
+        | FactKind::Withdrawn { .. }
+        | FactKind::PollFailed { .. } => false,
     }
 }

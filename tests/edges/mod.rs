@@ -4,6 +4,7 @@ mod cli;
 mod discord_double;
 mod http;
 mod ioda;
+mod probe;
 mod radar;
 mod ripestat;
 mod telegram_double;

@@ -173,8 +173,11 @@ impl World {
 
     /// Starts the bot, and lets it do all that it does at once.
     pub async fn start(&mut self) {
+        let mut config = Config::parse(&self.config, "linkdown.toml").unwrap();
+        // The real one is not here.
+        config.ris_live.enabled = false;
         let parts = Parts {
-            config: Config::parse(&self.config, "linkdown.toml").unwrap(),
+            config,
             secrets: Secrets {
                 discord_token: self.discord.as_ref().map(|discord| discord.token().to_owned().into()),
                 telegram_token: self.telegram.as_ref().map(|telegram| telegram.token().to_owned().into()),
@@ -184,6 +187,7 @@ impl World {
                 ioda: Some(format!("{}/v2", self.ioda.url().trim_end_matches("/v2")).parse().unwrap()),
                 ripestat: Some(self.ripestat.url().parse().unwrap()),
                 radar: Some(self.radar.url().parse().unwrap()),
+                ris_live: None,
                 discord_api: self.discord.as_ref().map(|discord| discord.url().parse().unwrap()),
                 telegram_api: self.telegram.as_ref().map(|telegram| telegram.url().parse().unwrap()),
             },

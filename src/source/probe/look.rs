@@ -1,0 +1,128 @@
+//! Asks the controls.
+
+use super::dns::{self, AskError, Question};
+use super::resolver::Resolved;
+use super::uplink::{Answer, Look, Said};
+use super::{Kit, tcp};
+use crate::domain::{Ask, Control};
+use hickory_proto::op::ResponseCode;
+use hickory_proto::rr::RecordType;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// Controls are near, or served from everywhere: one that has not answered by now will not.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// So much of a control's page is read.
+const PAGE_CAP: usize = 4 << 10;
+
+/// Asks those controls, all at once, a second time each where the first attempt was lost.
+pub async fn look(kit: &Kit, controls: &[Control], which: &[usize]) -> Look {
+    let asked = which.iter().map(|control| async {
+        let ask = &controls[*control].ask;
+        let first = once(kit, ask).await;
+        let at_once = first != Said::Nothing;
+        let said = if at_once { first } else { once(kit, ask).await };
+        Answer { control: *control, said, at_once }
+    });
+    let answers = futures_util::future::join_all(asked).await;
+    Look { at: kit.clock.millis(), wall: kit.clock.now().unix() * 1000, answers }
+}
+
+async fn once(kit: &Kit, ask: &Ask) -> Said {
+    let (Ask::Resolver { server, .. } | Ask::Root { server } | Ask::Tcp { address: server }) = ask else {
+        return page(kit, ask).await;
+    };
+    if !tcp::has_route(*server).await {
+        return Said::NoRoute;
+    }
+    match ask {
+        Ask::Resolver { name, expect, .. } => resolver(kit, *server, name, expect).await,
+        Ask::Root { .. } => root(kit, *server).await,
+        _ => match kit.clock.within(PATIENCE, tcp::open(*server)).await {
+            Some(Ok(_)) => Said::Right,
+            _ => Said::Nothing,
+        },
+    }
+}
+
+async fn resolver(kit: &Kit, server: SocketAddr, name: &str, expect: &[IpAddr]) -> Said {
+    let answer = match Question::new(name, RecordType::A, true) {
+        Ok(question) => dns::ask(&kit.clock, server, &question, PATIENCE).await,
+        Err(error) => Err(error),
+    };
+    match answer {
+        Ok((answer, _)) => {
+            let (addresses, _) = dns::addresses(&answer);
+            match addresses.iter().find(|address| !expect.contains(address)) {
+                Some(other) => Said::Wrong(format!("{name} is at {other}")),
+                // A resolver that has trouble of its own (SERVFAIL) is there all the same.
+                None => Said::Right,
+            }
+        }
+        Err(error) => lost(&error),
+    }
+}
+
+async fn root(kit: &Kit, server: SocketAddr) -> Said {
+    let answer = match Question::new(".", RecordType::SOA, false) {
+        Ok(question) => dns::ask(&kit.clock, server, &question, PATIENCE).await,
+        Err(error) => Err(error),
+    };
+    match answer {
+        // A root server speaks with authority; whoever stands in its way does not, or knows no root.
+        Ok((answer, _)) => {
+            let code = answer.metadata.response_code;
+            if code == ResponseCode::NoError && !answer.metadata.authoritative {
+                Said::Wrong("an answer about the root without its authority".to_owned())
+            } else {
+                Said::Right
+            }
+        }
+        Err(error) => lost(&error),
+    }
+}
+
+fn lost(error: &AskError) -> Said {
+    match error {
+        AskError::Silent { .. } | AskError::Socket(_) => Said::Nothing,
+        AskError::Malformed(why) => Said::Wrong(format!("an answer that is {why}")),
+    }
+}
+
+async fn page(kit: &Kit, ask: &Ask) -> Said {
+    let Ask::Page { host, port, path, status, text } = ask else { return Said::Nothing };
+    let addresses = match kit.resolver.resolve(host, None).await {
+        Resolved::Fresh(addresses) | Resolved::LastGood { addresses, .. } => addresses,
+        Resolved::Unknown { .. } => return Said::Nothing,
+    };
+    let Some(address) = addresses.iter().find(|address| address.is_ipv4()) else { return Said::Nothing };
+    // A name that leads inside is a lie about somebody who is known to stand outside.
+    if let Some(why) = kit.guard.refuses(*address) {
+        return Said::Wrong(format!("{host} is at {address}, which is {why}"));
+    }
+    let request = format!(
+        "GET {path} HTTP/1.0\r\nHost: {host}\r\nUser-Agent: {}\r\nAccept-Encoding: identity\r\n\r\n",
+        kit.agent
+    );
+    let fetched = kit.clock.within(PATIENCE, async {
+        let mut stream = tcp::open(SocketAddr::new(*address, *port)).await?;
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = Vec::new();
+        stream.take(PAGE_CAP as u64).read_to_end(&mut answer).await?;
+        Ok::<_, std::io::Error>(answer)
+    });
+    let Some(Ok(answer)) = fetched.await else { return Said::Nothing };
+    let answer = String::from_utf8_lossy(&answer);
+    let said: Option<u16> = answer.split_whitespace().nth(1).and_then(|status| status.parse().ok());
+    let holds_text =
+        text.as_ref().is_none_or(|text| answer.split("\r\n\r\n").nth(1).is_some_and(|body| body.contains(text)));
+    match said {
+        Some(said) if said == *status && holds_text => Said::Right,
+        Some(said) if said == *status => Said::Wrong(format!("another page at {host}")),
+        // Ill, but itself.
+        Some(500..) => Said::Right,
+        Some(said) => Said::Wrong(format!("http {said} at {host}")),
+        None => Said::Nothing,
+    }
+}

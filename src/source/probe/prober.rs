@@ -1,0 +1,233 @@
+//! The round: every target once, spread evenly over it, with a look at our own line in each quarter. A round is told of once
+//! its last probe has ended and our line was seen whole after that.
+
+use super::Kit;
+use super::attempt::{Found, probe};
+use super::look::look;
+use super::tally::Round;
+use super::uplink::{Looks, Uplink};
+use crate::clock::{Busy, Millis};
+use crate::domain::{Control, Line, Seconds, Target, Timestamp};
+use std::collections::{BTreeSet, VecDeque};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinSet;
+
+/// Looks in a round, the last of them after its last probe.
+const LOOKS: usize = 4;
+/// Judgements that are remembered: those of two rounds and more.
+const JUDGED: usize = 4 * LOOKS;
+
+/// What is asked, how often, and what for.
+pub struct Prober {
+    pub kit: Arc<Kit>,
+    /// What is to be probed now: chats may add to it at any time.
+    pub targets: Box<dyn Fn() -> Vec<Target> + Send + Sync>,
+    pub controls: Vec<Control>,
+    /// From one probe of a target to the next.
+    pub every: Seconds,
+    /// Probes under way at one time.
+    pub in_flight: usize,
+}
+
+/// What the rounds share.
+struct Shared {
+    kit: Arc<Kit>,
+    controls: Vec<Control>,
+    line: Mutex<LineSoFar>,
+    /// Targets of which the last probe still goes on: the next is left out, not queued.
+    under_way: Mutex<BTreeSet<String>>,
+}
+
+#[derive(Default)]
+struct LineSoFar {
+    looks: Looks,
+    /// When each look was over, and what it came to.
+    judged: VecDeque<(Millis, Uplink)>,
+    /// Looks begun so far: each goes on where the last one stopped in the list of controls.
+    begun: usize,
+}
+
+impl fmt::Debug for Prober {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prober").field("every", &self.every).finish_non_exhaustive()
+    }
+}
+
+impl Prober {
+    /// Probes round after round, until nobody takes them any more or it is dropped.
+    pub async fn run(self, rounds: mpsc::UnboundedSender<(Round, Busy)>, mut busy: Busy) {
+        let Self { kit, targets, controls, every, in_flight } = self;
+        let slots = Arc::new(Semaphore::new(in_flight.max(1)));
+        let shared = Arc::new(Shared { kit, controls, line: Mutex::default(), under_way: Mutex::default() });
+        let clock = shared.kit.clock.clone();
+        let mut closing = JoinSet::new();
+        let mut start = clock.now().floor_to(every) + every;
+        while !rounds.is_closed() {
+            busy = clock.sleep_until(start, busy).await;
+            let targets = Arc::new(in_order(targets()));
+            if !targets.is_empty() {
+                let began = clock.millis();
+                let probes;
+                (probes, busy) = shared.spread(&targets, &slots, began, every, busy).await;
+                let (shared, rounds, mark) = (Arc::clone(&shared), rounds.clone(), clock.busy());
+                closing.spawn(async move {
+                    let round = shared.close(targets, start, began, probes).await;
+                    // Nobody takes rounds any more: the bot stops.
+                    let _ = rounds.send((round, mark));
+                });
+            }
+            while closing.try_join_next().is_some() {}
+            // A clock that was set forward leaves rounds out; one that was set back goes on from where it stands now.
+            start = (start + every).max(clock.now().floor_to(every));
+            if start - clock.now() > 2 * every {
+                start = clock.now().floor_to(every) + every;
+            }
+        }
+    }
+}
+
+/// The same order at every start, in which neighbours of a profile stand apart.
+fn in_order(mut targets: Vec<Target>) -> Vec<Target> {
+    targets.sort_by_cached_key(|target| {
+        let text = target.to_string();
+        // FNV-1a: the same in every version of the program, which the library's own hash is not.
+        let hash = text
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325, |hash: u64, b| (hash ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+        (hash, text)
+    });
+    targets
+}
+
+impl Shared {
+    fn line(&self) -> MutexGuard<'_, LineSoFar> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts every probe at its own moment of the round.
+    async fn spread(
+        self: &Arc<Self>,
+        targets: &Arc<Vec<Target>>,
+        slots: &Arc<Semaphore>,
+        began: Millis,
+        every: Seconds,
+        mut busy: Busy,
+    ) -> (JoinSet<Option<(usize, Found)>>, Busy) {
+        let clock = &self.kit.clock;
+        let mut probes = JoinSet::new();
+        let whole = every * 1000;
+        let mut looks = 1;
+        for number in 0..targets.len() {
+            let due = whole * number as Millis / targets.len() as Millis;
+            while looks < LOOKS && whole * looks as Millis / LOOKS as Millis <= due {
+                busy = self.look_at(&mut probes, began + whole * looks as Millis / LOOKS as Millis, busy).await;
+                looks += 1;
+            }
+            busy = clock.sleep_until_millis(began + due, busy).await;
+            if let Ok(slot) = Arc::clone(slots).acquire_owned().await {
+                self.start(&mut probes, targets, number, slot);
+            }
+        }
+        while looks < LOOKS {
+            busy = self.look_at(&mut probes, began + whole * looks as Millis / LOOKS as Millis, busy).await;
+            looks += 1;
+        }
+        (probes, clock.sleep_until_millis(began + whole - 1, busy).await)
+    }
+
+    async fn look_at(self: &Arc<Self>, probes: &mut JoinSet<Option<(usize, Found)>>, due: Millis, busy: Busy) -> Busy {
+        let busy = self.kit.clock.sleep_until_millis(due, busy).await;
+        let (shared, mark) = (Arc::clone(self), self.kit.clock.busy());
+        probes.spawn(async move {
+            shared.look().await;
+            drop(mark);
+            None
+        });
+        busy
+    }
+
+    fn start(
+        self: &Arc<Self>,
+        probes: &mut JoinSet<Option<(usize, Found)>>,
+        targets: &Arc<Vec<Target>>,
+        number: usize,
+        slot: OwnedSemaphorePermit,
+    ) {
+        let (shared, targets, mark) = (Arc::clone(self), Arc::clone(targets), self.kit.clock.busy());
+        let name = targets[number].to_string();
+        let under_way =
+            |shared: &Self| shared.under_way.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
+        if !under_way(&shared) {
+            return;
+        }
+        probes.spawn(async move {
+            let found = probe(&shared.kit, &targets[number]).await;
+            shared.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
+            drop((slot, mark));
+            Some((number, found))
+        });
+    }
+
+    /// Asks the next controls of the list; where most of these do not answer, all others as well, at once.
+    async fn look(&self) -> Uplink {
+        let first = self.next_controls();
+        let mut seen = look(&self.kit, &self.controls, &first).await;
+        let right = seen.answers.iter().filter(|answer| answer.said == super::uplink::Said::Right).count();
+        if right * 2 < seen.answers.len() {
+            let others: Vec<usize> = (0..self.controls.len()).filter(|control| !first.contains(control)).collect();
+            seen.answers.extend(look(&self.kit, &self.controls, &others).await.answers);
+        }
+        let at = self.kit.clock.millis();
+        let mut line = self.line();
+        line.looks.add(seen, &self.controls);
+        let uplink = line.looks.judge(&self.controls);
+        line.judged.push_back((at, uplink.clone()));
+        if line.judged.len() > JUDGED {
+            line.judged.pop_front();
+        }
+        uplink
+    }
+
+    /// Every fourth of the list, so that operators and layers are mixed in each look.
+    fn next_controls(&self) -> Vec<usize> {
+        let mut line = self.line();
+        let first = line.begun % LOOKS;
+        line.begun += 1;
+        (first..self.controls.len()).step_by(LOOKS).collect()
+    }
+
+    /// Waits for the last probes, looks once more, and says what the round found.
+    async fn close(
+        &self,
+        targets: Arc<Vec<Target>>,
+        start: Timestamp,
+        began: Millis,
+        mut probes: JoinSet<Option<(usize, Found)>>,
+    ) -> Round {
+        let mut found = Vec::with_capacity(targets.len());
+        while let Some(ended) = probes.join_next().await {
+            match ended {
+                Ok(seen) => found.extend(seen),
+                Err(error) => tracing::error!("a probe ended badly: {error}"),
+            }
+        }
+        found.sort_by_key(|(number, _)| *number);
+        let last = self.look().await;
+        // The worst of the round: what was asked before a cut that nobody saw, or during one, says nothing.
+        let line = self.line();
+        let of_this_round = line.judged.iter().filter(|(at, _)| *at >= began).map(|(_, uplink)| uplink);
+        let worst = of_this_round.max_by_key(|uplink| badness(uplink.line)).cloned().unwrap_or_else(|| last.clone());
+        let uplink = if badness(last.line) >= badness(worst.line) { last } else { worst };
+        Round { start, targets, found, uplink }
+    }
+}
+
+fn badness(line: Line) -> u8 {
+    match line {
+        Line::Good => 0,
+        Line::Doubtful => 1,
+        Line::Gone => 2,
+    }
+}

@@ -1,0 +1,144 @@
+//! Our own resolver: where a name leads now, and where it led when it was last known, since a dead name server must not look
+//! like a dead site.
+
+use super::dns::{self, Question};
+use crate::clock::{Clock, Millis};
+use crate::domain::Host;
+use hickory_proto::op::ResponseCode;
+use hickory_proto::rr::RecordType;
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// Answers are taken for no longer than this, whatever they say: a name that moves must be followed.
+const HOLDS_AT_MOST: u32 = 300;
+/// And no shorter: the targets of one host are asked within one round.
+const HOLDS_AT_LEAST: u32 = 30;
+/// One server's time; then the next is asked.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// After those of the system, which may be ill by themselves.
+const PUBLIC: [IpAddr; 2] =
+    [IpAddr::V4(std::net::Ipv4Addr::new(9, 9, 9, 9)), IpAddr::V4(std::net::Ipv4Addr::new(1, 1, 1, 1))];
+/// More servers than this are not worth waiting for.
+const SERVERS: usize = 3;
+/// More addresses of one name than this are not kept.
+const ADDRESSES: usize = 8;
+
+/// Where a name leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resolved {
+    Fresh(Vec<IpAddr>),
+    /// It cannot be resolved now; the addresses are those of the last time.
+    LastGood {
+        addresses: Vec<IpAddr>,
+        why: String,
+    },
+    Unknown {
+        why: String,
+    },
+}
+
+#[derive(Debug)]
+pub struct Resolver {
+    clock: Clock,
+    servers: Vec<SocketAddr>,
+    known: Mutex<HashMap<String, Known>>,
+}
+
+#[derive(Clone, Debug)]
+struct Known {
+    addresses: Vec<IpAddr>,
+    until: Millis,
+}
+
+impl Resolver {
+    /// Asks the given servers, or those of the system and two public ones.
+    pub fn new(clock: Clock, given: &[IpAddr]) -> Self {
+        let mut servers = if given.is_empty() { of_the_system() } else { given.to_vec() };
+        if given.is_empty() {
+            servers.extend(PUBLIC.iter().filter(|public| !servers.contains(public)).copied().collect::<Vec<_>>());
+        }
+        servers.truncate(SERVERS);
+        let servers = servers.into_iter().map(|address| SocketAddr::new(address, 53)).collect();
+        Self::with(clock, servers)
+    }
+
+    /// The same at ports of their own.
+    pub fn with(clock: Clock, servers: Vec<SocketAddr>) -> Self {
+        Self { clock, servers, known: Mutex::default() }
+    }
+
+    /// Where `name` leads. `given` is where it led when somebody wrote it down, taken until it has been resolved once.
+    pub async fn resolve(&self, name: &str, given: Option<IpAddr>) -> Resolved {
+        let now = self.clock.millis();
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        if let Some(known) = known.as_ref().filter(|known| known.until > now) {
+            return Resolved::Fresh(known.addresses.clone());
+        }
+        match self.ask(name).await {
+            Ok((addresses, holds)) => {
+                let until = self.clock.millis() + Millis::from(holds) * 1000;
+                let known = Known { addresses: addresses.clone(), until };
+                self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), known);
+                Resolved::Fresh(addresses)
+            }
+            Err(why) => {
+                let last = known.map(|known| known.addresses).or_else(|| given.map(|given| vec![given]));
+                match last {
+                    Some(addresses) => Resolved::LastGood { addresses, why },
+                    None => Resolved::Unknown { why },
+                }
+            }
+        }
+    }
+
+    /// The same for a host that may be an address already.
+    pub async fn find(&self, host: &Host, given: Option<IpAddr>) -> Resolved {
+        match host {
+            Host::Address(address) => Resolved::Fresh(vec![*address]),
+            Host::Name(name) => self.resolve(name, given).await,
+        }
+    }
+
+    async fn ask(&self, name: &str) -> Result<(Vec<IpAddr>, u32), String> {
+        let mut said = "there is no resolver to ask".to_owned();
+        for server in &self.servers {
+            let (v4, v6) =
+                tokio::join!(self.ask_for(*server, name, RecordType::A), self.ask_for(*server, name, RecordType::AAAA));
+            match (v4, v6) {
+                (Err(why), Err(_)) => said = why,
+                (v4, v6) => {
+                    let (mut addresses, ttl) = v4.unwrap_or((Vec::new(), u32::MAX));
+                    let (more, other_ttl) = v6.unwrap_or((Vec::new(), u32::MAX));
+                    addresses.extend(more);
+                    addresses.truncate(ADDRESSES);
+                    if addresses.is_empty() {
+                        "it has no address".clone_into(&mut said);
+                    } else {
+                        return Ok((addresses, ttl.min(other_ttl).clamp(HOLDS_AT_LEAST, HOLDS_AT_MOST)));
+                    }
+                }
+            }
+        }
+        Err(said)
+    }
+
+    async fn ask_for(&self, server: SocketAddr, name: &str, record: RecordType) -> Result<(Vec<IpAddr>, u32), String> {
+        let question = Question::new(name, record, true).map_err(|_| "it is no name".to_owned())?;
+        match dns::ask(&self.clock, server, &question, PATIENCE).await {
+            Ok((answer, _)) if answer.metadata.response_code == ResponseCode::NoError => Ok(dns::addresses(&answer)),
+            Ok((answer, _)) => Err(format!("{} from {}", dns::word(answer.metadata.response_code), server.ip())),
+            Err(dns::AskError::Silent { .. }) => Err(format!("no answer from {}", server.ip())),
+            Err(dns::AskError::Malformed(why)) => Err(format!("{} answers {why}", server.ip())),
+            Err(dns::AskError::Socket(error)) => Err(format!("{}: {error}", server.ip())),
+        }
+    }
+}
+
+/// The resolvers of this machine.
+fn of_the_system() -> Vec<IpAddr> {
+    let text = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+    let server = |line: &str| line.strip_prefix("nameserver")?.trim().parse().ok();
+    text.lines().filter_map(server).collect()
+}

@@ -1,0 +1,330 @@
+//! A round as a batch: of each entity how many services work and how many blocks answer, with what is behind the numbers.
+//! Pure but for its memory of the rounds before.
+
+use super::attempt::Found;
+use super::outcome::Outcome;
+use super::{NAME, uplink::Uplink};
+use crate::domain::observation::{BLOCKS, CONTROL};
+use crate::domain::{Batch, Block, Entity, Fact, FactKind, Line, Observation, Series, Target, Timestamp};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// What is told of what does not work: enough to see a pattern in.
+const TROUBLES: usize = 6;
+/// The entity by which our own line is told of.
+const UPLINK: &str = "uplink";
+
+/// A round: when it began, what it found, how our line stood meanwhile.
+#[derive(Clone, Debug)]
+pub struct Round {
+    pub start: Timestamp,
+    pub targets: Arc<Vec<Target>>,
+    /// By number of the target. One that was not asked is not there.
+    pub found: Vec<(usize, Found)>,
+    pub uplink: Uplink,
+}
+
+/// What the rounds so far have come to.
+#[derive(Debug, Default)]
+pub struct Tally {
+    targets: Arc<Vec<Target>>,
+    /// What was last learned of each target; a round that learns nothing of it leaves that as it is.
+    last: Vec<Option<Last>>,
+    told: HashMap<(Entity, &'static str), FactKind>,
+    certificates: HashMap<String, Timestamp>,
+    uplink: Option<(Line, String)>,
+    series: HashMap<(Entity, &'static str), Arc<Series>>,
+}
+
+#[derive(Clone, Debug)]
+struct Last {
+    outcome: Outcome,
+    /// Each address that was tried, and whether anything came back.
+    reached: Vec<(IpAddr, bool)>,
+    name_trouble: Option<String>,
+}
+
+impl Tally {
+    /// Other targets from now on: what is known of those that stay is kept.
+    fn ask_of(&mut self, targets: &Arc<Vec<Target>>) {
+        if self.targets == *targets {
+            return;
+        }
+        let known: HashMap<String, Last> = self
+            .targets
+            .iter()
+            .zip(&self.last)
+            .filter_map(|(target, last)| Some((target.key(), last.clone()?)))
+            .collect();
+        self.last = targets.iter().map(|target| known.get(&target.key()).cloned()).collect();
+        self.targets = Arc::clone(targets);
+    }
+
+    /// What the round says, received at `now`. While our line is not good it says nothing of anybody.
+    pub fn take(&mut self, round: &Round, now: Timestamp) -> Batch {
+        self.ask_of(&round.targets);
+        let mut batch = Batch::live(now);
+        let is_good = round.uplink.line == Line::Good;
+        let control = self.series(&Entity::Name(UPLINK.to_owned()), CONTROL);
+        let value = Some(f64::from(u8::from(is_good)));
+        batch.observations.push(Observation { series: control, observed_at: round.start, value });
+        batch.facts.extend(self.line(&round.uplink, now));
+        if is_good {
+            self.learn(round, &mut batch);
+        }
+        for entity in self.entities() {
+            for (signal, value) in self.values(&entity) {
+                let series = self.series(&entity, signal);
+                let value = if is_good { value } else { None };
+                batch.observations.push(Observation { series, observed_at: round.start, value });
+            }
+            if is_good {
+                batch.facts.extend(self.hosts(&entity, round.start));
+            }
+        }
+        batch
+    }
+
+    fn learn(&mut self, round: &Round, batch: &mut Batch) {
+        for (number, found) in &round.found {
+            let (Some(target), Some(last)) = (self.targets.get(*number), self.last.get_mut(*number)) else { continue };
+            let is_told = |address: &IpAddr| address.is_ipv4() || round.uplink.v6;
+            let seen = || found.seen.iter().filter(|seen| is_told(&seen.address));
+            let outcome = seen().fold(Outcome::unknown(""), |best, seen| best.or_better(seen.outcome.clone()));
+            let reached: Vec<_> = seen().filter_map(|seen| Some((seen.address, seen.outcome.reached()?))).collect();
+            if !matches!(outcome, Outcome::Unknown { .. }) {
+                *last = Some(Last { outcome, reached, name_trouble: found.name_trouble.clone() });
+            } else if let Some(last) = last {
+                last.name_trouble.clone_from(&found.name_trouble);
+            }
+            let Some(ends_at) = found.certificate.as_ref().and_then(|seen| seen.ends_at) else { continue };
+            let host = target.host.to_string();
+            if self.certificates.insert(host.clone(), ends_at) != Some(ends_at) {
+                let kind = FactKind::Certificate { host, ends_at };
+                batch.facts.push(fact(target.entity.clone(), round.start, kind));
+            }
+        }
+    }
+
+    fn entities(&self) -> BTreeSet<Entity> {
+        self.targets.iter().map(|target| target.entity.clone()).collect()
+    }
+
+    fn of<'a>(&'a self, entity: &'a Entity) -> impl Iterator<Item = (&'a Target, &'a Last)> {
+        let known = self.targets.iter().zip(&self.last);
+        known.filter_map(move |(target, last)| (target.entity == *entity).then_some((target, last.as_ref()?)))
+    }
+
+    /// What is counted of an entity; nothing of what was never learned.
+    fn values(&self, entity: &Entity) -> Vec<(&'static str, Option<f64>)> {
+        let mut working: BTreeMap<&'static str, u32> = BTreeMap::new();
+        for (target, last) in self.of(entity) {
+            if let Some(signal) = target.signal() {
+                *working.entry(signal).or_default() += u32::from(last.outcome.does_work());
+            }
+        }
+        let mut values: Vec<_> = working.into_iter().map(|(signal, count)| (signal, Some(f64::from(count)))).collect();
+        let blocks = self.blocks(entity);
+        if !blocks.is_empty() {
+            let answering = blocks.iter().filter(|block| block.answering > 0).count();
+            values.push((BLOCKS, Some(answering as f64)));
+        }
+        values
+    }
+
+    fn blocks(&self, entity: &Entity) -> Vec<Block> {
+        let mut hosts: BTreeMap<IpAddr, bool> = BTreeMap::new();
+        for (address, reached) in self.of(entity).flat_map(|(_, last)| last.reached.iter().copied()) {
+            *hosts.entry(address).or_default() |= reached;
+        }
+        let mut blocks: BTreeMap<IpNet, (u32, u32)> = BTreeMap::new();
+        for (address, reached) in hosts {
+            let (all, answering) = blocks.entry(block_of(address)).or_default();
+            *all += 1;
+            *answering += u32::from(reached);
+        }
+        blocks.into_iter().map(|(net, (hosts, answering))| Block { net, hosts, answering }).collect()
+    }
+
+    /// What stands behind the numbers, where that has changed.
+    fn hosts(&mut self, entity: &Entity, at: Timestamp) -> Option<Fact> {
+        let blocks = self.blocks(entity);
+        if blocks.is_empty() {
+            return None;
+        }
+        let mut troubles: Vec<String> = self.of(entity).filter_map(|(target, last)| trouble(target, last)).collect();
+        let more = troubles.len().saturating_sub(TROUBLES);
+        troubles.truncate(TROUBLES);
+        if more > 0 {
+            troubles.push(format!("and {more} more"));
+        }
+        let kind = FactKind::Hosts { blocks, troubles };
+        let key = (entity.clone(), "hosts");
+        if self.told.get(&key) == Some(&kind) {
+            return None;
+        }
+        self.told.insert(key, kind.clone());
+        Some(fact(entity.clone(), at, kind))
+    }
+
+    /// How our line stands, where that has changed. Its reason alone is news only while the line is not good.
+    fn line(&mut self, uplink: &Uplink, now: Timestamp) -> Option<Fact> {
+        let news = (uplink.line, uplink.why.clone());
+        let is_known =
+            self.uplink.as_ref().is_some_and(|known| known.0 == news.0 && (news.0 == Line::Good || known.1 == news.1));
+        if is_known {
+            return None;
+        }
+        self.uplink = Some(news);
+        let kind = FactKind::Uplink { line: uplink.line, why: uplink.why.clone() };
+        Some(fact(Entity::Name(UPLINK.to_owned()), now, kind))
+    }
+
+    fn series(&mut self, entity: &Entity, signal: &'static str) -> Arc<Series> {
+        let new = || Series { entity: entity.clone(), source: NAME.to_owned(), signal: signal.to_owned() };
+        Arc::clone(self.series.entry((entity.clone(), signal)).or_insert_with(|| Arc::new(new())))
+    }
+}
+
+fn fact(entity: Entity, observed_at: Timestamp, kind: FactKind) -> Fact {
+    Fact { entity, source: NAME.to_owned(), observed_at, kind }
+}
+
+/// `http://kcna.kp/: http 503`, and whether it is the site or only its name.
+fn trouble(target: &Target, last: &Last) -> Option<String> {
+    let of_name = last.name_trouble.as_ref().map(|why| format!("its name is not found ({why})"));
+    match (&last.outcome, of_name) {
+        (Outcome::Works { .. }, None) => None,
+        (Outcome::Works { .. }, Some(name)) => Some(format!("{target}: {name}, the site answers at its last address")),
+        (outcome, None) => Some(format!("{target}: {outcome}")),
+        (outcome, Some(name)) => Some(format!("{target}: {outcome}; {name}")),
+    }
+}
+
+/// What can only be wrong together: a /24, or a /48 of IPv6.
+fn block_of(address: IpAddr) -> IpNet {
+    match address {
+        IpAddr::V4(address) => Ipv4Net::new_assert(address, 24).trunc().into(),
+        IpAddr::V6(address) => Ipv6Net::new_assert(address, 48).trunc().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::probe::{attempt::Seen, outcome::Class};
+
+    fn targets(texts: &[&str]) -> Arc<Vec<Target>> {
+        let target = |text: &&str| Target::parse(text, "country/KP".parse().unwrap()).unwrap();
+        Arc::new(texts.iter().map(target).collect())
+    }
+
+    fn found(address: &str, outcome: Outcome) -> Found {
+        let seen = vec![Seen { address: address.parse().unwrap(), outcome }];
+        Found { seen, name_trouble: None, certificate: None }
+    }
+
+    fn round(minute: i64, line: Line, found: Vec<Found>) -> Round {
+        let uplink = Uplink { line, why: "as said".to_owned(), v6: false };
+        Round {
+            start: Timestamp::from_unix(minute * 60),
+            targets: Arc::default(),
+            found: found.into_iter().enumerate().collect(),
+            uplink,
+        }
+    }
+
+    fn take((tally, targets): (&mut Tally, &Arc<Vec<Target>>), round: Round) -> (Vec<String>, Vec<FactKind>) {
+        let round = Round { targets: Arc::clone(targets), ..round };
+        let batch = tally.take(&round, round.start + 70);
+        let line = |o: &Observation| {
+            let value = o.value.map_or_else(|| "unknown".to_owned(), |value| value.to_string());
+            format!("{} {value}", o.series.signal)
+        };
+        (batch.observations.iter().map(line).collect(), batch.facts.into_iter().map(|fact| fact.kind).collect())
+    }
+
+    #[test]
+    fn an_error_page_is_a_site_that_does_not_work_in_a_block_that_answers() {
+        let (mut tally, targets) =
+            (Tally::default(), targets(&["http://kcna.kp/", "dns://ns1.kptc.kp/kp", "smtp://mail.star.edu.kp"]));
+        let error = Outcome::broken(Class::Http, "http 503");
+        let (values, facts) = take(
+            (&mut tally, &targets),
+            round(
+                0,
+                Line::Good,
+                vec![
+                    found("175.45.176.71", error),
+                    found("175.45.176.15", Outcome::works()),
+                    found("175.45.179.69", Outcome::timed_out(std::time::Duration::from_secs(5))),
+                ],
+            ),
+        );
+        assert_eq!(values, ["control 1", "dns 1", "http 0", "mail 0", "blocks 1"]);
+        let FactKind::Hosts { blocks, troubles } = &facts[1] else { panic!("{facts:?}") };
+        let shown: Vec<_> = blocks.iter().map(|b| (b.net.to_string(), b.hosts, b.answering)).collect();
+        assert_eq!(shown, [("175.45.176.0/24".to_owned(), 2, 2), ("175.45.179.0/24".to_owned(), 1, 0)]);
+        assert_eq!(
+            troubles,
+            &["http://kcna.kp/: answers, but broken: http 503", "smtp://mail.star.edu.kp: no answer in 5 s"]
+        );
+    }
+
+    #[test]
+    fn names_on_one_address_are_one_host() {
+        let (mut tally, targets) = (Tally::default(), targets(&["http://cooks.org.kp/", "http://friend.com.kp/"]));
+        let both = vec![found("175.45.176.81", Outcome::works()), found("175.45.176.81", Outcome::works())];
+        let (values, facts) = take((&mut tally, &targets), round(0, Line::Good, both));
+        assert_eq!(values, ["control 1", "http 2", "blocks 1"]);
+        assert!(matches!(&facts[1], FactKind::Hosts { blocks, .. } if blocks[0].hosts == 1));
+    }
+
+    #[test]
+    fn a_round_on_a_bad_line_is_unknown_and_changes_nothing() {
+        let (mut tally, targets) = (Tally::default(), targets(&["http://kcna.kp/"]));
+        take((&mut tally, &targets), round(0, Line::Good, vec![found("175.45.176.71", Outcome::works())]));
+        let (values, facts) = take(
+            (&mut tally, &targets),
+            round(1, Line::Gone, vec![found("175.45.176.71", Outcome::silent("no answer"))]),
+        );
+        assert_eq!(values, ["control 0", "http unknown", "blocks unknown"]);
+        assert_eq!(facts, [FactKind::Uplink { line: Line::Gone, why: "as said".to_owned() }]);
+        let (values, _) = take((&mut tally, &targets), round(2, Line::Good, vec![]));
+        assert_eq!(values, ["control 1", "http 1", "blocks 1"], "what was learned before stands");
+    }
+
+    #[test]
+    fn a_target_that_taught_nothing_is_not_counted_as_gone() {
+        let (mut tally, targets) = (Tally::default(), targets(&["http://kcna.kp/", "http://nowhere.kp/"]));
+        let nothing = Found { seen: vec![], name_trouble: Some("NXDOMAIN".into()), certificate: None };
+        let (values, _) =
+            take((&mut tally, &targets), round(0, Line::Good, vec![found("175.45.176.71", Outcome::works()), nothing]));
+        assert_eq!(values, ["control 1", "http 1", "blocks 1"]);
+    }
+
+    #[test]
+    fn a_name_that_is_not_found_is_told_apart_from_a_site_that_is_gone() {
+        let (mut tally, targets) = (Tally::default(), targets(&["http://kcna.kp/"]));
+        let mut by_last_address = found("175.45.176.71", Outcome::works());
+        by_last_address.name_trouble = Some("no answer from 9.9.9.9".to_owned());
+        let (values, facts) = take((&mut tally, &targets), round(0, Line::Good, vec![by_last_address]));
+        assert_eq!(values[1], "http 1");
+        let FactKind::Hosts { troubles, .. } = &facts[1] else { panic!("{facts:?}") };
+        assert_eq!(
+            troubles,
+            &["http://kcna.kp/: its name is not found (no answer from 9.9.9.9), the site answers at its last address"]
+        );
+    }
+
+    #[test]
+    fn over_ipv6_nothing_is_told_while_there_is_none() {
+        let (mut tally, targets) = (Tally::default(), targets(&["http://kcna.kp/"]));
+        let mut both = found("175.45.176.71", Outcome::works());
+        both.seen.push(Seen { address: "2001:200::1".parse().unwrap(), outcome: Outcome::silent("no answer") });
+        let (values, _) = take((&mut tally, &targets), round(0, Line::Good, vec![both]));
+        assert_eq!(values, ["control 1", "http 1", "blocks 1"]);
+    }
+}

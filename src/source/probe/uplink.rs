@@ -1,0 +1,269 @@
+//! Whether our own line is whole, by what the controls answered. Pure.
+//!
+//! A few controls of different operators are asked at each look, each of them at most once a minute. One that fails alone
+//! has a bad day of its own; several that fail together are us.
+
+use crate::clock::Millis;
+use crate::domain::{Control, Line};
+use std::collections::VecDeque;
+
+/// Looks that are remembered: about two minutes of them.
+const REMEMBERED: usize = 12;
+/// From this share of lost first attempts on, what our probes lose says little.
+const LOSSY: f32 = 0.2;
+/// So many attempts must have been made before a share of them is one.
+const ENOUGH_ATTEMPTS: usize = 12;
+/// From this share of operators that do not answer on, a part of the internet is not reached from here.
+const PART: f32 = 0.3;
+/// A clock that parts from the steady one by more than this between two looks has jumped.
+const JUMP: Millis = 5_000;
+
+/// What one control answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Its number in the list of controls.
+    pub control: usize,
+    pub said: Said,
+    /// Whether the first attempt was answered.
+    pub at_once: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// What it must.
+    Right,
+    /// Something else: somebody answers in its place.
+    Wrong(String),
+    Nothing,
+    /// Our table of routes leads nowhere.
+    NoRoute,
+}
+
+/// One look at some of the controls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// By the steady clock, and by the wall's.
+    pub at: Millis,
+    pub wall: Millis,
+    pub answers: Vec<Answer>,
+}
+
+/// How our line stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Uplink {
+    pub line: Line,
+    pub why: String,
+    /// Whether version 6 can be used at all: what is asked over it says nothing otherwise.
+    pub v6: bool,
+}
+
+/// The last looks.
+#[derive(Clone, Debug, Default)]
+pub struct Looks {
+    looks: VecDeque<Look>,
+}
+
+impl Looks {
+    pub fn add(&mut self, look: Look, controls: &[Control]) {
+        // What was lost while the line was gone says nothing of the line that came back.
+        if self.looks.back().is_some_and(|before| is_gone(before, controls)) && !is_gone(&look, controls) {
+            self.looks.clear();
+        }
+        self.looks.push_back(look);
+        if self.looks.len() > REMEMBERED {
+            self.looks.pop_front();
+        }
+    }
+
+    /// The newest answer of each control, oldest look first.
+    fn newest(&self) -> Vec<&Answer> {
+        let mut newest: Vec<&Answer> = Vec::new();
+        for answer in self.looks.iter().rev().flat_map(|look| &look.answers) {
+            if newest.iter().all(|known| known.control != answer.control) {
+                newest.push(answer);
+            }
+        }
+        newest
+    }
+
+    /// What the looks come to. The newest look decides what is gone; the others, what is only in part there.
+    pub fn judge(&self, controls: &[Control]) -> Uplink {
+        let Some(newest) = self.looks.back() else {
+            return Uplink { line: Line::Doubtful, why: "no control was asked yet".to_owned(), v6: false };
+        };
+        let is_v6 = |answer: &Answer| controls[answer.control].is_v6();
+        let known = self.newest();
+        let v6 = known.iter().any(|answer| is_v6(answer) && answer.said == Said::Right);
+        let of_v4: Vec<&Answer> = newest.answers.iter().filter(|answer| !is_v6(answer)).collect();
+        let judged = |line, why: String| Uplink { line, why, v6 };
+        if let Some(jumped) = self.jumped() {
+            return judged(Line::Doubtful, format!("the clock jumped by {} s", jumped / 1000));
+        }
+        if let Some((answer, said)) = of_v4.iter().find_map(|answer| match &answer.said {
+            Said::Wrong(said) => Some((answer, said)),
+            _ => None,
+        }) {
+            let operator = &controls[answer.control].operator;
+            return judged(Line::Doubtful, format!("somebody answers in place of {operator}: {said}"));
+        }
+        if is_gone(newest, controls) {
+            let no_route = of_v4.iter().all(|answer| answer.said == Said::NoRoute);
+            let why = if no_route { "no route leads out of this machine" } else { "no control answers" };
+            return judged(Line::Gone, why.to_owned());
+        }
+        let lost = self.lost_share(controls);
+        if lost >= LOSSY {
+            return judged(Line::Doubtful, format!("{:.0} % of what the controls are asked is lost", lost * 100.0));
+        }
+        let unanswered = operators(controls, known.iter().copied().filter(|a| !is_v6(a) && a.said != Said::Right));
+        let answering = operators(controls, known.iter().copied().filter(|a| !is_v6(a) && a.said == Said::Right));
+        let silent: Vec<&str> = unanswered.into_iter().filter(|operator| !answering.contains(operator)).collect();
+        if silent.len() > 1 && silent.len() as f32 >= PART * (silent.len() + answering.len()) as f32 {
+            return judged(Line::Doubtful, format!("a part is not reached from here: {}", silent.join(", ")));
+        }
+        let asked_v6 = known.iter().any(|answer| is_v6(answer) && answer.said != Said::NoRoute);
+        let without = if asked_v6 && !v6 { "; over IPv6 no control answers" } else { "" };
+        judged(
+            Line::Good,
+            format!("{} of {} operators answer{without}", answering.len(), answering.len() + silent.len()),
+        )
+    }
+
+    /// By how much the wall's clock left the steady one since the look before.
+    fn jumped(&self) -> Option<Millis> {
+        let mut last = self.looks.iter().rev();
+        let (newest, before) = (last.next()?, last.next()?);
+        let jumped = (newest.wall - before.wall) - (newest.at - before.at);
+        (jumped.abs() > JUMP).then_some(jumped)
+    }
+
+    fn lost_share(&self, controls: &[Control]) -> f32 {
+        let attempts = || {
+            let all = self.looks.iter().flat_map(|look| &look.answers);
+            // A control that never answers is its own trouble, a lost attempt of one that does is ours.
+            all.filter(|answer| !controls[answer.control].is_v6()).filter(|answer| {
+                let of_it = self.looks.iter().flat_map(|look| &look.answers).filter(|a| a.control == answer.control);
+                of_it.clone().count() < 2 || of_it.clone().any(|a| a.said == Said::Right)
+            })
+        };
+        let all = attempts().count();
+        if all < ENOUGH_ATTEMPTS {
+            return 0.0;
+        }
+        attempts().filter(|answer| !answer.at_once).count() as f32 / all as f32
+    }
+}
+
+/// Nobody answered over IPv4, who was asked.
+fn is_gone(look: &Look, controls: &[Control]) -> bool {
+    let mut of_v4 = look.answers.iter().filter(|answer| !controls[answer.control].is_v6()).peekable();
+    of_v4.peek().is_some() && of_v4.all(|answer| matches!(answer.said, Said::Nothing | Said::NoRoute))
+}
+
+fn operators<'a>(controls: &'a [Control], answers: impl Iterator<Item = &'a Answer>) -> Vec<&'a str> {
+    let mut operators: Vec<&str> = answers.map(|answer| controls[answer.control].operator.as_str()).collect();
+    operators.sort_unstable();
+    operators.dedup();
+    operators
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Ask;
+
+    fn controls() -> Vec<Control> {
+        let of = |operator: &str, address: &str| Control {
+            operator: operator.to_owned(),
+            place: "anycast".to_owned(),
+            ask: Ask::Root { server: address.parse().unwrap() },
+        };
+        vec![
+            of("Cloudflare", "1.1.1.1:53"),
+            of("Google", "8.8.8.8:53"),
+            of("Quad9", "9.9.9.9:53"),
+            of("Verisign", "198.41.0.4:53"),
+            of("RIPE NCC", "193.0.14.129:53"),
+            of("WIDE", "202.12.27.33:53"),
+            of("Cloudflare", "[2606:4700:4700::1111]:53"),
+            of("WIDE", "[2001:dc3::35]:53"),
+        ]
+    }
+
+    /// Looks a quarter of a minute apart, at all controls each time; `said` of a control's number and the look's.
+    fn judge(looks: usize, said: impl Fn(usize, usize) -> Said) -> Uplink {
+        let controls = controls();
+        let mut all = Looks::default();
+        for look in 0..looks {
+            let at = look as Millis * 15_000;
+            let answers = (0..controls.len()).map(|control| {
+                let said = said(control, look);
+                Answer { control, at_once: said == Said::Right, said }
+            });
+            all.add(Look { at, wall: at, answers: answers.collect() }, &controls);
+        }
+        all.judge(&controls)
+    }
+
+    #[test]
+    fn a_line_on_which_everybody_answers_is_good() {
+        let uplink = judge(4, |_, _| Said::Right);
+        assert_eq!((uplink.line, uplink.v6), (Line::Good, true));
+        assert_eq!(uplink.why, "6 of 6 operators answer");
+    }
+
+    #[test]
+    fn one_control_that_is_silent_has_a_bad_day_of_its_own() {
+        assert_eq!(judge(8, |control, _| if control == 2 { Said::Nothing } else { Said::Right }).line, Line::Good);
+    }
+
+    #[test]
+    fn nobody_answering_is_a_line_that_is_gone_at_once_and_back_at_once() {
+        let cut = |look: usize| look == 5;
+        let gone = judge(6, |_, look| if cut(look) { Said::Nothing } else { Said::Right });
+        assert_eq!((gone.line, gone.why.as_str()), (Line::Gone, "no control answers"));
+        let back = judge(7, |_, look| if cut(look) { Said::Nothing } else { Said::Right });
+        assert_eq!(back.line, Line::Good);
+        assert_eq!(judge(1, |_, _| Said::NoRoute).why, "no route leads out of this machine");
+    }
+
+    #[test]
+    fn a_third_of_what_is_asked_being_lost_is_doubtful() {
+        let uplink = judge(8, |control, look| if (control + look) % 3 == 0 { Said::Nothing } else { Said::Right });
+        assert_eq!(uplink.line, Line::Doubtful);
+        assert_eq!(uplink.why, "33 % of what the controls are asked is lost");
+    }
+
+    #[test]
+    fn a_part_of_the_internet_that_is_not_reached_is_named() {
+        let uplink = judge(8, |control, _| if matches!(control, 4 | 5) { Said::Nothing } else { Said::Right });
+        assert_eq!(uplink.line, Line::Doubtful, "{}", uplink.why);
+        assert_eq!(uplink.why, "a part is not reached from here: RIPE NCC, WIDE");
+    }
+
+    #[test]
+    fn a_portal_or_a_resolver_that_lies_is_told_by_its_answer() {
+        let uplink = judge(1, |control, _| if control == 0 { Said::Wrong("10.0.0.1".into()) } else { Said::Right });
+        assert_eq!(uplink.line, Line::Doubtful);
+        assert_eq!(uplink.why, "somebody answers in place of Cloudflare: 10.0.0.1");
+    }
+
+    #[test]
+    fn without_ipv6_only_what_is_asked_over_it_is_unknown() {
+        let uplink = judge(4, |control, _| if control > 5 { Said::Nothing } else { Said::Right });
+        assert_eq!((uplink.line, uplink.v6), (Line::Good, false));
+        assert_eq!(uplink.why, "6 of 6 operators answer; over IPv6 no control answers");
+    }
+
+    #[test]
+    fn a_clock_that_jumps_is_our_own_fault_for_one_look() {
+        let controls = controls();
+        let mut looks = Looks::default();
+        let answer = |control| Answer { control, said: Said::Right, at_once: true };
+        for (at, wall) in [(0, 0), (15_000, 7_215_000), (30_000, 7_230_000)] {
+            looks.add(Look { at, wall, answers: (0..6).map(answer).collect() }, &controls);
+            let uplink = looks.judge(&controls);
+            assert_eq!(uplink.line == Line::Doubtful, at == 15_000, "{}", uplink.why);
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Each kind of probe against servers that behave, and against those that do not, over real sockets.
+
+mod dns;
+mod guard;
+mod http;
+mod mail;
+mod rounds;
+mod server;
+mod tls;
+
+use linkdown::clock::Clock;
+use linkdown::domain::Target;
+use linkdown::source::probe::attempt::{Found, probe};
+use linkdown::source::probe::{Guard, Kit, Resolver};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// A kit that may ask the servers of the tests, which stand on loopback, and does not wait long for those that never answer.
+fn kit(resolver: Option<SocketAddr>) -> Kit {
+    kit_that_allows(&["127.0.0.0/8", "::1/128"], resolver)
+}
+
+fn kit_that_allows(networks: &[&str], resolver: Option<SocketAddr>) -> Kit {
+    let clock = Clock::sped(super::at("2025-06-06 17:00"), 10);
+    let guard = Guard::new(networks.iter().map(|network| network.parse().unwrap()).collect());
+    let resolver = Resolver::with(clock.clone(), resolver.into_iter().collect());
+    Kit::new(clock, guard, resolver, "https://example.org/linkdown", Duration::from_secs(4))
+}
+
+fn target(text: &str) -> Target {
+    Target::parse(text, "country/KP".parse().unwrap()).unwrap()
+}
+
+async fn found(kit: &Kit, text: &str) -> Found {
+    probe(kit, &target(text)).await
+}
+
+/// What a person would read of it.
+async fn said(kit: &Kit, text: &str) -> String {
+    found(kit, text).await.outcome().to_string()
+}
