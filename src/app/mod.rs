@@ -1,10 +1,12 @@
 //! The running bot: wires everything, stops on a signal.
 
 mod chores;
+mod eyes;
 mod feeds;
 mod platforms;
 
 pub use chores::HEARTBEAT;
+pub use eyes::{kit, targets};
 pub use feeds::feeds;
 
 use crate::chat::console::{self, Console, Typed};
@@ -89,7 +91,7 @@ impl Running {
             access: config.access.clone(),
             wake: platforms.wake(),
             told,
-            platforms: platforms.said.clone(),
+            said: platforms.said.clone(),
         };
         let watch = Watch {
             store: store.clone(),
@@ -113,6 +115,7 @@ impl Running {
             watch: watch.clone(),
         };
         tasks.spawn(catch_up::run(feeds.iter().map(ticker).collect(), clock.busy()));
+        eyes::open(&mut tasks, &config, &desk, &pipeline);
         tasks.spawn(chores::prune(store.clone(), clock.clone(), config.storage.clone(), clock.busy()));
         tasks.spawn(chores::beat(store, clock.clone(), clock.busy()));
         Ok(Self { desk, pipeline, console, tasks, outboxes, closing, listeners, stop })

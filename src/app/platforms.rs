@@ -22,12 +22,12 @@ pub(super) struct Platforms {
     wake: Vec<UnboundedSender<Busy>>,
     discord: Option<Arc<Discord>>,
     telegram: Option<Arc<Telegram>>,
-    pub(super) said: command::Platforms,
+    pub(super) said: command::Said,
 }
 
 impl Platforms {
     pub(super) fn new(console: &Console, secrets: &Secrets, addresses: &Addresses, deadline: Option<Duration>) -> Self {
-        let said = command::Platforms::default();
+        let said = command::Said::default();
         let mut platforms = Self { outboxes: Vec::new(), wake: Vec::new(), discord: None, telegram: None, said };
         platforms.add(Arc::new(console.clone()));
         if let Some(token) = &secrets.discord_token {

@@ -11,7 +11,7 @@ mod on_demand;
 mod open;
 mod outage;
 mod parse;
-mod platforms;
+mod said;
 mod sources;
 mod status;
 mod subscribe;
@@ -23,7 +23,7 @@ pub use asker::{Asker, Denied, Rank};
 pub use help::LINES as HELP;
 pub use on_demand::Found;
 pub use parse::{CHANGING, Command, Meant, Mistake, Unsubscribe, WORDS, Wish, parse};
-pub use platforms::Platforms;
+pub use said::Said;
 
 use crate::clock::{Busy, Clock};
 use crate::config::Access;
@@ -52,7 +52,7 @@ pub struct Desk {
     pub wake: Vec<UnboundedSender<Busy>>,
     /// Told whenever the end of a delivery is known.
     pub told: Arc<Notify>,
-    pub platforms: Platforms,
+    pub said: Said,
 }
 
 /// Why a command got no answer.
@@ -91,8 +91,8 @@ impl Desk {
         feeds: Arc<Vec<Feed>>,
         clock: Clock,
     ) -> Self {
-        let (access, platforms) = (Access::default(), Platforms::default());
-        Self { store, state, watchlist, feeds, clock, access, wake: Vec::new(), told: Arc::default(), platforms }
+        let (access, said) = (Access::default(), Said::default());
+        Self { store, state, watchlist, feeds, clock, access, wake: Vec::new(), told: Arc::default(), said }
     }
 
     /// What the watch knows of an entity.

@@ -7,7 +7,7 @@ use crate::render::lists::{SourceLine, source_line, sources};
 pub(super) async fn answer(desk: &Desk) -> Result<Vec<Card>, CommandError> {
     let lines = lines(desk).await?;
     let mut card = sources(&lines, desk.clock.now());
-    for (platform, said) in desk.platforms.all() {
+    for (platform, said) in desk.said.all() {
         card.note(platform, said);
     }
     Ok(vec![card])

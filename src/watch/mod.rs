@@ -5,6 +5,7 @@ pub mod catch_up;
 mod fill;
 mod owe;
 pub mod pipeline;
+pub mod probes;
 mod refresh;
 pub mod restore;
 pub mod tick;

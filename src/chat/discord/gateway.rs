@@ -50,7 +50,7 @@ impl Discord {
             if is_final || before == 0 {
                 tracing::error!("Discord: {said}");
             }
-            desk.platforms.say(PLATFORM, said);
+            desk.said.say(PLATFORM, said);
             let wait = desk.clock.sleep_until_millis(desk.clock.millis() + pause, Busy::default());
             tokio::select! {
                 _ = wait => {}
@@ -118,7 +118,7 @@ impl EventHandler for Listener {
         if servers == 0 {
             tracing::info!("Discord: `linkdown invite` prints the address that lets it into a server");
         }
-        self.desk.platforms.say(PLATFORM, said);
+        self.desk.said.say(PLATFORM, said);
     }
 
     async fn resume(&self, _: Context, _: ResumedEvent) {

@@ -40,7 +40,7 @@ impl Telegram {
                 Err(error) => self.rest(&desk, &error, &mut failures).await,
             }
         };
-        desk.platforms.say(PLATFORM, format!("connected as @{}", me.username()));
+        desk.said.say(PLATFORM, format!("connected as @{}", me.username()));
         tracing::info!("Telegram: connected as @{}", me.username());
         menu::show(&self.bot, me.id.0, &desk).await;
         let lines = Lines::new(desk.clock.clone(), ANSWERS);
@@ -59,7 +59,7 @@ impl Telegram {
             match poll.await {
                 Ok(updates) => {
                     if std::mem::take(&mut failures) > 0 {
-                        desk.platforms.say(PLATFORM, format!("connected as @{}", listener.me.username()));
+                        desk.said.say(PLATFORM, format!("connected as @{}", listener.me.username()));
                         tracing::info!("Telegram: connected again");
                     }
                     for update in updates {
@@ -97,7 +97,7 @@ impl Telegram {
         if *failures == 1 || pause >= LONGEST_PAUSE_MS {
             tracing::error!("Telegram: {said}");
         }
-        desk.platforms.say(PLATFORM, said);
+        desk.said.say(PLATFORM, said);
         let _busy = desk.clock.sleep_until_millis(desk.clock.millis() + pause, Busy::default()).await;
     }
 }

@@ -1,0 +1,19 @@
+//! What platforms, and our own eyes, say of themselves: `/sources` shows it beside the polled sources.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// A sentence for each part of the bot that has something to say.
+#[derive(Clone, Debug, Default)]
+pub struct Said(Arc<RwLock<BTreeMap<&'static str, String>>>);
+
+impl Said {
+    pub fn say(&self, part: &'static str, said: impl Into<String>) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(part, said.into());
+    }
+
+    pub fn all(&self) -> Vec<(&'static str, String)> {
+        let said = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        said.iter().map(|(part, said)| (*part, said.clone())).collect()
+    }
+}
