@@ -54,6 +54,24 @@ fn wall_millis() -> Millis {
 #[derive(Debug, Default)]
 pub struct Busy(Option<Arc<Moved>>);
 
+/// How long something has taken: real time, as sockets take it.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch {
+    began: Instant,
+    rate: u32,
+}
+
+impl Stopwatch {
+    pub fn taken(&self) -> Duration {
+        self.began.elapsed() * self.rate
+    }
+
+    /// What is left of `limit`.
+    pub fn left_of(&self, limit: Duration) -> Duration {
+        limit.saturating_sub(self.taken())
+    }
+}
+
 impl Clock {
     pub const fn system() -> Self {
         Self(Kind::System)
@@ -91,9 +109,9 @@ impl Clock {
         }
     }
 
-    /// What began at `since` has taken so long, by this clock's pace.
-    pub fn taken(&self, since: Instant) -> Duration {
-        since.elapsed() * self.rate()
+    /// Starts a stopwatch for one that must be done within some time, by this clock's pace.
+    pub fn stopwatch(&self) -> Stopwatch {
+        Stopwatch { began: Instant::now(), rate: self.rate() }
     }
 
     pub fn now(&self) -> Timestamp {

@@ -1,11 +1,14 @@
-//! Our own eyes as the config has them: the probes, with the sites of the watchlist among their targets.
+//! Our own eyes as the config has them: the probes, with the sites of the watchlist among their targets, and the live
+//! routes of the profiles and of the blocks that are watched.
 
 use crate::clock::Clock;
 use crate::command::Desk;
-use crate::config::Config;
+use crate::config::{Addresses, Config, Profile};
 use crate::domain::{Certificate, Entity, Host, Knock, Target, Watchlist};
-use crate::source::probe::{Guard, Kit, Resolver, prober::Prober};
-use crate::watch::{Pipeline, probes};
+use crate::source::probe::{Guard, Kit, Resolver, Tls, prober::Prober};
+use crate::source::ris_live::follow::{Follower, Watched};
+use crate::source::{ripestat, ris_live};
+use crate::watch::{Pipeline, probes, routes};
 use std::sync::Arc;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
@@ -30,6 +33,59 @@ pub(super) fn open(tasks: &mut JoinSet<()>, config: &Config, desk: &Desk, pipeli
     tasks.spawn(probes::run(taken, Arc::clone(pipeline), desk.said.clone()));
 }
 
+/// Follows the live routes.
+pub(super) fn follow(
+    tasks: &mut JoinSet<()>,
+    config: &Config,
+    addresses: &Addresses,
+    desk: &Desk,
+    pipeline: &Arc<Mutex<Pipeline>>,
+) {
+    let off = |why: &str| desk.said.say(ris_live::NAME, format!("off: {why}"));
+    if !config.ris_live.enabled {
+        return off("switched off in the configuration");
+    }
+    let state = desk.feeds.iter().find(|feed| feed.name() == ripestat::ABOUT.name && feed.off.is_none());
+    let Some(ripestat) = state else {
+        return off("RIPEstat is off, and the state of the routes to begin with comes from there");
+    };
+    let url = addresses.ris_live.clone().or_else(|| ris_live::URL.parse().ok());
+    let Some(url) = url else { return };
+    let (profiles, controls) = (config.probe.profiles.clone(), config.ris_live.controls.clone());
+    let watchlist = Arc::clone(&desk.watchlist);
+    let follower = Follower {
+        url,
+        client: format!("linkdown-{}", super::feeds::operator(&config.contact)),
+        clock: desk.clock.clone(),
+        tls: Tls::new(),
+        ripestat: ripestat.clone(),
+        watched: Box::new(move || watched(&profiles, &controls, &watchlist)),
+    };
+    let (tell, told) = mpsc::unbounded_channel();
+    tasks.spawn(follower.run(tell, desk.clock.busy()));
+    tasks.spawn(routes::run(told, Arc::clone(pipeline), desk.said.clone()));
+}
+
+/// Whose routes are followed: those that the profiles name, and every block of the watchlist. Nothing for the controls alone.
+fn watched(profiles: &[Profile], controls: &[Entity], watchlist: &Watchlist) -> Vec<Watched> {
+    let mut all: Vec<Watched> = Vec::new();
+    for profile in profiles.iter().filter(|profile| !profile.routes.is_empty() && watchlist.contains(&profile.entity)) {
+        let names = profile.gateways.iter().map(|(asn, name)| (asn.0, name.clone())).collect();
+        all.push(Watched { entity: profile.entity.clone(), nets: profile.routes.clone(), names });
+    }
+    let blocks = watchlist.entities();
+    let is_anything = !all.is_empty() || blocks.iter().any(|entity| matches!(entity, Entity::Prefix(_)));
+    let controls = controls.iter().filter(|_| is_anything);
+    let known: Vec<Entity> = all.iter().map(|watched| watched.entity.clone()).collect();
+    for entity in blocks.iter().chain(controls).filter(|entity| !known.contains(entity)) {
+        if let Entity::Prefix(net) = entity {
+            let names = profiles.iter().flat_map(|profile| &profile.gateways).map(|(asn, name)| (asn.0, name.clone()));
+            all.push(Watched { entity: entity.clone(), nets: vec![*net], names: names.collect() });
+        }
+    }
+    all
+}
+
 pub fn kit(config: &Config, clock: &Clock) -> Kit {
     let probe = &config.probe;
     let resolver = Resolver::new(clock.clone(), &probe.resolvers);
@@ -51,6 +107,7 @@ pub fn targets(configured: &[Target], watchlist: &Watchlist) -> Vec<Target> {
                 host: Host::Name(host.clone()),
                 port,
                 address: None,
+                outside: None,
                 why: None,
                 known: None,
                 entity: entity.clone(),

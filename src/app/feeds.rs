@@ -43,6 +43,6 @@ pub fn feeds(
 }
 
 /// The contact in the letters that RIPEstat takes as the name of an application.
-fn operator(contact: &str) -> String {
+pub(super) fn operator(contact: &str) -> String {
     contact.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).take(40).collect()
 }

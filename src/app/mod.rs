@@ -116,6 +116,7 @@ impl Running {
         };
         tasks.spawn(catch_up::run(feeds.iter().map(ticker).collect(), clock.busy()));
         eyes::open(&mut tasks, &config, &desk, &pipeline);
+        eyes::follow(&mut tasks, &config, &addresses, &desk, &pipeline);
         tasks.spawn(chores::prune(store.clone(), clock.clone(), config.storage.clone(), clock.busy()));
         tasks.spawn(chores::beat(store, clock.clone(), clock.busy()));
         Ok(Self { desk, pipeline, console, tasks, outboxes, closing, listeners, stop })

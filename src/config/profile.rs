@@ -57,6 +57,8 @@ pub(super) struct RawTarget {
     address: Option<Spanned<String>>,
     text: Option<Spanned<String>>,
     certificate: Option<Spanned<String>>,
+    /// The name of a network on the way in, to which the host belongs.
+    outside: Option<String>,
     why: Option<String>,
     known: Option<Spanned<String>>,
     /// Where it was seen to work.
@@ -160,6 +162,7 @@ impl RawTarget {
             }
             target.known = Some(known.get_ref().clone());
         }
+        target.outside.clone_from(&self.outside);
         target.why.clone_from(&self.why);
         Ok(target)
     }

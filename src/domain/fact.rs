@@ -39,6 +39,9 @@ pub enum FactKind {
         blocks: Vec<Block>,
         /// What does not work, such as `http://kcna.kp/: http 503`; at most a handful.
         troubles: Vec<String>,
+        /// Networks on the way in, by name, and whether a host there answers.
+        #[serde(default)]
+        outside: Vec<(String, bool)>,
     },
     /// Until when the certificate that a host shows says that it holds.
     Certificate { host: String, ends_at: Timestamp },

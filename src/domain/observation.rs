@@ -64,7 +64,7 @@ impl Series {
     pub fn witness(&self) -> Witness {
         if self.layer() == Layer::Traffic || self.signal == "merit-nt" {
             Witness::People
-        } else if self.signal == VISIBILITY {
+        } else if self.signal == VISIBILITY || self.source == RIS_LIVE {
             Witness::Ris
         } else {
             Witness::Signal { source: self.source.clone(), signal: self.signal.clone() }

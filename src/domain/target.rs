@@ -17,6 +17,9 @@ pub struct Target {
     pub port: u16,
     /// Where the host stood when it was last known to work: taken until its name has been resolved once.
     pub address: Option<IpAddr>,
+    /// On the way to the entity, by the name that people know, and not in it: while these answer and it does not, it is
+    /// not the way from here to there.
+    pub outside: Option<String>,
     /// Why it is worth asking.
     pub why: Option<String>,
     /// When it was last known to work, as a day, and by whom.
@@ -104,7 +107,7 @@ impl Target {
             _ => return Err(TargetError::Kind(kind.to_owned())),
         };
         let port = port.unwrap_or(usual);
-        Ok(Self { entity, knock, host, port, address: None, why: None, known: None })
+        Ok(Self { entity, knock, host, port, address: None, outside: None, why: None, known: None })
     }
 
     /// One for each entity that it speaks of.

@@ -2,8 +2,8 @@
 
 use super::card::{Action, Card, Line, Link};
 use super::measure::{is_said_by_the_whole, measured_line};
-use super::reading::{order_of_fall, order_of_return};
-use super::status::{body, low_layers, sureness};
+use super::reading::{order_of_fall, order_of_return, services_alone};
+use super::status::{body, low_layers, services_down, sureness};
 use super::words::{duration, incident_line, listed, percent, plural};
 use crate::domain::lookup::display_name;
 use crate::domain::{
@@ -112,7 +112,14 @@ fn title(alert: &Alert<'_>) -> Line {
     let low = low_layers(&transition.evidence);
     let lost = if low.is_empty() { String::new() } else { format!(" · lost: {low}") };
     let already = if transition.arrival == Arrival::Live { "" } else { "already " };
-    let said = match transition.kind {
+    let services = services_alone(&transition.evidence).map(|services| services_down(&name, &services));
+    let said = match (transition.kind, services) {
+        (TransitionKind::Started | TransitionKind::Worsened, Some(services)) => {
+            return finish(alert, since(format!("{services} · {lasted}, since ")));
+        }
+        (kind, _) => kind,
+    };
+    let said = match said {
         TransitionKind::Suspected => since(format!("🟠 {name} may be {already}down · since ")).and(lost),
         TransitionKind::Started => since(format!("🔴 {name} is {already}down · {lasted}, since ")),
         TransitionKind::Worsened if alert.as_of_now == AsOf::Now => {
@@ -123,10 +130,19 @@ fn title(alert: &Alert<'_>) -> Line {
         TransitionKind::GoneAgain => since(format!("🔴 {name} is gone again · down {lasted}, since ")),
         TransitionKind::Recovered => {
             let ended = transition.ended_at.unwrap_or(transition.at);
-            format!("🟢 {name} is back · it was down {}", duration(ended - transition.started_at)).into()
+            let down = duration(ended - transition.started_at);
+            match services_of(alert.history) {
+                Some(services) => format!("🟢 {name}: {} are back · they were down {down}", listed(&services)).into(),
+                None => format!("🟢 {name} is back · it was down {down}").into(),
+            }
         }
         TransitionKind::Retracted => since(format!("⚪ {name}: taken back, it was not down · said since ")),
     };
+    finish(alert, said)
+}
+
+/// What stands in front of every title: how late it is, and that it is not measured.
+fn finish(alert: &Alert<'_>, said: Line) -> Line {
     let said = if alert.late >= WORTH_SAYING_LATE {
         said.after(&format!("Told {} late: ", duration(alert.late)))
     } else {
@@ -136,6 +152,19 @@ fn title(alert: &Alert<'_>) -> Line {
         Some(label) => said.after(&format!("[{label}] ")),
         None => said,
     }
+}
+
+/// The services that an incident was about, where it was about services alone from its start to its end.
+fn services_of(history: &[Transition]) -> Option<Vec<String>> {
+    let mut services: Vec<String> = Vec::new();
+    for transition in history.iter().filter(|t| !t.kind.leads_to().is_over() && t.kind != TransitionKind::PartlyBack) {
+        for service in services_alone(&transition.evidence)? {
+            if !services.iter().any(|known| known == service) {
+                services.push(service.to_owned());
+            }
+        }
+    }
+    (!services.is_empty()).then_some(services)
 }
 
 /// What a person may do about an incident.

@@ -18,15 +18,15 @@ enum Unit {
 fn unit(source: &str, signal: &str) -> Unit {
     match (source, signal) {
         (_, "bgp") => Unit::Count("blocks announced"),
-        (_, "ping-slash24") => Unit::Count("blocks answer"),
+        (_, "ping-slash24") | ("probe", "blocks") => Unit::Count("blocks answer"),
         (_, "prefixes") => Unit::Count("prefixes announced"),
-        ("ripestat", "visibility") => Unit::SeenBy("RIS peers"),
+        ("ripestat" | "ris-live", "visibility") => Unit::SeenBy("RIS peers"),
         (_, "merit-nt") => Unit::Share("telescope noise"),
         (_, "gtr") => Unit::Share("Google traffic"),
         (_, "netflow") => Unit::Share("traffic"),
-        ("probe", "dns") => Unit::Count("name servers answer"),
-        ("probe", "http") => Unit::Count("sites answer"),
-        ("probe", "mail") => Unit::Count("mail hosts answer"),
+        ("probe", "dns") => Unit::Count("name servers work"),
+        ("probe", "http") => Unit::Count("sites work"),
+        ("probe", "mail") => Unit::Count("mail hosts work"),
         _ => Unit::Share(""),
     }
 }
@@ -40,6 +40,7 @@ pub fn source_name(source: &str, signal: &str) -> String {
         ("ioda", "gtr") => "IODA Google traffic".to_owned(),
         ("ripestat", "visibility") => "RIPE RIS".to_owned(),
         ("ripestat", _) => "RIPEstat".to_owned(),
+        ("ris-live", _) => "RIPE RIS live".to_owned(),
         ("radar", _) => "Cloudflare Radar".to_owned(),
         ("probe", _) => "own probes".to_owned(),
         _ => format!("{source} {signal}"),
@@ -193,9 +194,9 @@ mod tests {
         assert_eq!(said("ripestat", "visibility", 0.0, 349.0), "seen by 0 of 352 RIS peers");
         assert_eq!(said("ripestat", "visibility", 360.0, 349.0), "seen by 360 RIS peers");
         assert_eq!(said("radar", "netflow", 0.12, 1.0), "traffic at 12 % of normal");
-        assert_eq!(said("probe", "http", 0.0, 5.0), "0 of 5 sites answer");
-        assert_eq!(said("probe", "http", 0.4, 0.97), "40 % of sites answer");
-        assert_eq!(said("probe", "mail", 1.0, 1.0), "1 of 1 mail hosts answer");
+        assert_eq!(said("probe", "http", 0.0, 5.0), "0 of 5 sites work");
+        assert_eq!(said("probe", "http", 0.4, 0.97), "40 % of sites work");
+        assert_eq!(said("probe", "mail", 1.0, 1.0), "1 of 1 mail hosts work");
         assert_eq!(said("ip-observatory", "connectivity", 3.0, 97.0), "connectivity at 3 % of normal");
     }
 }

@@ -2,7 +2,8 @@
 
 use super::measure::{fell_at, says_nothing_of};
 use super::words::{duration, listed, plural, tame};
-use crate::domain::{Assessment, Evidence, FactKind, Layer, Seconds, Timestamp, Verdict};
+use crate::domain::time::MINUTE;
+use crate::domain::{Assessment, Block, Evidence, FactKind, Layer, Seconds, Timestamp, Verdict};
 use std::collections::BTreeMap;
 
 /// Falls this close together count as one moment: the width of a BGP bin.
@@ -48,7 +49,80 @@ pub fn gateways_line(evidence: &Evidence) -> Option<String> {
             }
         })
         .collect();
-    (!said.is_empty()).then(|| said.join(" · "))
+    if said.is_empty() {
+        return None;
+    }
+    let within = fell_within(evidence).map(|within| format!(", {within}")).unwrap_or_default();
+    Some(format!("{}{within}", said.join(" · ")))
+}
+
+/// `both within two minutes`: how close together the routes through all gateways went, where that was seen live.
+fn fell_within(evidence: &Evidence) -> Option<String> {
+    if gateways(evidence).iter().any(|gateway| gateway.prefixes_seen > 0) {
+        return None;
+    }
+    let falls = evidence.facts.iter().rev().find_map(|fact| match &fact.kind {
+        FactKind::Withdrawn { gateways } if gateways.len() > 1 => Some(gateways),
+        _ => None,
+    })?;
+    let (first, last) = (falls.iter().map(|fall| fall.first).min()?, falls.iter().map(|fall| fall.last).max()?);
+    let within = match last - first {
+        apart if apart <= MINUTE => "a minute".to_owned(),
+        apart if apart <= 2 * MINUTE => "two minutes".to_owned(),
+        apart => duration(apart + MINUTE - 1),
+    };
+    Some(format!("{} within {within}", if falls.len() == 2 { "both" } else { "all" }))
+}
+
+/// `China Unicom AS4837 answers · TransTelecom AS20485 does not answer`: networks on the way in, by our own probes.
+pub fn way_in_line(evidence: &Evidence) -> Option<String> {
+    let outside = hosts(evidence).find_map(|(_, _, outside)| (!outside.is_empty()).then_some(outside))?;
+    let said = |(name, answers): &(String, bool)| {
+        format!("{} {}", tame(name, 40), if *answers { "answers" } else { "does not answer" })
+    };
+    Some(outside.iter().map(said).collect::<Vec<_>>().join(" · "))
+}
+
+/// What of the hosts that we probe does not work, a line each; and how many witnesses they are.
+pub fn probes_lines(evidence: &Evidence) -> Option<String> {
+    let (blocks, troubles, _) = hosts(evidence).next()?;
+    if troubles.is_empty() {
+        return None;
+    }
+    let all: u32 = blocks.iter().map(|block| block.hosts).sum();
+    let mut lines = vec![format!(
+        "{} in {}; hosts of one block are one witness",
+        plural(all.into(), "host", "hosts"),
+        plural(blocks.len() as u64, "block", "blocks")
+    )];
+    lines.extend(troubles.iter().map(|trouble| tame(trouble, 120)));
+    Some(lines.join("\n"))
+}
+
+type Hosts<'a> = (&'a [Block], &'a [String], &'a [(String, bool)]);
+
+/// The newest word of our own probes about the entity itself.
+fn hosts(evidence: &Evidence) -> impl Iterator<Item = Hosts<'_>> {
+    evidence.facts.iter().rev().filter(|fact| fact.entity == evidence.entity).filter_map(|fact| match &fact.kind {
+        FactKind::Hosts { blocks, troubles, outside } => Some((&blocks[..], &troubles[..], &outside[..])),
+        _ => None,
+    })
+}
+
+/// The services that are gone while the network is seen to be up: no blackout, and not called one.
+pub fn services_alone(evidence: &Evidence) -> Option<Vec<&'static str>> {
+    let (low, normal) = layers(evidence);
+    let is_network = |layer: &Layer| matches!(layer, Layer::Routing | Layer::Reach);
+    let mut services = Vec::new();
+    for layer in &low {
+        services.push(match layer {
+            Layer::Dns => "name servers",
+            Layer::Web => "web sites",
+            Layer::Mail => "mail hosts",
+            Layer::Routing | Layer::Reach | Layer::Traffic => return None,
+        });
+    }
+    (!services.is_empty() && normal.iter().any(is_network)).then_some(services)
 }
 
 /// The layers that are low, and those that have been seen to be normal since the first of them fell.
@@ -98,8 +172,10 @@ pub fn hint(evidence: &Evidence) -> Vec<String> {
         );
     } else if has(&low, Layer::Traffic) && !has(&low, Layer::Routing) && !has(&low, Layer::Reach) {
         said.push("Only what people do has fallen; the network itself looks whole.".to_owned());
-    } else if !has(&low, Layer::Routing) && !has(&low, Layer::Reach) && has(&normal, Layer::Routing) {
-        said.push("Services do not answer while the network is up.".to_owned());
+    } else if services_alone(evidence).is_some() {
+        said.push(
+            "Services do not work while the network is up: more like a fault of theirs than a lost line.".to_owned(),
+        );
     }
     said.extend(reported(evidence));
     if said.is_empty() {

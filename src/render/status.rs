@@ -2,7 +2,7 @@
 
 use super::card::{Card, Line, Link, Tone};
 use super::measure::rows;
-use super::reading::{gateways_line, hint};
+use super::reading::{gateways_line, hint, probes_lines, services_alone, way_in_line};
 use super::words::{duration, incident_line, listed, plural};
 use crate::domain::lookup::display_name;
 use crate::domain::{Entity, Evidence, Sureness, Timestamp, Verdict};
@@ -41,7 +41,9 @@ pub fn status(standing: &Standing<'_>) -> Card {
 
 fn title(standing: &Standing<'_>, verdict: Verdict) -> Line {
     let name = display_name(standing.entity);
+    let services = standing.evidence.and_then(services_alone).map(|services| services_down(&name, &services));
     let said = match (verdict, standing.open) {
+        (Verdict::Down, _) if services.is_some() => services.unwrap_or_default(),
         (Verdict::Down, _) => format!("🔴 {name} is down"),
         (Verdict::Returning, _) => format!("🟡 {name} is coming back"),
         (Verdict::Suspected, Some(_)) => format!("🟠 {name} may be down"),
@@ -52,6 +54,12 @@ fn title(standing: &Standing<'_>, verdict: Verdict) -> Line {
     let Some((_, started_at)) = standing.open else { return said.into() };
     let length = duration(standing.now - started_at);
     Line::from(format!("{said} · {length}, since ")).at(started_at, standing.zone, standing.now)
+}
+
+/// `🔴 North Korea: name servers are down, the network is up`.
+pub fn services_down(name: &str, services: &[&str]) -> String {
+    let services: Vec<String> = services.iter().map(|service| (*service).to_owned()).collect();
+    format!("🔴 {name}: {} are down, the network is up", listed(&services))
 }
 
 /// The colour of a verdict.
@@ -71,6 +79,12 @@ pub fn body(card: &mut Card, evidence: &Evidence, now: Timestamp) {
     card.rows = rows;
     if let Some(line) = gateways_line(evidence) {
         card.note("Gateways", line);
+    }
+    if let Some(line) = way_in_line(evidence) {
+        card.note("Way in", line);
+    }
+    if let Some(lines) = probes_lines(evidence) {
+        card.note("Probes", lines);
     }
     let reading = hint(evidence);
     if !reading.is_empty() {

@@ -16,7 +16,7 @@ pub fn links(entity: &Entity, from: Timestamp, until: Timestamp) -> Vec<Link> {
 pub fn credits(evidence: &Evidence) -> Option<String> {
     let shown = |source: &std::sync::Arc<dyn super::Polled>| {
         let name = source.name();
-        let measured = evidence.assessments.iter().any(|assessment| assessment.series.source == name);
+        let measured = evidence.assessments.iter().any(|assessment| assessment.series.measurer() == name);
         let told = evidence.facts.iter().any(|fact| fact.source == name);
         (measured || told).then_some(source.about().attribution)
     };

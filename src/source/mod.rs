@@ -14,6 +14,7 @@ pub mod probe;
 pub mod radar;
 pub mod recorded;
 pub mod ripestat;
+pub mod ris_live;
 
 pub use error::SourceError;
 pub use links::{credits, links};

@@ -4,9 +4,12 @@ mod country;
 mod envelope;
 mod state;
 
+pub use state::Routes;
+
 use super::{About, Polled, Purpose, Readings, Request, Rhythm, SourceError, Wanted};
 use crate::domain::time::{DAY, HOUR, MINUTE};
 use crate::domain::{Asn, Entity, Seconds, Timestamp};
+use ipnet::IpNet;
 
 pub const ABOUT: About = About {
     name: "ripestat",
@@ -117,6 +120,28 @@ fn resource(entity: &Entity) -> Option<String> {
         Entity::Prefix(net) => Some(net.to_string()),
         Entity::Region(_) | Entity::Site(_) | Entity::Name(_) => None,
     }
+}
+
+/// Blocks whose state is asked for in one call.
+pub const NETS_AT_ONCE: usize = 20;
+
+/// Who sees these blocks now, for a table of routes that goes on from there. `app`: by what the RIPE NCC knows us.
+pub fn state_of(app: &str, nets: &[IpNet]) -> Request {
+    let resource: Vec<String> = nets.iter().map(ToString::to_string).collect();
+    let wanted = Wanted {
+        entities: Vec::new(),
+        from: Timestamp::default(),
+        until: Timestamp::default(),
+        purpose: Purpose::Live,
+    };
+    let query =
+        [("resource", resource.join(",")), ("unix_timestamps", "FALSE".to_owned()), ("sourceapp", app.to_owned())];
+    Request::new(format!("/data/{STATE}/data.json"), query, wanted)
+}
+
+/// What an answer to [`state_of`] says.
+pub fn routes(body: &[u8]) -> Result<Routes, SourceError> {
+    state::routes(&envelope::open(STATE, body)?)
 }
 
 impl Polled for Ripestat {

@@ -8,6 +8,7 @@ pub mod pipeline;
 pub mod probes;
 mod refresh;
 pub mod restore;
+pub mod routes;
 pub mod tick;
 
 pub use pipeline::{Pipeline, Watch};

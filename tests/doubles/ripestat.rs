@@ -156,8 +156,26 @@ impl World {
             "latest_time": iso(latest), "hd_latest_time": iso(latest)}))
     }
 
+    /// Of one resource, or of several with commas between them.
     fn state(&self, asked: &Asked, fault: Option<&Fault>) -> Result<Value, &'static str> {
-        let resource = asked.value("resource").unwrap_or_default();
+        let resources = asked.value("resource").unwrap_or_default();
+        let mut all: Option<Value> = None;
+        for resource in resources.split(',') {
+            let mut one = self.state_of(resource, asked, fault)?;
+            if let Some(all) = &mut all {
+                let more = one["bgp_state"].as_array_mut().map(std::mem::take).unwrap_or_default();
+                all["bgp_state"].as_array_mut().unwrap().extend(more);
+            } else {
+                all = Some(one);
+            }
+        }
+        let mut all = all.unwrap();
+        all["resource"] = json!(resources.trim_start_matches("AS"));
+        all["nr_routes"] = json!(all["bgp_state"].as_array().map_or(0, Vec::len));
+        Ok(all)
+    }
+
+    fn state_of(&self, resource: &str, asked: &Asked, fault: Option<&Fault>) -> Result<Value, &'static str> {
         let digits = resource.trim_start_matches("AS");
         let entity: Entity = [format!("asn/{digits}"), format!("prefix/{resource}")]
             .iter()

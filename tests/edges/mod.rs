@@ -7,6 +7,7 @@ mod ioda;
 mod probe;
 mod radar;
 mod ripestat;
+mod ris_live;
 mod telegram_double;
 
 use linkdown::clock::Clock;

@@ -81,14 +81,14 @@ pub async fn ask(
     question: &Question,
     limit: Duration,
 ) -> Result<(Message, Way), AskError> {
-    let began = std::time::Instant::now();
+    let watch = clock.stopwatch();
     let way = match by_datagram(clock, server, question, limit.min(DATAGRAM)).await {
         Ok(answer) if !answer.metadata.truncation => return Ok((answer, Way::Udp)),
         Ok(_) => Way::Tcp,
         Err(AskError::Silent { .. }) => Way::TcpAlone,
         Err(error) => return Err(error),
     };
-    let left = limit.saturating_sub(clock.taken(began));
+    let left = watch.left_of(limit);
     let over_tcp = by_stream(clock, server, question, left).await;
     match over_tcp {
         Ok(answer) => Ok((answer, way)),

@@ -11,7 +11,7 @@ use hyper::header::{ACCEPT, ACCEPT_ENCODING, CONNECTION, HOST, LOCATION, USER_AG
 use hyper::{Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
 
@@ -56,12 +56,12 @@ pub(super) async fn knock(
     address: SocketAddr,
     limits: Limits,
 ) -> (Outcome, Option<tls::Seen>) {
-    let began = Instant::now();
+    let watch = kit.clock.stopwatch();
     let mut hop =
         Hop { host: page.host.clone(), port: page.port, path: page.path.to_owned(), is_tls: page.tls.is_some() };
     let (mut address, mut been, mut certificate) = (address, Vec::new(), None);
     loop {
-        let left = Limits { total: limits.total.saturating_sub(kit.clock.taken(began)), ..limits };
+        let left = Limits { total: watch.left_of(limits.total), ..limits };
         let fetched = match fetch(kit, &hop, address, left).await {
             Ok(fetched) => fetched,
             // What a redirect leads to is not the host that was asked about, which has answered.
@@ -130,9 +130,9 @@ async fn resolve(kit: &Kit, hop: &Hop) -> Result<SocketAddr, String> {
 }
 
 async fn fetch(kit: &Kit, hop: &Hop, address: SocketAddr, limits: Limits) -> Result<Fetched, Outcome> {
-    let began = Instant::now();
+    let watch = kit.clock.stopwatch();
     let stream = tcp::connect(&kit.clock, address, limits.connect.min(limits.total)).await?;
-    let left = |limits: Limits| limits.total.saturating_sub(kit.clock.taken(began));
+    let left = |limits: Limits| watch.left_of(limits.total);
     if !hop.is_tls {
         return exchange(kit, hop, stream, left(limits)).await;
     }

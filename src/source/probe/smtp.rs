@@ -5,7 +5,7 @@ use super::tcp;
 use crate::clock::Clock;
 use std::io;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
@@ -15,12 +15,12 @@ const REPLY_CAP: u64 = 16 << 10;
 const OUR_NAME: &str = "linkdown.invalid";
 
 pub(super) async fn knock(clock: &Clock, address: SocketAddr, connect: Duration, limit: Duration) -> Outcome {
-    let began = Instant::now();
+    let watch = clock.stopwatch();
     let stream = match tcp::connect(clock, address, connect).await {
         Ok(stream) => stream,
         Err(outcome) => return outcome,
     };
-    let left = limit.saturating_sub(clock.taken(began));
+    let left = watch.left_of(limit);
     match clock.within(left, talk(stream)).await {
         Some(Ok(outcome)) => outcome,
         Some(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {

@@ -77,7 +77,7 @@ impl Tally {
         for entity in self.entities() {
             for (signal, value) in self.values(&entity) {
                 let series = self.series(&entity, signal);
-                let value = if is_good { value } else { None };
+                let value = if is_good && !self.is_cut_off(&entity) { value } else { None };
                 batch.observations.push(Observation { series, observed_at: round.start, value });
             }
             if is_good {
@@ -112,9 +112,31 @@ impl Tally {
         self.targets.iter().map(|target| target.entity.clone()).collect()
     }
 
-    fn of<'a>(&'a self, entity: &'a Entity) -> impl Iterator<Item = (&'a Target, &'a Last)> {
+    fn all_of<'a>(&'a self, entity: &'a Entity) -> impl Iterator<Item = (&'a Target, &'a Last)> {
         let known = self.targets.iter().zip(&self.last);
         known.filter_map(move |(target, last)| (target.entity == *entity).then_some((target, last.as_ref()?)))
+    }
+
+    /// Those that are in it.
+    fn of<'a>(&'a self, entity: &'a Entity) -> impl Iterator<Item = (&'a Target, &'a Last)> {
+        self.all_of(entity).filter(|(target, _)| target.outside.is_none())
+    }
+
+    /// The networks on the way in, and whether any host there answers.
+    fn outside(&self, entity: &Entity) -> Vec<(String, bool)> {
+        let mut outside: BTreeMap<String, bool> = BTreeMap::new();
+        for (target, last) in self.all_of(entity) {
+            if let Some(name) = &target.outside {
+                *outside.entry(name.clone()).or_default() |= last.reached.iter().any(|(_, reached)| *reached);
+            }
+        }
+        outside.into_iter().collect()
+    }
+
+    /// Whether no network on the way in is reached any more: then it may be the way from here, and what lies behind is unknown.
+    fn is_cut_off(&self, entity: &Entity) -> bool {
+        let outside = self.outside(entity);
+        outside.len() > 1 && outside.iter().all(|(_, answers)| !answers)
     }
 
     /// What is counted of an entity; nothing of what was never learned.
@@ -160,7 +182,7 @@ impl Tally {
         if more > 0 {
             troubles.push(format!("and {more} more"));
         }
-        let kind = FactKind::Hosts { blocks, troubles };
+        let kind = FactKind::Hosts { blocks, troubles, outside: self.outside(entity) };
         let key = (entity.clone(), "hosts");
         if self.told.get(&key) == Some(&kind) {
             return None;
@@ -264,7 +286,7 @@ mod tests {
             ),
         );
         assert_eq!(values, ["control 1", "dns 1", "http 0", "mail 0", "blocks 1"]);
-        let FactKind::Hosts { blocks, troubles } = &facts[1] else { panic!("{facts:?}") };
+        let FactKind::Hosts { blocks, troubles, .. } = &facts[1] else { panic!("{facts:?}") };
         let shown: Vec<_> = blocks.iter().map(|b| (b.net.to_string(), b.hosts, b.answering)).collect();
         assert_eq!(shown, [("175.45.176.0/24".to_owned(), 2, 2), ("175.45.179.0/24".to_owned(), 1, 0)]);
         assert_eq!(
@@ -317,6 +339,25 @@ mod tests {
             troubles,
             &["http://kcna.kp/: its name is not found (no answer from 9.9.9.9), the site answers at its last address"]
         );
+    }
+
+    #[test]
+    fn where_no_network_on_the_way_in_answers_it_may_be_the_way_from_here() {
+        let texts = ["http://kcna.kp/", "icmp://202.97.0.1", "icmp://188.43.0.1"];
+        let mut of_texts = Arc::unwrap_or_clone(targets(&texts));
+        of_texts[1].outside = Some("China Unicom AS4837".to_owned());
+        of_texts[2].outside = Some("TransTelecom AS20485".to_owned());
+        let (mut tally, targets) = (Tally::default(), Arc::new(of_texts));
+        let silent = || Outcome::silent("no answer");
+        let seen = |first: Outcome, second: Outcome| {
+            vec![found("175.45.176.71", silent()), found("202.97.0.1", first), found("188.43.0.1", second)]
+        };
+        let (values, facts) = take((&mut tally, &targets), round(0, Line::Good, seen(Outcome::works(), silent())));
+        assert_eq!(values, ["control 1", "http 0", "blocks 0"], "one of the two still leads there");
+        let FactKind::Hosts { outside, .. } = &facts[1] else { panic!("{facts:?}") };
+        assert_eq!(outside, &[("China Unicom AS4837".to_owned(), true), ("TransTelecom AS20485".to_owned(), false)]);
+        let (values, _) = take((&mut tally, &targets), round(1, Line::Good, seen(silent(), silent())));
+        assert_eq!(values, ["control 1", "http unknown", "blocks unknown"]);
     }
 
     #[test]

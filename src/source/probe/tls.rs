@@ -21,6 +21,8 @@ use x509_cert::der::Decode;
 #[derive(Clone)]
 pub struct Tls {
     connector: TlsConnector,
+    /// For those whom we must know: nothing is said to one for whom nobody vouches.
+    strict: TlsConnector,
     verifier: Arc<WebPkiServerVerifier>,
 }
 
@@ -56,6 +58,11 @@ impl Tls {
     /// Trusts these, of whom there must be at least one.
     pub fn trusting(roots: RootCertStore) -> Self {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let strict = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .expect("ring knows the usual versions")
+            .with_root_certificates(roots.clone())
+            .with_no_client_auth();
         let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
             .build()
             .expect("there are roots");
@@ -65,7 +72,14 @@ impl Tls {
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(Any(provider)))
             .with_no_client_auth();
-        Self { connector: TlsConnector::from(Arc::new(config)), verifier }
+        let strict = TlsConnector::from(Arc::new(strict));
+        Self { connector: TlsConnector::from(Arc::new(config)), strict, verifier }
+    }
+
+    /// A connection to `host`, which must prove that it is that.
+    pub async fn vouched(&self, stream: TcpStream, host: &str) -> std::io::Result<TlsStream<TcpStream>> {
+        let name = ServerName::try_from(host.to_owned()).map_err(std::io::Error::other)?;
+        self.strict.connect(name, stream).await
     }
 
     /// Shakes hands over a connection that stands.
@@ -111,12 +125,12 @@ pub(super) async fn knock(
     certificate: Certificate,
     limits: (Duration, Duration),
 ) -> (Outcome, Option<Seen>) {
-    let began = std::time::Instant::now();
+    let watch = clock.stopwatch();
     let stream = match tcp::connect(clock, to.1, limits.0).await {
         Ok(stream) => stream,
         Err(outcome) => return (outcome, None),
     };
-    match tls.handshake(clock, stream, to.0, limits.1.saturating_sub(clock.taken(began))).await {
+    match tls.handshake(clock, stream, to.0, watch.left_of(limits.1)).await {
         Ok((_, seen)) => (held(&seen, certificate), Some(seen)),
         Err(outcome) => (outcome, None),
     }

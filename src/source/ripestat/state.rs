@@ -4,6 +4,8 @@
 use crate::domain::time::MINUTE;
 use crate::domain::{Asn, Entity, Fact, FactKind, Observation, Seconds, Series, Timestamp};
 use crate::source::json::Loose;
+use crate::source::ris_live::message::{self, Peer};
+use crate::source::ris_live::table::Seed;
 use crate::source::{Purpose, Readings, Request, SourceError};
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -71,6 +73,34 @@ pub fn read(request: &Request, data: &Data, received_at: Timestamp) -> Result<Re
     });
     let value = Some(peers.len() as f64);
     Ok(Readings { observations: vec![Observation { series, observed_at, value }], facts: facts.collect() })
+}
+
+/// Every route of a state, for a table that goes on from it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Routes {
+    /// The moment of which the state speaks.
+    pub at: Timestamp,
+    pub routes: Vec<Seed>,
+}
+
+impl Routes {
+    /// Those inside the block.
+    pub fn of(&self, net: IpNet) -> Vec<Seed> {
+        self.routes.iter().filter(|seed| net.contains(&seed.net)).cloned().collect()
+    }
+}
+
+pub fn routes(data: &Data) -> Result<Routes, SourceError> {
+    let at = [&data.timestamp, &data.query_time, &data.latest_time].into_iter().find_map(Loose::time);
+    let at = at.ok_or_else(|| SourceError::malformed("a state without its time"))?;
+    let routes = data.bgp_state.iter().filter_map(|route| {
+        // `00-192.0.2.1`: collector and address.
+        let (collector, address) = route.source_id.split_once('-')?;
+        let peer = Peer { collector: message::collector(collector)?, address: address.parse().ok()? };
+        let path: Vec<u32> = route.path.iter().map(|hop| hop.whole().unwrap_or(0)).collect();
+        Some(Seed { net: route.target_prefix.parse::<IpNet>().ok()?.trunc(), peer, gateway: message::gateway(&path) })
+    });
+    Ok(Routes { at, routes: routes.collect() })
 }
 
 /// Whether the route is one of the entity's own: a covering block of somebody else does not reach it.

@@ -1,0 +1,282 @@
+//! Follows the stream: connects, subscribes, seeds the table from RIPEstat, and says every minute how the watched routes stand.
+//! A connection that breaks off leaves a gap, over which nothing is known; a table that is not seeded says nothing.
+
+use super::NAME;
+use super::message::Message;
+use super::stream::{Stream, StreamError};
+use super::table::{Falling, Standing, Table};
+use crate::clock::{Busy, Clock};
+use crate::domain::time::MINUTE;
+use crate::domain::{Batch, Entity, Fact, FactKind, Observation, Seconds, Series, Timestamp};
+use crate::source::backoff::Backoff;
+use crate::source::feed::Feed;
+use crate::source::probe::Tls;
+use crate::source::ripestat;
+use ipnet::IpNet;
+use reqwest::Url;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::mpsc::UnboundedSender;
+
+/// How often it is said how the routes stand.
+const STEP: Seconds = MINUTE;
+/// After the end of a step, for what is still on its way from the collectors.
+const SETTLES: Seconds = 4;
+const PING_EVERY: Seconds = 30;
+/// Pings that may stay unanswered.
+const MISSED: u32 = 2;
+/// A state that RIPEstat gives may be some minutes old: what changed between it and the subscription is only in the next.
+const SEED_AGAIN: Seconds = 15 * MINUTE;
+/// After a seed that failed.
+const SEED_LATER: Seconds = 2 * MINUTE;
+/// Frames in a row that are no messages.
+const GIBBERISH: u32 = 100;
+/// After a connection broke off: RIPE's own clients wait from a second up to five minutes.
+const RECONNECT: Backoff = Backoff { first: 1, cap: 5 * MINUTE };
+/// A gateway is told of anew when the peers that see through it have changed by more than this share.
+const NEWS: f64 = 0.1;
+
+/// The routes of one entity.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Watched {
+    pub entity: Entity,
+    pub nets: Vec<IpNet>,
+    /// Neighbours by the names that people know.
+    pub names: BTreeMap<u32, String>,
+}
+
+/// What a follower tells.
+#[derive(Debug)]
+pub enum Told {
+    Batch(Batch),
+    /// Calls to RIPEstat that were made.
+    Called(u32),
+    /// How it is doing.
+    State(String),
+}
+
+/// Where from, and what for.
+pub struct Follower {
+    pub url: Url,
+    pub client: String,
+    pub clock: Clock,
+    pub tls: Tls,
+    /// RIPEstat, for the state to begin with.
+    pub ripestat: Feed,
+    /// What is to be followed now: chats may add to it at any time.
+    pub watched: Box<dyn Fn() -> Vec<Watched> + Send + Sync>,
+}
+
+impl std::fmt::Debug for Follower {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Follower").field("url", &self.url.as_str()).finish_non_exhaustive()
+    }
+}
+
+/// What is remembered over a gap.
+#[derive(Default)]
+struct Memory {
+    table: Table,
+    falling: BTreeMap<Entity, Falling>,
+    gateways: BTreeMap<(Entity, u32), (u32, u32)>,
+    peers: BTreeMap<Entity, u32>,
+    falls: BTreeMap<Entity, FactKind>,
+}
+
+type Tell = UnboundedSender<(Told, Busy)>;
+
+impl Follower {
+    /// Follows until nobody listens any more or it is dropped.
+    pub async fn run(self, tell: Tell, mut busy: Busy) {
+        let mut memory = Memory::default();
+        let mut failures = 0;
+        while !tell.is_closed() {
+            let watched = (self.watched)();
+            if watched.is_empty() {
+                busy = self.clock.sleep(STEP, busy).await;
+                continue;
+            }
+            let began = self.clock.now();
+            let error = match self.once(&watched, &mut memory, &tell, &mut busy).await {
+                Ok(()) => continue,
+                Err(error) => error,
+            };
+            memory.table.gap();
+            failures = if self.clock.now() - began > 10 * MINUTE { 1 } else { failures + 1 };
+            let pause = RECONNECT.pause(failures, fastrand::f64(), None);
+            tracing::warn!("{NAME}: {error}. Connecting again in {pause} s; until then its routes are unknown");
+            self.tell(&tell, Told::State(format!("{error}; connecting again")));
+            busy = self.clock.sleep(pause, busy).await;
+        }
+    }
+
+    fn tell(&self, tell: &Tell, told: Told) {
+        // Nobody listens any more: the bot stops.
+        let _ = tell.send((told, self.clock.busy()));
+    }
+
+    /// One connection, until it breaks off; or, in good order, until something else is to be watched.
+    async fn once(
+        &self,
+        watched: &[Watched],
+        memory: &mut Memory,
+        tell: &Tell,
+        busy: &mut Busy,
+    ) -> Result<(), StreamError> {
+        let mut stream = Stream::connect(&self.url, &self.client, &self.tls, &self.clock).await?;
+        for net in watched.iter().flat_map(|watched| &watched.nets) {
+            memory.table.watch(*net);
+        }
+        stream.subscribe(memory.table.watched()).await?;
+        let connected_at = self.clock.now();
+        self.tell(tell, Told::State("connected, reading the state of the routes".to_owned()));
+        let (seeds, mut seeded) = tokio::sync::mpsc::unbounded_channel();
+        let mut seeding = tokio::task::JoinSet::new();
+        self.seed(&mut seeding, watched, &seeds);
+        let mut seed_due: Option<Timestamp> = None;
+        let mut step = connected_at.floor_to(STEP) + STEP;
+        let (mut ping, mut missed, mut gibberish) = (connected_at + PING_EVERY, 0, 0);
+        loop {
+            let due = (step + SETTLES).min(ping).min(seed_due.unwrap_or(ping));
+            tokio::select! {
+                message = stream.next() => match message? {
+                    Ok(Message::Update(update)) => { gibberish = 0; memory.table.take(&update); }
+                    Ok(Message::Session { peer, up, .. }) => { gibberish = 0; memory.table.session(peer, up); }
+                    Ok(Message::Pong) => { gibberish = 0; missed = 0; }
+                    Ok(Message::Complaint(why)) => return Err(StreamError::Complaint(why.chars().take(200).collect())),
+                    Ok(Message::Other) => gibberish = 0,
+                    Err(malformed) => {
+                        gibberish += 1;
+                        tracing::debug!("{NAME}: {malformed}");
+                        if gibberish >= GIBBERISH { return Err(StreamError::Gibberish(malformed)); }
+                    }
+                },
+                Some(seed) = seeded.recv() => match seed {
+                    Seeded::Routes { nets, state } => {
+                        for net in nets { memory.table.seed(net, &state.of(net), state.at); }
+                        if state.at < connected_at { seed_due = Some(self.clock.now() + SEED_AGAIN); }
+                    }
+                    Seeded::Calls(calls) => self.tell(tell, Told::Called(calls)),
+                    Seeded::Failed(why) => {
+                        tracing::warn!("{NAME}: the state to begin with could not be read: {why}. Trying again in 2 min");
+                        self.tell(tell, Told::State(format!("connected, but the state of the routes could not be read: {why}")));
+                        seed_due = Some(self.clock.now() + SEED_LATER);
+                    }
+                },
+                awake = self.clock.sleep_until(due, std::mem::take(busy)) => {
+                    *busy = awake;
+                    let now = self.clock.now();
+                    if now >= step + SETTLES {
+                        let batch = memory.say(watched, step - STEP, now);
+                        let known = batch.observations.iter().filter(|o| o.value.is_some()).count() / 2;
+                        self.tell(tell, Told::State(format!("connected; the routes of {known} of {} are known", watched.len())));
+                        self.tell(tell, Told::Batch(batch));
+                        // A clock that was set forward leaves steps out.
+                        step = (step + STEP).max(now.floor_to(STEP));
+                        if (self.watched)() != watched { return Ok(()); }
+                    }
+                    if now >= ping {
+                        if missed >= MISSED { return Err(StreamError::Silent); }
+                        missed += 1;
+                        stream.ping().await?;
+                        ping = now + PING_EVERY;
+                    }
+                    if seed_due.is_some_and(|due| now >= due) {
+                        seed_due = None;
+                        self.seed(&mut seeding, watched, &seeds);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Asks RIPEstat for the routes, while the stream is read on.
+    fn seed(&self, tasks: &mut tokio::task::JoinSet<()>, watched: &[Watched], seeds: &UnboundedSender<Seeded>) {
+        let nets: Vec<IpNet> = watched.iter().flat_map(|watched| watched.nets.iter().copied()).collect();
+        let (feed, clock, seeds, app) = (self.ripestat.clone(), self.clock.clone(), seeds.clone(), self.client.clone());
+        let mut busy = clock.busy();
+        tasks.spawn(async move {
+            for some in nets.chunks(ripestat::NETS_AT_ONCE) {
+                let said = match &feed.base {
+                    None => Seeded::Failed("RIPEstat is off".to_owned()),
+                    Some(base) => {
+                        let request = ripestat::state_of(&app, some);
+                        let body = feed.http.get(base, &request, &mut busy).await;
+                        let _ = seeds.send(Seeded::Calls(1));
+                        match body.and_then(|body| ripestat::routes(&body)) {
+                            Ok(state) => Seeded::Routes { nets: some.to_vec(), state: Arc::new(state) },
+                            Err(error) => Seeded::Failed(error.to_string()),
+                        }
+                    }
+                };
+                let failed = matches!(said, Seeded::Failed(_));
+                let _ = seeds.send(said);
+                if failed {
+                    return;
+                }
+            }
+        });
+    }
+}
+
+/// What came of asking for the state.
+enum Seeded {
+    Routes { nets: Vec<IpNet>, state: Arc<ripestat::Routes> },
+    Calls(u32),
+    Failed(String),
+}
+
+impl Memory {
+    /// How all routes stand in the step that began at `start`.
+    fn say(&mut self, watched: &[Watched], start: Timestamp, now: Timestamp) -> Batch {
+        let mut batch = Batch::live(now);
+        for one in watched {
+            let standing = self.table.standing(&one.nets).filter(Standing::is_known);
+            let series = |signal: &str| {
+                Arc::new(Series { entity: one.entity.clone(), source: NAME.to_owned(), signal: signal.to_owned() })
+            };
+            let seeing = standing.as_ref().map(Standing::seeing_of_all);
+            let blocks = standing.as_ref().map(|standing| f64::from(standing.blocks));
+            for (signal, value) in [("visibility", seeing), ("prefixes", blocks)] {
+                batch.observations.push(Observation { series: series(signal), observed_at: start, value });
+            }
+            if let Some(standing) = standing {
+                self.facts(one, &standing, start, now, &mut batch.facts);
+            }
+        }
+        batch
+    }
+
+    /// What has changed since it was said last: who sees it through whom, and in which order the routes went.
+    fn facts(&mut self, one: &Watched, standing: &Standing, start: Timestamp, now: Timestamp, facts: &mut Vec<Fact>) {
+        let fact = |kind| Fact { entity: one.entity.clone(), source: NAME.to_owned(), observed_at: start, kind };
+        let total = standing.peers + standing.unknown;
+        if self.peers.insert(one.entity.clone(), total) != Some(total) {
+            facts.push(fact(FactKind::Peers { total }));
+        }
+        let known: Vec<u32> =
+            self.gateways.keys().filter(|(entity, _)| *entity == one.entity).map(|(_, asn)| *asn).collect();
+        let gone = known.into_iter().filter(|asn| !standing.gateways.contains_key(asn)).map(|asn| (asn, (0, 0)));
+        for (asn, (prefixes_seen, peers_seeing)) in standing.gateways.clone().into_iter().chain(gone) {
+            let told = self.gateways.entry((one.entity.clone(), asn)).or_insert((u32::MAX, 0));
+            let is_news = told.0 != prefixes_seen
+                || f64::from(told.1.abs_diff(peers_seeing)) > NEWS * f64::from(total) && peers_seeing > 0;
+            if is_news {
+                *told = (prefixes_seen, peers_seeing);
+                let name = one.names.get(&asn).cloned();
+                facts.push(fact(FactKind::Gateway { asn, name, prefixes_seen, peers_seeing }));
+            }
+        }
+        let falling = self.falling.entry(one.entity.clone()).or_default().note(standing, now);
+        let Some(since) = falling.filter(|_| standing.share() < 0.5) else { return };
+        let mut gateways = self.table.falls(&one.nets, since);
+        for fall in &mut gateways {
+            fall.name = one.names.get(&fall.gateway).cloned();
+        }
+        let kind = FactKind::Withdrawn { gateways };
+        if self.falls.get(&one.entity) != Some(&kind) {
+            self.falls.insert(one.entity.clone(), kind.clone());
+            facts.push(fact(kind));
+        }
+    }
+}

@@ -1,0 +1,490 @@
+//! Which peer sees which block, and through which neighbour: seeded from a state, kept by announcements and withdrawals. Pure.
+//!
+//! A peer counts for a block once it has been seen to have it: those that never do (partial tables) are in no count. One
+//! whose session is down leaves both sides of "seen by 3 of 350"; after a gap nothing is known until the next seed.
+
+use super::message::{Peer, Update};
+use crate::domain::{Fall, Timestamp};
+use ipnet::IpNet;
+use std::collections::{BTreeMap, HashMap};
+
+/// A block is there while more than this share of its peers see it: some routers hold on to a withdrawn one for minutes.
+const GONE: f64 = 0.05;
+/// With fewer of its peers left than this share, what the others see says little: a collector is down, not a country.
+const ENOUGH_PEERS: f64 = 0.5;
+/// Above this share of its peers the blocks stand as usual: a new fall is noted from the beginning.
+const STANDS: f64 = 0.8;
+/// More blocks announced inside a watched one than this are not followed.
+const INSIDE_AT_MOST: usize = 64;
+
+/// Several blocks, and who sees them.
+#[derive(Debug, Default)]
+pub struct Table {
+    peers: Vec<PeerState>,
+    peer_numbers: HashMap<Peer, u16>,
+    watched: HashMap<IpNet, Watched>,
+    /// By the block as it is announced: a watched one, or one inside it.
+    blocks: HashMap<IpNet, Block>,
+}
+
+#[derive(Debug, Default)]
+struct Watched {
+    /// What is announced of it.
+    announced: Vec<IpNet>,
+    /// Whether a state was read since the last gap.
+    is_seeded: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct PeerState {
+    is_up: bool,
+}
+
+#[derive(Debug, Default)]
+struct Block {
+    /// By number of the peer.
+    routes: Vec<Route>,
+}
+
+/// A peer's word on a block: 16 bytes, since there may be a third of a million of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Route {
+    peer: u16,
+    word: Word,
+    /// The network next to the origin, 0 where that is not known.
+    gateway: u32,
+    /// When the peer said so last, and since when it has said the same; Unix seconds.
+    at: u32,
+    since: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Word {
+    Seen,
+    Withdrawn,
+    /// Its session was lost since.
+    Unknown,
+}
+
+/// A route of a state that was read elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seed {
+    pub net: IpNet,
+    pub peer: Peer,
+    pub gateway: u32,
+}
+
+/// How some blocks stand.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Peers that see any of the blocks, of those whose word is known.
+    pub seeing: u32,
+    pub peers: u32,
+    /// Peers of which nothing is known now.
+    pub unknown: u32,
+    /// Blocks that are there.
+    pub blocks: u32,
+    pub of_blocks: u32,
+    /// By neighbour: blocks that are there through it, and peers that see any through it.
+    pub gateways: BTreeMap<u32, (u32, u32)>,
+}
+
+impl Standing {
+    /// Whether enough is known to say anything.
+    pub fn is_known(&self) -> bool {
+        self.peers > 0 && f64::from(self.peers) >= ENOUGH_PEERS * f64::from(self.peers + self.unknown)
+    }
+
+    /// As many as see it, were every peer's word known: a session that is down is no peer that lost the route.
+    pub fn seeing_of_all(&self) -> f64 {
+        if self.peers == 0 {
+            return 0.0;
+        }
+        (f64::from(self.seeing) * f64::from(self.peers + self.unknown) / f64::from(self.peers)).round()
+    }
+
+    pub fn share(&self) -> f64 {
+        if self.peers == 0 { 0.0 } else { f64::from(self.seeing) / f64::from(self.peers) }
+    }
+}
+
+impl Table {
+    /// Follows the block, and what is announced inside it.
+    pub fn watch(&mut self, net: IpNet) {
+        self.watched.entry(net).or_default();
+    }
+
+    pub fn watched(&self) -> impl Iterator<Item = IpNet> {
+        self.watched.keys().copied()
+    }
+
+    /// What was read of `net` at `at`, in place of what is older. Says nothing of blocks that are not watched.
+    pub fn seed(&mut self, net: IpNet, routes: &[Seed], at: Timestamp) {
+        let at = u32::try_from(at.unix()).unwrap_or(0);
+        let Some(watched) = self.watched.get_mut(&net) else { return };
+        watched.is_seeded = true;
+        let known = watched.announced.clone();
+        // Who is not in the state had it before, and has it no more.
+        for net in known {
+            if let Some(block) = self.blocks.get_mut(&net) {
+                block.forget_before(at);
+            }
+        }
+        for seed in routes.iter().filter(|seed| net.contains(&seed.net)) {
+            let Some(peer) = self.number(seed.peer) else { continue };
+            if let Some(block) = self.block(net, seed.net) {
+                block.hears(peer, Word::Seen, seed.gateway, at);
+            }
+        }
+    }
+
+    /// Takes an update; blocks that are not watched are passed over.
+    pub fn take(&mut self, update: &Update) {
+        let known = |net: &IpNet| self.blocks.contains_key(net);
+        if !update.withdrawn.iter().any(known)
+            && !update.announced.iter().any(|net| known(net) || self.home(net).is_some())
+        {
+            return;
+        }
+        let Some(peer) = self.number(update.peer) else { return };
+        self.peers[usize::from(peer)].is_up = true;
+        let at = update.at as u32;
+        // One update may hold both; what is announced stands.
+        for net in &update.withdrawn {
+            if let Some(block) = self.blocks.get_mut(net) {
+                block.hears(peer, Word::Withdrawn, 0, at);
+            }
+        }
+        for net in &update.announced {
+            let Some(home) = self.home(net) else { continue };
+            if let Some(block) = self.block(home, *net) {
+                block.hears(peer, Word::Seen, update.gateway(), at);
+            }
+        }
+    }
+
+    /// The watched block that it is, or the smallest that it is in.
+    fn home(&self, net: &IpNet) -> Option<IpNet> {
+        std::iter::successors(Some(*net), IpNet::supernet).find(|net| self.watched.contains_key(net))
+    }
+
+    /// The announced block inside a watched one; a new one only while there are not too many.
+    fn block(&mut self, home: IpNet, net: IpNet) -> Option<&mut Block> {
+        let watched = self.watched.get_mut(&home)?;
+        if !self.blocks.contains_key(&net) {
+            if watched.announced.len() >= INSIDE_AT_MOST {
+                return None;
+            }
+            watched.announced.push(net);
+        }
+        Some(self.blocks.entry(net).or_default())
+    }
+
+    /// A session came up or went down: until the peer speaks again nothing is known of what it sees.
+    pub fn session(&mut self, peer: Peer, up: bool) {
+        let Some(number) = self.peer_numbers.get(&peer).copied() else { return };
+        self.peers[usize::from(number)].is_up = up;
+        for route in self.blocks.values_mut().flat_map(|block| &mut block.routes).filter(|route| route.peer == number) {
+            route.word = Word::Unknown;
+        }
+    }
+
+    /// Something may have been missed: nothing is known until the next seed.
+    pub fn gap(&mut self) {
+        for watched in self.watched.values_mut() {
+            watched.is_seeded = false;
+        }
+    }
+
+    pub fn is_seeded(&self, nets: &[IpNet]) -> bool {
+        nets.iter().all(|net| self.watched.get(net).is_some_and(|watched| watched.is_seeded))
+    }
+
+    /// How the blocks stand together; `None` while a gap is not closed.
+    pub fn standing(&self, nets: &[IpNet]) -> Option<Standing> {
+        if nets.is_empty() || !self.is_seeded(nets) {
+            return None;
+        }
+        let mut standing = Standing::default();
+        // What each peer says of any of the blocks: seen by one is seen.
+        let mut by_peer: BTreeMap<u16, Word> = BTreeMap::new();
+        let mut through: BTreeMap<u32, (u32, Vec<u16>)> = BTreeMap::new();
+        for block in self.announced(nets) {
+            standing.of_blocks += 1;
+            let (mut seeing, mut known) = (0, 0);
+            let mut gateways: BTreeMap<u32, u32> = BTreeMap::new();
+            for route in &block.routes {
+                let is_up = self.peers.get(usize::from(route.peer)).is_some_and(|peer| peer.is_up);
+                let word = if is_up { route.word } else { Word::Unknown };
+                let said = by_peer.entry(route.peer).or_insert(word);
+                if word == Word::Seen || *said == Word::Unknown {
+                    *said = word;
+                }
+                known += u32::from(word != Word::Unknown);
+                if word == Word::Seen {
+                    seeing += 1;
+                    *gateways.entry(route.gateway).or_default() += 1;
+                    through.entry(route.gateway).or_default().1.push(route.peer);
+                }
+            }
+            standing.blocks += u32::from(f64::from(seeing) > GONE * f64::from(known) && seeing > 0);
+            for (gateway, peers) in gateways {
+                through.entry(gateway).or_default().0 += u32::from(f64::from(peers) > GONE * f64::from(known));
+            }
+        }
+        for word in by_peer.values() {
+            match word {
+                Word::Seen => (standing.seeing, standing.peers) = (standing.seeing + 1, standing.peers + 1),
+                Word::Withdrawn => standing.peers += 1,
+                Word::Unknown => standing.unknown += 1,
+            }
+        }
+        standing.gateways = through
+            .into_iter()
+            .filter(|(gateway, _)| *gateway != 0)
+            .map(|(gateway, (blocks, mut peers))| {
+                peers.sort_unstable();
+                peers.dedup();
+                (gateway, (blocks, peers.len() as u32))
+            })
+            .collect();
+        Some(standing)
+    }
+
+    /// In which order the routes of the blocks went since `since`, by the neighbour through which each was seen last.
+    pub fn falls(&self, nets: &[IpNet], since: Timestamp) -> Vec<Fall> {
+        let mut falls: BTreeMap<u32, (u32, u32, Vec<u16>)> = BTreeMap::new();
+        let lost = |route: &&Route| {
+            route.word == Word::Withdrawn && i64::from(route.since) >= since.unix() && route.gateway != 0
+        };
+        for route in self.announced(nets).flat_map(|block| &block.routes).filter(lost) {
+            let (first, last, peers) = falls.entry(route.gateway).or_insert((route.since, route.since, Vec::new()));
+            (*first, *last) = ((*first).min(route.since), (*last).max(route.since));
+            peers.push(route.peer);
+        }
+        let at = |seconds: u32| Timestamp::from_unix(seconds.into());
+        let fall = |(gateway, (first, last, mut peers)): (u32, (u32, u32, Vec<u16>))| {
+            peers.sort_unstable();
+            peers.dedup();
+            Fall { gateway, name: None, first: at(first), last: at(last), peers: peers.len() as u32 }
+        };
+        falls.into_iter().map(fall).collect()
+    }
+
+    fn announced<'a>(&'a self, nets: &'a [IpNet]) -> impl Iterator<Item = &'a Block> {
+        let inside = nets.iter().filter_map(|net| self.watched.get(net)).flat_map(|watched| &watched.announced);
+        inside.filter_map(|net| self.blocks.get(net))
+    }
+
+    fn number(&mut self, peer: Peer) -> Option<u16> {
+        if let Some(number) = self.peer_numbers.get(&peer) {
+            return Some(*number);
+        }
+        // RIPE has some 1,500 peers; more than 65,000 are nobody's.
+        let number = u16::try_from(self.peers.len()).ok()?;
+        self.peers.push(PeerState { is_up: true });
+        self.peer_numbers.insert(peer, number);
+        Some(number)
+    }
+}
+
+impl Block {
+    /// All that was said before `at` is over.
+    fn forget_before(&mut self, at: u32) {
+        for route in self.routes.iter_mut().filter(|route| route.at < at) {
+            if route.word != Word::Withdrawn {
+                (route.word, route.since) = (Word::Withdrawn, at);
+            }
+            route.at = at;
+        }
+    }
+
+    /// The newest word of a peer stands; a late one changes nothing.
+    fn hears(&mut self, peer: u16, word: Word, gateway: u32, at: u32) {
+        match self.routes.binary_search_by_key(&peer, |route| route.peer) {
+            Ok(place) => {
+                let known = &mut self.routes[place];
+                if at < known.at {
+                    return;
+                }
+                // A withdrawal has no path: through whom it was seen last is what it tells of.
+                if word != Word::Withdrawn {
+                    known.gateway = gateway;
+                }
+                if known.word != word {
+                    (known.word, known.since) = (word, at);
+                }
+                known.at = at;
+            }
+            // Who withdraws what was never had counts for nothing.
+            Err(_) if word == Word::Withdrawn => {}
+            Err(place) => self.routes.insert(place, Route { peer, word, gateway, at, since: at }),
+        }
+    }
+}
+
+/// Since when the routes have been falling: until they stand again it stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Falling(Option<Timestamp>);
+
+impl Falling {
+    /// Notes how they stand at `now`; says since when they have been falling.
+    pub fn note(&mut self, standing: &Standing, now: Timestamp) -> Option<Timestamp> {
+        if standing.share() >= STANDS {
+            // A minute before now: what falls next is noted from its beginning.
+            self.0 = Some(now - crate::domain::time::MINUTE);
+            return None;
+        }
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const NETS: [&str; 2] = ["175.45.176.0/24", "175.45.178.0/24"];
+
+    fn nets() -> Vec<IpNet> {
+        NETS.iter().map(|net| net.parse().unwrap()).collect()
+    }
+
+    fn peer(number: u8) -> Peer {
+        Peer { collector: 21, address: IpAddr::from([192, 0, 2, number]) }
+    }
+
+    use std::net::IpAddr;
+
+    /// Twenty peers see both blocks at 1000, by turns through each gateway.
+    fn seeded() -> Table {
+        let mut table = Table::default();
+        for net in nets() {
+            table.watch(net);
+            let routes: Vec<Seed> =
+                (0..20).map(|n| Seed { net, peer: peer(n), gateway: if n % 2 == 0 { 4837 } else { 20485 } }).collect();
+            table.seed(net, &routes, Timestamp::from_unix(1000));
+        }
+        table
+    }
+
+    fn update(number: u8, at: f64, announced: &[IpNet], withdrawn: &[IpNet]) -> Update {
+        let path = if announced.is_empty() { vec![] } else { vec![64496, 4837, 131_279] };
+        Update { peer: peer(number), at, path, announced: announced.to_vec(), withdrawn: withdrawn.to_vec() }
+    }
+
+    fn standing(table: &Table) -> Standing {
+        table.standing(&nets()).unwrap()
+    }
+
+    #[test]
+    fn it_stands_as_it_was_seeded_and_falls_as_it_is_withdrawn() {
+        let mut table = seeded();
+        let before = standing(&table);
+        assert_eq!((before.seeing, before.peers, before.blocks), (20, 20, 2));
+        assert_eq!(before.gateways, BTreeMap::from([(4837, (2, 10)), (20485, (2, 10))]));
+        for n in 0..20 {
+            table.take(&update(n, 1100.0 + f64::from(n), &[], &nets()));
+        }
+        let after = standing(&table);
+        assert_eq!((after.seeing, after.peers, after.blocks), (0, 20, 0));
+        let falls = table.falls(&nets(), Timestamp::from_unix(1060));
+        let shown: Vec<_> = falls.iter().map(|f| (f.gateway, f.first.unix(), f.last.unix(), f.peers)).collect();
+        assert_eq!(shown, [(4837, 1100, 1118, 10), (20485, 1101, 1119, 10)]);
+    }
+
+    #[test]
+    fn one_block_of_two_is_one_block_and_still_seen_by_all() {
+        let mut table = seeded();
+        for n in 0..20 {
+            table.take(&update(n, 1100.0, &[], &nets()[..1]));
+        }
+        let standing = standing(&table);
+        assert_eq!((standing.seeing, standing.blocks, standing.of_blocks), (20, 1, 2));
+    }
+
+    #[test]
+    fn what_is_announced_inside_a_watched_block_is_followed_with_it() {
+        let mut table = Table::default();
+        let whole: IpNet = "175.45.176.0/22".parse().unwrap();
+        table.watch(whole);
+        let seeds: Vec<Seed> = (0..4).map(|n| Seed { net: nets()[0], peer: peer(n), gateway: 4837 }).collect();
+        table.seed(whole, &seeds, Timestamp::from_unix(1000));
+        table.take(&update(1, 1100.0, &nets()[1..], &[]));
+        let standing = table.standing(&[whole]).unwrap();
+        assert_eq!((standing.seeing, standing.blocks, standing.of_blocks), (4, 2, 2));
+        for n in 0..4 {
+            table.take(&update(n, 1200.0, &[], &nets()));
+        }
+        assert_eq!(table.standing(&[whole]).unwrap().seeing, 0);
+    }
+
+    #[test]
+    fn a_lost_session_leaves_both_sides_of_the_count() {
+        let mut table = seeded();
+        for n in 0..6 {
+            table.session(peer(n), false);
+        }
+        let standing = standing(&table);
+        assert_eq!((standing.seeing, standing.peers, standing.unknown), (14, 14, 6));
+        assert!((standing.seeing_of_all() - 20.0).abs() < 0.1, "no peer has lost the route");
+        assert!(standing.is_known());
+        for n in 6..12 {
+            table.session(peer(n), false);
+        }
+        assert!(!self::standing(&table).is_known(), "a collector is down");
+    }
+
+    #[test]
+    fn after_a_gap_nothing_is_known_until_the_next_seed() {
+        let mut table = seeded();
+        table.gap();
+        assert_eq!(table.standing(&nets()), None);
+        for net in nets() {
+            table.seed(net, &[Seed { net, peer: peer(1), gateway: 4837 }], Timestamp::from_unix(2000));
+        }
+        assert_eq!(standing(&table).seeing, 1, "who is not in the state has it no more");
+    }
+
+    #[test]
+    fn a_late_word_and_a_repeated_one_change_nothing() {
+        let mut table = seeded();
+        table.take(&update(3, 1100.0, &[], &nets()));
+        table.take(&update(3, 1050.0, &nets(), &[]));
+        assert_eq!(standing(&table).seeing, 19);
+        table.take(&update(3, 1200.0, &[], &nets()));
+        assert_eq!(table.falls(&nets(), Timestamp::from_unix(1000))[0].last.unix(), 1100);
+    }
+
+    #[test]
+    fn who_never_had_a_block_is_in_no_count() {
+        let mut table = seeded();
+        table.take(&update(200, 1100.0, &[], &nets()));
+        table.take(&update(201, 1100.0, &["192.0.2.0/24".parse().unwrap()], &[]));
+        assert_eq!(standing(&table).peers, 20);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_order_the_newest_word_of_each_peer_stands(
+            mut words in prop::collection::vec((0_u8..20, 1001_u32..2000, any::<bool>()), 0..200),
+            order in any::<u64>(),
+        ) {
+            words.sort_by_key(|(peer, at, _)| (*peer, *at));
+            words.dedup_by_key(|(peer, at, _)| (*peer, *at));
+            let mut expected = [true; 20];
+            for (peer, _, seen) in &words {
+                expected[usize::from(*peer)] = *seen;
+            }
+            fastrand::Rng::with_seed(order).shuffle(&mut words);
+            let mut table = seeded();
+            for (peer, at, seen) in words {
+                let all = nets();
+                let (announced, withdrawn): (&[IpNet], &[IpNet]) = if seen { (&all, &[]) } else { (&[], &all) };
+                table.take(&update(peer, f64::from(at), announced, withdrawn));
+            }
+            let seeing = expected.iter().filter(|seen| **seen).count() as u32;
+            prop_assert_eq!(standing(&table).seeing, seeing);
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! What the live route stream tells: batches into the pipeline, its calls to RIPEstat onto that budget, its state into `/sources`.
+
+use super::pipeline::Pipeline;
+use crate::clock::Busy;
+use crate::command::Said;
+use crate::source::ris_live::NAME;
+use crate::source::ris_live::follow::Told;
+use std::sync::Arc;
+use tokio::sync::Mutex;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tracing::Instrument;
+
+/// Takes what is told until nothing more is.
+pub async fn run(mut told: UnboundedReceiver<(Told, Busy)>, pipeline: Arc<Mutex<Pipeline>>, said: Said) {
+    while let Some((told, busy)) = told.recv().await {
+        let outcome = match told {
+            Told::State(state) => {
+                said.say(NAME, state);
+                Ok(())
+            }
+            Told::Called(calls) => {
+                let watch = pipeline.lock().await.watch().clone();
+                let now = watch.clock.now();
+                watch.store.write(move |tx| tx.sources().charge("ripestat", now, calls)).await
+            }
+            Told::Batch(batch) => {
+                let span = tracing::info_span!("tick", source = NAME);
+                pipeline.lock().await.take(vec![batch], Box::new(|_| Ok(()))).instrument(span).await.map(|_| ())
+            }
+        };
+        if let Err(error) = outcome {
+            tracing::error!(source = NAME, "what was told could not be stored: {error}");
+        }
+        drop(busy);
+    }
+}
