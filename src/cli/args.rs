@@ -91,8 +91,14 @@ Example:
     },
 
     /// Check the configuration: what is watched, how often, and when the next ticks come.
-    #[command(after_help = "Example:\n  linkdown check --config config/linkdown.toml")]
-    Check,
+    #[command(
+        after_help = "Examples:\n  linkdown check --config config/linkdown.toml\n  linkdown check --probe      # asks every target once"
+    )]
+    Check {
+        /// Also ask every target of our own probes once, after the hosts by which our own line is judged.
+        #[arg(long)]
+        probe: bool,
+    },
 
     /// How an entity stands, from the database of a running bot.
     #[command(after_help = "Examples:\n  linkdown status KP\n  linkdown status AS131279 --json")]

@@ -43,5 +43,26 @@ pub(super) fn run(common: &Common, out: &mut impl Write) -> Result<(), Failure> 
         let shown: Vec<String> = firings.into_iter().map(|at| day_and_time(at, config.zone, now)).collect();
         lines.push(format!("  next: {}", shown.join(", ")));
     }
+    let probe = &config.probe;
+    lines.push(String::new());
+    lines.push(if probe.enabled {
+        let entities: std::collections::BTreeSet<_> = probe.targets.iter().map(|target| &target.entity).collect();
+        format!(
+            "probe: {} of {}, each every {}; our own line by {}",
+            plural(probe.targets.len() as u64, "target", "targets"),
+            plural(entities.len() as u64, "entity", "entities"),
+            duration(probe.every),
+            plural(probe.controls.len() as u64, "control", "controls")
+        )
+    } else {
+        "probe: off, switched off in the configuration".to_owned()
+    });
+    lines.push(if config.ris_live.enabled {
+        let routes: usize = probe.profiles.iter().map(|profile| profile.routes.len()).sum();
+        let controls = plural(config.ris_live.controls.len() as u64, "control", "controls");
+        format!("ris-live: {} of the profiles, and {controls}", plural(routes as u64, "block", "blocks"))
+    } else {
+        "ris-live: off, switched off in the configuration".to_owned()
+    });
     writeln!(out, "{}", lines.join("\n")).map_err(Failure::work)
 }

@@ -2,6 +2,7 @@
 
 mod args;
 mod check;
+mod check_probe;
 mod deliveries;
 mod health;
 mod invite;
@@ -68,7 +69,14 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
             log(common.log, "warn");
             blocking(record::run(&common, &entity, &from, &until, &out))
         }
-        Command::Check => check::run(&common, &mut io::stdout().lock()),
+        Command::Check { probe } => {
+            check::run(&common, &mut io::stdout().lock())?;
+            if probe {
+                log(common.log, "error");
+                blocking(check_probe::run(&common))?;
+            }
+            Ok(())
+        }
         Command::Status { entity, json } => {
             log(common.log, "warn");
             blocking(status::run(&common, &entity, json))

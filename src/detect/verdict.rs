@@ -21,6 +21,9 @@ const SURE: f32 = 9.0;
 const LEANS: f32 = 2.5;
 /// A lone witness that nobody can contradict: two of its clearest bins.
 const ALONE_AND_SURE: f32 = 7.5;
+/// Services of several hosts that our own probes find gone in two rounds, each host asked twice in each, over a line that
+/// is whole.
+const SERVICES_AND_SURE: f32 = 5.0;
 /// A lone witness that others contradict, or that cannot be compared with other entities, must be as sure as can be…
 const AGAINST_OTHERS: f32 = 18.0;
 /// … for this long.
@@ -207,9 +210,14 @@ impl Draft<'_> {
         let Some(lone) = low.first() else { return Weight::Nothing };
         let Some(head) = self.head(lone.series) else { return Weight::Nothing };
         let comparable = self.faults(head.family).comparable || self.is_own_probe(head.family) && self.has_controls();
-        let contradicted = voices.iter().any(|other| other.heard && other.witness != lone.witness);
+        // That the network is up is no word against services that are gone.
+        let contradicted =
+            lone.witness != ONE_BLOCK && voices.iter().any(|other| other.heard && other.witness != lone.witness);
         let lasted = head.newest().map_or(0, |bin| bin.start + head.width() - head.score.since);
-        if comparable && !contradicted && lone.low >= ALONE_AND_SURE
+        let several =
+            head.newest().zip(self.normal(lone.series)).is_some_and(|(bin, n)| n.at(bin.start, head.width()) > 1.5);
+        let enough = if lone.witness == ONE_BLOCK && several { SERVICES_AND_SURE } else { ALONE_AND_SURE };
+        if comparable && !contradicted && lone.low >= enough
             || comparable && lone.witness != PEOPLE && lone.low >= AGAINST_OTHERS && lasted >= AGAINST_OTHERS_FOR
         {
             Weight::Proof

@@ -115,6 +115,8 @@ impl RisLiveDouble {
         let _ = self.said.send(Said::Close);
     }
 
+    // The library's own callback has so large an error.
+    #[allow(clippy::result_large_err)]
     async fn serve(self, stream: TcpStream) {
         let mut said = self.said.subscribe();
         let note = |request: &Request, response: Response| -> Result<Response, ErrorResponse> {

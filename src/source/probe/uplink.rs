@@ -11,8 +11,9 @@ use std::collections::VecDeque;
 const REMEMBERED: usize = 12;
 /// From this share of lost first attempts on, what our probes lose says little.
 const LOSSY: f32 = 0.2;
-/// So many attempts must have been made before a share of them is one.
-const ENOUGH_ATTEMPTS: usize = 12;
+/// So many attempts must have been made before a share of them is one, in so many looks: those of a round.
+const ENOUGH_ATTEMPTS: usize = 9;
+const LOSSY_LOOKS: usize = 4;
 /// From this share of operators that do not answer on, a part of the internet is not reached from here.
 const PART: f32 = 0.3;
 /// A clock that parts from the steady one by more than this between two looks has jumped.
@@ -137,20 +138,21 @@ impl Looks {
         (jumped.abs() > JUMP).then_some(jumped)
     }
 
+    /// The share of first attempts that were lost of late. One bad look is the edge of a cut, not a lossy line.
     fn lost_share(&self, controls: &[Control]) -> f32 {
-        let attempts = || {
-            let all = self.looks.iter().flat_map(|look| &look.answers);
-            // A control that never answers is its own trouble, a lost attempt of one that does is ours.
-            all.filter(|answer| !controls[answer.control].is_v6()).filter(|answer| {
-                let of_it = self.looks.iter().flat_map(|look| &look.answers).filter(|a| a.control == answer.control);
-                of_it.clone().count() < 2 || of_it.clone().any(|a| a.said == Said::Right)
-            })
+        let newest = || self.looks.iter().rev().take(LOSSY_LOOKS);
+        // A control that never answers is its own trouble, a lost attempt of one that does is ours.
+        let counts = |answer: &&Answer| {
+            let of_it = || self.looks.iter().flat_map(|look| &look.answers).filter(|a| a.control == answer.control);
+            !controls[answer.control].is_v6() && (of_it().count() < 2 || of_it().any(|a| a.said == Said::Right))
         };
-        let all = attempts().count();
-        if all < ENOUGH_ATTEMPTS {
+        let lost = |look: &Look| look.answers.iter().filter(counts).filter(|answer| !answer.at_once).count();
+        let all: usize = newest().map(|look| look.answers.iter().filter(counts).count()).sum();
+        let bad_looks = newest().filter(|look| lost(look) > 0).count();
+        if all < ENOUGH_ATTEMPTS || bad_looks < 2 {
             return 0.0;
         }
-        attempts().filter(|answer| !answer.at_once).count() as f32 / all as f32
+        newest().map(lost).sum::<usize>() as f32 / all as f32
     }
 }
 
@@ -229,9 +231,13 @@ mod tests {
 
     #[test]
     fn a_third_of_what_is_asked_being_lost_is_doubtful() {
-        let uplink = judge(8, |control, look| if (control + look) % 3 == 0 { Said::Nothing } else { Said::Right });
+        let lossy =
+            |control: usize, look: usize| if (control + look).is_multiple_of(3) { Said::Nothing } else { Said::Right };
+        let uplink = judge(8, lossy);
         assert_eq!(uplink.line, Line::Doubtful);
         assert_eq!(uplink.why, "33 % of what the controls are asked is lost");
+        let once = judge(8, |control, look| if look == 5 { lossy(control, look) } else { Said::Right });
+        assert_eq!(once.line, Line::Good, "one bad look is an edge");
     }
 
     #[test]

@@ -22,6 +22,12 @@ use tokio::sync::mpsc::UnboundedSender;
 const STEP: Seconds = MINUTE;
 /// After the end of a step, for what is still on its way from the collectors.
 const SETTLES: Seconds = 4;
+/// How often it is looked whether the routes of anybody have gone: then their step is told of at once.
+const GLANCE_EVERY: Seconds = 10;
+/// Routes that were gone for so long in a step are told of before it ends: convergence takes some seconds, flaps as well.
+const GONE_FOR: Seconds = 20;
+/// So long after a fall there is a hurry.
+const HURRY: Seconds = 5 * MINUTE;
 const PING_EVERY: Seconds = 30;
 /// Pings that may stay unanswered.
 const MISSED: u32 = 2;
@@ -136,8 +142,11 @@ impl Follower {
         let mut seed_due: Option<Timestamp> = None;
         let mut step = connected_at.floor_to(STEP) + STEP;
         let (mut ping, mut missed, mut gibberish) = (connected_at + PING_EVERY, 0, 0);
+        let mut glance = connected_at + GLANCE_EVERY;
+        // Since when somebody's routes have been gone, and the step that was told of early.
+        let (mut gone_since, mut hurried): (Option<Timestamp>, Option<Timestamp>) = (None, None);
         loop {
-            let due = (step + SETTLES).min(ping).min(seed_due.unwrap_or(ping));
+            let due = (step + SETTLES).min(ping).min(glance).min(seed_due.unwrap_or(ping));
             tokio::select! {
                 message = stream.next() => match message? {
                     Ok(Message::Update(update)) => { gibberish = 0; memory.table.take(&update); }
@@ -174,6 +183,18 @@ impl Follower {
                         // A clock that was set forward leaves steps out.
                         step = (step + STEP).max(now.floor_to(STEP));
                         if (self.watched)() != watched { return Ok(()); }
+                    }
+                    if now >= glance {
+                        glance = now + GLANCE_EVERY;
+                        gone_since = if memory.anybody_is_gone(watched) { gone_since.or(Some(now)) } else { None };
+                        let under_way = now.floor_to(STEP);
+                        let is_due = |since: Timestamp| {
+                            now - since >= GONE_FOR && now - since < HURRY && now - under_way >= GONE_FOR
+                        };
+                        if gone_since.is_some_and(is_due) && hurried != Some(under_way) {
+                            hurried = Some(under_way);
+                            self.tell(tell, Told::Batch(memory.say(watched, under_way, now)));
+                        }
                     }
                     if now >= ping {
                         if missed >= MISSED { return Err(StreamError::Silent); }
@@ -227,6 +248,12 @@ enum Seeded {
 }
 
 impl Memory {
+    /// Whether the routes of any of them are gone, all of them.
+    fn anybody_is_gone(&self, watched: &[Watched]) -> bool {
+        let standing = |one: &Watched| self.table.standing(&one.nets).filter(Standing::is_known);
+        watched.iter().filter_map(standing).any(|standing| standing.blocks == 0)
+    }
+
     /// How all routes stand in the step that began at `start`.
     fn say(&mut self, watched: &[Watched], start: Timestamp, now: Timestamp) -> Batch {
         let mut batch = Batch::live(now);

@@ -46,7 +46,7 @@ struct Block {
     routes: Vec<Route>,
 }
 
-/// A peer's word on a block: 16 bytes, since there may be a third of a million of them.
+/// A peer's word on a block: 24 bytes, since there may be a third of a million of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Route {
     peer: u16,
@@ -56,6 +56,9 @@ struct Route {
     /// When the peer said so last, and since when it has said the same; Unix seconds.
     at: u32,
     since: u32,
+    /// The neighbour through which it was seen before that one, and when it was so last.
+    left: u32,
+    left_at: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -251,16 +254,20 @@ impl Table {
         Some(standing)
     }
 
-    /// In which order the routes of the blocks went since `since`, by the neighbour through which each was seen last.
+    /// In which order the routes of the blocks went since `since`, by neighbour: a peer that lost the way through one may have
+    /// tried the other before it lost that as well.
     pub fn falls(&self, nets: &[IpNet], since: Timestamp) -> Vec<Fall> {
         let mut falls: BTreeMap<u32, (u32, u32, Vec<u16>)> = BTreeMap::new();
-        let lost = |route: &&Route| {
-            route.word == Word::Withdrawn && i64::from(route.since) >= since.unix() && route.gateway != 0
-        };
+        let lost = |route: &&Route| route.word == Word::Withdrawn && i64::from(route.since) >= since.unix();
         for route in self.announced(nets).flat_map(|block| &block.routes).filter(lost) {
-            let (first, last, peers) = falls.entry(route.gateway).or_insert((route.since, route.since, Vec::new()));
-            (*first, *last) = ((*first).min(route.since), (*last).max(route.since));
-            peers.push(route.peer);
+            for (gateway, at) in [(route.gateway, route.since), (route.left, route.left_at)] {
+                if gateway == 0 || i64::from(at) < since.unix() {
+                    continue;
+                }
+                let (first, last, peers) = falls.entry(gateway).or_insert((at, at, Vec::new()));
+                (*first, *last) = ((*first).min(at), (*last).max(at));
+                peers.push(route.peer);
+            }
         }
         let at = |seconds: u32| Timestamp::from_unix(seconds.into());
         let fall = |(gateway, (first, last, mut peers)): (u32, (u32, u32, Vec<u16>))| {
@@ -309,6 +316,9 @@ impl Block {
                 }
                 // A withdrawal has no path: through whom it was seen last is what it tells of.
                 if word != Word::Withdrawn {
+                    if known.gateway != gateway && known.word == Word::Seen {
+                        (known.left, known.left_at) = (known.gateway, at);
+                    }
                     known.gateway = gateway;
                 }
                 if known.word != word {
@@ -318,7 +328,7 @@ impl Block {
             }
             // Who withdraws what was never had counts for nothing.
             Err(_) if word == Word::Withdrawn => {}
-            Err(place) => self.routes.insert(place, Route { peer, word, gateway, at, since: at }),
+            Err(place) => self.routes.insert(place, Route { peer, word, gateway, at, since: at, left: 0, left_at: 0 }),
         }
     }
 }
