@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 const WARMS_UP: Duration = Duration::from_secs(130);
-const MEASURED: Duration = Duration::from_secs(240);
+const MEASURED: Duration = Duration::from_mins(4);
 
 pub async fn run() {
     let hosts = Hosts::start();
@@ -38,12 +38,10 @@ pub async fn run() {
         }
     }
     std::fs::write(folder.path().join("bench.toml"), config).unwrap();
-    let controls: String = ["one", "two", "three", "four"]
-        .iter()
-        .map(|operator| {
-            format!("[[control]]\noperator = '{operator}'\nplace = 'here'\ntcp = '127.0.0.1:{}'\n", ports.tcp)
-        })
-        .collect();
+    let control = |operator: &str| {
+        format!("[[control]]\noperator = '{operator}'\nplace = 'here'\ntcp = '127.0.0.1:{}'\n", ports.tcp)
+    };
+    let controls = ["one", "two", "three", "four"].map(control).concat();
     std::fs::write(folder.path().join("controls.toml"), controls).unwrap();
     let mut bot = Command::new(env!("CARGO_BIN_EXE_linkdown"))
         .args(["run", "--config", "bench.toml", "--database", "linkdown.db"])
@@ -57,7 +55,7 @@ pub async fn run() {
     tokio::time::sleep(WARMS_UP).await;
     let (before, began) = (usage::cpu(&process), Instant::now());
     tokio::time::sleep(MEASURED).await;
-    let share = (usage::cpu(&process) - before).as_secs_f64() / began.elapsed().as_secs_f64();
+    let share = (usage::cpu(&process) - before) / began.elapsed().as_secs_f64();
     let (resident, peak) = usage::memory(&process);
     bot.kill().unwrap();
     bot.wait().unwrap();

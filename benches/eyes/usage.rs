@@ -1,7 +1,5 @@
 //! What a process has used, by the kernel's count.
 
-use std::time::Duration;
-
 /// Clock ticks a second, as Linux counts for every program.
 const TICKS: u64 = 100;
 
@@ -12,13 +10,13 @@ pub fn machine() -> String {
     format!("{cores} cores, load {}", load.join(" "))
 }
 
-/// Processor time of a process (`self`, or a number).
-pub fn cpu(process: &str) -> Duration {
+/// Processor time of a process (`self`, or a number), in seconds.
+pub fn cpu(process: &str) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
     let after_name = stat.rsplit_once(") ").unwrap().1;
     let fields: Vec<&str> = after_name.split(' ').collect();
     let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
-    Duration::from_millis(ticks * 1000 / TICKS)
+    ticks as f64 / TICKS as f64
 }
 
 /// Resident memory in MiB, and the most that it ever was.

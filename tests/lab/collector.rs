@@ -57,8 +57,10 @@ impl Collector {
         let table = self.table.lock().unwrap();
         let mut blocks: Vec<&String> = table.keys().map(|(block, _)| block).collect();
         let mut peers: Vec<&Ipv4Addr> = table.keys().map(|(_, peer)| peer).collect();
-        (blocks.sort_unstable(), peers.sort_unstable());
-        (blocks.dedup(), peers.dedup());
+        blocks.sort_unstable();
+        blocks.dedup();
+        peers.sort_unstable();
+        peers.dedup();
         (blocks.len(), peers.len())
     }
 

@@ -155,7 +155,7 @@ impl Country {
                 ris_live: Some(ris.url().parse().unwrap()),
                 ..Addresses::default()
             },
-            store: Store::open(&folder.join("linkdown.db"), Access::Own).unwrap(),
+            store: Store::open(folder.join("linkdown.db"), Access::Own).unwrap(),
             clock: clock.clone(),
             console: Console::new(screen.clone()),
             steps: Steps::default(),

@@ -87,7 +87,7 @@ async fn a_country_vanishes_and_comes_back() {
 
     world.types("/history KP").await;
     world.types("/sources").await;
-    insta::assert_snapshot!(world.sees(), @r"
+    insta::assert_snapshot!(world.sees(), @"
     Incidents of North Korea, newest first
        🟢 North Korea · down 4 h 26 min  Sat 7 Jun 02:34 KST  incident 1
 
@@ -95,6 +95,7 @@ async fn a_country_vanishes_and_comes_back() {
        ioda      fine, newest value 24 min old, last answered 3 min ago, schedule */5 * * * *
        ripestat  fine, newest value 4 min old, last answered 1 min ago, 418 of 1000 calls today, schedule 2-57/5 * * * *
        radar     off: no token; put one into LINKDOWN_RADAR_TOKEN
+       ris-live  off: switched off in the configuration
     ");
 }
 
