@@ -31,6 +31,29 @@ pub struct Prober {
     pub in_flight: usize,
 }
 
+/// The probes of a round: those under way, and what the others have found. A task keeps its memory until it is joined, so
+/// each is as soon as it has ended.
+#[derive(Default)]
+struct Probes {
+    under_way: JoinSet<Option<(usize, Found)>>,
+    found: Vec<(usize, Found)>,
+}
+
+impl Probes {
+    fn join(&mut self) {
+        while let Some(ended) = self.under_way.try_join_next() {
+            self.take(ended);
+        }
+    }
+
+    fn take(&mut self, ended: Result<Option<(usize, Found)>, tokio::task::JoinError>) {
+        match ended {
+            Ok(found) => self.found.extend(found),
+            Err(error) => tracing::error!("a probe ended badly: {error}"),
+        }
+    }
+}
+
 /// What the rounds share.
 struct Shared {
     kit: Arc<Kit>,
@@ -114,9 +137,9 @@ impl Shared {
         began: Millis,
         every: Seconds,
         mut busy: Busy,
-    ) -> (JoinSet<Option<(usize, Found)>>, Busy) {
+    ) -> (Probes, Busy) {
         let clock = &self.kit.clock;
-        let mut probes = JoinSet::new();
+        let mut probes = Probes::default();
         let whole = every * 1000;
         let mut looks = 1;
         for number in 0..targets.len() {
@@ -126,6 +149,7 @@ impl Shared {
                 looks += 1;
             }
             busy = clock.sleep_until_millis(began + due, busy).await;
+            probes.join();
             if let Ok(slot) = Arc::clone(slots).acquire_owned().await {
                 self.start(&mut probes, targets, number, slot);
             }
@@ -137,10 +161,10 @@ impl Shared {
         (probes, clock.sleep_until_millis(began + whole - 1, busy).await)
     }
 
-    async fn look_at(self: &Arc<Self>, probes: &mut JoinSet<Option<(usize, Found)>>, due: Millis, busy: Busy) -> Busy {
+    async fn look_at(self: &Arc<Self>, probes: &mut Probes, due: Millis, busy: Busy) -> Busy {
         let busy = self.kit.clock.sleep_until_millis(due, busy).await;
         let (shared, mark) = (Arc::clone(self), self.kit.clock.busy());
-        probes.spawn(async move {
+        probes.under_way.spawn(async move {
             shared.look().await;
             drop(mark);
             None
@@ -150,7 +174,7 @@ impl Shared {
 
     fn start(
         self: &Arc<Self>,
-        probes: &mut JoinSet<Option<(usize, Found)>>,
+        probes: &mut Probes,
         targets: &Arc<Vec<Target>>,
         number: usize,
         slot: OwnedSemaphorePermit,
@@ -162,7 +186,7 @@ impl Shared {
         if !under_way(&shared) {
             return;
         }
-        probes.spawn(async move {
+        probes.under_way.spawn(async move {
             let found = probe(&shared.kit, &targets[number]).await;
             shared.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
             drop((slot, mark));
@@ -199,20 +223,11 @@ impl Shared {
     }
 
     /// Waits for the last probes, looks once more, and says what the round found.
-    async fn close(
-        &self,
-        targets: Arc<Vec<Target>>,
-        start: Timestamp,
-        began: Millis,
-        mut probes: JoinSet<Option<(usize, Found)>>,
-    ) -> Round {
-        let mut found = Vec::with_capacity(targets.len());
-        while let Some(ended) = probes.join_next().await {
-            match ended {
-                Ok(seen) => found.extend(seen),
-                Err(error) => tracing::error!("a probe ended badly: {error}"),
-            }
+    async fn close(&self, targets: Arc<Vec<Target>>, start: Timestamp, began: Millis, mut probes: Probes) -> Round {
+        while let Some(ended) = probes.under_way.join_next().await {
+            probes.take(ended);
         }
+        let mut found = probes.found;
         found.sort_by_key(|(number, _)| *number);
         let last = self.look().await;
         // The worst of the round: what was asked before a cut that nobody saw, or during one, says nothing.
