@@ -4,7 +4,7 @@ use crate::serve::Hosts;
 use crate::usage;
 use std::fmt::Write;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const WARMS_UP: Duration = Duration::from_secs(130);
 const MEASURED: Duration = Duration::from_mins(4);
@@ -57,6 +57,9 @@ pub async fn run() {
     tokio::time::sleep(MEASURED).await;
     let share = (usage::cpu(&process) - before) / began.elapsed().as_secs_f64();
     let (resident, peak) = usage::memory(&process);
+    // To the end of a round: else the tenths at its beginning would hold one more.
+    let second = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() % 60;
+    tokio::time::sleep(Duration::from_secs(60 - second)).await;
     bot.kill().unwrap();
     bot.wait().unwrap();
     let tenths = hosts.tenths();

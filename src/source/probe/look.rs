@@ -5,7 +5,7 @@ use super::resolver::Resolved;
 use super::uplink::{Answer, Look, Said};
 use super::{Kit, tcp};
 use crate::domain::{Ask, Control};
-use hickory_proto::op::ResponseCode;
+use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::RecordType;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -56,6 +56,7 @@ async fn resolver(kit: &Kit, server: SocketAddr, name: &str, expect: &[IpAddr]) 
             let (addresses, _) = dns::addresses(&answer);
             match addresses.iter().find(|address| !expect.contains(address)) {
                 Some(other) => Said::Wrong(format!("{name} is at {other}")),
+                None if addresses.is_empty() && is_a_denial(&answer) => Said::Wrong(format!("{name} does not exist")),
                 // A resolver that has trouble of its own (SERVFAIL) is there all the same.
                 None => Said::Right,
             }
@@ -72,8 +73,9 @@ async fn root(kit: &Kit, server: SocketAddr) -> Said {
     match answer {
         // A root server speaks with authority; whoever stands in its way does not, or knows no root.
         Ok((answer, _)) => {
-            let code = answer.metadata.response_code;
-            if code == ResponseCode::NoError && !answer.metadata.authoritative {
+            if answer.metadata.response_code == ResponseCode::NXDomain {
+                Said::Wrong("the root does not exist".to_owned())
+            } else if answer.metadata.response_code == ResponseCode::NoError && !answer.metadata.authoritative {
                 Said::Wrong("an answer about the root without its authority".to_owned())
             } else {
                 Said::Right
@@ -81,6 +83,11 @@ async fn root(kit: &Kit, server: SocketAddr) -> Said {
         }
         Err(error) => lost(&error),
     }
+}
+
+/// Of a name that is known to exist: nothing there, says somebody.
+fn is_a_denial(answer: &Message) -> bool {
+    matches!(answer.metadata.response_code, ResponseCode::NXDomain | ResponseCode::NoError)
 }
 
 fn lost(error: &AskError) -> Said {

@@ -2,6 +2,7 @@
 
 use super::server::{Habit, NameServer, answer, on_tcp, page};
 use super::{kit, target};
+use hickory_proto::op::ResponseCode;
 use linkdown::clock::Busy;
 use linkdown::domain::{Ask, Control, Line, Target};
 use linkdown::source::probe::prober::Prober;
@@ -144,6 +145,13 @@ async fn our_own_line_is_judged_by_its_controls_and_good_again_with_them() {
     for server in &controls.servers {
         server.leads("known.example", &["192.0.2.1"]);
     }
+    until(&mut rounds, true).await;
+
+    // Nothing exists, says somebody in place of all of them.
+    controls.behave(Habit::Code(ResponseCode::NXDomain));
+    let round = until(&mut rounds, false).await;
+    assert!(round.uplink.why.contains("does not exist"), "{}", round.uplink.why);
+    controls.behave(Habit::Proper);
     until(&mut rounds, true).await;
 
     controls.behave(Habit::Silent);
