@@ -219,6 +219,84 @@ fn probes_tell_a_blackout_within_minutes_while_the_controls_answer() {
     assert_eq!(told.last().unwrap().kind, TransitionKind::Recovered);
 }
 
+/// A quarter of an hour of rounds over a good line: no day of history, as a new profile has none.
+fn rounds(minutes: i64, value: impl Fn(&str, i64) -> f64) -> Vec<Batch> {
+    let of = |name: &'static str, normal| Signal { source: "probe", name, step: 60, lag: 12, normal };
+    let (blocks, dns, http) = (of("blocks", 4.0), of("dns", 2.0), of("http", 5.0));
+    let batch = |minute: i64| {
+        let mut batch = Batch::live(Timestamp::from_unix(START + minute * 60 + 72));
+        let observed_at = Timestamp::from_unix(START + minute * 60);
+        let mut says = |entity: &str, signal: Signal, value: f64| {
+            batch.observations.push(Observation { series: series(entity, signal), observed_at, value: Some(value) });
+        };
+        says("uplink", CONTROL, 1.0);
+        for signal in [blocks, dns, http] {
+            says("country/KP", signal, value(signal.name, minute));
+        }
+        batch
+    };
+    (0..minutes).map(batch).collect()
+}
+
+fn usual(signal: &str) -> f64 {
+    match signal {
+        "blocks" => 4.0,
+        "dns" => 2.0,
+        _ => 5.0,
+    }
+}
+
+#[test]
+fn a_new_profile_tells_a_blackout_after_a_few_rounds_and_the_bin_that_shows_it_most() {
+    let batches = rounds(30, |signal, minute| if minute < 12 { usual(signal) } else { 0.0 });
+    let told = watch(&mut State::default(), &batches);
+    assert_eq!(lines(&told).len(), 1, "{told:?}");
+    assert_eq!(told[0].kind, TransitionKind::Started);
+    assert!(told[0].at.unix() - (START + 12 * 60) <= 2 * 60 + 12, "in the second round: {}", told[0].at);
+    let early =
+        watch(&mut State::default(), &rounds(30, |signal, minute| if minute < 4 { usual(signal) } else { 0.0 }));
+    assert!(early.is_empty(), "four rounds teach nobody what is usual");
+}
+
+#[test]
+fn all_that_falls_in_one_block_is_one_witness_and_no_blackout() {
+    // Every name server and site stands in the one block of four that has fallen.
+    let value = |signal: &str, minute: i64| match signal {
+        _ if minute < 12 => usual(signal),
+        "blocks" => 3.0,
+        _ => 0.0,
+    };
+    let told = watch(&mut State::default(), &rounds(40, value));
+    let evidence = &told.last().unwrap().evidence;
+    assert_eq!(evidence.witnesses, 1, "{evidence:?}");
+    assert!(evidence.assessments.iter().all(|a| a.layer != Layer::Reach || a.is_normal()));
+}
+
+#[test]
+fn services_that_are_gone_while_the_network_is_up_are_told_in_the_second_round() {
+    let value = |signal: &str, minute: i64| if signal == "dns" && minute >= 12 { 0.0 } else { usual(signal) };
+    let told = watch(&mut State::default(), &rounds(30, value));
+    assert_eq!(told.iter().map(|t| t.kind).collect::<Vec<_>>(), [TransitionKind::Started]);
+    assert!(told[0].at.unix() - (START + 12 * 60) <= 3 * 60 + 12, "{}", told[0].at);
+    let low: Vec<Layer> = told[0].evidence.assessments.iter().filter(|a| a.is_low()).map(|a| a.layer).collect();
+    assert_eq!(low, [Layer::Dns]);
+}
+
+#[test]
+fn what_is_missed_while_our_line_is_gone_is_told_when_it_is_back_and_not_before() {
+    let mut batches = rounds(30, |signal, minute| if minute < 14 { usual(signal) } else { 0.0 });
+    for (minute, batch) in batches.iter_mut().enumerate().filter(|(minute, _)| (12..20).contains(minute)) {
+        let _ = minute;
+        for observation in &mut batch.observations {
+            observation.value = observation.series.is_control().then_some(0.0);
+        }
+    }
+    let told = watch(&mut State::default(), &batches);
+    assert_eq!(told.iter().map(|t| t.kind).collect::<Vec<_>>(), [TransitionKind::Started]);
+    let after = told[0].at.unix() - (START + 20 * 60);
+    assert!((0..=3 * 60 + 12).contains(&after), "{after} s after the first good round began");
+}
+
 #[test]
 fn probes_alone_wait_for_the_word_of_the_controls() {
     let world = |controls_until: i64| {

@@ -5,7 +5,8 @@ use super::measure::rows;
 use super::reading::{gateways_line, hint, probes_lines, services_alone, way_in_line};
 use super::words::{duration, incident_line, listed, plural};
 use crate::domain::lookup::display_name;
-use crate::domain::{Entity, Evidence, Sureness, Timestamp, Verdict};
+use crate::domain::observation::PROBE;
+use crate::domain::{Assessment, Entity, Evidence, Reading, Sureness, Timestamp, Verdict};
 use chrono_tz::Tz;
 
 /// What a status answer is about.
@@ -98,7 +99,7 @@ pub fn body(card: &mut Card, evidence: &Evidence, now: Timestamp) {
     }
 }
 
-/// `high: 3 independent sources, 4 witnesses`.
+/// `high: 3 independent sources, 4 witnesses; own line good`.
 pub fn sureness(evidence: &Evidence) -> Option<String> {
     let word = match evidence.sureness {
         Sureness::High => "high",
@@ -110,7 +111,10 @@ pub fn sureness(evidence: &Evidence) -> Option<String> {
     }
     let sources = plural(u64::from(evidence.sources), "independent source", "independent sources");
     let witnesses = plural(u64::from(evidence.witnesses), "witness", "witnesses");
-    Some(format!("{word}: {sources}, {witnesses}"))
+    // What our own probes say is only ever said over a line that was seen to be whole.
+    let by_probes = |a: &Assessment| a.series.source == PROBE && !matches!(a.reading, Reading::Unknown { .. });
+    let line = if evidence.assessments.iter().any(by_probes) { "; own line good" } else { "" };
+    Some(format!("{word}: {sources}, {witnesses}{line}"))
 }
 
 /// What a card shows of the evidence, but for the hour: two of the same gist need no edit.

@@ -141,6 +141,7 @@ impl Country {
         let screen = Screen::default();
         let config = format!(
             "[watch]\nentities = ['country/KP']\n[probe]\nprofiles = ['kp']\nresolvers = ['8.8.8.8', '1.1.1.1']\n\
+             [[probe.target]]\nentity = 'country/KP'\nprobe = 'icmp://175.45.177.10'\n\
              [ris-live]\nenabled = {follows_routes}\ncontrols = ['prefix/193.0.0.0/21', 'prefix/198.41.0.0/24', 'prefix/202.12.27.0/24']\n\
              [sources.ripestat]\ncontrols = []\n[sources.ioda]\nenabled = false\n[sources.radar]\nenabled = false\n"
         );

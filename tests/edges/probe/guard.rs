@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// An address of each class that is refused, and the class as it is told.
-const REFUSED: [(&str, &str); 18] = [
+const REFUSED: [(&str, &str); 19] = [
     ("127.0.0.1", "loopback"),
+    ("127.0.0.2", "loopback"),
     ("10.0.0.1", "private"),
     ("172.20.1.1", "private"),
     ("192.168.1.1", "private"),

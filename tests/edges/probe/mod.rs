@@ -35,6 +35,14 @@ async fn found(kit: &Kit, text: &str) -> Found {
     probe(kit, &target(text)).await
 }
 
+#[tokio::test]
+async fn an_echo_comes_back_and_where_none_may_be_sent_a_port_is_as_good() {
+    // Port 80 of this machine may be taken or refused: either is an answer.
+    for host in ["127.0.0.1", "[::1]"] {
+        assert_eq!(said(&kit(None), &format!("icmp://{host}")).await, "works");
+    }
+}
+
 /// What a person would read of it.
 async fn said(kit: &Kit, text: &str) -> String {
     found(kit, text).await.outcome().to_string()
