@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 
 const NETS: [&str; 2] = ["175.45.176.0/24", "175.45.178.0/24"];
 
-/// A follower of North Korea's two blocks, a minute of whose clock is half a second.
+/// A follower of North Korea's two blocks, a minute of whose clock is a quarter of a second.
 struct Following {
     clock: Clock,
     ris: RisLiveDouble,
@@ -36,7 +36,7 @@ impl Drop for Following {
 
 impl Following {
     async fn start() -> Self {
-        let clock = Clock::sped(at("2025-06-06 17:00"), 120);
+        let clock = Clock::sped(at("2025-06-06 17:00"), 240);
         let (ris, ripestat) = (RisLiveDouble::start().await, RipestatDouble::start(clock.clone()).await);
         for net in NETS {
             ripestat.announces(&format!("prefix/{net}"), &[net], &[4837, 20485]);

@@ -1,6 +1,6 @@
 //! Name servers, and what their answers are worth.
 
-use super::server::{Habit, NameServer, nobody};
+use super::server::{Habit, NameServer, TTL, nobody};
 use super::{found, kit, said, target};
 use hickory_proto::op::ResponseCode;
 use linkdown::source::probe::Outcome;
@@ -54,7 +54,7 @@ async fn a_name_is_followed_when_it_moves_and_kept_when_its_name_server_dies() {
     assert_eq!(first, Resolved::Fresh(vec!["127.0.0.1".parse().unwrap(), "::1".parse().unwrap()]));
 
     server.behaves(Habit::Code(ResponseCode::ServFail));
-    kit.clock.sleep(90, kit.clock.busy()).await;
+    kit.clock.sleep(i64::from(TTL) + 1, kit.clock.busy()).await;
     let last = kit.resolver.resolve("kcna.kp", None).await;
     assert!(
         matches!(&last, Resolved::LastGood { addresses, why } if addresses.len() == 2 && why.starts_with("SERVFAIL")),

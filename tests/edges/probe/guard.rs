@@ -1,6 +1,6 @@
 //! A lying resolver, and redirects that lead inside: nothing of it is ever dialled.
 
-use super::server::{Habit, NameServer, answer, on_tcp, page};
+use super::server::{Habit, NameServer, TTL, answer, on_tcp, page};
 use super::{found, kit_that_allows, said, target};
 use linkdown::source::probe::attempt::probe;
 use std::sync::Arc;
@@ -98,7 +98,7 @@ async fn a_name_that_leads_outside_when_it_is_vetted_and_inside_when_it_is_diall
         names.leads("rebinding.kp", &[address]);
         let outcome = probe(&kit, &asked).await.outcome().to_string();
         assert!(outcome.contains("which is refused"), "{outcome}");
-        kit.clock.sleep(400, kit.clock.busy()).await;
+        kit.clock.sleep(i64::from(TTL) + 1, kit.clock.busy()).await;
     }
     assert_eq!(dialled.load(Ordering::SeqCst), 0);
 }

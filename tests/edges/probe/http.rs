@@ -82,7 +82,7 @@ async fn a_server_that_wastes_our_time_gets_no_more_of_it_than_its_share() {
         let began = std::time::Instant::now();
         let outcome = said(&kit, &format!("http://{site}/")).await;
         assert_eq!(outcome, "answers, but broken: takes the connection, but gives no page in 3 s");
-        // Two attempts of 4 s at ten times the pace.
+        // Two attempts of 4 s at twenty times the pace.
         assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     }
 }

@@ -21,7 +21,7 @@ fn kit(resolver: Option<SocketAddr>) -> Kit {
 }
 
 fn kit_that_allows(networks: &[&str], resolver: Option<SocketAddr>) -> Kit {
-    let clock = Clock::sped(super::at("2025-06-06 17:00"), 10);
+    let clock = Clock::sped(super::at("2025-06-06 17:00"), 20);
     let guard = Guard::new(networks.iter().map(|network| network.parse().unwrap()).collect());
     let resolver = Resolver::with(clock.clone(), resolver.into_iter().collect());
     Kit::new(clock, guard, resolver, "https://example.org/linkdown", Duration::from_secs(4))

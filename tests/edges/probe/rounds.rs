@@ -64,14 +64,14 @@ impl Controls {
     }
 }
 
-/// A prober of rounds of 8 s, each less than a second long at ten times the pace.
+/// A prober of rounds of 16 s, each less than a second long at twenty times the pace.
 fn start(controls: &Controls, targets: Vec<Target>) -> (UnboundedReceiver<(Round, Busy)>, JoinHandle<()>) {
     let kit = Arc::new(kit(Some(controls.servers[0].address)));
     let prober = Prober {
         kit,
         targets: Box::new(move || targets.clone()),
         controls: controls.all.clone(),
-        every: 8,
+        every: 16,
         in_flight: 64,
     };
     let (rounds, taken) = unbounded_channel();

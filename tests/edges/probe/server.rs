@@ -48,6 +48,9 @@ pub(super) async fn nobody() -> SocketAddr {
     listener.local_addr().unwrap()
 }
 
+/// For how long its answers hold, in seconds: as short as they are ever taken.
+pub(super) const TTL: u32 = 30;
+
 /// How a name server behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Habit {
@@ -164,7 +167,7 @@ impl NameServer {
                 (IpAddr::V6(address), RecordType::AAAA) => RData::AAAA(AAAA(*address)),
                 _ => continue,
             };
-            answer.add_answer(Record::from_rdata(query.name().clone(), 60, data));
+            answer.add_answer(Record::from_rdata(query.name().clone(), TTL, data));
         }
         answer
     }
