@@ -70,6 +70,8 @@ pub struct Country {
     cut_at: Option<i64>,
     /// From there to the first message after it.
     told_after: Option<Duration>,
+    /// Removed with it.
+    _folder: tempfile::TempDir,
 }
 
 fn lab(prefix: &str, words: &str) -> Result<(), String> {
@@ -145,9 +147,7 @@ impl Country {
              [ris-live]\nenabled = {follows_routes}\ncontrols = ['prefix/193.0.0.0/21', 'prefix/198.41.0.0/24', 'prefix/202.12.27.0/24']\n\
              [sources.ripestat]\ncontrols = []\n[sources.ioda]\nenabled = false\n[sources.radar]\nenabled = false\n"
         );
-        let folder = std::env::temp_dir().join(format!("{prefix}-bot"));
-        let _ = std::fs::remove_dir_all(&folder);
-        std::fs::create_dir_all(&folder).unwrap();
+        let folder = tempfile::tempdir().unwrap();
         let parts = Parts {
             config: Config::parse(&config, "linkdown.toml").unwrap(),
             secrets: Secrets::default(),
@@ -156,7 +156,7 @@ impl Country {
                 ris_live: Some(ris.url().parse().unwrap()),
                 ..Addresses::default()
             },
-            store: Store::open(folder.join("linkdown.db"), Access::Own).unwrap(),
+            store: Store::open(folder.path().join("linkdown.db"), Access::Own).unwrap(),
             clock: clock.clone(),
             console: Console::new(screen.clone()),
             steps: Steps::default(),
@@ -164,7 +164,8 @@ impl Country {
         };
         std::mem::forget(ripestat);
         let prefix = prefix.to_owned();
-        let mut country = Self { prefix, clock, screen, bot: None, collector, cut_at: None, told_after: None };
+        let mut country =
+            Self { prefix, clock, screen, bot: None, collector, cut_at: None, told_after: None, _folder: folder };
         for _ in 0..500 {
             if country.collector.sees() == (9, 4) {
                 break;
@@ -178,6 +179,8 @@ impl Country {
     /// Until what is usual is known; nothing may be told meanwhile.
     async fn warms_up(&mut self) -> Result<(), String> {
         self.minutes(10).await;
+        // At any moment of a round.
+        self.clock.sleep(fastrand::i64(0..60), Busy::default()).await;
         if self.sees().is_empty() { Ok(()) } else { Err("something was told before anything was wrong".to_owned()) }
     }
 
