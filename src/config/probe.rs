@@ -2,6 +2,7 @@
 
 use super::explain::Place;
 use super::profile::{self, Profile};
+use super::sources::within;
 use super::watch::entity_at;
 use super::{controls, raw};
 use crate::domain::{Control, Entity, Seconds, Target};
@@ -13,7 +14,8 @@ use toml::Spanned;
 
 /// A small country's links are thin: no target is asked more often than this unless the operator says so.
 const EVERY: u32 = 60;
-const EVERY_WITHIN: (u32, u32) = (10, 3600);
+const EVERY_AT_LEAST: u32 = 10;
+const EVERY_AT_MOST: u32 = 3600;
 /// Probes under way at one time.
 const IN_FLIGHT: u32 = 64;
 const IN_FLIGHT_AT_MOST: u32 = 4096;
@@ -56,9 +58,9 @@ pub(super) fn check(raw: &raw::RawProbe, folder: &Path) -> Result<ProbeSettings,
     for target in &raw.target {
         targets.push(target.check(None)?);
     }
-    let every = within(raw.every_seconds.as_ref(), "every_seconds", EVERY_WITHIN)?.unwrap_or(EVERY);
-    let timeout = within(raw.timeout_seconds.as_ref(), "timeout_seconds", (1, TIMEOUT_AT_MOST))?.unwrap_or(TIMEOUT);
-    let in_flight = within(raw.in_flight.as_ref(), "in_flight", (1, IN_FLIGHT_AT_MOST))?.unwrap_or(IN_FLIGHT);
+    let every = within(raw.every_seconds.as_ref(), "every_seconds", EVERY_AT_LEAST, EVERY_AT_MOST)?.unwrap_or(EVERY);
+    let timeout = within(raw.timeout_seconds.as_ref(), "timeout_seconds", 1, TIMEOUT_AT_MOST)?.unwrap_or(TIMEOUT);
+    let in_flight = within(raw.in_flight.as_ref(), "in_flight", 1, IN_FLIGHT_AT_MOST)?.unwrap_or(IN_FLIGHT);
     Ok(ProbeSettings {
         enabled: raw.enabled.unwrap_or(true),
         every: every.into(),
@@ -78,16 +80,6 @@ pub(super) fn ris_live(raw: &raw::RawRisLive) -> Result<RisLiveSettings, Place> 
         None => ROUTE_CONTROLS.iter().filter_map(|control| control.parse().ok()).collect(),
     };
     Ok(RisLiveSettings { enabled: raw.enabled.unwrap_or(true), controls })
-}
-
-fn within(number: Option<&Spanned<u32>>, key: &str, (least, most): (u32, u32)) -> Result<Option<u32>, Place> {
-    match number {
-        Some(number) if !(least..=most).contains(number.get_ref()) => Err(Place::new(
-            number.span().start,
-            format!("`{key}` must be from {least} to {most}, not {}", number.get_ref()),
-        )),
-        other => Ok(other.map(|number| *number.get_ref())),
-    }
 }
 
 fn network(text: &Spanned<String>) -> Result<IpNet, Place> {

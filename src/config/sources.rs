@@ -108,7 +108,8 @@ fn settings(known: &Known, raw: &raw::Source, zone: Tz) -> Result<SourceSettings
     })
 }
 
-fn within(number: Option<&Spanned<u32>>, key: &str, least: u32, most: u32) -> Result<Option<u32>, Place> {
+/// A number within its bounds, or the place of one that is not.
+pub(super) fn within(number: Option<&Spanned<u32>>, key: &str, least: u32, most: u32) -> Result<Option<u32>, Place> {
     let Some(number) = number else { return Ok(None) };
     if (least..=most).contains(number.get_ref()) {
         return Ok(Some(*number.get_ref()));
