@@ -142,7 +142,7 @@ impl Draft<'_> {
 
     fn opens(&mut self, entity: u32, life: &mut Life, voices: &[Voice], weight: Weight, out: &mut Vec<Transition>) {
         let at = self.batch.received_at.unix().max(life.last_at);
-        let started_at = self.began(voices).unwrap_or(at).clamp(life.over_since.min(at), at);
+        let started_at = self.began(entity, voices).unwrap_or(at).clamp(life.over_since.min(at), at);
         life.ordinal += 1;
         let kind = if weight == Weight::Proof { TransitionKind::Started } else { TransitionKind::Suspected };
         life.open = Some(Open {
@@ -172,7 +172,7 @@ impl Draft<'_> {
         let standing = self.standing(open);
         if !open.told {
             if weight == Weight::Proof {
-                if let Some(began) = self.began(voices) {
+                if let Some(began) = self.began(entity, voices) {
                     open.started_at = began.max(life.over_since).min(self.batch.received_at.unix());
                 }
                 open.told = true;

@@ -366,7 +366,9 @@ impl Score {
         let previous_llr = std::mem::replace(&mut self.last_llr, llr);
         if llr > 0.0 && self.low <= 0.0 {
             self.since = bin.start;
-            self.fell = (previous + step / 2, bin.start + step / 2);
+            // A bin of ours is what stood at its end, a source's what was usual in it.
+            let shown = if unit.witnesses { step } else { step / 2 };
+            self.fell = (previous + shown, bin.start + shown);
             self.clear = previous_llr < -1.0 && bin.start - previous == step && llr > 2.0;
         }
         self.low = (self.low + llr).clamp(0.0, SUREST);

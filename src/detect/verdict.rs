@@ -6,7 +6,7 @@ use super::state::{Draft, ONE_BLOCK, PEOPLE};
 use crate::domain::observation::BLOCKS;
 use crate::domain::time::HOUR;
 use crate::domain::{
-    Assessment, Evidence, Fact, Layer, Phase, Reading, Seconds, Sureness, Timestamp, Unknown, Verdict,
+    Assessment, Evidence, Fact, FactKind, Layer, Phase, Reading, Seconds, Sureness, Timestamp, Unknown, Verdict,
 };
 use std::sync::Arc;
 
@@ -34,6 +34,8 @@ const WORTH_A_SUSPICION: f32 = 7.5;
 const STANDS_FOR_THE_WHOLE: f64 = 0.8;
 /// A quick signal's fall is seen about this long after it began: the first bin holds some of the time before.
 const FALL_SHOWS_AFTER: Seconds = 30;
+/// Withdrawals this close to what the bins say belong to the same fall.
+const SAME_FALL: Seconds = 600;
 
 /// What one witness says about an entity.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -237,8 +239,22 @@ impl Draft<'_> {
         })
     }
 
+    /// When the first route went, where that was seen live: to the second, which no bin tells.
+    fn first_withdrawal(&self, entity: u32, about: i64) -> Option<i64> {
+        let withdrawn = self.facts_behind(entity).into_iter().filter_map(|fact| match fact.kind {
+            FactKind::Withdrawn { gateways } => gateways.iter().map(|fall| fall.first.unix()).min(),
+            _ => None,
+        });
+        withdrawn.filter(|first| (first - about).abs() <= SAME_FALL).min().map(|first| first.div_euclid(60) * 60)
+    }
+
     /// When it began: inside every interval in which a signal fell in one clear step, or else the first low bin.
-    pub fn began(&self, voices: &[Voice]) -> Option<i64> {
+    pub fn began(&self, entity: u32, voices: &[Voice]) -> Option<i64> {
+        let by_bins = self.began_by_bins(voices)?;
+        Some(self.first_withdrawal(entity, by_bins).unwrap_or(by_bins))
+    }
+
+    fn began_by_bins(&self, voices: &[Voice]) -> Option<i64> {
         let low = || voices.iter().filter(|voice| voice.low >= LOW).filter_map(|voice| self.head(voice.series));
         let mut clear: Vec<(i64, i64)> = low().filter(|head| head.score.clear).map(|head| head.score.fell).collect();
         clear.sort_by_key(|(from, until)| (*until, *from));

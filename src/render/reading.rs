@@ -2,8 +2,9 @@
 
 use super::measure::{fell_at, says_nothing_of};
 use super::words::{duration, listed, plural, tame};
-use crate::domain::time::MINUTE;
-use crate::domain::{Assessment, Block, Evidence, FactKind, Layer, Seconds, Timestamp, Verdict};
+use crate::domain::observation::RIS_LIVE;
+use crate::domain::time::{HOUR, MINUTE};
+use crate::domain::{Assessment, Block, Evidence, FactKind, Layer, Reading, Seconds, Timestamp, Verdict};
 use std::collections::BTreeMap;
 
 /// Falls this close together count as one moment: the width of a BGP bin.
@@ -19,13 +20,18 @@ struct Gateway {
 
 fn gateways(evidence: &Evidence) -> Vec<Gateway> {
     let mut newest: BTreeMap<u32, Gateway> = BTreeMap::new();
+    // The live routes are told of again only when they change: what was told last holds as long as they are seen.
+    let of_routes = |a: &&Assessment| a.series.source == RIS_LIVE && !matches!(a.reading, Reading::Unknown { .. });
+    let seen_live = evidence.assessments.iter().filter(of_routes).map(|a| a.observed_at).max();
     for fact in &evidence.facts {
         if let FactKind::Gateway { asn, name, prefixes_seen, .. } = &fact.kind {
             let label = match name {
                 Some(name) => format!("{} AS{asn}", tame(name, 40)),
                 None => format!("AS{asn}"),
             };
-            let gateway = Gateway { label, prefixes_seen: *prefixes_seen, seen_at: fact.observed_at };
+            let holds_until = seen_live.filter(|_| fact.source == RIS_LIVE).unwrap_or(fact.observed_at);
+            let seen_at = fact.observed_at.max(holds_until);
+            let gateway = Gateway { label, prefixes_seen: *prefixes_seen, seen_at };
             let held = newest.entry(*asn).or_insert_with(|| gateway.clone());
             if held.seen_at <= gateway.seen_at {
                 *held = gateway;
@@ -66,6 +72,10 @@ fn fell_within(evidence: &Evidence) -> Option<String> {
         _ => None,
     })?;
     let (first, last) = (falls.iter().map(|fall| fall.first).min()?, falls.iter().map(|fall| fall.last).max()?);
+    // Those of another outage say nothing of this one.
+    if fell_at(evidence).is_none_or(|fell| (first - fell).abs() > HOUR) {
+        return None;
+    }
     let within = match last - first {
         apart if apart <= MINUTE => "a minute".to_owned(),
         apart if apart <= 2 * MINUTE => "two minutes".to_owned(),
