@@ -66,7 +66,7 @@ struct Shared {
 #[derive(Default)]
 struct LineSoFar {
     looks: Looks,
-    /// When each look was over, and what it came to.
+    /// When each look was begun, and what it came to.
     judged: VecDeque<(Millis, Uplink)>,
     /// Looks begun so far: each goes on where the last one stopped in the list of controls.
     begun: usize,
@@ -196,6 +196,8 @@ impl Shared {
 
     /// Asks the next controls of the list; where most of these do not answer, all others as well, at once.
     async fn look(&self) -> Uplink {
+        // Its beginning is what it tells of: one that waits in vain may end in the next round, when the line is back.
+        let at = self.kit.clock.millis();
         let first = self.next_controls();
         let mut seen = look(&self.kit, &self.controls, &first).await;
         let right = seen.answers.iter().filter(|answer| answer.said == super::uplink::Said::Right).count();
@@ -203,7 +205,6 @@ impl Shared {
             let others: Vec<usize> = (0..self.controls.len()).filter(|control| !first.contains(control)).collect();
             seen.answers.extend(look(&self.kit, &self.controls, &others).await.answers);
         }
-        let at = self.kit.clock.millis();
         let mut line = self.line();
         line.looks.add(seen, &self.controls);
         let uplink = line.looks.judge(&self.controls);
