@@ -1,11 +1,11 @@
 //! The controls by which our own line is judged: those shipped, or a file of the operator's own where some of these
 //! cannot be had.
 
-use super::explain::{self, Place};
+use super::explain::{self, Place, address};
 use crate::domain::entity::site;
 use crate::domain::{Ask, Control};
 use serde::Deserialize;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use toml::Spanned;
 
@@ -38,12 +38,7 @@ struct RawControl {
 
 pub(super) fn find(file: Option<&Spanned<String>>, folder: &Path) -> Result<Vec<Control>, Place> {
     let Some(file) = file else { return parse(SHIPPED) };
-    let failed = |message: String| Place::new(file.span().start, message);
-    let path = folder.join(file.get_ref());
-    let shown = path.display();
-    let text = std::fs::read_to_string(&path).map_err(|error| failed(format!("{shown}: cannot be read: {error}")))?;
-    parse(&text)
-        .map_err(|place| failed(format!("{shown}:{}: {}", explain::line_of(text.as_bytes(), place.at), place.message)))
+    explain::read_beside(file, folder, "", parse)
 }
 
 fn parse(text: &str) -> Result<Vec<Control>, Place> {
@@ -101,8 +96,4 @@ impl RawControl {
         let status = self.status.unwrap_or(200);
         Ok(Ask::Page { host, port, path: format!("/{path}"), status, text: self.text.clone() })
     }
-}
-
-fn address(text: &Spanned<String>) -> Result<IpAddr, Place> {
-    text.get_ref().parse().map_err(|_| Place::new(text.span().start, format!("`{}` is no IP address", text.get_ref())))
 }

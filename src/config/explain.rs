@@ -1,5 +1,8 @@
 //! Errors with their place: which line, in which table, and what was probably meant.
 
+use std::net::IpAddr;
+use std::path::Path;
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// What is wrong, and the byte at which it stands.
@@ -20,6 +23,26 @@ pub(super) fn line_of(text: &[u8], at: usize) -> usize {
     1 + text.iter().take(at).filter(|byte| **byte == b'\n').count()
 }
 
+/// Reads a file that the configuration names, beside it; `named` stands before its path in an error.
+pub(super) fn read_beside<T>(
+    file: &Spanned<String>,
+    folder: &Path,
+    named: &str,
+    parse: impl FnOnce(&str) -> Result<T, Place>,
+) -> Result<T, Place> {
+    let failed = |message: String| Place::new(file.span().start, message);
+    let path = folder.join(file.get_ref());
+    let shown = format!("{named}{}", path.display());
+    let text = std::fs::read_to_string(&path).map_err(|error| failed(format!("{shown}: cannot be read: {error}")))?;
+    parse(&text).map_err(|place| failed(format!("{shown}:{}: {}", line_of(text.as_bytes(), place.at), place.message)))
+}
+
+/// An address at its place in the file.
+pub(super) fn address(text: &Spanned<String>) -> Result<IpAddr, Place> {
+    let parsed = text.get_ref().parse();
+    parsed.map_err(|_| Place::new(text.span().start, format!("`{}` is no IP address", text.get_ref())))
+}
+
 /// `; did you mean …?` with the nearest of the known words, or nothing where none is near.
 pub(super) fn did_you_mean<'a>(said: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     // Less alike than this and the hint would mislead.
@@ -31,6 +54,14 @@ pub(super) fn did_you_mean<'a>(said: &str, known: impl IntoIterator<Item = &'a s
         .filter(|(likeness, _)| *likeness >= ALIKE)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map_or_else(String::new, |(_, word)| format!("; did you mean `{word}`?"))
+}
+
+/// The same; where nothing is near, what `otherwise` makes of the list of all.
+pub(super) fn did_you_mean_or(said: &str, known: &[&str], otherwise: impl FnOnce(String) -> String) -> String {
+    match did_you_mean(said, known.iter().copied()) {
+        near if near.is_empty() => otherwise(known.join(", ")),
+        near => near,
+    }
 }
 
 /// An error of the TOML crate in our words, with the key and the table that it speaks of.
@@ -48,10 +79,7 @@ pub(super) fn toml_error(text: &str, error: &toml::de::Error) -> Place {
     };
     // "unknown field `a`, expected one of `b`, `c`": every second piece stands between backticks.
     let known = fields.split('`').skip(2).step_by(2).collect::<Vec<_>>();
-    let near = match did_you_mean(key, known.iter().copied()) {
-        near if near.is_empty() => format!("; it takes {}", known.join(", ")),
-        near => near,
-    };
+    let near = did_you_mean_or(key, &known, |all| format!("; it takes {all}"));
     Place::new(at, format!("unknown key `{key}` {table}{near}"))
 }
 

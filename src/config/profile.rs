@@ -8,7 +8,6 @@ use crate::domain::{Asn, Certificate, Entity, Host, Knock, Target, Timestamp};
 use ipnet::IpNet;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::path::Path;
 use toml::Spanned;
 
@@ -76,26 +75,15 @@ pub(super) fn find(name: &Spanned<String>, folder: &Path) -> Result<Profile, Pla
             .map_err(|place| failed(format!("(shipped) config/profiles/{named}.toml: {}", place.message)));
     }
     if Path::new(named).extension().is_none_or(|ending| ending != "toml") {
-        let near = match explain::did_you_mean(named, SHIPPED.iter().map(|(name, _)| *name)) {
-            near if near.is_empty() => {
-                let known: Vec<&str> = SHIPPED.iter().map(|(name, _)| *name).collect();
-                format!("; shipped are {}; a file of yours ends in .toml", known.join(", "))
-            }
-            near => near,
-        };
+        let near = explain::did_you_mean_or(named, &SHIPPED.map(|(name, _)| name), |all| {
+            format!("; shipped are {all}; a file of yours ends in .toml")
+        });
         return Err(failed(format!("unknown profile `{named}`{near}")));
     }
-    let path = folder.join(named);
-    let shown = path.display();
-    let text =
-        std::fs::read_to_string(&path).map_err(|error| failed(format!("profile {shown}: cannot be read: {error}")))?;
-    parse(&text).map_err(|place| {
-        let line = explain::line_of(text.as_bytes(), place.at);
-        failed(format!("profile {shown}:{line}: {}", place.message))
-    })
+    explain::read_beside(name, folder, "profile ", parse)
 }
 
-pub(super) fn parse(text: &str) -> Result<Profile, Place> {
+fn parse(text: &str) -> Result<Profile, Place> {
     let raw: Raw = toml::from_str(text).map_err(|error| explain::toml_error(text, &error))?;
     let entity = entity_at(&raw.entity)?;
     let routes = raw.routes.iter().map(|route| {
@@ -131,9 +119,7 @@ impl RawTarget {
         let mut target =
             Target::parse(self.probe.get_ref(), entity).map_err(|error| at(&self.probe, error.to_string()))?;
         if let Some(address) = &self.address {
-            let parsed: Option<IpAddr> = address.get_ref().parse().ok();
-            target.address =
-                Some(parsed.ok_or_else(|| at(address, format!("`{}` is no IP address", address.get_ref())))?);
+            target.address = Some(explain::address(address)?);
         } else if let Host::Address(address) = target.host {
             target.address = Some(address);
         }

@@ -72,11 +72,8 @@ const JITTER_AT_MOST: u32 = 3600;
 
 pub(super) fn check(raw: &BTreeMap<Spanned<String>, raw::Source>, zone: Tz) -> Result<Vec<SourceSettings>, Place> {
     if let Some(name) = raw.keys().find(|name| KNOWN.iter().all(|known| known.name != name.get_ref())) {
-        let names = || KNOWN.iter().map(|known| known.name);
-        let near = match explain::did_you_mean(name.get_ref(), names()) {
-            near if near.is_empty() => format!("; the sources are {}", names().collect::<Vec<_>>().join(", ")),
-            near => near,
-        };
+        let names = KNOWN.each_ref().map(|known| known.name);
+        let near = explain::did_you_mean_or(name.get_ref(), &names, |all| format!("; the sources are {all}"));
         return Err(Place::new(name.span().start, format!("unknown source `{}` in [sources]{near}", name.get_ref())));
     }
     let silent = raw::Source::default();
