@@ -41,11 +41,24 @@ struct Route {
     source_id: String,
 }
 
+impl Data {
+    /// The data's own time, never the envelope's: that one only says when the answer was written.
+    fn time(&self) -> Result<Timestamp, SourceError> {
+        let at = [&self.timestamp, &self.query_time, &self.latest_time].into_iter().find_map(Loose::time);
+        at.ok_or_else(|| SourceError::malformed("a state without its time"))
+    }
+}
+
+impl Route {
+    fn gateway(&self) -> u32 {
+        let path: Vec<u32> = self.path.iter().map(|hop| hop.whole().unwrap_or(0)).collect();
+        message::gateway(&path)
+    }
+}
+
 pub fn read(request: &Request, data: &Data, received_at: Timestamp) -> Result<Readings, SourceError> {
     let Some(entity) = request.wanted.entities.first() else { return Ok(Readings::default()) };
-    // The data's own time, never the envelope's: that one only says when the answer was written.
-    let at = [&data.timestamp, &data.query_time, &data.latest_time].into_iter().find_map(Loose::time);
-    let at = at.ok_or_else(|| SourceError::malformed("a state without its time"))?;
+    let at = data.time()?;
     let due = match request.wanted.purpose {
         Purpose::Live | Purpose::Question => received_at,
         Purpose::Backfill => request.wanted.from,
@@ -91,14 +104,12 @@ impl Routes {
 }
 
 pub fn routes(data: &Data) -> Result<Routes, SourceError> {
-    let at = [&data.timestamp, &data.query_time, &data.latest_time].into_iter().find_map(Loose::time);
-    let at = at.ok_or_else(|| SourceError::malformed("a state without its time"))?;
+    let at = data.time()?;
     let routes = data.bgp_state.iter().filter_map(|route| {
         // `00-192.0.2.1`: collector and address.
         let (collector, address) = route.source_id.split_once('-')?;
         let peer = Peer { collector: message::collector(collector)?, address: address.parse().ok()? };
-        let path: Vec<u32> = route.path.iter().map(|hop| hop.whole().unwrap_or(0)).collect();
-        Some(Seed { net: route.target_prefix.parse::<IpNet>().ok()?.trunc(), peer, gateway: message::gateway(&path) })
+        Some(Seed { net: route.target_prefix.parse::<IpNet>().ok()?.trunc(), peer, gateway: route.gateway() })
     });
     Ok(Routes { at, routes: routes.collect() })
 }
@@ -120,7 +131,7 @@ fn concerns(entity: &Entity, route: &Route) -> bool {
 fn gateways(entity: &Entity, routes: &[&Route]) -> Vec<FactKind> {
     let mut seen: BTreeMap<u32, (BTreeSet<&str>, BTreeSet<&str>)> = BTreeMap::new();
     for route in routes {
-        if let Some(gateway) = before_the_origin(entity, &route.path) {
+        if let Some(gateway) = before_the_origin(entity, route) {
             let (prefixes, peers) = seen.entry(gateway).or_default();
             prefixes.insert(&route.target_prefix);
             peers.insert(&route.source_id);
@@ -136,12 +147,12 @@ fn gateways(entity: &Entity, routes: &[&Route]) -> Vec<FactKind> {
 
 /// The hop before the origin; an origin that stands there several times (prepending) counts once. None where the peer
 /// is the origin itself, or where a set stands in the place.
-fn before_the_origin(entity: &Entity, path: &[Loose]) -> Option<u32> {
-    let origin = path.last()?.whole()?;
+fn before_the_origin(entity: &Entity, route: &Route) -> Option<u32> {
+    let origin = route.path.last()?.whole()?;
     if matches!(entity, Entity::Asn(Asn(own)) if *own != origin) {
         return None;
     }
-    path.iter().rev().map(Loose::whole).find(|hop| *hop != Some(origin)).flatten()
+    Some(route.gateway()).filter(|gateway| *gateway != 0)
 }
 
 #[derive(Deserialize)]
