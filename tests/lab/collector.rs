@@ -77,7 +77,6 @@ impl Collector {
         while !self.stop.load(Ordering::Relaxed) {
             let Ok(update) = session.next() else { break };
             let Some(update) = update else { continue };
-            let shown = |blocks: &[String]| blocks.iter().map(String::as_str).collect::<Vec<_>>().join(",");
             let mut table = self.table.lock().unwrap();
             for block in &update.withdrawn {
                 table.remove(&(block.clone(), peer));
@@ -87,7 +86,7 @@ impl Collector {
             }
             drop(table);
             for (path, blocks) in [(&[][..], &update.withdrawn), (&update.path[..], &update.announced)] {
-                if !shown(blocks).is_empty() {
+                if !blocks.is_empty() {
                     let blocks: Vec<&str> = blocks.iter().map(String::as_str).collect();
                     self.ris.update(COLLECTOR, &peer.to_string(), self.now(), path, &blocks);
                 }

@@ -230,9 +230,6 @@ impl Country {
                 return Ok(());
             }
             if self.clock.now() > until {
-                if std::env::var_os("LAB_DEBUG").is_some() {
-                    eprintln!("{}\n{}", self.answers("/sources").await, self.answers("/status KP").await);
-                }
                 return Err(format!("no `{words}` within {within_minutes} min, but {:?}", self.titles()));
             }
             tokio::time::sleep(Duration::from_millis(5)).await;

@@ -62,7 +62,6 @@ impl Wish {
 struct Run {
     scene: &'static str,
     went: Result<Option<Duration>, String>,
-    told: String,
 }
 
 fn main() -> ExitCode {
@@ -113,7 +112,7 @@ fn main() -> ExitCode {
                 if shows || went.is_err() {
                     eprintln!("{told}\n");
                 }
-                done.lock().unwrap().push(Run { scene: scene.name, went, told });
+                done.lock().unwrap().push(Run { scene: scene.name, went });
             }
         })
     });
@@ -137,6 +136,5 @@ fn summary(scenes: &[scenes::Scene], done: &[Run]) {
             _ => "-".to_owned(),
         };
         eprintln!("{:<24} {:>5} {:>6}   {shown}", scene.name, of_it.len(), right);
-        debug_assert!(of_it.iter().all(|run| !run.told.contains('\u{0}')));
     }
 }
