@@ -112,14 +112,12 @@ fn title(alert: &Alert<'_>) -> Line {
     let low = low_layers(&transition.evidence);
     let lost = if low.is_empty() { String::new() } else { format!(" · lost: {low}") };
     let already = if transition.arrival == Arrival::Live { "" } else { "already " };
-    let services = services_alone(&transition.evidence).map(|services| services_down(&name, &services));
-    let said = match (transition.kind, services) {
-        (TransitionKind::Started | TransitionKind::Worsened, Some(services)) => {
-            return finish(alert, since(format!("{services} · {lasted}, since ")));
-        }
-        (kind, _) => kind,
-    };
-    let said = match said {
+    if matches!(transition.kind, TransitionKind::Started | TransitionKind::Worsened)
+        && let Some(services) = services_alone(&transition.evidence)
+    {
+        return finish(alert, since(format!("{} · {lasted}, since ", services_down(&name, &services))));
+    }
+    let said = match transition.kind {
         TransitionKind::Suspected => since(format!("🟠 {name} may be {already}down · since ")).and(lost),
         TransitionKind::Started => since(format!("🔴 {name} is {already}down · {lasted}, since ")),
         TransitionKind::Worsened if alert.as_of_now == AsOf::Now => {
