@@ -82,14 +82,12 @@ async fn knock(kit: &Kit, target: &Target, address: IpAddr) -> (Outcome, Option<
     match &target.knock {
         Knock::Dns { zone } => (dns::knock(&kit.clock, at, zone, limits.connect).await, None),
         Knock::Tcp => (tcp::knock(&kit.clock, at, limits.connect).await, None),
-        Knock::Tls { certificate } => {
-            tls::knock(&kit.tls, &kit.clock, (&target.host, at), *certificate, (limits.connect, limits.total)).await
-        }
+        Knock::Tls { certificate } => tls::knock(&kit.tls, &kit.clock, (&target.host, at), *certificate, limits).await,
         Knock::Http { path, text, tls } => {
             let page = http::Page { host: &target.host, port: target.port, path, tls: *tls, text: text.as_deref() };
             http::knock(kit, &page, at, limits).await
         }
-        Knock::Smtp => (smtp::knock(&kit.clock, at, limits.connect, limits.total).await, None),
+        Knock::Smtp => (smtp::knock(&kit.clock, at, limits).await, None),
         Knock::Icmp => (echo(kit, &target.host, address).await, None),
     }
 }

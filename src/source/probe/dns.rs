@@ -52,7 +52,8 @@ impl Question {
         Ok(Self { name, record, recursion })
     }
 
-    fn message(&self) -> Message {
+    /// The question as a message, and as the bytes of it.
+    fn message(&self) -> Result<(Message, Vec<u8>), AskError> {
         // A number drawn afresh, and below a port that the system draws: an answer must match both.
         let mut message = Message::query();
         message.metadata.recursion_desired = self.recursion;
@@ -60,7 +61,8 @@ impl Question {
         let mut edns = Edns::new();
         edns.set_max_payload(PAYLOAD);
         message.set_edns(edns);
-        message
+        let bytes = message.to_vec().map_err(|error| AskError::Malformed(error.to_string()))?;
+        Ok((message, bytes))
     }
 
     /// Whether `answer` is one to `asked`: the same number, and the same question where it repeats one.
@@ -98,15 +100,13 @@ pub async fn ask(
     }
 }
 
-/// Asks once over UDP alone.
-pub async fn by_datagram(
+async fn by_datagram(
     clock: &Clock,
     server: SocketAddr,
     question: &Question,
     limit: Duration,
 ) -> Result<Message, AskError> {
-    let asked = question.message();
-    let bytes = asked.to_vec().map_err(|error| AskError::Malformed(error.to_string()))?;
+    let (asked, bytes) = question.message()?;
     let any: SocketAddr =
         if server.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
     let answer = async {
@@ -144,8 +144,7 @@ async fn by_stream(
     question: &Question,
     limit: Duration,
 ) -> Result<Message, AskError> {
-    let asked = question.message();
-    let bytes = asked.to_vec().map_err(|error| AskError::Malformed(error.to_string()))?;
+    let (asked, bytes) = question.message()?;
     let answer = async {
         let mut stream = tcp::open(server).await?;
         let length = u16::try_from(bytes.len()).unwrap_or(u16::MAX).to_be_bytes();

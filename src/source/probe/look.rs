@@ -47,12 +47,8 @@ async fn once(kit: &Kit, ask: &Ask) -> Said {
 }
 
 async fn resolver(kit: &Kit, server: SocketAddr, name: &str, expect: &[IpAddr]) -> Said {
-    let answer = match Question::new(name, RecordType::A, true) {
-        Ok(question) => dns::ask(&kit.clock, server, &question, PATIENCE).await,
-        Err(error) => Err(error),
-    };
-    match answer {
-        Ok((answer, _)) => {
+    match ask(kit, server, name, RecordType::A, true).await {
+        Ok(answer) => {
             let (addresses, _) = dns::addresses(&answer);
             match addresses.iter().find(|address| !expect.contains(address)) {
                 Some(other) => Said::Wrong(format!("{name} is at {other}")),
@@ -66,13 +62,9 @@ async fn resolver(kit: &Kit, server: SocketAddr, name: &str, expect: &[IpAddr]) 
 }
 
 async fn root(kit: &Kit, server: SocketAddr) -> Said {
-    let answer = match Question::new(".", RecordType::SOA, false) {
-        Ok(question) => dns::ask(&kit.clock, server, &question, PATIENCE).await,
-        Err(error) => Err(error),
-    };
-    match answer {
+    match ask(kit, server, ".", RecordType::SOA, false).await {
         // A root server speaks with authority; whoever stands in its way does not, or knows no root.
-        Ok((answer, _)) => {
+        Ok(answer) => {
             if answer.metadata.response_code == ResponseCode::NXDomain {
                 Said::Wrong("the root does not exist".to_owned())
             } else if answer.metadata.response_code == ResponseCode::NoError && !answer.metadata.authoritative {
@@ -83,6 +75,17 @@ async fn root(kit: &Kit, server: SocketAddr) -> Said {
         }
         Err(error) => lost(&error),
     }
+}
+
+async fn ask(
+    kit: &Kit,
+    server: SocketAddr,
+    name: &str,
+    record: RecordType,
+    recursion: bool,
+) -> Result<Message, AskError> {
+    let question = Question::new(name, record, recursion)?;
+    dns::ask(&kit.clock, server, &question, PATIENCE).await.map(|(answer, _)| answer)
 }
 
 /// Of a name that is known to exist: nothing there, says somebody.

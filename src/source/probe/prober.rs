@@ -5,9 +5,9 @@ use super::Kit;
 use super::attempt::{Found, probe};
 use super::look::look;
 use super::tally::Round;
-use super::uplink::{Looks, Uplink};
+use super::uplink::{Looks, Said, Uplink};
 use crate::clock::{Busy, Millis};
-use crate::domain::{Control, Line, Seconds, Target, Timestamp};
+use crate::domain::{Control, Seconds, Target, Timestamp};
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -129,6 +129,10 @@ impl Shared {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn under_way(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Starts every probe at its own moment of the round.
     async fn spread(
         self: &Arc<Self>,
@@ -141,11 +145,11 @@ impl Shared {
         let clock = &self.kit.clock;
         let mut probes = Probes::default();
         let whole = every * 1000;
-        let mut looks = 1;
+        let (mut looks, look_due) = (1, |look: usize| whole * look as Millis / LOOKS as Millis);
         for number in 0..targets.len() {
             let due = whole * number as Millis / targets.len() as Millis;
-            while looks < LOOKS && whole * looks as Millis / LOOKS as Millis <= due {
-                busy = self.look_at(&mut probes, began + whole * looks as Millis / LOOKS as Millis, busy).await;
+            while looks < LOOKS && look_due(looks) <= due {
+                busy = self.look_at(&mut probes, began + look_due(looks), busy).await;
                 looks += 1;
             }
             busy = clock.sleep_until_millis(began + due, busy).await;
@@ -155,7 +159,7 @@ impl Shared {
             }
         }
         while looks < LOOKS {
-            busy = self.look_at(&mut probes, began + whole * looks as Millis / LOOKS as Millis, busy).await;
+            busy = self.look_at(&mut probes, began + look_due(looks), busy).await;
             looks += 1;
         }
         (probes, clock.sleep_until_millis(began + whole - 1, busy).await)
@@ -181,14 +185,12 @@ impl Shared {
     ) {
         let (shared, targets, mark) = (Arc::clone(self), Arc::clone(targets), self.kit.clock.busy());
         let name = targets[number].to_string();
-        let under_way =
-            |shared: &Self| shared.under_way.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
-        if !under_way(&shared) {
+        if !self.under_way().insert(name.clone()) {
             return;
         }
         probes.under_way.spawn(async move {
             let found = probe(&shared.kit, &targets[number]).await;
-            shared.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
+            shared.under_way().remove(&name);
             drop((slot, mark));
             Some((number, found))
         });
@@ -200,7 +202,7 @@ impl Shared {
         let at = self.kit.clock.millis();
         let first = self.next_controls();
         let mut seen = look(&self.kit, &self.controls, &first).await;
-        let right = seen.answers.iter().filter(|answer| answer.said == super::uplink::Said::Right).count();
+        let right = seen.answers.iter().filter(|answer| answer.said == Said::Right).count();
         if right * 2 < seen.answers.len() {
             let others: Vec<usize> = (0..self.controls.len()).filter(|control| !first.contains(control)).collect();
             seen.answers.extend(look(&self.kit, &self.controls, &others).await.answers);
@@ -234,16 +236,7 @@ impl Shared {
         // The worst of the round: what was asked before a cut that nobody saw, or during one, says nothing.
         let line = self.line();
         let of_this_round = line.judged.iter().filter(|(at, _)| *at >= began).map(|(_, uplink)| uplink);
-        let worst = of_this_round.max_by_key(|uplink| badness(uplink.line)).cloned().unwrap_or_else(|| last.clone());
-        let uplink = if badness(last.line) >= badness(worst.line) { last } else { worst };
+        let uplink = of_this_round.max_by_key(|uplink| uplink.line).cloned().unwrap_or(last);
         Round { start, targets, found, uplink }
-    }
-}
-
-fn badness(line: Line) -> u8 {
-    match line {
-        Line::Good => 0,
-        Line::Doubtful => 1,
-        Line::Gone => 2,
     }
 }

@@ -1,11 +1,10 @@
 //! Banner, EHLO, QUIT (RFC 5321). Never MAIL, RCPT, VRFY or AUTH: nothing is ever sent, and nobody is asked about.
 
 use super::outcome::{Class, Outcome};
-use super::tcp;
+use super::{Limits, tcp};
 use crate::clock::Clock;
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
@@ -14,13 +13,13 @@ const REPLY_CAP: u64 = 16 << 10;
 /// How we call ourselves: an address literal would need ours to be known.
 const OUR_NAME: &str = "linkdown.invalid";
 
-pub(super) async fn knock(clock: &Clock, address: SocketAddr, connect: Duration, limit: Duration) -> Outcome {
+pub(super) async fn knock(clock: &Clock, address: SocketAddr, limits: Limits) -> Outcome {
     let watch = clock.stopwatch();
-    let stream = match tcp::connect(clock, address, connect).await {
+    let stream = match tcp::connect(clock, address, limits.connect).await {
         Ok(stream) => stream,
         Err(outcome) => return outcome,
     };
-    let left = watch.left_of(limit);
+    let left = watch.left_of(limits.total);
     match clock.within(left, talk(stream)).await {
         Some(Ok(outcome)) => outcome,
         Some(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {

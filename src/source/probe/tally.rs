@@ -7,7 +7,7 @@ use super::{NAME, uplink::Uplink};
 use crate::domain::observation::{BLOCKS, CONTROL};
 use crate::domain::{Batch, Block, Entity, Fact, FactKind, Line, Observation, Series, Target, Timestamp};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -32,7 +32,9 @@ pub struct Tally {
     targets: Arc<Vec<Target>>,
     /// What was last learned of each target; a round that learns nothing of it leaves that as it is.
     last: Vec<Option<Last>>,
-    told: HashMap<(Entity, &'static str), FactKind>,
+    /// The numbers of each entity's targets.
+    of_entity: BTreeMap<Entity, Vec<usize>>,
+    told: HashMap<Entity, FactKind>,
     certificates: HashMap<String, Timestamp>,
     uplink: Option<(Line, String)>,
     series: HashMap<(Entity, &'static str), Arc<Series>>,
@@ -60,6 +62,10 @@ impl Tally {
             .collect();
         self.last = targets.iter().map(|target| known.get(&target.key()).cloned()).collect();
         self.targets = Arc::clone(targets);
+        self.of_entity.clear();
+        for (number, target) in targets.iter().enumerate() {
+            self.of_entity.entry(target.entity.clone()).or_default().push(number);
+        }
     }
 
     /// What the round says, received at `now`. While our line is not good it says nothing of anybody.
@@ -74,14 +80,17 @@ impl Tally {
         if is_good {
             self.learn(round, &mut batch);
         }
-        for entity in self.entities() {
-            for (signal, value) in self.values(&entity) {
-                let series = self.series(&entity, signal);
-                let value = if is_good && !self.is_cut_off(&entity) { value } else { None };
+        let entities: Vec<Entity> = self.of_entity.keys().cloned().collect();
+        for entity in &entities {
+            let (blocks, outside) = (self.blocks(entity), self.outside(entity));
+            let is_known = is_good && !is_cut_off(&outside);
+            for (signal, value) in self.values(entity, &blocks) {
+                let series = self.series(entity, signal);
+                let value = is_known.then_some(value);
                 batch.observations.push(Observation { series, observed_at: round.start, value });
             }
             if is_good {
-                batch.facts.extend(self.hosts(&entity, round.start));
+                batch.facts.extend(self.hosts(entity, blocks, outside, round.start));
             }
         }
         batch
@@ -108,17 +117,13 @@ impl Tally {
         }
     }
 
-    fn entities(&self) -> BTreeSet<Entity> {
-        self.targets.iter().map(|target| target.entity.clone()).collect()
-    }
-
-    fn all_of<'a>(&'a self, entity: &'a Entity) -> impl Iterator<Item = (&'a Target, &'a Last)> {
-        let known = self.targets.iter().zip(&self.last);
-        known.filter_map(move |(target, last)| (target.entity == *entity).then_some((target, last.as_ref()?)))
+    fn all_of(&self, entity: &Entity) -> impl Iterator<Item = (&Target, &Last)> {
+        let numbers = self.of_entity.get(entity).into_iter().flatten();
+        numbers.filter_map(|number| Some((&self.targets[*number], self.last[*number].as_ref()?)))
     }
 
     /// Those that are in it.
-    fn of<'a>(&'a self, entity: &'a Entity) -> impl Iterator<Item = (&'a Target, &'a Last)> {
+    fn of(&self, entity: &Entity) -> impl Iterator<Item = (&Target, &Last)> {
         self.all_of(entity).filter(|(target, _)| target.outside.is_none())
     }
 
@@ -133,25 +138,18 @@ impl Tally {
         outside.into_iter().collect()
     }
 
-    /// Whether no network on the way in is reached any more: then it may be the way from here, and what lies behind is unknown.
-    fn is_cut_off(&self, entity: &Entity) -> bool {
-        let outside = self.outside(entity);
-        outside.len() > 1 && outside.iter().all(|(_, answers)| !answers)
-    }
-
     /// What is counted of an entity; nothing of what was never learned.
-    fn values(&self, entity: &Entity) -> Vec<(&'static str, Option<f64>)> {
+    fn values(&self, entity: &Entity, blocks: &[Block]) -> Vec<(&'static str, f64)> {
         let mut working: BTreeMap<&'static str, u32> = BTreeMap::new();
         for (target, last) in self.of(entity) {
             if let Some(signal) = target.signal() {
                 *working.entry(signal).or_default() += u32::from(last.outcome.does_work());
             }
         }
-        let mut values: Vec<_> = working.into_iter().map(|(signal, count)| (signal, Some(f64::from(count)))).collect();
-        let blocks = self.blocks(entity);
+        let mut values: Vec<_> = working.into_iter().map(|(signal, count)| (signal, f64::from(count))).collect();
         if !blocks.is_empty() {
             let answering = blocks.iter().filter(|block| block.answering > 0).count();
-            values.push((BLOCKS, Some(answering as f64)));
+            values.push((BLOCKS, answering as f64));
         }
         values
     }
@@ -171,8 +169,13 @@ impl Tally {
     }
 
     /// What stands behind the numbers, where that has changed.
-    fn hosts(&mut self, entity: &Entity, at: Timestamp) -> Option<Fact> {
-        let blocks = self.blocks(entity);
+    fn hosts(
+        &mut self,
+        entity: &Entity,
+        blocks: Vec<Block>,
+        outside: Vec<(String, bool)>,
+        at: Timestamp,
+    ) -> Option<Fact> {
         if blocks.is_empty() {
             return None;
         }
@@ -182,12 +185,11 @@ impl Tally {
         if more > 0 {
             troubles.push(format!("and {more} more"));
         }
-        let kind = FactKind::Hosts { blocks, troubles, outside: self.outside(entity) };
-        let key = (entity.clone(), "hosts");
-        if self.told.get(&key) == Some(&kind) {
+        let kind = FactKind::Hosts { blocks, troubles, outside };
+        if self.told.get(entity) == Some(&kind) {
             return None;
         }
-        self.told.insert(key, kind.clone());
+        self.told.insert(entity.clone(), kind.clone());
         Some(fact(entity.clone(), at, kind))
     }
 
@@ -208,6 +210,11 @@ impl Tally {
         let new = || Series { entity: entity.clone(), source: NAME.to_owned(), signal: signal.to_owned() };
         Arc::clone(self.series.entry((entity.clone(), signal)).or_insert_with(|| Arc::new(new())))
     }
+}
+
+/// Whether no network on the way in is reached any more: then it may be the way from here, and what lies behind is unknown.
+fn is_cut_off(outside: &[(String, bool)]) -> bool {
+    outside.len() > 1 && outside.iter().all(|(_, answers)| !answers)
 }
 
 fn fact(entity: Entity, observed_at: Timestamp, kind: FactKind) -> Fact {

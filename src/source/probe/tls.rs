@@ -1,7 +1,7 @@
 //! A handshake that goes on whatever the certificate, which is judged afterwards: "expired" and "unreachable" must differ.
 
 use super::outcome::{Class, Outcome};
-use super::tcp;
+use super::{Limits, tcp};
 use crate::clock::Clock;
 use crate::domain::{Certificate, Host, Timestamp};
 use rustls::client::WebPkiServerVerifier;
@@ -123,14 +123,14 @@ pub(super) async fn knock(
     clock: &Clock,
     to: (&Host, SocketAddr),
     certificate: Certificate,
-    limits: (Duration, Duration),
+    limits: Limits,
 ) -> (Outcome, Option<Seen>) {
     let watch = clock.stopwatch();
-    let stream = match tcp::connect(clock, to.1, limits.0).await {
+    let stream = match tcp::connect(clock, to.1, limits.connect).await {
         Ok(stream) => stream,
         Err(outcome) => return (outcome, None),
     };
-    match tls.handshake(clock, stream, to.0, watch.left_of(limits.1)).await {
+    match tls.handshake(clock, stream, to.0, watch.left_of(limits.total)).await {
         Ok((_, seen)) => (held(&seen, certificate), Some(seen)),
         Err(outcome) => (outcome, None),
     }

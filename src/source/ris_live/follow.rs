@@ -225,7 +225,7 @@ impl Follower {
                         let body = feed.http.get(base, &request, &mut busy).await;
                         let _ = seeds.send(Seeded::Calls(1));
                         match body.and_then(|body| ripestat::routes(&body)) {
-                            Ok(state) => Seeded::Routes { nets: some.to_vec(), state: Arc::new(state) },
+                            Ok(state) => Seeded::Routes { nets: some.to_vec(), state },
                             Err(error) => Seeded::Failed(error.to_string()),
                         }
                     }
@@ -242,7 +242,7 @@ impl Follower {
 
 /// What came of asking for the state.
 enum Seeded {
-    Routes { nets: Vec<IpNet>, state: Arc<ripestat::Routes> },
+    Routes { nets: Vec<IpNet>, state: ripestat::Routes },
     Calls(u32),
     Failed(String),
 }

@@ -143,10 +143,9 @@ impl Table {
 
     /// Takes an update; blocks that are not watched are passed over.
     pub fn take(&mut self, update: &Update) {
-        let known = |net: &IpNet| self.blocks.contains_key(net);
-        if !update.withdrawn.iter().any(known)
-            && !update.announced.iter().any(|net| known(net) || self.home(net).is_some())
-        {
+        let inside: Vec<(IpNet, IpNet)> =
+            update.announced.iter().filter_map(|net| Some((self.home(net)?, *net))).collect();
+        if inside.is_empty() && !update.withdrawn.iter().any(|net| self.blocks.contains_key(net)) {
             return;
         }
         let Some(peer) = self.number(update.peer) else { return };
@@ -158,9 +157,8 @@ impl Table {
                 block.hears(peer, Word::Withdrawn, 0, at);
             }
         }
-        for net in &update.announced {
-            let Some(home) = self.home(net) else { continue };
-            if let Some(block) = self.block(home, *net) {
+        for (home, net) in inside {
+            if let Some(block) = self.block(home, net) {
                 block.hears(peer, Word::Seen, update.gateway(), at);
             }
         }
@@ -199,7 +197,7 @@ impl Table {
         }
     }
 
-    pub fn is_seeded(&self, nets: &[IpNet]) -> bool {
+    fn is_seeded(&self, nets: &[IpNet]) -> bool {
         nets.iter().all(|net| self.watched.get(net).is_some_and(|watched| watched.is_seeded))
     }
 
@@ -295,14 +293,20 @@ impl Table {
     }
 }
 
+impl Route {
+    fn says(&mut self, word: Word, at: u32) {
+        if self.word != word {
+            (self.word, self.since) = (word, at);
+        }
+        self.at = at;
+    }
+}
+
 impl Block {
     /// All that was said before `at` is over.
     fn forget_before(&mut self, at: u32) {
         for route in self.routes.iter_mut().filter(|route| route.at < at) {
-            if route.word != Word::Withdrawn {
-                (route.word, route.since) = (Word::Withdrawn, at);
-            }
-            route.at = at;
+            route.says(Word::Withdrawn, at);
         }
     }
 
@@ -321,10 +325,7 @@ impl Block {
                     }
                     known.gateway = gateway;
                 }
-                if known.word != word {
-                    (known.word, known.since) = (word, at);
-                }
-                known.at = at;
+                known.says(word, at);
             }
             // Who withdraws what was never had counts for nothing.
             Err(_) if word == Word::Withdrawn => {}
