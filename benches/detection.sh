@@ -1,38 +1,41 @@
 #!/usr/bin/env bash
 # How well it detects: replays made-up observations with known outages, and one real case, and scores what it decides.
-#   benches/detection.sh [SEED…]      the seeds 1, 2 and 3 where none is named
+#   benches/detection.sh [TABLE] [SEED…]      the seeds 1, 2 and 3 where none is named
+# TABLE: score         the figures that are owed (where none is named)
+#        sensitivity   what careful, balanced and eager chats hear
+#        reliability   how often each word of sureness was right
+#        cold          the first outages after 1, 2, 3, 7 and 14 days of history
+#        missing       each source alone, each source and each signal absent
+#        parts         each part of the detector off (benches/parts.py says which lines that changes)
+#        worst         the ten that took longest, drawn: writes docs/detection-worst.svg
 # shellcheck source=benches/common.sh
 . "$(dirname "$0")/common.sh"
 
+table=score
+case ${1:-} in
+    score | sensitivity | reliability | cold | missing | parts | worst) table=$1; shift ;;
+esac
 for seed in "$@"; do
     if ! [[ $seed =~ ^[0-9]+$ ]]; then
-        echo "a seed is a whole number, not $seed" >&2
+        echo "$seed is no table (score, sensitivity, reliability, cold, missing, parts, worst) and no seed, which is a whole number" >&2
         exit 2
     fi
 done
 if [ $# -eq 0 ]; then set -- 1 2 3; fi
 need_bench
 find_python
-build_release
-scores=$(mktemp -d)
-trap 'rm -rf "$scores"' EXIT
-
-score() { # NAME FOLDER
-    "$linkdown" replay --observations "$2/observations.csv" --events "$scores/events.jsonl"
-    "$python" "$bench/outage_bench.py" score --truth "$2/outages.csv" --events "$scores/events.jsonl" \
-        --observations "$2/observations.csv" >"$scores/$1.json"
-}
-
-names=()
-for seed in "$@"; do
-    make_seed "$seed"
-    score "seed-$seed" "$made/seed-$seed"
-    names+=("seed-$seed")
-done
-if [ -d "$bench/real/iran-2019" ]; then
-    score iran-2019 "$bench/real/iran-2019"
-    names+=(iran-2019)
+for seed in "$@"; do make_seed "$seed"; done
+program=$linkdown
+if [ "$table" = parts ]; then
+    program=target/parts/programs
+    "$python" benches/parts.py build target/parts
 else
-    echo "no $bench/real/iran-2019: the real case is left out" >&2
+    build_release
 fi
-"$python" benches/table.py "$scores" "${names[@]}"
+if [ "$table" = worst ]; then
+    "$python" benches/detection.py worst "$bench" "$made" "$program" "$@" >target/detection-worst.svg
+    mv target/detection-worst.svg docs/detection-worst.svg
+    echo "docs/detection-worst.svg"
+else
+    "$python" benches/detection.py "$table" "$bench" "$made" "$program" "$@"
+fi

@@ -1,7 +1,7 @@
 //! Observations from a file through the detector, in memory: one JSON line for every transition.
 
 use crate::detect::{State, advance};
-use crate::domain::{Sureness, Timestamp, Transition, TransitionKind};
+use crate::domain::{Batch, Entity, IncidentKey, Phase, Sensitivity, Sureness, Timestamp, Transition, TransitionKind};
 use crate::source::recorded::{Reader, RecordedError};
 use serde::Serialize;
 use std::collections::HashSet;
@@ -63,8 +63,9 @@ struct Line<'a> {
     sure: Sureness,
 }
 
-/// Replays the file at `observations` into the file at `events`, which comes into being whole or not at all.
-pub fn run(observations: &Path, events: &Path) -> Result<Replayed, ReplayError> {
+/// Replays the file at `observations` into the file at `events`, which comes into being whole or not at all; `started` is
+/// written when a chat of that sensitivity would hear of it.
+pub fn run(observations: &Path, events: &Path, sensitivity: Sensitivity) -> Result<Replayed, ReplayError> {
     let opened = |error| ReplayError::Open { path: observations.to_owned(), error };
     if observations.is_dir() {
         return Err(opened(std::io::Error::other("it is a folder")));
@@ -75,7 +76,7 @@ pub fn run(observations: &Path, events: &Path) -> Result<Replayed, ReplayError> 
     unfinished.push(format!(".{}.unfinished", std::process::id()));
     let unfinished = PathBuf::from(unfinished);
     let output = File::create(&unfinished).map_err(unwritten)?;
-    let done = stream(BufReader::new(input), BufWriter::new(output), |_| {});
+    let done = stream(BufReader::new(input), BufWriter::new(output), sensitivity, |_| {});
     let done = match done {
         Ok(done) => std::fs::rename(&unfinished, events).map(|()| done).map_err(unwritten),
         Err(StreamError::Input(error)) => Err(ReplayError::Observations { path: observations.to_owned(), error }),
@@ -92,11 +93,12 @@ pub fn run(observations: &Path, events: &Path) -> Result<Replayed, ReplayError> 
 pub fn stream(
     observations: impl Read,
     mut events: impl Write,
+    sensitivity: Sensitivity,
     mut each: impl FnMut(&Transition),
 ) -> Result<Replayed, StreamError> {
     let mut reader = Reader::new(observations)?;
     let mut state = State::default();
-    let mut told = Told::default();
+    let mut told = Told { sensitivity, ..Told::default() };
     let mut done = Replayed::default();
     while let Some(batch) = reader.next_batch()? {
         let (change, transitions) = advance(&state, &batch);
@@ -108,29 +110,77 @@ pub fn stream(
             each(transition);
             done.transitions += 1;
         }
+        told.look_again(&state, &batch, &mut events)?;
     }
     events.flush()?;
     Ok(done)
 }
 
-/// The incidents whose start was written: only those are taken back as `recovered`.
+/// What was written: only an incident whose start was is taken back as `recovered`.
 #[derive(Debug, Default)]
-struct Told(HashSet<(String, u32)>);
+struct Told {
+    sensitivity: Sensitivity,
+    started: HashSet<IncidentKey>,
+    /// The newest change of each incident that is not sure enough yet.
+    waiting: Vec<Transition>,
+}
 
 impl Told {
     fn write(&mut self, transition: &Transition, events: &mut impl Write) -> std::io::Result<()> {
+        let (key, phase) = (&transition.incident, transition.kind.leads_to());
+        self.waiting.retain(|waiting| waiting.incident != *key);
+        let is_told = self.started.contains(key);
+        if phase.is_over() {
+            let was_told = self.started.remove(key);
+            // Who never heard that it began does not hear that it is over; whoever watches the watcher does.
+            if !was_told && self.sensitivity != Sensitivity::Balanced {
+                return Ok(());
+            }
+            let taken_back = transition.kind == TransitionKind::Retracted && was_told;
+            let kind = if taken_back { TransitionKind::Recovered.as_str() } else { transition.kind.as_str() };
+            return Self::line(transition, kind, taken_back, events);
+        }
+        if !is_told && self.sensitivity.hears_of(phase, transition.evidence.sureness) {
+            self.started.insert(key.clone());
+            return Self::line(transition, TransitionKind::Started.as_str(), false, events);
+        }
+        if !is_told && phase != Phase::Suspected {
+            self.waiting.push(transition.clone());
+        }
+        // What was told from the first suspicion is not started twice.
+        let is_again = is_told && transition.kind == TransitionKind::Started;
+        let kind = if is_again || !is_told && phase != Phase::Suspected { "sure" } else { transition.kind.as_str() };
+        Self::line(transition, kind, false, events)
+    }
+
+    /// Of those that wait until they are sure enough, one may be by now.
+    fn look_again(&mut self, state: &State, batch: &Batch, events: &mut impl Write) -> std::io::Result<()> {
+        let heard = |entity: &Entity| batch.observations.iter().any(|row| row.series.entity == *entity);
+        let mut sure = Vec::new();
+        for waiting in self.waiting.iter().filter(|waiting| heard(&waiting.incident.entity)) {
+            let Some(evidence) = state.evidence(&waiting.incident.entity, batch.received_at) else { continue };
+            if self.sensitivity.hears_of(waiting.kind.leads_to(), evidence.sureness) {
+                sure.push(Transition { at: batch.received_at, evidence, ..waiting.clone() });
+            }
+        }
+        for transition in sure {
+            self.waiting.retain(|waiting| waiting.incident != transition.incident);
+            self.started.insert(transition.incident.clone());
+            Self::line(&transition, TransitionKind::Started.as_str(), false, events)?;
+        }
+        Ok(())
+    }
+
+    fn line(
+        transition: &Transition,
+        kind: &'static str,
+        taken_back: bool,
+        events: &mut impl Write,
+    ) -> std::io::Result<()> {
         let entity = transition.incident.entity.to_string();
-        let key = (entity.clone(), transition.incident.ordinal);
-        let was_told = match transition.kind {
-            TransitionKind::Started => !self.0.insert(key),
-            kind if kind.leads_to().is_over() => self.0.remove(&key),
-            _ => true,
-        };
-        let taken_back = transition.kind == TransitionKind::Retracted && was_told;
-        let kind = if taken_back { TransitionKind::Recovered } else { transition.kind };
         let line = Line {
             entity: &entity,
-            kind: kind.as_str(),
+            kind,
             at: transition.at.unix(),
             started_at: transition.started_at.unix(),
             ended_at: transition.ended_at.map(Timestamp::unix).or(taken_back.then_some(transition.at.unix())),
@@ -169,7 +219,7 @@ mod tests {
     #[test]
     fn an_outage_becomes_lines_of_events() {
         let mut events = Vec::new();
-        stream(three_days().as_bytes(), &mut events, |_| {}).unwrap();
+        stream(three_days().as_bytes(), &mut events, Sensitivity::Balanced, |_| {}).unwrap();
         let lines: Vec<serde_json::Value> =
             std::str::from_utf8(&events).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let (first, last) = (&lines[0], lines.last().unwrap());
@@ -185,12 +235,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (observations, events) = (folder.path().join("in.csv"), folder.path().join("out.jsonl"));
         std::fs::write(&observations, three_days() + "broken\n").unwrap();
-        let error = run(&observations, &events).unwrap_err();
+        let error = run(&observations, &events, Sensitivity::Balanced).unwrap_err();
         assert!(error.is_bad_input());
         assert!(error.to_string().contains("line 578: 1 fields"), "{error}");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
         std::fs::write(&observations, three_days()).unwrap();
-        assert_eq!(run(&observations, &events).unwrap().rows, 576);
+        assert_eq!(run(&observations, &events, Sensitivity::Balanced).unwrap().rows, 576);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 }

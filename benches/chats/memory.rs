@@ -29,13 +29,7 @@ pub async fn run() {
                     let scope = Scope::One(format!("asn/{}", 64_512 + n).parse().unwrap());
                     let (chat, since) = (chat.clone(), Timestamp::from_unix(0));
                     let options = Options::default();
-                    tx.subscriptions().subscribe(&Subscription {
-                        chat,
-                        scope,
-                        from_suspected: false,
-                        since,
-                        options,
-                    })?;
+                    tx.subscriptions().subscribe(&Subscription { chat, scope, since, options })?;
                 }
                 Ok(())
             })

@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::command::{Asker, Desk};
 use crate::config::{Addresses, Config, Secrets};
 use crate::detect::State;
-use crate::domain::{Batch, Entity, Fact, FactKind, Options, Scope, Subscription, Timestamp, Watchlist};
+use crate::domain::{Batch, Entity, Fact, FactKind, Options, Scope, Sensitivity, Subscription, Timestamp, Watchlist};
 use crate::source::SourceError;
 use crate::source::feed::Feed;
 use crate::steps::Steps;
@@ -78,7 +78,7 @@ impl Running {
         watchlist.set_subscribed(store.read(|db| db.subscriptions().entities()).await?);
         let feeds = Arc::new(feeds(&config, &secrets, &addresses, &clock)?);
         let (state, newest) = restore::state(&store).await?;
-        subscribe_console(&store, config.console.from_suspected, clock.now()).await?;
+        subscribe_console(&store, config.console.sensitivity, clock.now()).await?;
         let state = Arc::new(RwLock::new(state));
         let told = Arc::new(Notify::new());
         let mut platforms = Platforms::new(&console, &secrets, &addresses, deadline);
@@ -197,16 +197,15 @@ impl Signals {
     }
 }
 
-async fn subscribe_console(store: &Store, from_suspected: bool, now: Timestamp) -> Result<(), StoreError> {
+async fn subscribe_console(store: &Store, sensitivity: Option<Sensitivity>, now: Timestamp) -> Result<(), StoreError> {
     store
         .write(move |tx| {
             let chat = tx.chats().ensure(console::PLATFORM, console::ADDRESS)?;
             tx.subscriptions().subscribe(&Subscription {
                 chat,
                 scope: Scope::All,
-                from_suspected,
                 since: now,
-                options: Options::default(),
+                options: Options { sensitivity, ..Options::default() },
             })?;
             Ok(())
         })

@@ -1,5 +1,6 @@
 //! What may be asked on the command line.
 
+use crate::domain::Sensitivity;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -38,6 +39,10 @@ pub struct Common {
     pub log: LogFormat,
 }
 
+fn sensitivity(word: &str) -> Result<Sensitivity, String> {
+    Sensitivity::parse(word).ok_or_else(|| "it is careful, balanced or eager".to_owned())
+}
+
 /// Where the configuration stands unless said otherwise.
 pub const CONFIG: &str = "config/linkdown.toml";
 /// Where the database lies unless said otherwise.
@@ -72,6 +77,9 @@ pub enum Command {
         /// One JSON object a line.
         #[arg(long, value_name = "JSONL")]
         events: PathBuf,
+        /// `started` is written when a chat that is careful, balanced or eager would hear of it.
+        #[arg(long, value_name = "WORD", default_value = "balanced", value_parser = sensitivity)]
+        sensitivity: Sensitivity,
     },
 
     /// Save what the sources know of an entity as observations.
@@ -107,6 +115,27 @@ Example:
         #[arg(required = true)]
         entity: Vec<String>,
         /// For programs: the evidence as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+
+    /// Why an entity is told of, or why not: each signal's value, normal, evidence and weight, at any moment that is kept.
+    #[command(after_help = "\
+Examples:
+  linkdown explain KP                                          now, beside a running bot
+  linkdown explain KP --at 2025-06-06T17:50                    as it was then
+  linkdown explain XA --observations kp.csv --at 2025-06-06    from a file, as replay reads it")]
+    Explain {
+        /// A country by code or name, AS131279, a prefix, a site, region/4416.
+        #[arg(required = true)]
+        entity: Vec<String>,
+        /// Day or time, UTC: 2025-06-06T17:50; also 17:50, 2h ago.
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
+        /// From this file instead of the database; to its end where no time is given.
+        #[arg(long, value_name = "CSV")]
+        observations: Option<PathBuf>,
+        /// For programs.
         #[arg(long)]
         json: bool,
     },

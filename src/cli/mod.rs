@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod check_probe;
 mod deliveries;
+mod explain;
 mod health;
 mod invite;
 mod record;
@@ -64,7 +65,9 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
             log(common.log, "warn");
             blocking(async { demo::play(Console::new(io::stdout()), speed).await.map_err(Failure::work) })
         }
-        Command::Replay { observations, events } => blocking(replay::run(&common, &observations, &events)),
+        Command::Replay { observations, events, sensitivity } => {
+            blocking(replay::run(&common, &observations, &events, sensitivity))
+        }
         Command::Record { entity, from, until, out } => {
             log(common.log, "warn");
             blocking(record::run(&common, &entity, &from, &until, &out))
@@ -80,6 +83,10 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Status { entity, json } => {
             log(common.log, "warn");
             blocking(status::run(&common, &entity, json))
+        }
+        Command::Explain { entity, at, observations, json } => {
+            log(common.log, "warn");
+            blocking(explain::run(&common, &entity, at.as_deref(), observations.as_deref(), json))
         }
         Command::Backup { file } => blocking(backup(&common, &file)),
         Command::Health => blocking(health::run(&common)),

@@ -2,7 +2,7 @@
 
 use super::{Common, Failure};
 use crate::clock::Clock;
-use crate::domain::Watchlist;
+use crate::domain::{Sensitivity, Watchlist};
 use crate::replay;
 use crate::source::recorded::Reader;
 use crate::steps::Steps;
@@ -15,13 +15,18 @@ use std::sync::{Arc, RwLock};
 /// Batches that are stored in one transaction.
 const AT_ONCE: usize = 1_000;
 
-pub(super) async fn run(common: &Common, observations: &Path, events: &Path) -> Result<(), Failure> {
+pub(super) async fn run(
+    common: &Common,
+    observations: &Path,
+    events: &Path,
+    sensitivity: Sensitivity,
+) -> Result<(), Failure> {
     let store = match &common.database {
         Some(database) => Some(empty(database).await?),
         None => None,
     };
     // Read whole before anything is stored: a bad line leaves nothing half-written.
-    replay::run(observations, events)
+    replay::run(observations, events, sensitivity)
         .map_err(|error| if error.is_bad_input() { Failure::asked(error) } else { Failure::work(error) })?;
     match store {
         Some(store) => keep(store, observations).await,

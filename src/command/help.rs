@@ -4,7 +4,7 @@ use crate::render::Card;
 use crate::render::lists::{HelpLine, help};
 
 /// In the order of [`WORDS`](super::WORDS). The first sentence is what platforms show in their menus: at most 100 characters.
-pub const LINES: [HelpLine; 14] = [
+pub const LINES: [HelpLine; 15] = [
     HelpLine {
         usage: "/status [what]",
         menu: "How a country, a network or a site stands now",
@@ -12,10 +12,16 @@ pub const LINES: [HelpLine; 14] = [
                region/4416; several at once; all that is watched where nothing is named",
     },
     HelpLine {
+        usage: "/why what [when]",
+        menu: "Why it is told as down, or why there is no alert of it",
+        more: "Each signal's value, normal and evidence, and the rules that were met or not. When: 17:34, 2h ago, \
+               2025-06-06 17:34 (UTC); now where not said",
+    },
+    HelpLine {
         usage: "/subscribe what",
         menu: "Tell this chat when it goes down and when it comes back",
-        more: "What: as in /status, or all. Then, where wanted: from: suspected (from the first sign; else when sure) · \
-               kinds: starts, updates, recoveries · layers: routing, reach, traffic, dns, web, mail · mention: who is \
+        more: "What: as in /status, or all. Then, where wanted: sensitivity: careful (when highly sure), balanced, \
+               eager (from the first sign) · kinds: starts, updates, recoveries · layers: routing, reach, traffic, dns, web, mail · mention: who is \
                called by name · quiet: 22-07 · zone: Asia/Seoul",
     },
     HelpLine {

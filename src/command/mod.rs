@@ -18,12 +18,14 @@ mod subscribe;
 mod subscriptions;
 mod test;
 mod watchlist;
+mod why;
 
 pub use asker::{Asker, Denied, Rank};
 pub use help::LINES as HELP;
 pub use on_demand::Found;
 pub use parse::{CHANGING, Command, Meant, Mistake, Unsubscribe, WORDS, Wish, parse};
 pub use said::Said;
+pub use why::{When, explain};
 
 use crate::clock::{Busy, Clock};
 use crate::config::Access;
@@ -68,6 +70,8 @@ pub enum CommandError {
         "that is too much at once: ask for ten at most, and for three at most that are not watched; /watchlist lists what is"
     )]
     TooManyAsked,
+    #[error("{0} is still to come")]
+    StillToCome(Timestamp),
     #[error("there is no incident {0}; /history lists them")]
     NoIncident(i64),
     #[error(
@@ -126,6 +130,7 @@ impl Desk {
     pub async fn answer(&self, command: &Command, asker: &Asker) -> Result<Vec<Card>, CommandError> {
         match command {
             Command::Status(entities) => status::answer(self, entities).await,
+            Command::Why { entity, when } => why::answer(self, entity, *when).await,
             Command::Subscribe(wish) => subscribe::answer(self, asker, wish).await,
             Command::Unsubscribe(what) => subscribe::unsubscribe(self, asker, what).await,
             Command::Subscriptions => subscriptions::answer(self, asker).await,

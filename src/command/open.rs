@@ -2,7 +2,7 @@
 //! had heard of.
 
 use super::Desk;
-use crate::domain::{Chat, Owing, Phase, Scope, Timestamp, Untimely, Watchlist};
+use crate::domain::{Chat, Owing, Phase, Scope, Subscription, Timestamp, Untimely, Watchlist};
 use crate::notify::body::Body;
 use crate::notify::fanout::wants_layers;
 use crate::notify::suspend::suspend;
@@ -18,13 +18,17 @@ pub(super) fn owe_open(
     now: Timestamp,
 ) -> Result<usize, StoreError> {
     let wishes = tx.subscriptions().of_chat(chat.id)?;
+    let hears_of = |wish: &Subscription, incident: &Incident| {
+        let sensitivity = wish.options.sensitivity.unwrap_or(watchlist.sensitivity(&incident.key.entity));
+        sensitivity.hears_of(incident.phase, incident.evidence().sureness)
+    };
     let wants = |incident: &Incident| {
         let entity = &incident.key.entity;
         let in_config = watchlist.is_configured(entity);
         wishes.iter().any(|wish| {
             scopes.is_none_or(|scopes| scopes.contains(&wish.scope))
                 && wish.scope.covers(entity, in_config)
-                && (wish.from_suspected || incident.phase != Phase::Suspected)
+                && hears_of(wish, incident)
                 && wants_layers(wish, incident.evidence())
         })
     };

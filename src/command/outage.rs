@@ -15,6 +15,8 @@ pub(super) async fn answer(desk: &Desk, id: i64) -> Result<Vec<Card>, CommandErr
     let incident = incident.ok_or(CommandError::NoIncident(id))?;
     let entity = &incident.key.entity;
     let zone = lookup::zone_of(entity, desk.watchlist.wholes_of(entity));
+    let about = incident.clone();
+    let earlier = desk.store.read(move |db| db.incidents().in_the_week_before(&about)).await?;
     let cards = transitions.iter().enumerate().map(|(i, transition)| {
         alert(&Alert {
             incident: id,
@@ -33,6 +35,7 @@ pub(super) async fn answer(desk: &Desk, id: i64) -> Result<Vec<Card>, CommandErr
             as_of_now: AsOf::Decision,
             late: 0,
             parts_down: &[],
+            earlier: &earlier,
             label: None,
         })
     });

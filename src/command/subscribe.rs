@@ -38,7 +38,6 @@ pub(super) async fn answer(desk: &Desk, asker: &Asker, wish: &Wish) -> Result<Ve
                 tx.subscriptions().subscribe(&Subscription {
                     chat: chat.clone(),
                     scope: scope.clone(),
-                    from_suspected: wanted.from_suspected,
                     since: now,
                     options: wanted.options.clone(),
                 })?;
@@ -61,7 +60,7 @@ fn done(desk: &Desk, asker: &Asker, wish: &Wish, told: usize) -> Card {
     let drops = if wish.scopes.len() == 1 { "drops" } else { "drop" };
     let title = format!("🔔 {} will be told when {what} {drops} off the internet.", capital(&asker.place));
     let mut card = Card::titled(title).toned(Tone::Up);
-    card.note("How", wish_line(wish.from_suspected, &wish.options));
+    card.note("How", wish_line(&wish.options));
     if told > 0 {
         card.note(
             "Now",

@@ -27,7 +27,7 @@ pub(super) async fn answer(desk: &Desk, asker: &Asker) -> Result<Vec<Card>, Comm
         Card::titled(format!("{} has {count}", capital(&asker.place)))
     };
     for wish in &wishes {
-        card.note(&named(std::slice::from_ref(&wish.scope)), wish_line(wish.from_suspected, &wish.options));
+        card.note(&named(std::slice::from_ref(&wish.scope)), wish_line(&wish.options));
     }
     for mute in &mutes {
         let what = named(std::slice::from_ref(&mute.scope));

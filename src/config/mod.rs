@@ -19,6 +19,7 @@ pub use secrets::{Addresses, Environment, EnvironmentError, Secrets};
 pub use sources::SourceSettings;
 pub use watch::Watched;
 
+use crate::domain::Sensitivity;
 use crate::schedule::Schedule;
 use chrono_tz::Tz;
 use explain::Place;
@@ -59,8 +60,8 @@ pub struct Storage {
 /// What the console hears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Console {
-    /// Also what is only suspected.
-    pub from_suspected: bool,
+    /// How sure it must be; as for each entity where not said.
+    pub sensitivity: Option<Sensitivity>,
 }
 
 /// Why a configuration is not taken. One line, with the place.
@@ -105,7 +106,7 @@ impl Config {
     fn checked(text: &str, folder: &Path) -> Result<Self, Place> {
         let raw = raw::read(text)?;
         let zone = raw.zone()?;
-        let watch = watch::check(&raw.watch.entities)?;
+        let watch = watch::check(&raw.watch)?;
         let sources = sources::check(&raw.sources, zone)?;
         let storage = raw.storage(zone)?;
         let config = Self {
@@ -114,7 +115,7 @@ impl Config {
             watch,
             sources,
             storage,
-            console: Console { from_suspected: raw.console.from_suspected },
+            console: Console { sensitivity: raw.console.sensitivity() },
             access: access::check(&raw.access)?,
             probe: probe::check(&raw.probe, folder)?,
             ris_live: probe::ris_live(&raw.ris_live)?,

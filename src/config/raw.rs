@@ -2,6 +2,7 @@
 
 use super::Storage;
 use super::explain::{self, Place};
+use crate::domain::Sensitivity;
 use crate::schedule::Schedule;
 use chrono_tz::Tz;
 use serde::Deserialize;
@@ -62,6 +63,8 @@ pub(super) struct General {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Watch {
     pub entities: Vec<Spanned<String>>,
+    pub careful: Vec<Spanned<String>>,
+    pub eager: Vec<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -86,7 +89,15 @@ pub(super) struct RawStorage {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Console {
-    pub from_suspected: bool,
+    sensitivity: Option<Sensitivity>,
+    /// Its older form: `true` was eager.
+    from_suspected: bool,
+}
+
+impl Console {
+    pub fn sensitivity(&self) -> Option<Sensitivity> {
+        self.sensitivity.or(self.from_suspected.then_some(Sensitivity::Eager))
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]

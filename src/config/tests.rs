@@ -12,6 +12,23 @@ fn why(text: &str) -> String {
 }
 
 #[test]
+fn how_sure_it_must_be_is_said_for_an_entity_that_is_watched() {
+    let config = |text: &str| Config::parse(text, "linkdown.toml");
+    let watch = "[watch]\nentities = [\"KP\", \"IR\", \"CU\"]\ncareful = [\"iran\"]\neager = [\"KP\"]\n";
+    let read = config(watch).unwrap().watch;
+    let words: Vec<_> = read.iter().map(|watched| watched.sensitivity.as_str()).collect();
+    assert_eq!(words, ["eager", "careful", "balanced"]);
+    let why = |text: &str| config(text).unwrap_err().to_string();
+    let unknown = "[watch]\nentities = [\"KP\"]\n\neager = [\"IR\"]";
+    assert_eq!(
+        why(unknown),
+        "linkdown.toml:4: `country/IR` is called eager but is not among the entities of [watch]; add it there"
+    );
+    let both = "[watch]\nentities = [\"KP\"]\ncareful = [\"KP\"]\neager = [\"KP\"]";
+    assert_eq!(why(both), "linkdown.toml:4: `country/KP` is called careful and eager; leave it in one of the two");
+}
+
+#[test]
 fn an_empty_file_is_valid() {
     let config = parse("");
     assert!(config.watch.is_empty());
@@ -66,7 +83,10 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
         "linkdown.toml:3: unknown key `schedul` in [sources.ioda]; did you mean `schedule`?"
     );
     assert_eq!(why("[storag]\n"), "linkdown.toml:1: unknown key `storag` at the top level; did you mean `storage`?");
-    assert_eq!(why("[console]\nxyz = 1"), "linkdown.toml:2: unknown key `xyz` in [console]; it takes from_suspected");
+    assert_eq!(
+        why("[console]\nxyz = 1"),
+        "linkdown.toml:2: unknown key `xyz` in [console]; it takes sensitivity, from_suspected"
+    );
     assert_eq!(why("\n[sources.iodo]\n"), "linkdown.toml:2: unknown source `iodo` in [sources]; did you mean `ioda`?");
 }
 

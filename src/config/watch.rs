@@ -1,13 +1,15 @@
 //! The watchlist: `ENTITY`, `ENTITY in WHOLE`, `ENTITY in WHOLE called NAME`.
 
 use super::explain::Place;
-use crate::domain::Entity;
+use super::raw;
 use crate::domain::lookup::parse_what;
+use crate::domain::{Entity, Sensitivity};
 use toml::Spanned;
 
 pub use crate::domain::Watched;
 
-pub(super) fn check(lines: &[Spanned<String>]) -> Result<Vec<Watched>, Place> {
+pub(super) fn check(raw: &raw::Watch) -> Result<Vec<Watched>, Place> {
+    let lines = &raw.entities;
     let mut watched: Vec<Watched> = Vec::with_capacity(lines.len());
     for line in lines {
         let at = |message| Place::new(line.span().start, message);
@@ -19,6 +21,25 @@ pub(super) fn check(lines: &[Spanned<String>]) -> Result<Vec<Watched>, Place> {
             return Err(at(format!("`{}` would be part of itself; remove one `in` of the circle", next.entity)));
         }
         watched.push(next);
+    }
+    for (line, sensitivity) in raw
+        .careful
+        .iter()
+        .map(|line| (line, Sensitivity::Careful))
+        .chain(raw.eager.iter().map(|line| (line, Sensitivity::Eager)))
+    {
+        let entity = entity_at(line)?;
+        let Some(known) = watched.iter_mut().find(|watched| watched.entity == entity) else {
+            let message =
+                format!("`{entity}` is called {sensitivity} but is not among the entities of [watch]; add it there");
+            return Err(Place::new(line.span().start, message));
+        };
+        if known.sensitivity != Sensitivity::Balanced {
+            let message =
+                format!("`{entity}` is called {} and {sensitivity}; leave it in one of the two", known.sensitivity);
+            return Err(Place::new(line.span().start, message));
+        }
+        known.sensitivity = sensitivity;
     }
     Ok(watched)
 }
@@ -34,7 +55,7 @@ fn read(line: &str) -> Result<Watched, String> {
         None => (rest, None),
     };
     let part_of = whole.map(entity_of).transpose()?;
-    Ok(Watched { entity: entity_of(entity)?, part_of, name })
+    Ok(Watched { entity: entity_of(entity)?, part_of, name, sensitivity: Sensitivity::Balanced })
 }
 
 /// Whether the wholes of `next` lead to `next` itself.

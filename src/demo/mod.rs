@@ -7,7 +7,7 @@ use crate::chat::console::{self, Console};
 use crate::clock::Clock;
 use crate::command::{Asker, Desk};
 use crate::detect::State;
-use crate::domain::{Arrival, Entity, Options, Scope, Subscription, Watched, Watchlist};
+use crate::domain::{Arrival, Entity, Options, Scope, Sensitivity, Subscription, Watched, Watchlist};
 use crate::notify::outbox::Outbox;
 use crate::notify::platform::Platform;
 use crate::render::Card;
@@ -48,19 +48,14 @@ pub async fn play(console: Console, speed: Option<u32>) -> Result<(), DemoError>
     let clock = Clock::moved(begin);
     let store = Store::in_memory()?;
     let entity = Entity::Country(crate::domain::CountryCode::new("KP").expect("a country code"));
-    let watchlist = Arc::new(Watchlist::new(vec![Watched { entity, part_of: None, name: None }]));
+    let watchlist =
+        Arc::new(Watchlist::new(vec![Watched { entity, part_of: None, name: None, sensitivity: Sensitivity::Eager }]));
     let state = Arc::new(RwLock::new(State::default()));
     store
         .write(move |tx| {
             let chat = tx.chats().ensure(console::PLATFORM, console::ADDRESS)?;
             let since = begin;
-            tx.subscriptions().subscribe(&Subscription {
-                chat,
-                scope: Scope::All,
-                from_suspected: true,
-                since,
-                options: Options::default(),
-            })
+            tx.subscriptions().subscribe(&Subscription { chat, scope: Scope::All, since, options: Options::default() })
         })
         .await?;
     let (wake, woken) = mpsc::unbounded_channel();

@@ -17,13 +17,26 @@ const RHYTHM_SHORTFALL: f32 = 0.5;
 const PRIOR_DAYS: f32 = 4.0;
 /// No series is believed to be more exact than this share of its normal.
 const FINEST_SPREAD: f32 = 0.02;
-/// The share of usual hours whose shortfall lies inside what is called usual: weekends and holidays are inside.
-const USUAL_SHORTFALL_QUANTILE: f32 = 0.98;
+/// One of so many days may be worse than is usual: weekends are usual, a half-day of some trouble that nobody called an
+/// outage is not.
+const DAYS_FOR_AN_ODD_ONE: usize = 7;
+/// Parts of a week, six hours each, that may differ from the same hours of other days: weekends, wherever they are.
+const WEEK_PARTS: usize = 28;
+const PART_HOURS: u32 = 6;
+/// A part of a week is another only if it was so in this many weeks at least, and in all that are known.
+const ENOUGH_WEEKS: usize = 2;
+/// By how much at most.
+const WEEK_RANGE: (f32, f32) = (0.5, 1.5);
+/// A whole day beyond these shares of normal, with nothing wrong, is another level: new allocations, another way to measure.
+const OTHER_LEVEL: (f32, f32) = (0.62, 1.6);
+/// Hours that show it.
+const OTHER_LEVEL_HOURS: usize = 24;
 /// The level of the last day may move the normal by no more than this factor, so that it never follows an outage.
 const LEVEL_RANGE: (f32, f32) = (0.7, 1.4);
-/// A bin below this share of normal is low; below the second deep. Only counted here, to learn how rare they are.
-pub const SHALLOW: f32 = 0.75;
-pub const DEEP: f32 = 0.4;
+/// How low a bin is: below which of these shares of what is usual. Counted, to learn how rare each of them is.
+pub const DEPTHS: [f32; 4] = [0.75, 0.4, 0.2, 0.08];
+/// What is missing above this share of normal is no outage that anybody is called for, however exactly it is measured.
+const WORTH_NO_WORD: f64 = 0.88;
 /// Of several witnesses nearly none is left.
 const GONE: f32 = 0.2;
 /// The most and the least that one bin may say, in natural-log units: once in a hundred bins, and e to one.
@@ -38,9 +51,16 @@ const PRIOR_CHANCES: f32 = 4.0;
 /// What a few bins of our own eyes are worth, in the same chances: two thirds of a day. A host does not answer by turns.
 const STEADY_CHANCES: f32 = 2.7;
 /// From this cap on a deep bin is rare enough for several witnesses, all gone in it, to be believed at once.
-const RARE: f32 = 1.6;
+const RARE: f64 = 1.6;
+/// A count of few whole things is no more exact than this part of one.
+const FINEST_COUNT: f64 = 0.3;
+/// The share at which a bin that holds nothing is weighed.
+const NEARLY_NOTHING: f64 = 0.001;
 /// A provisional normal is raised when more than this is seen to be usual.
 const MORE: f64 = 1.1;
+/// From here on an exact series may help another to be believed, and one that scatters widely.
+pub const LEANS: f32 = 2.5;
+const LOW_OF_A_NOISY_ONE: f32 = 5.0;
 /// Counts below this many are judged in whole units: one of four is no trend.
 const FEW: f64 = 50.0;
 
@@ -54,8 +74,8 @@ pub struct Slot {
     /// Root mean square of the distance of its bins from that median, in the same unit.
     pub spread: f32,
     pub bins: u8,
-    pub shallow: u8,
-    pub deep: u8,
+    /// How many of them were below each of `DEPTHS`.
+    pub below: [u8; DEPTHS.len()],
 }
 
 /// Clean hours, oldest first, and what follows from them.
@@ -81,15 +101,16 @@ pub struct Unit {
 pub struct Normal {
     /// The usual value in the middle of each UTC hour.
     profile: [f32; 24],
+    /// What each part of the week is of that.
+    week: Week,
     /// The last day against the profile.
     level: f32,
     /// What the series keeps above on nearly all its usual hours, as a share of normal.
     pub floor: f32,
     /// Scatter of single bins, as a share of normal.
     pub spread: f32,
-    /// The most that one low (deep) bin may say, from how often usual days have such bins.
-    shallow_cap: f32,
-    deep_cap: f32,
+    /// The most that one bin below each of `DEPTHS` may say, from how often usual days have such bins.
+    caps: [f32; DEPTHS.len()],
 }
 
 impl History {
@@ -111,14 +132,15 @@ impl History {
         }
     }
 
-    /// Adds a clean hour. The normal is worked out anew every six hours, at first every hour.
-    pub fn push(&mut self, slot: Slot) {
+    /// Adds a clean hour. The normal is worked out anew every six hours, at first every hour. Says so when it adopts another
+    /// level: what was usual before and what is now.
+    pub fn push(&mut self, slot: Slot) -> Option<(f32, f32)> {
         if let Some(newest) = self.slots.last()
             && newest.hour >= slot.hour
         {
             // A backfill or a late revision: hours stay in order, and one that is known stays as it is.
             match self.slots.binary_search_by_key(&slot.hour, |s| s.hour) {
-                Ok(_) => return,
+                Ok(_) => return None,
                 Err(at) => self.slots.insert(at, slot),
             }
         } else {
@@ -127,9 +149,29 @@ impl History {
         if self.slots.len() > KEPT_HOURS {
             self.slots.remove(0);
         }
-        if slot.hour.is_multiple_of(6) || self.slots.len() < 3 * 24 {
-            self.learn();
+        if !slot.hour.is_multiple_of(6) && self.slots.len() >= 3 * 24 {
+            return None;
         }
+        let adopted = self.other_level();
+        if adopted.is_some() {
+            self.slots.drain(..self.slots.len() - OTHER_LEVEL_HOURS);
+        }
+        self.learn();
+        adopted
+    }
+
+    /// What was and what is usual, where the last day stayed beyond what is normal.
+    fn other_level(&self) -> Option<(f32, f32)> {
+        let normal = self.normal.as_ref().filter(|_| self.slots.len() > OTHER_LEVEL_HOURS)?;
+        let newest = &self.slots[self.slots.len() - OTHER_LEVEL_HOURS..];
+        let share = |slot: &Slot| slot.level / normal.profile[slot.hour as usize % 24];
+        let stays = |beyond: fn(f32) -> bool| newest.iter().all(|slot| beyond(share(slot)));
+        if !stays(|share| share < OTHER_LEVEL.0) && !stays(|share| share > OTHER_LEVEL.1) {
+            return None;
+        }
+        let mut now: Vec<f32> = newest.iter().map(|slot| slot.level).collect();
+        let mut before = normal.profile;
+        Some((median(&mut before), median(&mut now))).filter(|(_, now)| *now > 0.0)
     }
 
     fn learn(&mut self) {
@@ -156,11 +198,11 @@ impl Normal {
         let cap = ((STEADY_CHANCES + PRIOR_CHANCES) / 0.5).ln();
         Self {
             profile: [level; 24],
+            week: Week::default(),
             level: 1.0,
             floor: 1.0 - PRIOR_SHORTFALL,
             spread: FINEST_SPREAD,
-            shallow_cap: cap,
-            deep_cap: cap,
+            caps: [cap; DEPTHS.len()],
         }
     }
 
@@ -170,12 +212,17 @@ impl Normal {
         let hour = position as usize % 24;
         let part = position - hour as f64;
         let (here, next) = (f64::from(self.profile[hour]), f64::from(self.profile[(hour + 1) % 24]));
-        (here + (next - here) * part) * f64::from(self.level)
+        (here + (next - here) * part) * f64::from(self.week.at(start + step / 2) * self.level)
+    }
+
+    /// The middle of what is usual over the day.
+    pub fn usual(&self) -> f32 {
+        median(&mut self.profile.clone()) * self.level
     }
 
     /// What an up series may fall to on a usual day, in its own unit. Of a few whole things, one may always be missing.
     pub fn usual_low(&self, normal: f64, unit: Unit) -> f64 {
-        let low = normal * f64::from(self.floor);
+        let low = normal * f64::from(self.floor).min(WORTH_NO_WORD);
         if is_a_handful(normal, unit) && normal >= 1.5 { low.min(normal - 1.0) } else { low }
     }
 
@@ -184,21 +231,22 @@ impl Normal {
     pub fn weigh(&self, value: f64, normal: f64, step: Seconds, unit: Unit, gone: &[f64]) -> f32 {
         let usual = self.usual_low(normal, unit);
         let value = value.min(usual);
-        let least = if is_a_handful(normal, unit) { 0.3 } else { 0.0 };
-        let spread = (normal * f64::from(self.spread)).max(least).max(f64::MIN_POSITIVE);
-        let misfit = |mean: f64, spread: f64| ((value - mean) / spread).powi(2) / 2.0;
-        let up = misfit(usual, spread);
-        let down = gone
+        let least = if is_a_handful(normal, unit) { FINEST_COUNT } else { 0.0 };
+        let spread = f64::from(self.spread).hypot(least / usual.max(f64::MIN_POSITIVE));
+        // Scatter in proportion to the level, as counts of people and hosts have it: a gamma distribution, whose shape it gives.
+        let (shape, share) = (1.0 / (spread * spread), (value / usual).max(NEARLY_NOTHING));
+        let said = gone
             .iter()
-            .map(|gone| misfit(usual * (1.0 - gone), (spread * (1.0 - gone).max(0.35)).max(least)))
-            .fold(f64::INFINITY, f64::min);
-        let cap = if value < f64::from(DEEP) * usual { self.deep_cap } else { self.shallow_cap };
+            .map(|gone| shape * (-(1.0 - gone).ln() + share - share / (1.0 - gone)))
+            .fold(f64::NEG_INFINITY, f64::max);
+        let depth = DEPTHS.iter().filter(|depth| value < f64::from(**depth) * usual).count();
+        let cap = f64::from(self.caps[depth.saturating_sub(1)]);
         let all_are_gone = unit.witnesses && normal >= 1.5 && value < f64::from(GONE) * normal && cap >= RARE;
         if all_are_gone {
-            return (up - down).clamp(0.0, f64::from(BIN_CAP.1)) as f32;
+            return said.clamp(0.0, f64::from(BIN_CAP.1)) as f32;
         }
         let most = if step < SHORT_BIN { SHORT_BIN_CAP } else { f64::from(BIN_CAP.1) };
-        (up - down).clamp(-most, f64::from(cap).min(most)) as f32
+        said.clamp(-most, cap.min(most)) as f32
     }
 
     /// Whether an outage can be told from a usual day at all, be it with many bins.
@@ -209,6 +257,11 @@ impl Normal {
     /// Few bins are enough to see that most of it is gone, whatever usual days may bring.
     pub fn is_comparable(&self) -> bool {
         self.spread < 0.4
+    }
+
+    /// The evidence from which on it counts: what scatters widely comes to a little on some day of every week.
+    pub fn counts_from(&self) -> f32 {
+        if self.is_exact() { LEANS } else { LOW_OF_A_NOISY_ONE }
     }
 
     /// A single bin says whether most of the series is there: else only many of them do.
@@ -227,12 +280,14 @@ fn learn(slots: &[Slot]) -> Option<Normal> {
         return None;
     }
     let profile = profile(slots);
-    let ratio = |slot: &Slot| {
+    let of_the_day = |slot: &Slot| {
         let usual = profile[slot.hour as usize % 24];
         if usual > 0.0 { slot.level / usual } else { 1.0 }
     };
+    let week = Week::learn(slots, of_the_day);
+    let ratio = |slot: &Slot| of_the_day(slot) / week.at(i64::from(slot.hour) * HOUR + HOUR / 2);
     let days = slots.len() as f32 / 24.0;
-    let mut ratios: Vec<f32> = slots.iter().map(ratio).collect();
+    let ratios: Vec<f32> = slots.iter().map(ratio).collect();
     let level = if days < 3.0 {
         1.0
     } else {
@@ -244,22 +299,69 @@ fn learn(slots: &[Slot]) -> Option<Normal> {
         slots.iter().filter(|slot| slot.bins > 1 && slot.level > 0.0).map(|slot| slot.spread / slot.level).collect();
     // Most hours of a share of five targets hold no miss at all: the spread is that of the worse hours.
     let within = if within.is_empty() { 0.0 } else { quantile(&mut within, 0.7) };
-    let shortfall = 1.0 - quantile(&mut ratios, 1.0 - USUAL_SHORTFALL_QUANTILE);
+    let shortfall = 1.0 - usual_worst(slots, &ratios);
     let most = profile.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
     let swing = 1.0 - profile.iter().copied().fold(f32::MAX, f32::min).max(0.0) / most;
     let prior = PRIOR_SHORTFALL + RHYTHM_SHORTFALL * swing;
     let shortfall = (days * shortfall.max(0.0) + PRIOR_DAYS * prior) / (days + PRIOR_DAYS);
-    let counted = |of: fn(&Slot) -> u8| slots.iter().map(|slot| f32::from(of(slot))).sum::<f32>();
+    let counted = |depth: usize| slots.iter().map(|slot| f32::from(slot.below[depth])).sum::<f32>();
     let chances = (slots.len() as f32 / CHANCE_HOURS).max(1.0);
     let cap = |low: f32| ((chances + PRIOR_CHANCES) / (low + 0.5)).ln().clamp(BIN_CAP.0, BIN_CAP.1);
     Some(Normal {
         profile,
+        week,
         level,
         floor: (1.0 - shortfall).max(0.2),
         spread: within.max(between).max(FINEST_SPREAD),
-        shallow_cap: cap(counted(|slot| slot.shallow)),
-        deep_cap: cap(counted(|slot| slot.deep)),
+        caps: std::array::from_fn(|depth| cap(counted(depth))),
     })
+}
+
+/// The parts of a week, counted from Thursday midnight UTC, against the same hours of all days.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Week(Option<Box<[f32; WEEK_PARTS]>>);
+
+impl Week {
+    fn learn(slots: &[Slot], ratio: impl Fn(&Slot) -> f32) -> Self {
+        let hours = slots.last().map_or(0, |newest| newest.hour - slots[0].hour);
+        if (hours as usize) < ENOUGH_WEEKS * 7 * 24 - 24 {
+            return Self(None);
+        }
+        let mut seen: [Vec<f32>; WEEK_PARTS] = Default::default();
+        for part in slots.chunk_by(|a, b| a.hour / PART_HOURS == b.hour / PART_HOURS) {
+            let mut ratios: Vec<f32> = part.iter().map(&ratio).collect();
+            seen[(part[0].hour / PART_HOURS) as usize % WEEK_PARTS].push(median(&mut ratios));
+        }
+        let parts = seen.map(|weeks| {
+            // The week in which it differed least: what differed once may have been a holiday.
+            let (least, most) = weeks.iter().fold((f32::MAX, f32::MIN), |(l, m), week| (l.min(*week), m.max(*week)));
+            if weeks.len() < ENOUGH_WEEKS { 1.0 } else { 1.0_f32.clamp(least, most).clamp(WEEK_RANGE.0, WEEK_RANGE.1) }
+        });
+        Self(parts.iter().any(|part| (part - 1.0).abs() > 0.05).then(|| Box::new(parts)))
+    }
+
+    /// Between the middles of the two nearest parts.
+    fn at(&self, instant: i64) -> f32 {
+        let Some(parts) = &self.0 else { return 1.0 };
+        let seconds = i64::from(PART_HOURS) * HOUR;
+        let position = (instant - seconds / 2).rem_euclid(WEEK_PARTS as i64 * seconds);
+        let part = (position / seconds) as usize;
+        let (here, next) = (parts[part], parts[(part + 1) % WEEK_PARTS]);
+        here + (next - here) * ((position % seconds) as f32 / seconds as f32)
+    }
+}
+
+/// The worst hour of the worst day but for the odd ones.
+fn usual_worst(slots: &[Slot], ratios: &[f32]) -> f32 {
+    let mut days: Vec<(u32, f32)> = Vec::new();
+    for (slot, ratio) in slots.iter().zip(ratios) {
+        match days.last_mut() {
+            Some((day, worst)) if *day == slot.hour / 24 => *worst = worst.min(*ratio),
+            _ => days.push((slot.hour / 24, *ratio)),
+        }
+    }
+    let odd = days.len() / DAYS_FOR_AN_ODD_ONE;
+    days.select_nth_unstable_by(odd, |a, b| a.1.total_cmp(&b.1)).1.1
 }
 
 /// The median of each hour of the day; an hour never seen lies between the nearest that were.
@@ -304,7 +406,7 @@ mod tests {
         let mut history = History::default();
         for hour in 0..days * 24 {
             let level = level(hour);
-            history.push(Slot { hour, level, spread: level * 0.02, bins: 12, shallow: 0, deep: 0 });
+            history.push(Slot { hour, level, spread: level * 0.02, bins: 12, below: [0; 4] });
         }
         history
     }
@@ -337,8 +439,38 @@ mod tests {
     fn a_weekend_shortfall_is_usual() {
         let history = days(14, |hour| if hour / 24 % 7 > 4 { 70.0 } else { 100.0 });
         let normal = history.normal().unwrap();
-        assert!(normal.weigh(70.0, 100.0, 300, Unit::default(), &[0.4, 0.95]) < 0.0);
-        assert!(normal.weigh(20.0, 100.0, 300, Unit::default(), &[0.4, 0.95]) > 3.0);
+        assert!(normal.weigh(70.0, 100.0, 300, Unit::default(), &[0.4, 0.7, 0.95]) < 0.0);
+        assert!(normal.weigh(20.0, 100.0, 300, Unit::default(), &[0.4, 0.7, 0.95]) > 3.0);
+    }
+
+    #[test]
+    fn the_weekday_counts_once_it_was_seen_twice() {
+        let free = |hour: u32| hour / 24 % 7 == 3;
+        let history = days(21, |hour| if free(hour) { 60.0 } else { 100.0 });
+        let middle_of = |day: i64| at(&history, day * 24 + 12);
+        assert!((middle_of(3 + 21) - 60.0).abs() < 2.0 && (middle_of(4 + 21) - 100.0).abs() < 2.0);
+        let once = days(21, |hour| if hour / 24 == 10 { 60.0 } else { 100.0 });
+        assert!((at(&once, 24 * 24 + 12) - 100.0).abs() < 2.0, "a holiday is no weekday");
+    }
+
+    #[test]
+    fn scatter_that_grows_with_the_level_is_told_from_a_fall() {
+        // A telescope whose bins scatter by a half.
+        let mut history = History::default();
+        for hour in 0..10 * 24 {
+            history.push(Slot { hour, level: 20.0, spread: 10.0, bins: 12, below: [2, 0, 0, 0] });
+        }
+        let normal = history.normal().unwrap();
+        let said = |value: f64| normal.weigh(value, 20.0, 300, Unit::default(), &[0.4, 0.7, 0.95]);
+        assert!(said(0.5) > 3.0 && said(12.0) < 1.0 && said(20.0) < 0.0, "{} {} {}", said(0.5), said(12.0), said(20.0));
+    }
+
+    #[test]
+    fn what_nobody_calls_an_outage_is_none_however_exact_the_series() {
+        let history = days(14, |_| 1000.0);
+        let normal = history.normal().unwrap();
+        let said = |value: f64| normal.weigh(value, 1000.0, 300, Unit::default(), &[0.4, 0.7, 0.95]);
+        assert!(said(750.0) < 0.0 && said(640.0) > 4.0, "{} {}", said(750.0), said(640.0));
     }
 
     #[test]
@@ -348,8 +480,9 @@ mod tests {
         assert!((at(&history, 5) - 3.0).abs() < 0.01);
         assert!(history.may_begin_with(4.0) && !history.may_begin_with(3.0) && !history.may_begin_with(1.0));
         let normal = history.normal().unwrap();
-        let said =
-            |witnesses: bool, value: f64| normal.weigh(value, 4.0, 60, Unit { whole: true, witnesses }, &[0.4, 0.95]);
+        let said = |witnesses: bool, value: f64| {
+            normal.weigh(value, 4.0, 60, Unit { whole: true, witnesses }, &[0.4, 0.7, 0.95])
+        };
         assert!(said(true, 0.0) > 4.0, "four blocks are not silent in one minute by chance");
         assert!(said(false, 0.0) < 3.0, "four names may be");
         assert!(said(true, 3.0) < 0.0, "one of four is");

@@ -5,10 +5,10 @@ use super::signal::{Head, LOW, SUREST};
 use super::state::{Draft, PEOPLE};
 use super::verdict::{Voice, Weight};
 use crate::domain::time::{DAY, HOUR, MINUTE};
-use crate::domain::{IncidentKey, Layer, Phase, Seconds, Timestamp, Transition, TransitionKind};
+use crate::domain::{IncidentKey, Layer, Phase, Seconds, Timestamp, Transition, TransitionKind, Unknown};
 use serde::{Deserialize, Serialize};
 
-/// A suspicion that nobody confirms for so long is a new normal, and may be learned.
+/// A suspicion that nobody confirms for so long is a new normal, and may be learned where all others are well.
 pub const SUSPICION_LASTS: Seconds = 2 * DAY;
 /// What was low and cannot be seen any more is not back; but nobody waits for a dead source for ever.
 const UNSEEN_FOR: Seconds = 12 * HOUR;
@@ -107,9 +107,20 @@ impl Life {
         self.open.as_ref().map(|open| open.phase)
     }
 
+    /// When the incident that is open began.
+    pub fn started_at(&self) -> Option<i64> {
+        self.open.as_ref().map(|open| open.started_at)
+    }
+
+    /// What fell before belongs to an incident that is over.
+    pub fn begins_after(&self) -> i64 {
+        self.over_since
+    }
+
     pub fn allows_learning(&self, until: i64) -> bool {
         match &self.open {
-            None => true,
+            // The hours of an outage may be settled only when it is over.
+            None => until - 2 * HOUR >= self.over_since,
             Some(open) => open.phase == Phase::Suspected && until - open.opened_at > SUSPICION_LASTS,
         }
     }
@@ -225,32 +236,47 @@ impl Draft<'_> {
         let quick = QUICK_ENOUGH.max(quickest * 3 / 2);
         let mut standing = Standing::default();
         let mut backs = Vec::new();
+        let mut layers_back = 0;
+        // Until when that which is back was heard to be so.
+        let heard_until = heads().filter(|(_, head)| !head.score.is_low && head.score.back_at >= open.started_at);
+        let heard_until = heard_until.filter_map(|(_, head)| Some(head.newest()?.start + head.width() / 2)).max();
+        let is_back = |head: &Head| head.score.is_back(heard_until.unwrap_or(0));
         for (series, head) in heads() {
             let score = &head.score;
             let fell = score.is_low && score.since >= open.started_at - 6 * HOUR;
-            let came_back = !score.is_low && score.back_at >= open.started_at;
+            let came_back = is_back(head).is_some_and(|back_at| back_at >= open.started_at);
             standing.ever_low += usize::from(fell || came_back);
-            if came_back {
+            if let Some(back_at) = is_back(head).filter(|back_at| *back_at >= open.started_at) {
+                if !score.is_low || self.named(series).layer == Layer::Routing {
+                    layers_back |= bit(self.named(series).layer);
+                }
                 let exact = self.named(series).witness != PEOPLE;
                 if exact || open.implicated.iter().all(|s| self.named(*s).witness == PEOPLE) {
                     standing.back += 1;
                     standing.up = standing.up.max(score.up);
                 }
                 if exact || standing.last_back == 0 {
-                    standing.last_back = standing.last_back.max(score.back_at);
-                    backs.push(score.back_at);
+                    standing.last_back = standing.last_back.max(back_at);
+                    backs.push(back_at);
                 }
             }
         }
         backs.sort_unstable();
         standing.ended_at = backs.get(backs.len().saturating_sub(1) / 2).copied().unwrap_or_default();
-        for (series, head) in heads().filter(|(_, head)| head.score.is_low) {
-            let unknown = self.why_unknown(series, head).is_some();
+        // Routes that were gone are back and something answers through them: the slower ones need only not deny it.
+        let routing = bit(Layer::Routing);
+        let network_is_back = layers_back & routing != 0 && layers_back & !routing != 0;
+        for (series, head) in heads().filter(|(_, head)| is_back(head).is_none() && head.score.is_low) {
+            let score = &head.score;
+            let unknown = self.why_unknown(series, head);
             let newest = head.newest().map_or(0, |bin| bin.start + head.width());
-            let not_heard_yet = slowness(head) > quick && newest <= standing.last_back + head.width();
+            let is_slow = network_is_back || slowness(head) > quick;
+            let not_heard_yet = is_slow && newest <= standing.last_back + head.width();
             let is_exact = self.normal(series).is_some_and(Normal::is_exact);
-            if unknown {
-                standing.blocking += usize::from(now - newest < UNSEEN_FOR);
+            if let Some(why) = unknown {
+                // What has no normal any more will never say that it is back.
+                let may_say = !matches!(why, Unknown::NoNormal | Unknown::NormalIsNothing);
+                standing.blocking += usize::from(may_say && now - score.last < UNSEEN_FOR && !network_is_back);
             } else if !not_heard_yet {
                 standing.low += 1;
                 standing.exact_low += usize::from(is_exact);

@@ -2,9 +2,11 @@
 //! transitions, whenever and however often they are asked.
 //!
 //! [`signal`] sums up the evidence of one series against its [`baseline`]; [`trust`] asks whether it is the source or
-//! our own uplink; [`verdict`] weighs an entity's witnesses together; [`lifecycle`] makes an incident of it.
+//! our own uplink; [`verdict`] weighs an entity's witnesses together; [`lifecycle`] makes an incident of it; [`explain`]
+//! says why.
 
 mod baseline;
+mod explain;
 mod lifecycle;
 mod signal;
 mod state;
@@ -12,7 +14,7 @@ mod trust;
 mod verdict;
 
 pub use lifecycle::Stored;
-pub use state::{Change, State};
+pub use state::{Adopted, Change, State};
 
 use crate::domain::{Batch, Transition};
 use state::Draft;

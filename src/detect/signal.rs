@@ -1,6 +1,7 @@
 //! One series: its newest bins, and the evidence that they add up to.
 
-use super::baseline::{DEEP, Normal, SHALLOW, Slot, Unit, median};
+use super::baseline::{DEPTHS, LEANS, Normal, Slot, Unit, median};
+use super::trust::SAGS_BELOW;
 use crate::domain::Seconds;
 use crate::domain::time::HOUR;
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,8 @@ use serde::{Deserialize, Serialize};
 /// Bins kept one by one, so that a revised or late one can be judged again: two hours of 5-minute bins, which is how
 /// far back the sources revise.
 const KEPT_BINS: usize = 24;
+/// A bin is learned from when so many newer ones are there: by then it is revised, and what was a fault of the source is known.
+const SETTLED: usize = 6;
 /// So many bins in a row show what is usual of our own probes: a tenth of an hour at their usual pace.
 const STEADY: usize = 6;
 /// From here on a series counts as low: about 30 to 1.
@@ -16,16 +19,23 @@ pub const LOW: f32 = 3.4;
 pub const SUREST: f32 = 20.0;
 /// From here on a low series counts as back, if it stayed so for `BACK_FOR`.
 const BACK: f32 = 4.0;
-/// A first return often fails within minutes: one 10-minute bin, or ten of a minute, must have held.
-const BACK_FOR: Seconds = 600;
+/// A first return often fails within ten minutes: it must have held for longer.
+const BACK_FOR: Seconds = 720;
+/// One bin of this width is enough: it is read so late that quicker ones have told of a failure by then.
+const LONG_BIN: Seconds = 600;
 /// An outage worth telling takes at least this share away, or nearly all.
-const GONE: [f64; 2] = [0.4, 0.95];
+const GONE: [f64; 3] = [0.4, 0.7, 0.95];
 /// Back means that less than about half of this share is missing.
 const STILL_GONE: f64 = 0.28;
 /// Values of an hour that its median is taken from: a 5-minute signal has that many, quicker ones are thinned out.
 const HOUR_VALUES: usize = 12;
 /// A first value that was revised by more than this share was provisional.
 const REVISED: f64 = 0.05;
+
+/// A share lost from one bin to the next that shows that the fall was not over with the first.
+const STILL_FALLING: f64 = 0.05;
+/// So many bins show how fast a fall began.
+const ONSET_BINS: usize = 4;
 
 /// One value as it stands now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -46,16 +56,12 @@ pub struct Score {
     pub is_low: bool,
     /// Start of the first bin of the fall, while `low` is above 0; after the return: of the last one.
     pub since: i64,
-    /// Between these two instants it fell, as far as its bins can tell.
-    pub fell: (i64, i64),
-    /// Whether the fall was one clear step, so that `fell` can be trusted.
-    pub clear: bool,
     /// Start of the first bin that was up again.
     pub up_since: i64,
     /// When the last low spell ended: start of the first bin back. 0: never.
     pub back_at: i64,
-    last: i64,
-    last_llr: f32,
+    /// Start of the newest bin that was weighed.
+    pub last: i64,
 }
 
 /// Values of the hour that is under way.
@@ -66,8 +72,7 @@ struct Hour {
     values: [f32; HOUR_VALUES],
     filled: u8,
     bins: u8,
-    shallow: u8,
-    deep: u8,
+    below: [u8; DEPTHS.len()],
     /// Held against a normal.
     judged: bool,
     last: i64,
@@ -140,6 +145,10 @@ impl Head {
         }
     }
 
+    pub fn unit(&self) -> Unit {
+        self.unit
+    }
+
     pub fn bins(&self) -> &[Bin] {
         &self.bins[..usize::from(self.kept)]
     }
@@ -170,7 +179,6 @@ impl Head {
         let lag = received - bin.start - self.width();
         self.received = self.received.max(received);
         self.poll_failed = false;
-        self.unit.whole &= bin.value.fract() == 0.0;
         if let Some(held) = self.held.take_if(|held| held.start <= bin.start) {
             if held.start == bin.start {
                 self.learn_revision(held, bin);
@@ -267,7 +275,8 @@ impl Head {
             self.kept += 1;
         }
         self.score = self.score.with(bin, self.width(), self.unit, normal, in_fault);
-        let slot = self.collect(bin, normal, in_fault);
+        let settled = usize::from(self.kept).checked_sub(SETTLED + 1);
+        let slot = settled.and_then(|at| self.collect(self.bins[at], normal, in_fault));
         Taken { judged: Some(bin.start), late: None, slot }
     }
 
@@ -275,6 +284,12 @@ impl Head {
     pub fn judge_again(&mut self, normal: Option<&Normal>, in_fault: impl Fn(i64, i64) -> bool + Copy) {
         let (width, unit) = (self.width(), self.unit);
         self.score = self.bins().iter().fold(self.base, |score, bin| score.with(*bin, width, unit, normal, in_fault));
+    }
+
+    /// Another level is normal from now on: what was summed up against the old one says nothing.
+    pub fn begin_anew(&mut self) {
+        (self.base, self.score) = (Score::default(), Score::default());
+        self.kept = 0;
     }
 
     /// Adds the bin to its hour; a completed hour is handed out.
@@ -288,12 +303,14 @@ impl Head {
         if in_fault(bin.start, bin.start + self.width()) {
             return done;
         }
+        self.unit.whole &= bin.value.fract() == 0.0;
         self.hour.bins = self.hour.bins.saturating_add(1);
         if let Some(normal) = normal {
             self.hour.judged = true;
             let usual = normal.usual_low(normal.at(bin.start, self.width()), self.unit);
-            self.hour.shallow += u8::from(bin.value < f64::from(SHALLOW) * usual && self.hour.shallow < u8::MAX);
-            self.hour.deep += u8::from(bin.value < f64::from(DEEP) * usual && self.hour.deep < u8::MAX);
+            for (below, depth) in self.hour.below.iter_mut().zip(DEPTHS) {
+                *below = below.saturating_add(u8::from(bin.value < f64::from(depth) * usual));
+            }
         }
         let filled = usize::from(self.hour.filled);
         if filled < HOUR_VALUES && (filled == 0 || bin.start - self.hour.last >= HOUR / HOUR_VALUES as i64) {
@@ -313,6 +330,37 @@ impl Head {
         (level > 0.0 && !self.score.is_low && least >= (level * 0.75).min(level - 1.0).max(0.5)).then_some(level)
     }
 
+    /// Whether the bin speaks of a fall, or would if it were nobody's.
+    pub fn misses_something(&self, start: i64, normal: &Normal) -> bool {
+        let sags = |value: f64| value < SAGS_BELOW * normal.at(start, self.width());
+        self.score.is_low || self.score.low >= LEANS || normal.is_comparable() && self.value_at(start).is_some_and(sags)
+    }
+
+    /// Between which two instants it began to fall, as far as its bins can tell: between the last usual one and the first
+    /// that is not, or where the line through a fall that took several bins leaves what is usual.
+    pub fn onset(&self, normal: &Normal) -> Option<(i64, i64)> {
+        let width = self.width();
+        // A bin of ours is what stood at its end, a source's what was usual in it.
+        let shown = if self.unit.witnesses { width } else { width / 2 };
+        let share = |bin: &Bin| bin.value / normal.at(bin.start, width).max(f64::MIN_POSITIVE);
+        let usual = 1.0 - (3.0 * f64::from(normal.spread)).max(1.0 - f64::from(normal.floor));
+        let bins = self.bins();
+        let low = bins.iter().position(|bin| bin.start >= self.score.since)?;
+        let before = bins[..low].iter().rposition(|bin| share(bin) >= usual)?;
+        let (last, first) = (&bins[before], &bins[before + 1]);
+        if first.start - last.start > 2 * width {
+            return None;
+        }
+        let (from, until) = (last.start + shown, first.start + shown);
+        // As far as it went on falling, and while it still tells how fast it began.
+        let further = bins[before + 1..].windows(2).take(ONSET_BINS);
+        let further = further.take_while(|pair| share(&pair[0]) - share(&pair[1]) > STILL_FALLING).last();
+        let Some([_, last]) = further else { return Some((from, until)) };
+        let falls = (share(first) - share(last)) / (last.start - first.start) as f64;
+        let left = (until - ((1.0 - share(first)) / falls) as i64).clamp(from, until);
+        Some(((left - width / 4).max(from), (left + width / 4).min(until)))
+    }
+
     /// The newest bin is older than the source's own delay explains.
     pub fn is_stale(&self, now: i64) -> bool {
         let newest = self.newest().map_or(0, |bin| bin.start).max(self.gap);
@@ -330,13 +378,13 @@ impl Hour {
         let values = &mut values[..usize::from(self.filled)];
         let level = median(values);
         let spread = (values.iter().map(|value| (value - level).powi(2)).sum::<f32>() / values.len() as f32).sqrt();
-        let Self { number: hour, bins, shallow, deep, .. } = *self;
+        let Self { number: hour, bins, below, .. } = *self;
         if self.judged {
-            return Some(Slot { hour, level, spread, bins, shallow, deep });
+            return Some(Slot { hour, level, spread, bins, below });
         }
         // Nothing was normal yet: held against their own hour.
-        let below = |share: f32| values.iter().filter(|value| **value < share * level).count() as u8;
-        Some(Slot { hour, level, spread, bins: self.filled, shallow: below(SHALLOW), deep: below(DEEP) })
+        let below = DEPTHS.map(|depth| values.iter().filter(|value| **value < depth * level).count() as u8);
+        Some(Slot { hour, level, spread, bins: self.filled, below })
     }
 }
 
@@ -344,6 +392,14 @@ impl Score {
     /// Low at least since `start`.
     pub fn is_low_since(&self, start: i64) -> bool {
         self.is_low && self.since <= start
+    }
+
+    /// Since when it is back: by its own bins, or by fewer of them while others, heard until the given instant, held.
+    pub fn is_back(&self, heard_until: i64) -> Option<i64> {
+        if !self.is_low {
+            return (self.back_at > 0).then_some(self.back_at);
+        }
+        (self.up >= BACK && heard_until - self.up_since >= BACK_FOR).then_some(self.up_since)
     }
 
     /// The evidence with one more bin.
@@ -356,20 +412,15 @@ impl Score {
         in_fault: impl Fn(i64, i64) -> bool,
     ) -> Self {
         self.before = self.low;
-        let Some(normal) = normal.filter(|normal| normal.is_telling()) else { return self };
+        let Some(normal) = normal.filter(|normal| normal.is_telling()) else { return Self::default() };
         let usual = normal.at(bin.start, step);
         if usual <= 0.0 || in_fault(bin.start, bin.start + step) {
             return self;
         }
         let llr = normal.weigh(bin.value, usual, step, unit, &GONE);
-        let previous = std::mem::replace(&mut self.last, bin.start);
-        let previous_llr = std::mem::replace(&mut self.last_llr, llr);
+        self.last = bin.start;
         if llr > 0.0 && self.low <= 0.0 {
             self.since = bin.start;
-            // A bin of ours is what stood at its end, a source's what was usual in it.
-            let shown = if unit.witnesses { step } else { step / 2 };
-            self.fell = (previous + shown, bin.start + shown);
-            self.clear = previous_llr < -1.0 && bin.start - previous == step && llr > 2.0;
         }
         self.low = (self.low + llr).clamp(0.0, SUREST);
         if self.low >= LOW && !self.is_low {
@@ -395,7 +446,7 @@ impl Score {
             }
         }
         if self.is_low {
-            if self.up >= BACK && bin.start + step - self.up_since >= BACK_FOR {
+            if self.up >= BACK && (step >= LONG_BIN || bin.start + step / 2 - self.up_since >= BACK_FOR) {
                 self.is_low = false;
                 self.low = 0.0;
                 self.back_at = self.up_since;
@@ -440,10 +491,25 @@ mod tests {
         assert!(head.score.is_low);
         assert_eq!(head.score.since, 576 * 300);
         take(&mut head, &history, 578, 100.0);
-        assert!(head.score.is_low, "one bin of five minutes is no return");
         take(&mut head, &history, 579, 100.0);
+        assert!(head.score.is_low, "ten minutes are no return");
+        take(&mut head, &history, 580, 100.0);
         assert!(!head.score.is_low);
         assert_eq!(head.score.back_at, 578 * 300);
+    }
+
+    #[test]
+    fn what_was_revised_in_time_is_learned_as_it_is_by_then() {
+        let (mut head, mut history) = two_usual_days();
+        for bin in 576..620 {
+            take(&mut head, &history, bin, 40.0);
+            let revised = take(&mut head, &history, bin, 100.0);
+            assert!(revised.slot.is_none());
+            if let Some(slot) = take(&mut head, &history, bin + 1, 100.0).slot {
+                history.push(slot);
+                assert_eq!(slot.below, [0; DEPTHS.len()]);
+            }
+        }
     }
 
     #[test]

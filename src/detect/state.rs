@@ -113,13 +113,27 @@ pub struct Change {
     spoiled: Vec<(u32, u32)>,
     wholes: Vec<(u32, Option<u32>)>,
     facts: Vec<(u32, String)>,
+    /// Families whose source changed its scale for everybody: what is normal is learned anew.
+    renewed: Vec<u32>,
+}
+
+/// A series whose normal is another from now on, by a lasting change that was nobody's outage.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Adopted {
+    pub series: Arc<Series>,
+    /// Usual until now.
+    pub before: f32,
+    /// Usual from now on; `None`: it is learned anew, since all series of the signal changed.
+    pub now: Option<f32>,
 }
 
 impl State {
     /// Of checkpoints: one written with another number is not read.
-    pub const FORMAT: u32 = 2;
+    pub const FORMAT: u32 = 3;
 
-    pub fn apply(&mut self, change: Change) {
+    /// Lays the change over; says which series adopted another level.
+    pub fn apply(&mut self, change: Change) -> Vec<Adopted> {
+        let mut adopted = Vec::new();
         for entity in change.new_entities {
             self.entities.push(Known { entity, series: vec![], whole: None, parts: vec![], facts: vec![] });
             self.lives.push(Life::default());
@@ -162,7 +176,20 @@ impl State {
             self.histories[at as usize].begin_with(level);
         }
         for (at, slot) in change.slots {
-            self.histories[at as usize].push(slot);
+            if let Some((before, now)) = self.histories[at as usize].push(slot) {
+                self.heads[at as usize].begin_anew();
+                adopted.push(Adopted { series: Arc::clone(&self.names[at as usize].series), before, now: Some(now) });
+            }
+        }
+        for family in change.renewed {
+            for at in self.families[family as usize].members.clone() {
+                let history = std::mem::take(&mut self.histories[at as usize]);
+                self.heads[at as usize].begin_anew();
+                if let Some(normal) = history.normal() {
+                    let (series, before) = (Arc::clone(&self.names[at as usize].series), normal.usual());
+                    adopted.push(Adopted { series, before, now: None });
+                }
+            }
         }
         for (at, hour) in change.spoiled {
             self.histories[at as usize].forget_since(hour);
@@ -178,6 +205,7 @@ impl State {
                 facts.remove(0);
             }
         }
+        adopted
     }
 
     fn move_part(&mut self, part: u32, whole: Option<u32>) {
@@ -204,9 +232,13 @@ impl State {
 
     /// How the entity stands, as of the newest batch; `now` only decides what is stale.
     pub fn evidence(&self, entity: &Entity, now: Timestamp) -> Option<Evidence> {
-        let number = *self.index.entities.get(entity)?;
+        let number = self.number_of(entity)?;
         let batch = Batch::live(now);
         Some(Draft::new(self, &batch).evidence(number))
+    }
+
+    pub fn number_of(&self, entity: &Entity) -> Option<u32> {
+        self.index.entities.get(entity).copied()
     }
 
     /// Whether something is suspected or wrong with the entity.
@@ -376,8 +408,15 @@ impl<'a> Draft<'a> {
                 }
             }
             let mut uplink = self.uplink().clone();
+            let heard_until = uplink.checked;
             let again = uplink.take_control(start, step, answered, failing, all);
+            let has_heard_more = uplink.checked > heard_until;
             self.change.uplink = Some(uplink);
+            for family in 0..self.state.families.len() as u32 {
+                if has_heard_more && self.is_own_probe(family) {
+                    self.hear_of_others(family, heard_until - 2 * step);
+                }
+            }
             if let Some(from) = again {
                 for family in 0..self.state.families.len() as u32 {
                     if self.is_own_probe(family) {
@@ -407,6 +446,8 @@ impl<'a> Draft<'a> {
         let Some(value) = row.value.filter(|value| value.is_finite()) else {
             let head = self.head_mut(number);
             head.gap = head.gap.max(start);
+            let family = head.family;
+            self.hear(family, start);
             return;
         };
         let Some(mut head) = self.take_head(number) else { return };
@@ -424,10 +465,28 @@ impl<'a> Draft<'a> {
         if let Some(slot) = taken.slot {
             self.change.slots.push((number, slot));
         }
-        let judged = [taken.late, taken.judged].into_iter().flatten();
-        self.judged.extend(judged.map(|start| (family, start)));
+        for start in [taken.late, taken.judged].into_iter().flatten() {
+            // The others are looked at where something is missing: nearly never.
+            if normal.is_some_and(|normal| head.misses_something(start, normal)) {
+                self.judged.push((family, start));
+            } else {
+                self.hear(family, start);
+            }
+        }
         self.put_head(number, head);
         self.touched.push(entity);
+    }
+
+    /// A bin that shows no fall, or has no value: somebody's fall may have waited for it.
+    fn hear(&mut self, family: u32, start: i64) {
+        if !self.faults(family).is_worth_a_look(start) {
+            return;
+        }
+        let mut faults = self.faults(family).clone();
+        if faults.hears_one_more(start) {
+            self.judged.push((family, start));
+        }
+        upsert(&mut self.change.faults, family, faults);
     }
 
     /// Compares each bin that was judged with the same bin of other entities.
@@ -440,11 +499,31 @@ impl<'a> Draft<'a> {
             let known = self.faults(family);
             let mut faults = known.clone();
             let again = faults.take(start, &look);
+            let heard_until = known.checked;
+            let has_heard_more = faults.checked > heard_until;
             if faults != *known {
                 upsert(&mut self.change.faults, family, faults);
             }
+            if has_heard_more {
+                self.hear_of_others(family, heard_until);
+            }
             if let Some(from) = again {
                 self.judge_again(family, from);
+            }
+            if self.faults(family).is_usual_by_now(start, &look) {
+                upsert(&mut self.change.faults, family, Faults::default());
+                self.change.renewed.push(family);
+            }
+        }
+    }
+
+    /// Those whose fall waited for the word of others about a bin after `since` are to be decided on now.
+    fn hear_of_others(&mut self, family: u32, since: i64) {
+        for number in &self.state.families[family as usize].members {
+            let Some(head) = self.head(*number) else { continue };
+            if head.score.low > 0.0 && head.newest().is_some_and(|bin| bin.start > since) {
+                let entity = head.entity;
+                self.touched.push(entity);
             }
         }
     }
@@ -526,8 +605,24 @@ impl<'a> Draft<'a> {
     fn may_be_learned(&self, series: u32, slot: &Slot) -> bool {
         let Some(head) = self.head(series) else { return false };
         let hour_ended = (i64::from(slot.hour) + 1) * HOUR;
-        let is_low_of_late = head.score.is_low && hour_ended - head.score.since < super::lifecycle::SUSPICION_LASTS;
-        !is_low_of_late && self.life(head.entity).allows_learning(hour_ended)
+        if head.score.is_low
+            && (hour_ended - head.score.since < super::lifecycle::SUSPICION_LASTS
+                || !self.all_others_are_well(series, head))
+        {
+            return false;
+        }
+        self.life(head.entity).allows_learning(hour_ended)
+    }
+
+    /// Whether other witnesses are heard of the entity and none of them misses anything.
+    fn all_others_are_well(&self, series: u32, head: &Head) -> bool {
+        let others = self.series_of(head.entity).iter().filter_map(|other| Some((*other, self.head(*other)?)));
+        let mut others = others.filter(|(other, _)| self.named(*other).witness != self.named(series).witness);
+        let mut heard = 0;
+        others.all(|(other, head)| {
+            heard += usize::from(self.why_unknown(other, head).is_none());
+            !head.score.is_low
+        }) && heard > 0
     }
 
     /// Forgets what was learned of an entity since `from`: it was wrong already.

@@ -149,7 +149,7 @@ fn a_blackout_is_told_with_when_it_began_and_when_it_ended() {
         World::default().measured(&FOUR, &[BGP, PING, RIS], HOURS + 10, gone_between("XA", T, T + 4 * HOUR)).tells();
     let expected = [
         "XA started 78:25 (since 77:59)",
-        "XA partly_back 82:25 (since 77:59)",
+        "XA partly_back 82:30 (since 77:59)",
         "XA recovered 82:35 (since 77:59 to 82:00)",
     ];
     assert_eq!(lines(&told), expected);
@@ -168,6 +168,113 @@ fn ten_days_of_outage_are_never_learned() {
     let kinds: Vec<_> = told.iter().map(|t| t.kind).collect();
     assert_eq!(kinds, [TransitionKind::Started, TransitionKind::Recovered]);
     assert!(told[1].at.unix() - START >= until, "{:?}", lines(&told));
+}
+
+#[test]
+fn routes_that_are_back_with_something_that_answers_end_it_before_active_probing_is_read() {
+    let told = World::default()
+        .measured(&FOUR, &[BGP, PING], HOURS + 6, gone_between("XA", T, T + 3 * HOUR))
+        .measured(&["XA"], &[DNS], HOURS + 6, gone_between("XA", T, T + 3 * HOUR))
+        .tells();
+    let last = told.last().unwrap();
+    assert_eq!(last.kind, TransitionKind::Recovered);
+    let after = (last.at.unix() - START - T - 3 * HOUR) / MINUTE;
+    assert!((15..35).contains(&after), "{after} min after the end: active probing is read after 35");
+}
+
+#[test]
+fn hosts_that_do_not_answer_keep_it_open_when_traffic_is_back_for_days() {
+    let told = World::default()
+        .measured(&FOUR, &[BGP, PING, FLOWS], HOURS + 60, |who, signal, start| {
+            let until = T + if signal == "ping-slash24" { 50 * HOUR } else { 20 * HOUR };
+            Some(if who == "XA" && signal != "bgp" && (T..until).contains(&start) { 0.05 } else { 1.0 })
+        })
+        .tells();
+    let last = told.last().unwrap();
+    assert_eq!(last.kind, TransitionKind::Recovered, "{:?}", lines(&told));
+    assert!(last.at.unix() - START > T + 50 * HOUR, "{:?}", lines(&told));
+}
+
+#[test]
+fn a_fall_that_takes_an_hour_is_dated_by_where_it_left_the_usual() {
+    let told = World::default()
+        .measured(&FOUR, &[BGP, PING, RIS], HOURS + 4, |who, _, start| {
+            let gone = ((start - T) as f64 / HOUR as f64).clamp(0.0, 1.0);
+            Some(if who == "XA" { 1.0 - gone } else { 1.0 })
+        })
+        .tells();
+    let started = told.iter().find(|t| t.kind == TransitionKind::Started).unwrap();
+    let off = (started.started_at.unix() - START - T) / MINUTE;
+    assert!((-3..=3).contains(&off), "{off} min off: {:?}", lines(&told));
+}
+
+#[test]
+fn each_night_of_a_curfew_is_told_as_soon_as_the_first() {
+    let told = World::default()
+        .measured(&FOUR, &[BGP, PING, FLOWS], 9 * 24, |who, signal, start| {
+            let night = start >= 3 * DAY && (0..7 * HOUR).contains(&(start % DAY));
+            Some(if who == "XA" && signal != "bgp" && night { 0.2 } else { 1.0 })
+        })
+        .tells();
+    let starts: Vec<_> = told.iter().filter(|t| t.kind == TransitionKind::Started).collect();
+    let after = |t: &Transition| (t.at.unix() - START) % DAY / MINUTE;
+    assert_eq!(starts.len(), 6, "{:?}", lines(&told));
+    assert!(starts.iter().all(|start| after(start) <= after(starts[0])), "{:?}", lines(&told));
+}
+
+#[test]
+fn a_fall_is_told_when_the_word_of_the_others_arrives_though_nothing_new_is_read_of_it() {
+    // All others are published six minutes after the first.
+    let late = |signal: Signal| Signal { lag: signal.lag + 6 * MINUTE, ..signal };
+    let told = World::default()
+        .measured(&["XA"], &[BGP, RIS], HOURS + 1, gone_between("XA", T, T + HOUR))
+        .measured(&FOUR[1..], &[late(BGP), late(RIS)], HOURS + 1, all_up)
+        .tells();
+    let started = told.iter().find(|t| t.kind == TransitionKind::Started).unwrap();
+    assert_eq!((started.at.unix() - START - T) / MINUTE, 15 + 10 + 6, "{:?}", lines(&told));
+}
+
+#[test]
+fn a_source_that_counts_half_from_now_on_is_believed_again_after_some_days() {
+    let halved = |who: &str, signal: &str, start: i64| {
+        let scale = if signal == "bgp" && start >= T { 0.45 } else { 1.0 };
+        let is_gone = who == "XA" && (T + 8 * DAY..T + 8 * DAY + 4 * HOUR).contains(&start);
+        Some(if is_gone { 0.0 } else { scale })
+    };
+    let mut state = State::default();
+    let (mut told, mut adopted) = (Vec::new(), Vec::new());
+    for batch in World::default().measured(&FOUR, &[BGP, PING], HOURS + 9 * 24, halved).batches() {
+        let (change, transitions) = advance(&state, &batch);
+        adopted.extend(state.apply(change));
+        told.extend(transitions);
+    }
+    assert!(adopted.iter().all(|of| of.series.signal == "bgp" && of.now.is_none()), "{adopted:?}");
+    assert_eq!(adopted.len(), 4);
+    let low = told[0].evidence.assessments.iter().find(|a| a.is_low()).unwrap();
+    assert_eq!(low.series.signal, "bgp");
+    assert!(low.normal.is_some_and(|normal| (130.0..140.0).contains(&normal)), "{low:?}");
+    assert_eq!(told[0].at.unix() - START - T - 8 * DAY, 25 * MINUTE, "{:?}", lines(&told));
+    assert_eq!(told[1].kind, TransitionKind::Started);
+}
+
+#[test]
+fn one_series_that_counts_otherwise_is_another_level_once_all_others_are_well_for_days() {
+    let mut state = State::default();
+    let mut adopted = Vec::new();
+    let world = World::default().measured(&FOUR, &[BGP, PING, RIS], HOURS + 6 * 24, |who, signal, start| {
+        Some(if who == "XA" && signal == "bgp" && start >= T { 0.4 } else { 1.0 })
+    });
+    let mut told = Vec::new();
+    for batch in world.batches() {
+        let (change, transitions) = advance(&state, &batch);
+        adopted.extend(state.apply(change).into_iter().map(|of| (batch.received_at, of)));
+        told.extend(transitions);
+    }
+    let kinds: Vec<_> = told.iter().map(|t| t.kind).collect();
+    let [(at, of)] = &adopted[..] else { panic!("{adopted:?}") };
+    assert!(at.unix() - START - T > 2 * DAY, "not before two days");
+    assert!((of.before - 300.0).abs() < 10.0 && of.now.is_some_and(|now| (now - 120.0).abs() < 5.0), "{of:?}");
+    assert_eq!(kinds, [TransitionKind::Suspected, TransitionKind::Retracted]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! unrelated entities fall in the same bin by the same factor, the source is ill, not the world.
 
 use crate::domain::Seconds;
+use crate::domain::time::DAY;
 use serde::{Deserialize, Serialize};
 
 /// Fewer unrelated entities than this to compare with cannot show that the source is ill.
@@ -17,6 +18,9 @@ pub const SAGS_BELOW: f64 = 0.62;
 const ALIKE: f32 = 0.12;
 /// An entity that fell more bins ago than this has an outage of its own and is not asked.
 pub const FELL_LONG_AGO: Seconds = 3;
+/// A sag of everybody that lasts so long is another way to measure, unless nothing at all is left.
+const USUAL_AFTER: Seconds = 3 * DAY;
+const SOMETHING_IS_LEFT: f32 = 0.01;
 /// Faults remembered: as many as the kept bins can reach back to.
 const KEPT_FAULTS: usize = 4;
 
@@ -35,6 +39,8 @@ pub struct Faults {
     pub checked: i64,
     /// Whether there were enough others.
     pub comparable: bool,
+    /// The bins that falls wait for the word of others about, and how many more of them it takes at least.
+    waiting: [(i64, usize); 2],
 }
 
 /// What one bin looks like over the entities of a family.
@@ -69,9 +75,12 @@ impl Look {
         self.ratios.len() >= ENOUGH_TO_COMPARE && self.sagging_share() >= NEARLY_ALL && self.sags_alike()
     }
 
-    /// Whatever the others will say, it is no fault of the source; or all have spoken.
-    fn is_settled(&self) -> bool {
-        self.unheard == 0 || ((self.sagging().count() + self.unheard) as f32) < NEARLY_ALL * self.entities() as f32
+    /// Of how many more entities it takes a usual value, at least, until it can be no fault of the source, whatever the others
+    /// will say. None: that is so, or all have spoken.
+    fn waits_for(&self) -> usize {
+        let could_sag = self.sagging().count() + self.unheard;
+        let too_many = (could_sag as f32 - NEARLY_ALL * self.entities() as f32).floor() as i64 + 1;
+        if self.unheard == 0 { 0 } else { too_many.max(0) as usize }
     }
 
     fn sags_alike(&self) -> bool {
@@ -88,9 +97,37 @@ impl Faults {
         self.windows.iter().any(|fault| fault.from < end && fault.until.is_none_or(|until| start < until))
     }
 
+    /// Whether a bin that shows no fall is worth a look at all entities: a fault may end, or somebody's fall waits for it.
+    pub fn is_worth_a_look(&self, start: i64) -> bool {
+        self.is_open() || self.waiting.iter().any(|(waits, more)| *waits == start && *more > 0)
+    }
+
+    /// Another entity was heard of the bin; says whether a look may show something by now.
+    pub fn hears_one_more(&mut self, start: i64) -> bool {
+        let Some((_, more)) = self.waiting.iter_mut().find(|(waits, _)| *waits == start) else { return self.is_open() };
+        *more = more.saturating_sub(1);
+        *more == 0 || self.is_open()
+    }
+
+    fn wait(&mut self, start: i64, more: usize) {
+        match self.waiting.iter().position(|(waits, _)| *waits == start) {
+            Some(known) => self.waiting[known].1 = more,
+            None if start > self.waiting[0].0 => self.waiting[0] = (start, more),
+            None => {}
+        }
+        self.waiting.sort_unstable();
+    }
+
     /// Whether a fault is going on, as far as is known.
     pub fn is_open(&self) -> bool {
         self.windows.last().is_some_and(|fault| fault.until.is_none())
+    }
+
+    /// Whether what began as a fault is how the source measures now.
+    pub fn is_usual_by_now(&self, start: i64, look: &Look) -> bool {
+        let lasts = self.windows.last().is_some_and(|fault| fault.until.is_none() && start - fault.from > USUAL_AFTER);
+        let mut ratios = look.ratios.clone();
+        lasts && look.is_heard_enough() && super::baseline::median(&mut ratios) > SOMETHING_IS_LEFT
     }
 
     /// Takes a look at the bin that starts at `start`; says from when on all series of the family must be judged again.
@@ -98,7 +135,9 @@ impl Faults {
         if start >= self.checked {
             self.comparable = look.entities() >= ENOUGH_TO_COMPARE;
         }
-        if look.is_settled() {
+        let more = look.waits_for();
+        self.wait(start, more);
+        if more == 0 {
             self.checked = self.checked.max(start);
         }
         if !look.is_heard_enough() {
@@ -181,6 +220,27 @@ mod tests {
         assert_eq!(faults.checked, 0);
         faults.take(300, &look(&[0.0, 1.0], 0, 2));
         assert_eq!(faults.checked, 300);
+    }
+
+    #[test]
+    fn a_look_is_worth_its_cost_when_enough_others_were_heard() {
+        let mut faults = Faults::default();
+        faults.take(300, &look(&[0.0], 0, 9));
+        assert!(!faults.is_worth_a_look(600));
+        let heard = (0..9).filter(|_| faults.is_worth_a_look(300) && faults.hears_one_more(300)).count();
+        assert_eq!(heard, 1, "after three of the nine: then fewer than eight of ten can sag");
+        faults.take(300, &look(&[0.0, 1.0, 1.0, 1.0], 0, 6));
+        assert!(faults.checked == 300 && !faults.is_worth_a_look(300));
+    }
+
+    #[test]
+    fn a_sag_of_days_is_how_the_source_measures_now_unless_nothing_is_left() {
+        for (left, usual) in [(0.4, true), (0.0, false)] {
+            let mut faults = Faults::default();
+            faults.take(300, &look(&[left; 4], 0, 0));
+            assert!(!faults.is_usual_by_now(300 + DAY, &look(&[left; 4], 0, 0)));
+            assert_eq!(faults.is_usual_by_now(300 + 4 * DAY, &look(&[left; 4], 0, 0)), usual);
+        }
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! An entity's witnesses weighed together, and the evidence frozen for a reader.
 
+use super::baseline::LEANS;
 use super::baseline::Normal;
 use super::signal::{Head, LOW};
 use super::state::{Draft, ONE_BLOCK, PEOPLE};
 use crate::domain::observation::BLOCKS;
 use crate::domain::time::HOUR;
 use crate::domain::{
-    Assessment, Evidence, Fact, FactKind, Layer, Phase, Reading, Seconds, Sureness, Timestamp, Unknown, Verdict,
+    Assessment, Evidence, Fact, FactKind, Forbidden, Layer, Phase, Reading, Rule, Seconds, Series, Sureness, Tested,
+    Timestamp, Unknown, Verdict,
 };
 use std::sync::Arc;
 
@@ -14,11 +16,10 @@ use std::sync::Arc;
 const TWO_AGREE: f32 = 7.2;
 /// Two of one source must be surer: what makes both wrong may be the source.
 const TWO_OF_ONE_SOURCE_AGREE: f32 = 8.8;
-/// A sum over many bins of noise gets to `LOW` on some day of every week; to this about once in a year.
-const LOW_OF_A_NOISY_ONE: f32 = 7.0;
 /// As good as two clear bins; and the first bin of another witness that is not clear yet.
 const SURE: f32 = 9.0;
-const LEANS: f32 = 2.5;
+/// From here on witnesses that agree are called highly sure: well above what it takes to tell.
+const HIGHLY_SURE: f64 = 12.0;
 /// A lone witness that nobody can contradict: two of its clearest bins.
 const ALONE_AND_SURE: f32 = 7.5;
 /// Services of several hosts that our own probes find gone in two rounds, each host asked twice in each, over a line that
@@ -139,13 +140,13 @@ impl Draft<'_> {
         voices
     }
 
-    fn witness(&self, series: u32, head: &Head, one_block: bool) -> u32 {
+    pub fn witness(&self, series: u32, head: &Head, one_block: bool) -> u32 {
         if one_block && self.is_own_probe(head.family) { ONE_BLOCK } else { self.named(series).witness }
     }
 
     /// Whether all that our own probes miss of the entity may stand in one block of addresses: then they are one witness,
     /// however many names and services there are. Where blocks are not counted each signal is its own.
-    fn may_be_one_block(&self, entity: u32) -> bool {
+    pub fn may_be_one_block(&self, entity: u32) -> bool {
         let fallen = self.witnesses_of(entity).into_iter().filter(|series| self.named(*series).series.signal == BLOCKS);
         let mut is_counted = false;
         let fallen: f64 = fallen
@@ -160,8 +161,8 @@ impl Draft<'_> {
     }
 
     /// Evidence of a low series that was compared with others, as far as that is possible.
-    fn usable(&self, series: u32, head: &Head) -> f32 {
-        let needed = if self.normal(series).is_some_and(Normal::is_exact) { LEANS } else { LOW_OF_A_NOISY_ONE };
+    pub fn usable(&self, series: u32, head: &Head) -> f32 {
+        let needed = self.normal(series).map_or(f32::INFINITY, Normal::counts_from);
         let Some(newest) = head.newest() else { return 0.0 };
         // The newest bin may still be waiting for the word of others; the one before rarely does.
         let width = head.width();
@@ -202,40 +203,93 @@ impl Draft<'_> {
     }
 
     pub fn weigh(&self, voices: &[Voice]) -> Weight {
-        let mut low: Vec<&Voice> = voices.iter().filter(|voice| voice.low >= LOW).collect();
-        low.sort_by(|a, b| b.low.total_cmp(&a.low));
-        if self.one_is_sure_and_another_leans(voices)
-            || two_witnesses_agree(&low, |voice| self.named(voice.series).series.measurer())
-        {
-            return Weight::Proof;
-        }
-        let Some(lone) = low.first() else { return Weight::Nothing };
-        let Some(head) = self.head(lone.series) else { return Weight::Nothing };
-        let comparable = self.faults(head.family).comparable || self.is_own_probe(head.family) && self.has_controls();
-        // That the network is up is no word against services that are gone.
-        let contradicted =
-            lone.witness != ONE_BLOCK && voices.iter().any(|other| other.heard && other.witness != lone.witness);
-        let lasted = head.newest().map_or(0, |bin| bin.start + head.width() - head.score.since);
-        let several =
-            head.newest().zip(self.normal(lone.series)).is_some_and(|(bin, n)| n.at(bin.start, head.width()) > 1.5);
-        let enough = if lone.witness == ONE_BLOCK && several { SERVICES_AND_SURE } else { ALONE_AND_SURE };
-        if comparable && !contradicted && lone.low >= enough
-            || comparable && lone.witness != PEOPLE && lone.low >= AGAINST_OTHERS && lasted >= AGAINST_OTHERS_FOR
-        {
+        if self.rules(voices).iter().any(Tested::is_met) {
             Weight::Proof
-        } else if lone.low >= WORTH_A_SUSPICION {
+        } else if surest(voices).is_some_and(|lone| lone.low >= WORTH_A_SUSPICION) {
             Weight::Suspicion
         } else {
             Weight::Nothing
         }
     }
 
+    /// Every rule that may start an alert, with what speaks for it.
+    pub fn rules(&self, voices: &[Voice]) -> Vec<Tested> {
+        let Some(lone) = surest(voices) else { return Vec::new() };
+        let Some(head) = self.head(lone.series) else { return Vec::new() };
+        let mut rules: Vec<Tested> = self.two_agree(voices).into_iter().collect();
+        rules.extend(self.one_is_sure_and_another_leans(voices));
+        let layer = |voice: &Voice| self.named(voice.series).layer;
+        let name = |voice: &Voice| Arc::clone(&self.named(voice.series).series);
+        let comparable = self.faults(head.family).comparable || self.is_own_probe(head.family) && self.has_controls();
+        let others = || voices.iter().filter(|other| other.heard && other.witness != lone.witness && other.low <= 0.0);
+        let alone = |rule: Rule, needs: f32, by: Vec<Arc<Series>>| Tested {
+            rule,
+            by: vec![name(lone)],
+            has: lone.low,
+            needs,
+            forbidden: match (comparable, by.is_empty()) {
+                (false, _) => Some(Forbidden::NotComparable),
+                (true, false) => Some(Forbidden::Contradicted { by }),
+                (true, true) => None,
+            },
+        };
+        let newest = head.newest().zip(self.normal(lone.series));
+        let several = newest.is_some_and(|(bin, normal)| normal.at(bin.start, head.width()) > 1.5);
+        // That the network is up is no word against services that are gone.
+        if lone.witness == ONE_BLOCK {
+            let (rule, enough) =
+                if several { (Rule::ServicesAlone, SERVICES_AND_SURE) } else { (Rule::AloneAndSure, ALONE_AND_SURE) };
+            rules.push(alone(rule, enough, Vec::new()));
+        } else {
+            // One that is low too is a witness of its own, but none to leave this one alone with.
+            let with = voices.iter().filter(|other| other.heard && other.witness != lone.witness);
+            rules.push(alone(Rule::AloneAndSure, ALONE_AND_SURE, with.map(name).collect()));
+        }
+        // Nor are whole routes one against silent hosts.
+        let denies = |other: &&Voice| layer(lone) == Layer::Routing || layer(other) != Layer::Routing;
+        let mut silent =
+            alone(Rule::SilentBehindWholeRoutes, AGAINST_OTHERS, others().filter(denies).map(name).collect());
+        let lasted = head.newest().map_or(0, |bin| bin.start + head.width() - head.score.since);
+        if lone.witness == PEOPLE {
+            silent.forbidden = Some(Forbidden::PeopleAlone);
+        } else if silent.forbidden.is_none() && lasted < AGAINST_OTHERS_FOR {
+            silent.forbidden = Some(Forbidden::TooShort { lasted, needed: AGAINST_OTHERS_FOR });
+        }
+        rules.push(silent);
+        rules
+    }
+
+    /// The two that come nearest to agreeing.
+    fn two_agree(&self, voices: &[Voice]) -> Option<Tested> {
+        let low: Vec<&Voice> = voices.iter().filter(|voice| voice.low >= LOW).collect();
+        let named = |voice: &Voice| &self.named(voice.series).series;
+        let pairs = low.iter().enumerate().flat_map(|(at, a)| low[at + 1..].iter().map(move |b| (*a, *b)));
+        let tested = pairs.map(|(a, b)| Tested {
+            rule: Rule::TwoAgree,
+            by: vec![Arc::clone(named(a)), Arc::clone(named(b))],
+            has: a.low + b.low,
+            needs: if named(a).measurer() == named(b).measurer() { TWO_OF_ONE_SOURCE_AGREE } else { TWO_AGREE },
+            forbidden: None,
+        });
+        tested.max_by(|a, b| (a.has - a.needs).total_cmp(&(b.has - b.needs)))
+    }
+
     /// One has two of its clearest bins, and one of another source begins to say the same.
-    fn one_is_sure_and_another_leans(&self, voices: &[Voice]) -> bool {
-        let source = |voice: &Voice| self.named(voice.series).series.measurer();
-        voices.iter().filter(|sure| sure.low >= SURE).any(|sure| {
-            let another = |other: &&Voice| other.witness != sure.witness && source(other) != source(sure);
-            voices.iter().filter(another).any(|other| other.low >= LEANS)
+    fn one_is_sure_and_another_leans(&self, voices: &[Voice]) -> Option<Tested> {
+        let named = |voice: &Voice| &self.named(voice.series).series;
+        let sure = voices.iter().filter(|sure| sure.low >= SURE);
+        let pairs = sure.flat_map(|sure| {
+            let another = move |other: &&Voice| other.witness != sure.witness && other.low > 0.0;
+            voices.iter().filter(another).map(move |other| (sure, other))
+        });
+        let pairs = pairs.filter(|(sure, other)| named(sure).measurer() != named(other).measurer());
+        let (sure, other) = pairs.max_by(|(_, a), (_, b)| a.low.total_cmp(&b.low))?;
+        Some(Tested {
+            rule: Rule::OneIsSureAndAnotherLeans,
+            by: vec![Arc::clone(named(sure)), Arc::clone(named(other))],
+            has: other.low,
+            needs: LEANS,
+            forbidden: None,
         })
     }
 
@@ -255,12 +309,19 @@ impl Draft<'_> {
     }
 
     fn began_by_bins(&self, voices: &[Voice]) -> Option<i64> {
-        let low = || voices.iter().filter(|voice| voice.low >= LOW).filter_map(|voice| self.head(voice.series));
-        let mut clear: Vec<(i64, i64)> = low().filter(|head| head.score.clear).map(|head| head.score.fell).collect();
-        clear.sort_by_key(|(from, until)| (*until, *from));
-        let first = low().map(|head| head.score.since).min()?;
-        let Some((mut from, mut until)) = clear.first().copied() else { return Some(first) };
-        for (other_from, other_until) in clear {
+        let low = || {
+            voices
+                .iter()
+                .filter(|voice| voice.low >= LOW)
+                .filter_map(|voice| self.head(voice.series).zip(self.normal(voice.series)))
+        };
+        let exact = || low().filter(|(_, normal)| normal.is_exact());
+        let mut onsets: Vec<(i64, i64)> = exact().filter_map(|(head, normal)| head.onset(normal)).collect();
+        onsets.sort_by_key(|(from, until)| (until - from, *until, *from));
+        let since = |(head, _): (&Head, &Normal)| head.score.since;
+        let first = exact().map(since).min().or_else(|| low().map(since).min())?;
+        let Some((mut from, mut until)) = onsets.first().copied() else { return Some(first) };
+        for (other_from, other_until) in onsets {
             if other_from < until && from < other_until {
                 from = from.max(other_from);
                 until = until.min(other_until);
@@ -331,13 +392,9 @@ impl Draft<'_> {
     }
 }
 
-fn two_witnesses_agree<'a>(low: &[&Voice], source: impl Fn(&Voice) -> &'a str) -> bool {
-    low.iter().enumerate().any(|(at, a)| {
-        low[at + 1..].iter().any(|b| {
-            let needed = if source(a) == source(b) { TWO_OF_ONE_SOURCE_AGREE } else { TWO_AGREE };
-            a.low + b.low >= needed
-        })
-    })
+/// The surest of those that are low.
+fn surest(voices: &[Voice]) -> Option<&Voice> {
+    voices.iter().filter(|voice| voice.low >= LOW).max_by(|a, b| a.low.total_cmp(&b.low))
 }
 
 /// Witnesses and sources that agree with the verdict, and what that makes of it.
@@ -354,10 +411,17 @@ fn how_sure(verdict: Verdict, assessments: &[(Assessment, u32)]) -> (u32, u32, S
     let mut sources: Vec<&str> = agreeing.iter().map(|(assessment, _)| assessment.series.measurer()).collect();
     sources.sort_unstable();
     sources.dedup();
-    let overwhelming = agreeing.iter().filter(|(a, w)| *w != PEOPLE && a.weight.abs() >= f64::from(AGAINST_OTHERS));
+    // What each witness adds: its surest signal, and no more than two of its clearest bins.
+    let strength: f64 = witnesses
+        .iter()
+        .map(|witness| {
+            let of = agreeing.iter().filter(|(_, other)| other == witness);
+            of.map(|(a, _)| a.weight.abs()).fold(0.0, f64::max).min(f64::from(SURE))
+        })
+        .sum();
     let mut sureness = match (witnesses.len(), sources.len()) {
         (3.., 2..) => Sureness::High,
-        (2.., 2..) if overwhelming.count() >= 2 => Sureness::High,
+        (2.., 2..) if strength >= HIGHLY_SURE => Sureness::High,
         (2.., _) => Sureness::Medium,
         _ => Sureness::Low,
     };

@@ -1,8 +1,16 @@
 //! One outage of one entity, and its numbered changes.
 
-use super::{Arrival, Entity, Evidence, Timestamp};
+use super::{Arrival, Entity, Evidence, Seconds, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+
+/// An outage of the same entity that is over: its number, from when and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Earlier {
+    pub id: i64,
+    pub started_at: Timestamp,
+    pub lasted: Seconds,
+}
 
 /// The n-th incident of an entity, counted from 1: known to the detector before the database has given it a number.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

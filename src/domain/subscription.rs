@@ -1,7 +1,7 @@
 //! Who wants to hear of what, and when not.
 
 use super::time::MINUTE;
-use super::{Entity, Layer, Seconds, Timestamp};
+use super::{Entity, Layer, Phase, Seconds, Sureness, Timestamp};
 use chrono::{NaiveTime, TimeZone, Timelike};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
@@ -42,16 +42,61 @@ pub enum Scope {
 pub struct Subscription {
     pub chat: Chat,
     pub scope: Scope,
-    /// Also to be told what is only suspected.
-    pub from_suspected: bool,
     pub since: Timestamp,
     pub options: Options,
+}
+
+/// How sure it must be before a chat is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sensitivity {
+    /// Only when it is highly sure: several independent witnesses. Later, and some outages never.
+    Careful,
+    /// As soon as it is sure.
+    #[default]
+    Balanced,
+    /// From the first suspicion, which may be taken back.
+    Eager,
+}
+
+impl Sensitivity {
+    pub const ALL: [Self; 3] = [Self::Careful, Self::Balanced, Self::Eager];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Careful => "careful",
+            Self::Balanced => "balanced",
+            Self::Eager => "eager",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|word| word.as_str().eq_ignore_ascii_case(text.trim()))
+    }
+
+    /// Whether an incident in that phase, so sure, is told at all.
+    pub fn hears_of(self, phase: Phase, sureness: Sureness) -> bool {
+        match self {
+            Self::Careful => phase != Phase::Suspected && sureness == Sureness::High,
+            Self::Balanced => phase != Phase::Suspected,
+            Self::Eager => true,
+        }
+    }
+}
+
+impl fmt::Display for Sensitivity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// How a chat wants to be told. What is left out is told all of it, at any hour, to nobody by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Options {
+    /// Where not said, as the config says for the entity.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sensitivity: Option<Sensitivity>,
     pub kinds: Kinds,
     /// Only outages in which one of these is lost; any where empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]

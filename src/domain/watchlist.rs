@@ -1,6 +1,6 @@
 //! The entities that are watched, those of the config and those that a chat subscribed to, and what they are part of.
 
-use super::Entity;
+use super::{Entity, Sensitivity};
 use std::sync::{PoisonError, RwLock};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,6 +9,8 @@ pub struct Watched {
     pub part_of: Option<Entity>,
     /// What people call it, where that is not its usual name.
     pub name: Option<String>,
+    /// For chats that do not say themselves how sure it must be.
+    pub sensitivity: Sensitivity,
 }
 
 #[derive(Debug, Default)]
@@ -31,6 +33,12 @@ impl Watchlist {
 
     pub fn is_configured(&self, entity: &Entity) -> bool {
         self.configured.iter().any(|watched| watched.entity == *entity)
+    }
+
+    /// How sure it must be before chats hear of the entity that do not say so themselves.
+    pub fn sensitivity(&self, entity: &Entity) -> Sensitivity {
+        let configured = self.configured.iter().find(|watched| watched.entity == *entity);
+        configured.map_or(Sensitivity::default(), |watched| watched.sensitivity)
     }
 
     /// Takes what is subscribed to, in place of what was.
@@ -90,6 +98,7 @@ mod tests {
             entity: entity.parse().unwrap(),
             part_of: whole.map(|whole| whole.parse().unwrap()),
             name: None,
+            sensitivity: Sensitivity::Balanced,
         };
         let list = Watchlist::new(vec![
             watched("country/KP", None),
@@ -111,7 +120,12 @@ mod tests {
     #[test]
     fn what_a_chat_subscribed_to_is_watched_too_but_is_not_everything() {
         let [kp, ir] = ["country/KP", "country/IR"].map(|text| text.parse::<Entity>().unwrap());
-        let list = Watchlist::new(vec![Watched { entity: kp.clone(), part_of: None, name: None }]);
+        let list = Watchlist::new(vec![Watched {
+            entity: kp.clone(),
+            part_of: None,
+            name: None,
+            sensitivity: Sensitivity::Balanced,
+        }]);
         list.set_subscribed([ir.clone(), kp.clone(), ir.clone()]);
         assert_eq!(list.entities(), [kp, ir.clone()]);
         assert!(list.contains(&ir) && !list.is_configured(&ir));

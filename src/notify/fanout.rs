@@ -1,7 +1,8 @@
 //! Who is owed which alert, and what holds it back. Pure.
 
 use crate::domain::{
-    Arrival, Entity, Evidence, HeldFor, Hold, Mute, Owing, Subscription, Timestamp, Transition, TransitionKind,
+    Arrival, Entity, Evidence, HeldFor, Hold, Mute, Owing, Phase, Sensitivity, Subscription, Timestamp, Transition,
+    TransitionKind,
 };
 use chrono_tz::Tz;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +16,8 @@ pub struct Audience<'a> {
     pub mutes: &'a [Mute],
     /// Chats that were told, or are still owed, something of this incident.
     pub heard: &'a BTreeSet<i64>,
+    /// How sure it must be for those that do not say so themselves.
+    pub usual: Sensitivity,
     /// Whether the config watches the entity: that is what "everything" means to a subscription.
     pub in_config: bool,
     /// Chats that hear that something which the entity is part of is down as well: it is counted there.
@@ -42,7 +45,7 @@ pub fn owed(transition: &Transition, audience: &Audience<'_>) -> Owed {
         let wanting: Vec<&Subscription> = if is_start && audience.counted_in.contains(&chat) {
             Vec::new()
         } else if is_start {
-            wishes.into_iter().filter(|wish| begins_with(wish, transition)).collect()
+            wishes.into_iter().filter(|wish| begins_with(wish, transition, audience)).collect()
         } else {
             wishes.into_iter().filter(|wish| goes_on_with(wish, transition.kind)).collect()
         };
@@ -61,21 +64,38 @@ pub fn owed_after_all(entity: &Entity, evidence: &Evidence, audience: &Audience<
         .into_iter()
         .filter(|(chat, _)| unheard(chat))
         .map(|(chat, wishes)| {
-            (chat, wishes.into_iter().filter(|wish| wants_layers(wish, evidence)).collect::<Vec<_>>())
+            let wants = |wish: &&Subscription| {
+                wants_layers(wish, evidence) && sensitivity(wish, audience).hears_of(Phase::Down, evidence.sureness)
+            };
+            (chat, wishes.into_iter().filter(wants).collect::<Vec<_>>())
         })
         .filter(|(_, wishes)| !wishes.is_empty())
         .map(|(chat, wishes)| Owing { chat, is_start: true, hold: hold(entity, chat, &wishes, audience) })
         .collect()
 }
 
+/// Who is owed the news now that it is highly sure: those that waited for it.
+pub fn owed_when_sure(entity: &Entity, evidence: &Evidence, audience: &Audience<'_>) -> Vec<Owing> {
+    let careful = |wish: &&Subscription| sensitivity(wish, audience) == Sensitivity::Careful;
+    let waiting: Vec<Subscription> = audience.subscriptions.iter().filter(careful).cloned().collect();
+    owed_after_all(entity, evidence, &Audience { subscriptions: &waiting, ..*audience })
+}
+
 /// Whether a chat that has heard nothing yet wants to hear of the incident from this change on.
-fn begins_with(wish: &Subscription, transition: &Transition) -> bool {
+fn begins_with(wish: &Subscription, transition: &Transition, audience: &Audience<'_>) -> bool {
     let enough = match transition.kind {
-        TransitionKind::Suspected => wish.from_suspected,
-        TransitionKind::Started | TransitionKind::Worsened | TransitionKind::GoneAgain => true,
+        TransitionKind::Suspected | TransitionKind::Started | TransitionKind::Worsened | TransitionKind::GoneAgain => {
+            true
+        }
         TransitionKind::PartlyBack | TransitionKind::Recovered | TransitionKind::Retracted => false,
     };
-    enough && wants_layers(wish, &transition.evidence)
+    enough
+        && sensitivity(wish, audience).hears_of(transition.kind.leads_to(), transition.evidence.sureness)
+        && wants_layers(wish, &transition.evidence)
+}
+
+fn sensitivity(wish: &Subscription, audience: &Audience<'_>) -> Sensitivity {
+    wish.options.sensitivity.unwrap_or(audience.usual)
 }
 
 /// Whether one of the layers is lost that it wants to hear of.
@@ -151,7 +171,13 @@ mod tests {
 
     fn subscription(id: i64, scope: Scope, from_suspected: bool) -> Subscription {
         let chat = Chat { id, platform: "console".into(), address: id.to_string() };
-        Subscription { chat, scope, from_suspected, since: Timestamp::from_unix(0), options: Options::default() }
+        let sensitivity = from_suspected.then_some(Sensitivity::Eager);
+        Subscription {
+            chat,
+            scope,
+            since: Timestamp::from_unix(0),
+            options: Options { sensitivity, ..Options::default() },
+        }
     }
 
     /// One of all, one of this network, one of something else.
@@ -174,8 +200,13 @@ mod tests {
 
     impl Case {
         fn owed(&self, kind: TransitionKind, arrival: Arrival) -> Owed {
+            self.with(|audience| owed(&transition(kind, arrival), audience))
+        }
+
+        fn with<T>(&self, decide: impl FnOnce(&Audience<'_>) -> T) -> T {
             let [heard, counted_in] = [&self.heard, &self.counted_in].map(|chats| chats.iter().copied().collect());
             let audience = Audience {
+                usual: Sensitivity::Balanced,
                 subscriptions: &self.subscriptions,
                 mutes: &self.mutes,
                 heard: &heard,
@@ -183,7 +214,7 @@ mod tests {
                 counted_in: &counted_in,
                 now: Timestamp::parse("2025-06-06 23:00").unwrap(),
             };
-            owed(&transition(kind, arrival), &audience)
+            decide(&audience)
         }
 
         fn to(&self, kind: TransitionKind) -> Vec<Owing> {
@@ -206,6 +237,29 @@ mod tests {
         let surer = Case { heard: vec![2], ..case };
         let owings = surer.to(TransitionKind::Started);
         assert_eq!(owings, [Owing::now(1, true), Owing::now(2, false)], "made sure to one, new to the other");
+    }
+
+    #[test]
+    fn a_careful_chat_waits_until_it_is_highly_sure() {
+        let mut case = Case { subscriptions: three(), ..Case::default() };
+        case.subscriptions[0].options.sensitivity = Some(Sensitivity::Careful);
+        let told = |sureness: Sureness| {
+            let mut started = transition(TransitionKind::Started, Arrival::Live);
+            started.evidence.sureness = sureness;
+            match case.with(|audience| owed(&started, audience)) {
+                Owed::To(owings) => owings.into_iter().map(|owing| owing.chat).collect::<Vec<_>>(),
+                Owed::Held => panic!("a live transition is never held back"),
+            }
+        };
+        assert_eq!((told(Sureness::Medium), told(Sureness::High)), (vec![2], vec![1, 2]));
+        let mut sure = transition(TransitionKind::Started, Arrival::Live).evidence;
+        sure.sureness = Sureness::High;
+        let waited = |heard: Vec<i64>| {
+            let case = Case { heard, subscriptions: case.subscriptions.clone(), ..Case::default() };
+            case.with(|audience| owed_when_sure(&sure.entity, &sure, audience))
+        };
+        assert_eq!(waited(vec![2]), [Owing::now(1, true)], "the one that waited, and nobody else");
+        assert_eq!(waited(vec![1, 2]), []);
     }
 
     #[test]

@@ -4,10 +4,11 @@ use super::card::{Action, Card, Line, Link};
 use super::measure::{is_said_by_the_whole, measured_line};
 use super::reading::{order_of_fall, order_of_return, services_alone};
 use super::status::{body, low_layers, services_down, sureness};
-use super::words::{duration, incident_line, listed, percent, plural};
+use super::words::{day_and_time, duration, incident_line, listed, percent, plural};
 use crate::domain::lookup::display_name;
 use crate::domain::{
-    Arrival, Assessment, Entity, Evidence, Layer, Seconds, Timestamp, Transition, TransitionKind, time::MINUTE,
+    Arrival, Assessment, Earlier, Entity, Evidence, Layer, Seconds, Timestamp, Transition, TransitionKind,
+    time::{DAY, HOUR, MINUTE},
 };
 use chrono_tz::Tz;
 
@@ -35,6 +36,8 @@ pub struct Alert<'a> {
     pub late: Seconds,
     /// What is part of the entity and down as well.
     pub parts_down: &'a [Entity],
+    /// The entity's outages of the week before it, newest first.
+    pub earlier: &'a [Earlier],
     pub links: Vec<Link>,
     /// Whose data it is.
     pub credits: Option<String>,
@@ -66,12 +69,18 @@ pub fn alert(alert: &Alert<'_>) -> Card {
     if let Some(parts) = parts_down(alert.parts_down) {
         card.note("Within", parts);
     }
+    if let Some(before) = before(alert) {
+        card.note("Before", before);
+    }
     card.links.clone_from(&alert.links);
     card.foot.extend(alert.credits.clone());
     card.foot.push(incident_line(alert.incident));
     card.actions = actions(alert);
     card
 }
+
+/// From this share of normal on a value is as usual.
+const AS_USUAL: f64 = 0.9;
 
 /// A change in the course of an incident whose card stands above it: what is new, and no more.
 pub fn brief(alert: &Alert<'_>) -> Card {
@@ -82,7 +91,15 @@ pub fn brief(alert: &Alert<'_>) -> Card {
         card.lead = Some(TAKEN_BACK.into());
     } else {
         let is_back = |a: &Assessment| a.is_normal() && a.back_since.is_some_and(|back| back > transition.started_at);
-        for (label, said) in [("Back", told(evidence, is_back)), ("Lost", told(evidence, Assessment::is_low))] {
+        // Its newest value is as usual, for too short a time to be believed.
+        let seems_back = |a: &Assessment| a.is_low() && a.ratio().is_some_and(|share| share >= AS_USUAL);
+        let is_lost = |a: &Assessment| a.is_low() && !seems_back(a);
+        let said = [
+            ("Back", told(evidence, is_back)),
+            ("Coming back", told(evidence, seems_back)),
+            ("Lost", told(evidence, is_lost)),
+        ];
+        for (label, said) in said {
             if !said.is_empty() {
                 card.note(label, said);
             }
@@ -93,6 +110,44 @@ pub fn brief(alert: &Alert<'_>) -> Card {
     }
     card.foot.push(incident_line(alert.incident));
     card
+}
+
+/// More earlier outages than these are only counted.
+const EARLIER_NAMED: usize = 3;
+/// Two that begin within this of each other by the clock began at the same hour.
+const SAME_HOUR: Seconds = 90 * MINUTE;
+
+/// `third within a week: Fri 6 Jun 01:02 KST for 6 h 58 min (/outage 11) …; all began at about this hour of the day`.
+fn before(alert: &Alert<'_>) -> Option<String> {
+    let earlier = alert.earlier;
+    let newest = earlier.first()?;
+    let told = |of: &Earlier| {
+        format!(
+            "{} for {} (/outage {})",
+            day_and_time(of.started_at, alert.zone, alert.now),
+            duration(of.lasted),
+            of.id
+        )
+    };
+    let named: Vec<String> = earlier.iter().take(EARLIER_NAMED).map(told).collect();
+    let more = earlier.len().saturating_sub(EARLIER_NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let apart = |of: &Earlier| {
+        let apart = (alert.transition.started_at - of.started_at).rem_euclid(DAY);
+        apart.min(DAY - apart)
+    };
+    let by_the_clock = if earlier.iter().all(|of| apart(of) <= SAME_HOUR)
+        && alert.transition.started_at - newest.started_at > 12 * HOUR
+    {
+        match earlier.len() {
+            1 => "; it began at about this hour of the day, too",
+            _ => "; all began at about this hour of the day",
+        }
+    } else {
+        ""
+    };
+    let count = plural(earlier.len() as u64, "outage", "outages");
+    Some(format!("{count} in the week before: {}{more}{by_the_clock}", named.join(", ")))
 }
 
 const TAKEN_BACK: &str =

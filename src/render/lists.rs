@@ -3,7 +3,7 @@
 use super::card::{Card, Note, Row};
 use super::words::{day_and_time, duration, tame};
 use crate::domain::lookup::display_name;
-use crate::domain::{Entity, Options, Phase, Seconds, Tally, Timestamp, Verdict, time::MINUTE};
+use crate::domain::{Entity, Options, Phase, Seconds, Sensitivity, Tally, Timestamp, Verdict, time::MINUTE};
 use chrono_tz::Tz;
 
 /// A line of the watchlist.
@@ -145,8 +145,14 @@ pub fn source_line(line: &SourceLine, now: Timestamp) -> String {
 }
 
 /// How a subscription is told.
-pub fn wish_line(from_suspected: bool, options: &Options) -> String {
-    let mut said = vec![if from_suspected { "from the first suspicion" } else { "when it is sure" }.to_owned()];
+pub fn wish_line(options: &Options) -> String {
+    let when = match options.sensitivity {
+        Some(Sensitivity::Careful) => "careful: when it is highly sure",
+        Some(Sensitivity::Balanced) => "balanced: when it is sure",
+        Some(Sensitivity::Eager) => "eager: from the first suspicion",
+        None => "when it is sure",
+    };
+    let mut said = vec![when.to_owned()];
     said.push(
         match (options.kinds.updates, options.kinds.recoveries) {
             (true, true) => "starts, updates and recoveries",

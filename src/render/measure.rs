@@ -159,7 +159,7 @@ pub fn says_nothing_of(assessment: &Assessment, fell: Option<Timestamp>) -> bool
 }
 
 /// A value measured on a part says of which.
-fn of_part(whole: &Entity, measured_on: &Entity, source: String) -> String {
+pub fn of_part(whole: &Entity, measured_on: &Entity, source: String) -> String {
     if whole == measured_on { source } else { format!("{source}, {}", display_name(measured_on)) }
 }
 

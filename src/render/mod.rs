@@ -14,6 +14,7 @@ pub mod reading;
 pub mod status;
 pub mod summary;
 pub mod telegram;
+pub mod why;
 pub mod words;
 
 pub use card::Card;

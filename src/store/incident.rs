@@ -3,7 +3,8 @@
 use super::StoreError;
 use super::session::{Writes, noun};
 use super::value::{from_json, to_json, word_column};
-use crate::domain::{Entity, Evidence, IncidentKey, Phase, Timestamp, Transition};
+use crate::domain::time::DAY;
+use crate::domain::{Earlier, Entity, Evidence, IncidentKey, Phase, Timestamp, Transition};
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{OptionalExtension, Params, Row, named_params};
 use std::fmt;
@@ -79,6 +80,21 @@ impl<A> Incidents<'_, A> {
     /// Those of `entity`, newest first.
     pub fn of(&self, entity: &Entity, at_most: usize) -> Result<Vec<Incident>, StoreError> {
         self.select(OF_ENTITY, named_params! { ":entity": entity, ":at_most": at_most as i64 })
+    }
+
+    /// Those of the same entity that were over before it and began within a week of it, the newest first.
+    pub fn in_the_week_before(&self, incident: &Incident) -> Result<Vec<Earlier>, StoreError> {
+        let newest = self.of(&incident.key.entity, OF_A_WEEK)?;
+        let before = newest.into_iter().filter(|other| {
+            other.phase == Phase::Recovered
+                && other.key.ordinal < incident.key.ordinal
+                && incident.started_at - other.started_at < 7 * DAY
+        });
+        let earlier = |of: Incident| {
+            let ended_at = of.recovered_at.unwrap_or(of.last.at);
+            Earlier { id: of.id.0, started_at: of.started_at, lasted: ended_at - of.started_at }
+        };
+        Ok(before.map(earlier).collect())
     }
 
     /// Those of everything, the newest start first.
@@ -225,6 +241,9 @@ pub(super) const OPEN: &str = "WHERE i.phase IN ('suspected', 'down', 'returning
 pub(super) const UNTOLD: &str = "WHERE i.untold IS NOT NULL ORDER BY i.id";
 pub(super) const OF_ENTITY: &str = "WHERE i.entity = :entity ORDER BY i.ordinal DESC LIMIT :at_most";
 pub(super) const RECENT: &str = "ORDER BY i.started_at DESC, i.id DESC LIMIT :at_most";
+
+/// Of an entity that wavers, no more of a week's incidents than these are looked at.
+const OF_A_WEEK: usize = 32;
 
 const TRANSITIONS: &str = "
     SELECT t.number, t.kind, t.at, t.arrival, t.started_at, t.ended_at, t.evidence, i.entity, i.ordinal

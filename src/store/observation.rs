@@ -97,6 +97,16 @@ impl<A> Observations<'_, A> {
         Ok(id.map(BatchId).unwrap_or_default())
     }
 
+    /// The newest batch that was received before `instant`; the one before all where there is none.
+    pub fn last_batch_before(&self, instant: Timestamp) -> Result<BatchId, StoreError> {
+        let id: Option<i64> = self.connection.query_row(
+            "SELECT max(id) FROM batch WHERE received_at < :instant",
+            named_params! { ":instant": instant },
+            |row| row.get(0),
+        )?;
+        Ok(id.map(BatchId).unwrap_or_default())
+    }
+
     /// Those of `polled` that say something new: not what the newest stored revision of the same bin says already.
     pub fn fresh(&self, polled: Vec<Observation>) -> Result<Vec<Observation>, StoreError> {
         let mut ids: HashMap<Arc<Series>, Option<i64>> = HashMap::new();

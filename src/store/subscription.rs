@@ -3,7 +3,7 @@
 use super::StoreError;
 use super::session::{Writes, noun};
 use super::value::{from_json, to_json};
-use crate::domain::{Chat, Entity, Mute, Scope, Subscription, Timestamp};
+use crate::domain::{Chat, Entity, Mute, Options, Scope, Sensitivity, Subscription, Timestamp};
 use rusqlite::{Row, named_params};
 
 noun! {
@@ -59,7 +59,7 @@ impl Subscriptions<'_, Writes> {
         let existed = self.connection.execute(
             "UPDATE subscription SET from_suspected = :from_suspected, options = :options
              WHERE chat_id = :chat AND entity = :entity",
-            named_params! { ":from_suspected": wish.from_suspected, ":options": options, ":chat": wish.chat.id,
+            named_params! { ":from_suspected": is_eager(wish), ":options": options, ":chat": wish.chat.id,
             ":entity": entity },
         )?;
         if existed > 0 {
@@ -68,7 +68,7 @@ impl Subscriptions<'_, Writes> {
         self.connection.execute(
             "INSERT INTO subscription (chat_id, entity, from_suspected, options, since)
              VALUES (:chat, :entity, :from_suspected, :options, :since)",
-            named_params! { ":chat": wish.chat.id, ":entity": entity, ":from_suspected": wish.from_suspected,
+            named_params! { ":chat": wish.chat.id, ":entity": entity, ":from_suspected": is_eager(wish),
             ":options": options, ":since": wish.since },
         )?;
         Ok(true)
@@ -127,13 +127,16 @@ fn scope(row: &Row<'_>, at: usize) -> rusqlite::Result<Scope> {
 }
 
 fn subscription(row: &Row<'_>) -> Result<Subscription, StoreError> {
-    Ok(Subscription {
-        chat: chat_at(row, 0)?,
-        scope: scope(row, 3)?,
-        from_suspected: row.get(4)?,
-        since: row.get(5)?,
-        options: from_json("options", row.get_ref(6)?.as_str().map_err(rusqlite::Error::from)?)?,
-    })
+    let mut options: Options = from_json("options", row.get_ref(6)?.as_str().map_err(rusqlite::Error::from)?)?;
+    // Written before there were words for it.
+    if row.get(4)? {
+        options.sensitivity.get_or_insert(Sensitivity::Eager);
+    }
+    Ok(Subscription { chat: chat_at(row, 0)?, scope: scope(row, 3)?, since: row.get(5)?, options })
+}
+
+fn is_eager(wish: &Subscription) -> bool {
+    wish.options.sensitivity == Some(Sensitivity::Eager)
 }
 
 /// A chat from three columns: id, platform, address.

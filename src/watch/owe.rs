@@ -2,10 +2,11 @@
 
 use super::Watch;
 use crate::domain::{
-    Arrival, Entity, Mute, Owing, Phase, Seconds, Subscription, Timestamp, Transition, TransitionKind, time::MINUTE,
+    Arrival, Entity, Evidence, Mute, Owing, Phase, Seconds, Subscription, Sureness, Timestamp, Transition,
+    TransitionKind, time::MINUTE,
 };
 use crate::notify::body;
-use crate::notify::fanout::{Audience, Owed, owed, owed_after_all};
+use crate::notify::fanout::{Audience, Owed, owed, owed_after_all, owed_when_sure};
 use crate::store::{Incident, IncidentId, NewNotice, StoreError, Tx, Untold};
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -66,6 +67,19 @@ impl<'a, 't> Fanout<'a, 't> {
             }
         }
         if transition.kind.leads_to().is_over() { self.owe_parts_left(entity) } else { Ok(()) }
+    }
+
+    /// It is highly sure now: those are told that waited for that.
+    pub(super) fn owe_when_sure(&self, incident: &Incident, evidence: &Evidence) -> Result<(), StoreError> {
+        if evidence.sureness != Sureness::High || !is_down(incident.phase) || incident.untold.is_some() {
+            return Ok(());
+        }
+        let entity = &incident.key.entity;
+        let owings = self.ask(entity, incident.id, self.now, |audience| owed_when_sure(entity, evidence, audience))?;
+        if owings.is_empty() {
+            return Ok(());
+        }
+        self.tx.deliveries().owe(&NewNotice::alert(incident.id, incident.transitions), &owings, self.now, 0)
     }
 
     /// What is part of `whole` and was counted there is told for itself if it stays down.
@@ -132,6 +146,7 @@ impl<'a, 't> Fanout<'a, 't> {
             subscriptions: self.wishes(),
             mutes: self.mutes.get().map_or(&[][..], Vec::as_slice),
             heard: &heard,
+            usual: self.watch.watchlist.sensitivity(entity),
             in_config: self.watch.watchlist.is_configured(entity),
             counted_in: &counted_in,
             now: self.now,

@@ -3,8 +3,8 @@
 use super::owe::Fanout;
 use super::refresh::Shown;
 use crate::clock::{Busy, Clock};
-use crate::detect::{self, Change, State};
-use crate::domain::{Arrival, Batch, Transition, Watchlist};
+use crate::detect::{self, Adopted, Change, State};
+use crate::domain::{Arrival, Batch, Series, Transition, Watchlist};
 use crate::steps::Steps;
 use crate::store::{BatchId, Store, StoreError, Tx};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -64,7 +64,7 @@ impl Pipeline {
         let several = batches.len() > 1;
         let is_live = batches.iter().any(|batch| batch.arrival == Arrival::Live);
         watch.steps.reached("before the transaction");
-        let (taken, newest, next, transitions) = self
+        let (taken, newest, next, transitions, mut adopted) = self
             .watch
             .store
             .write(move |tx| {
@@ -73,6 +73,7 @@ impl Pipeline {
                 let state = watch.state.read().unwrap_or_else(PoisonError::into_inner);
                 let fanout = Fanout::new(tx, &watch, now);
                 let (mut taken, mut newest, mut next, mut told) = (0, None, Next::Nothing, Vec::new());
+                let mut adopted = Vec::new();
                 for batch in batches {
                     let batch = only_news(tx, batch)?;
                     if batch.is_empty() {
@@ -94,13 +95,13 @@ impl Pipeline {
                     told.extend(transitions);
                     next = match next {
                         Next::Replaced(mut ahead) => {
-                            ahead.apply(change);
+                            adopted.extend(ahead.apply(change));
                             Next::Replaced(ahead)
                         }
                         // Only a run of batches works on a copy: a tick does not copy the whole state.
                         _ if several => {
                             let mut ahead = Box::new(state.clone());
-                            ahead.apply(change);
+                            adopted.extend(ahead.apply(change));
                             Next::Replaced(ahead)
                         }
                         _ => Next::Changed(Box::new(change)),
@@ -109,7 +110,7 @@ impl Pipeline {
                 }
                 also(tx)?;
                 watch.steps.reached("before the commit");
-                Ok((taken, newest, next, told))
+                Ok((taken, newest, next, told, adopted))
             })
             .await?;
         self.watch.steps.reached("committed");
@@ -117,9 +118,12 @@ impl Pipeline {
             let mut state = self.watch.state.write().unwrap_or_else(PoisonError::into_inner);
             match next {
                 Next::Nothing => {}
-                Next::Changed(change) => state.apply(*change),
+                Next::Changed(change) => adopted.extend(state.apply(*change)),
                 Next::Replaced(ahead) => *state = *ahead,
             }
+        }
+        for of in &adopted {
+            log_adopted(of);
         }
         self.newest = newest.unwrap_or(self.newest);
         self.since_checkpoint += taken;
@@ -194,4 +198,18 @@ fn only_news(tx: &Tx<'_>, batch: Batch) -> Result<Batch, StoreError> {
         facts: tx.observations().fresh_facts(batch.facts)?,
         ..batch
     })
+}
+
+/// Another level of a series is normal from now on: whoever wonders about an alert later finds it in the log.
+fn log_adopted(Adopted { series, before, now }: &Adopted) {
+    let Series { entity, source, signal } = &**series;
+    let said = now.map_or_else(
+        || {
+            "has been another for everybody for days, so it measures otherwise now: its normal is learned anew, which takes a \
+             day"
+            .to_owned()
+        },
+        |now| format!("stayed at another level while all other signals were well: {now} is normal from now on"),
+    );
+    tracing::info!(%entity, source, signal, "{source} {signal} of {entity}, {before} so far, {said}");
 }

@@ -2,9 +2,10 @@
 //! tick.
 
 use super::Watch;
-use crate::domain::{Entity, Evidence, Seconds, Timestamp, time::MINUTE};
+use super::owe::Fanout;
+use crate::domain::{Entity, Evidence, Seconds, Sureness, Timestamp, time::MINUTE};
 use crate::render::status::gist;
-use crate::store::{IncidentId, StoreError};
+use crate::store::{Incident, IncidentId, StoreError};
 use std::collections::HashMap;
 use std::sync::PoisonError;
 
@@ -24,26 +25,30 @@ impl Shown {
         let open = watch.store.read(|db| db.incidents().open()).await?;
         let now = watch.clock.now();
         self.0.retain(|id, _| open.iter().any(|incident| incident.id == *id));
-        let (mut changed, mut shown): (Vec<(IncidentId, Evidence)>, Vec<_>) = (Vec::new(), Vec::new());
+        let (mut changed, mut shown): (Vec<(Incident, Evidence)>, Vec<_>) = (Vec::new(), Vec::new());
         for incident in open {
             let Some(evidence) = evidence(watch, &incident.key.entity, now) else { continue };
             let known = self.0.entry(incident.id).or_insert_with(|| (gist(incident.evidence()), incident.last.at));
             let news = gist(&evidence);
-            if known.0 == news || now - known.1.max(incident.last.at) < APART {
+            let becomes_sure = evidence.sureness == Sureness::High && incident.evidence().sureness != Sureness::High;
+            if known.0 == news || !becomes_sure && now - known.1.max(incident.last.at) < APART {
                 continue;
             }
-            changed.push((incident.id, evidence));
             shown.push((incident.id, news));
+            changed.push((incident, evidence));
         }
         if changed.is_empty() {
             return Ok(false);
         }
+        let watching = watch.clone();
         watch
             .store
             .write(move |tx| {
-                for (id, evidence) in &changed {
-                    let revision = tx.incidents().refresh(*id, evidence)?;
-                    tx.cards().want(*id, revision)?;
+                let fanout = Fanout::new(tx, &watching, now);
+                for (incident, evidence) in &changed {
+                    let revision = tx.incidents().refresh(incident.id, evidence)?;
+                    tx.cards().want(incident.id, revision)?;
+                    fanout.owe_when_sure(incident, evidence)?;
                 }
                 Ok(())
             })

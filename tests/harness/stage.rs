@@ -140,7 +140,7 @@ pub async fn subscribe(
                 let chat = tx.chats().ensure(platform, address)?;
                 let since = Timestamp::from_unix(0);
                 let (scope, options) = (Scope::All, Options::default());
-                tx.subscriptions().subscribe(&Subscription { chat, scope, from_suspected: false, since, options })?;
+                tx.subscriptions().subscribe(&Subscription { chat, scope, since, options })?;
             }
             Ok(())
         })

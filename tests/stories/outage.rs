@@ -53,15 +53,15 @@ async fn a_country_vanishes_and_comes_back() {
     ");
 
     world.until("2025-06-06 23:59").await;
-    insta::assert_snapshot!(world.sees(), @r"
-    🟡 North Korea is partly back · after 4 h 33 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
-       routing   0 of 4 blocks announced       IODA BGP            normal 4    21:45 UTC
-                 0 of 4 prefixes announced     RIPEstat            normal 4    21:55 UTC
-                 seen by 349 of 352 RIS peers  RIPE RIS, AS131279  normal 349  22:05 UTC
-       reach     0 of 4 blocks answer          IODA probing        normal 4    21:30 UTC
+    insta::assert_snapshot!(world.sees(), @"
+    🟡 North Korea is partly back · after 4 h 38 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
+       routing   0 of 4 blocks announced       IODA BGP            normal 4    21:50 UTC
+                 4 of 4 prefixes announced     RIPEstat            normal 4    22:00 UTC
+                 seen by 349 of 352 RIS peers  RIPE RIS, AS131279  normal 349  22:10 UTC
+       reach     0 of 4 blocks answer          IODA probing        normal 4    21:40 UTC
        Gateways  AS4837: 2 prefixes · AS20485: 2 prefixes
        Sure      high: 2 independent sources, 3 witnesses
-       Check     IODA https://ioda.inetintel.cc.gatech.edu/country/KP?from=1749231240&until=1749247623
+       Check     IODA https://ioda.inetintel.cc.gatech.edu/country/KP?from=1749231240&until=1749247921
                  RIPEstat https://stat.ripe.net/KP
                  Radar https://radar.cloudflare.com/kp
        Data: IODA, Georgia Tech · RIPE NCC (RIS, RIPEstat)
@@ -69,16 +69,16 @@ async fn a_country_vanishes_and_comes_back() {
 
     🟢 North Korea is back · it was down 4 h 26 min
        From Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC) until Sat 7 Jun 07:00 KST (Fri 6 Jun 22:00 UTC).
-       routing   4 of 4 blocks announced       IODA BGP            normal 4    22:20 UTC
-                 4 of 4 prefixes announced     RIPEstat            normal 4    22:25 UTC
-                 seen by 349 of 352 RIS peers  RIPE RIS, AS131279  normal 349  22:35 UTC
-       reach     4 of 4 blocks answer          IODA probing        normal 4    22:10 UTC
+       routing   4 of 4 blocks announced       IODA BGP            normal 4    22:10 UTC
+                 4 of 4 prefixes announced     RIPEstat            normal 4    22:15 UTC
+                 seen by 349 of 352 RIS peers  RIPE RIS, AS131279  normal 349  22:25 UTC
+       reach     4 of 4 blocks answer          IODA probing        normal 4    22:00 UTC
        Gateways  AS4837: 2 prefixes · AS20485: 2 prefixes
        Sure      high: 2 independent sources, 4 witnesses
        At worst  100 % gone; lost in its course: routing and reach
        Returned  routing and reach
        Cause     unknown: what was measured does not tell it.
-       Check     IODA https://ioda.inetintel.cc.gatech.edu/country/KP?from=1749231240&until=1749249620
+       Check     IODA https://ioda.inetintel.cc.gatech.edu/country/KP?from=1749231240&until=1749249020
                  RIPEstat https://stat.ripe.net/KP
                  Radar https://radar.cloudflare.com/kp
        Data: IODA, Georgia Tech · RIPE NCC (RIS, RIPEstat)
@@ -93,7 +93,7 @@ async fn a_country_vanishes_and_comes_back() {
 
     Sources
        ioda      fine, newest value 24 min old, last answered 3 min ago, schedule */5 * * * *
-       ripestat  fine, newest value 4 min old, last answered 1 min ago, 418 of 1000 calls today, schedule 2-57/5 * * * *
+       ripestat  fine, newest value 4 min old, last answered 1 min ago, 416 of 1000 calls today, schedule 2-57/5 * * * *
        radar     off: no token; put one into LINKDOWN_RADAR_TOKEN
        ris-live  off: switched off in the configuration
     ");

@@ -61,11 +61,16 @@ fn options(word: &str) -> Vec<CreateCommandOption> {
     };
     match word {
         "status" => vec![what("A country, AS131279, a prefix, a site; several at once")],
+        "why" => vec![
+            what("A country, AS131279, a prefix, a site").required(true),
+            text("when", "17:34, 2h ago, 2025-06-06 17:34 (UTC); now where not said"),
+        ],
         "subscribe" => vec![
             what("A country, AS131279, a prefix, a site; several at once; all").required(true),
-            text("from", "From when on it is told")
-                .add_string_choice("when it is sure", "sure")
-                .add_string_choice("from the first suspicion", "suspected"),
+            text("sensitivity", "How sure it must be before it is told")
+                .add_string_choice("careful: when it is highly sure", "careful")
+                .add_string_choice("balanced: when it is sure", "balanced")
+                .add_string_choice("eager: from the first suspicion", "eager"),
             text("kinds", "What of an outage is told")
                 .add_string_choice("starts, updates and recoveries", "starts, updates, recoveries")
                 .add_string_choice("starts and recoveries", "starts, recoveries")

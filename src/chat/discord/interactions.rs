@@ -184,6 +184,7 @@ fn line(asked: &CommandInteraction) -> String {
         match name {
             "what" | "id" | "command" | "sure" => first = said,
             "for" => rest.extend([" for ", &said]),
+            "when" => rest.extend([" ", &said]),
             _ => rest.extend([" ", name, ": ", &said]),
         }
     }

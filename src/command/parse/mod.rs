@@ -6,12 +6,20 @@ mod span;
 
 use crate::domain::lookup::{self, LookupError};
 use crate::domain::{Entity, Options, Scope, Seconds};
+pub(super) use span::parse as span;
+
+use super::why::When;
 use options::OptionError;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Of these, or of all that is watched.
     Status(Vec<Entity>),
+    /// Why it is told of, or is not, at a moment.
+    Why {
+        entity: Entity,
+        when: When,
+    },
     Subscribe(Wish),
     /// From these, or from the only one that there is; from everything where it says so.
     Unsubscribe(Unsubscribe),
@@ -39,7 +47,6 @@ pub enum Command {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wish {
     pub scopes: Vec<Scope>,
-    pub from_suspected: bool,
     pub options: Options,
 }
 
@@ -78,8 +85,9 @@ fn did_you_mean(near: Option<&str>) -> String {
 }
 
 /// Every command by its word, in the order of `/help`.
-pub const WORDS: [&str; 14] = [
+pub const WORDS: [&str; 15] = [
     "status",
+    "why",
     "subscribe",
     "unsubscribe",
     "subscriptions",
@@ -110,6 +118,7 @@ pub fn parse(line: &str) -> Result<Command, Mistake> {
     let word = word.strip_prefix('/').unwrap_or(word).to_lowercase();
     match word.as_str() {
         "status" => Ok(Command::Status(entities(rest)?)),
+        "why" => why(rest),
         "subscribe" => Ok(Command::Subscribe(wish(rest)?)),
         "unsubscribe" => Ok(Command::Unsubscribe(match rest.to_lowercase().as_str() {
             "" => Unsubscribe::Unnamed,
@@ -143,8 +152,22 @@ fn wish(text: &str) -> Result<Wish, Mistake> {
     if what.is_empty() {
         return Err(Mistake::NothingNamed { word: "subscribe" });
     }
-    let (from_suspected, options) = options::read(&given)?;
-    Ok(Wish { scopes: scopes(what)?, from_suspected, options })
+    let options = options::read(&given)?;
+    Ok(Wish { scopes: scopes(what)?, options })
+}
+
+/// `KP`, `north korea 17:34`, `AS131279 2025-06-06 17:34`, `KP 2h ago`: the longest end that is a moment is one.
+fn why(text: &str) -> Result<Command, Mistake> {
+    if text.is_empty() {
+        return Err(Mistake::NothingNamed { word: "why" });
+    }
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let parted = (1..words.len()).find_map(|at| {
+        let when = When::parse(&words[at..].join(" "))?;
+        Some((words[..at].join(" "), when))
+    });
+    let (what, when) = parted.unwrap_or_else(|| (text.to_owned(), When::Now));
+    Ok(Command::Why { entity: lookup::parse_what(&what)?, when })
 }
 
 fn mute(text: &str) -> Result<Command, Mistake> {
@@ -191,7 +214,7 @@ fn entities(text: &str) -> Result<Vec<Entity>, LookupError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Kinds, Layer, Quiet};
+    use crate::domain::{Kinds, Layer, Quiet, Sensitivity};
 
     fn status_of(line: &str) -> Vec<String> {
         match parse(line).unwrap() {
@@ -226,10 +249,10 @@ mod tests {
              quiet: 22-07 zone: asia/seoul",
         );
         assert_eq!(wish.scopes, [Scope::One("country/KP".parse().unwrap())]);
-        assert!(wish.from_suspected);
         assert_eq!(
             wish.options,
             Options {
+                sensitivity: Some(Sensitivity::Eager),
                 kinds: Kinds { updates: false, recoveries: true },
                 layers: vec![Layer::Routing, Layer::Web],
                 mention: Some("@ops".into()),
@@ -239,6 +262,21 @@ mod tests {
         );
         assert_eq!(wish_of("/subscribe all").scopes, [Scope::All]);
         assert_eq!(wish_of("/subscribe 2001:db8::/32 AS1 from:sure").scopes.len(), 2);
+    }
+
+    #[test]
+    fn why_takes_a_moment_at_its_end() {
+        let why = |line: &str| match parse(line).unwrap() {
+            Command::Why { entity, when } => (entity.to_string(), when),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(why("/why KP"), ("country/KP".into(), When::Now));
+        assert_eq!(why("/why north korea"), ("country/KP".into(), When::Now));
+        assert_eq!(why("/why North Korea 2h ago"), ("country/KP".into(), When::Ago(7200)));
+        let at = crate::domain::Timestamp::parse("2025-06-06 17:34").unwrap();
+        assert_eq!(why("/why AS131279 2025-06-06 17:34"), ("asn/131279".into(), When::At(at)));
+        assert!(mistake("/why KP yesterdy").contains("KP yesterdy"));
+        assert!(mistake("/why").starts_with("say of what: /why KP"));
     }
 
     #[test]

@@ -1,11 +1,11 @@
-//! The options of a subscription: `from: suspected kinds: starts, recoveries quiet: 22-07 zone: Asia/Seoul`.
+//! The options of a subscription: `sensitivity: eager kinds: starts, recoveries quiet: 22-07 zone: Asia/Seoul`.
 
-use crate::domain::{Kinds, Layer, Options, Quiet};
+use crate::domain::{Kinds, Layer, Options, Quiet, Sensitivity};
 use crate::render::words::tame;
 use chrono_tz::Tz;
 
 /// The keys, in the order in which `/help` names them.
-const KEYS: [&str; 6] = ["from", "kinds", "layers", "mention", "quiet", "zone"];
+const KEYS: [&str; 7] = ["sensitivity", "from", "kinds", "layers", "mention", "quiet", "zone"];
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OptionError {
@@ -13,6 +13,11 @@ pub enum OptionError {
     Unknown { said: String },
     #[error("`from` takes `sure` (told when it is) or `suspected` (told from the first sign), not `{0}`")]
     From(String),
+    #[error(
+        "`sensitivity` takes `careful` (told when highly sure), `balanced` (when sure) or `eager` (from the first \
+         suspicion), not `{0}`"
+    )]
+    Sensitivity(String),
     #[error("`{0}` is no kind of news; there are starts, updates and recoveries")]
     Kind(String),
     #[error("a recovery goes only to a chat that heard the start: `kinds` must hold `starts`")]
@@ -49,16 +54,20 @@ pub(super) fn split(text: &str) -> (&str, Vec<(String, &str)>) {
     (what, given.collect())
 }
 
-/// Whether it is told from the first suspicion, and everything else.
-pub(super) fn read(given: &[(String, &str)]) -> Result<(bool, Options), OptionError> {
-    let (mut from_suspected, mut options) = (false, Options::default());
+pub(super) fn read(given: &[(String, &str)]) -> Result<Options, OptionError> {
+    let mut options = Options::default();
     for (key, value) in given {
         let shown = || tame(value, 40);
         match key.as_str() {
+            "sensitivity" => {
+                let word = Sensitivity::parse(value).ok_or_else(|| OptionError::Sensitivity(shown()))?;
+                options.sensitivity = Some(word);
+            }
+            // The older words for two of the three.
             "from" => {
-                from_suspected = match value.to_lowercase().as_str() {
-                    "suspected" => true,
-                    "sure" => false,
+                options.sensitivity = match value.to_lowercase().as_str() {
+                    "suspected" => Some(Sensitivity::Eager),
+                    "sure" => Some(Sensitivity::Balanced),
                     _ => return Err(OptionError::From(shown())),
                 }
             }
@@ -70,7 +79,7 @@ pub(super) fn read(given: &[(String, &str)]) -> Result<(bool, Options), OptionEr
             _ => return Err(OptionError::Unknown { said: tame(key, 20) }),
         }
     }
-    Ok((from_suspected, options))
+    Ok(options)
 }
 
 fn words(value: &str) -> impl Iterator<Item = String> {

@@ -6,7 +6,7 @@ use crate::domain::time::{DAY, HOUR, MINUTE};
 /// Nobody mutes for longer, or means to have forgotten it.
 const LONGEST: Seconds = 30 * DAY;
 
-pub(super) fn parse(text: &str) -> Option<Seconds> {
+pub(in crate::command) fn parse(text: &str) -> Option<Seconds> {
     let text = text.trim().to_lowercase();
     let unit_at = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at(unit_at);

@@ -88,6 +88,7 @@ impl Composer {
         let as_of_now = if delivery.owed_at - transition.at > AS_IT_HAPPENS { AsOf::Now } else { AsOf::Decision };
         let entity = &incident.key.entity;
         let parts_down = self.parts_down(db, entity)?;
+        let earlier = db.incidents().in_the_week_before(&incident)?;
         let told = Alert {
             incident: id.0,
             transition,
@@ -98,6 +99,7 @@ impl Composer {
             as_of_now,
             late: self.now - delivery.owed_at,
             parts_down: &parts_down,
+            earlier: &earlier,
             links: source::links(entity, transition.started_at, transition.at),
             // What was made up is nobody's data.
             credits: source::credits(&transition.evidence).filter(|_| self.label.is_none()),
@@ -132,6 +134,7 @@ impl Composer {
         let entity = &incident.key.entity;
         let wishes = self.wishes(db, &shown.chat, entity)?;
         let parts_down = self.parts_down(db, entity)?;
+        let earlier = db.incidents().in_the_week_before(&incident)?;
         let mut card = alert(&Alert {
             incident: shown.incident.0,
             transition: &incident.last,
@@ -142,6 +145,7 @@ impl Composer {
             as_of_now: AsOf::Now,
             late: 0,
             parts_down: &parts_down,
+            earlier: &earlier,
             links: source::links(entity, incident.started_at, self.now),
             credits: source::credits(incident.evidence()).filter(|_| self.label.is_none()),
             label: self.label,

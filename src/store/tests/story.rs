@@ -198,6 +198,10 @@ async fn an_incident_is_read_as_its_newest_change_left_it() {
         .unwrap();
 }
 
+fn eager() -> Options {
+    Options { sensitivity: Some(Sensitivity::Eager), ..Options::default() }
+}
+
 #[tokio::test]
 async fn a_chat_subscribes_once_and_may_change_its_mind() {
     let store = Store::in_memory().unwrap();
@@ -206,19 +210,13 @@ async fn a_chat_subscribes_once_and_may_change_its_mind() {
             let subscriptions = tx.subscriptions();
             let chat = tx.chats().ensure("console", "")?;
             assert_eq!(tx.chats().ensure("console", "")?, chat);
-            let wish = Subscription {
-                chat: chat.clone(),
-                scope: Scope::All,
-                from_suspected: false,
-                since: NOW,
-                options: Options::default(),
-            };
+            let wish = Subscription { chat: chat.clone(), scope: Scope::All, since: NOW, options: Options::default() };
             assert!(subscriptions.subscribe(&wish)?);
-            let changed = Subscription { from_suspected: true, since: NOW + 9, ..wish.clone() };
+            let changed = Subscription { options: eager(), since: NOW + 9, ..wish.clone() };
             assert!(!subscriptions.subscribe(&changed)?);
             let one = Subscription { scope: Scope::One("country/KP".parse().unwrap()), ..wish.clone() };
             subscriptions.subscribe(&one)?;
-            let kept = Subscription { from_suspected: true, ..wish };
+            let kept = Subscription { options: eager(), ..wish };
             assert_eq!(subscriptions.of_chat(chat.id)?, [kept, one]);
             assert!(subscriptions.unsubscribe(&chat, &Scope::All)?);
             assert!(!subscriptions.unsubscribe(&chat, &Scope::All)?);

@@ -32,10 +32,12 @@ async fn every_command_answers_on_both_platforms() {
     let (mut discord_said, mut telegram_said) = (String::new(), String::new());
     let typed = [
         ("status", json!({ "what": "KP" }), "/status KP"),
+        ("why", json!({ "what": "KP" }), "/why KP"),
+        ("why", json!({ "what": "KP", "when": "17:30" }), "/why KP 17:30"),
         (
             "subscribe",
-            json!({ "what": "KP IR", "from": "suspected", "quiet": "22-07", "zone": "Asia/Seoul" }),
-            "/subscribe KP IR from: suspected quiet: 22-07 zone: Asia/Seoul",
+            json!({ "what": "KP IR", "sensitivity": "eager", "quiet": "22-07", "zone": "Asia/Seoul" }),
+            "/subscribe KP IR sensitivity: eager quiet: 22-07 zone: Asia/Seoul",
         ),
         ("subscriptions", json!({}), "/subscriptions"),
         ("mute", json!({ "what": "IR", "for": "2h" }), "/mute IR for 2h"),

@@ -30,16 +30,14 @@ async fn the_day_as_both_platforms_tell_it() {
     let on_discord = world.discord().sees(ops);
     insta::assert_snapshot!(first_lines(&on_discord), @"
     [17:47] <@&1380516574003200004>
-    [17:57] (edited) <@&1380516574003200004>
+    [17:55] (edited) <@&1380516574003200004>
     [18:10] (edited) <@&1380516574003200004>
     [22:02] (edited) <@&1380516574003200004>
-    [22:07] ↳ (reply to “<@&1380516574003200004>”) 🟡 North Korea is partly back · after 4 h 33 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
-    [22:07] (edited) <@&1380516574003200004>
-    [22:17] (edited) <@&1380516574003200004>
-    [22:27] (edited) <@&1380516574003200004>
-    [22:37] (edited) <@&1380516574003200004>
-    [22:40] ↳ (reply to “<@&1380516574003200004>”) 🟢 North Korea is back · it was down 4 h 26 min
-    [22:40] (edited) <@&1380516574003200004>
+    [22:12] ↳ (reply to “<@&1380516574003200004>”) 🟡 North Korea is partly back · after 4 h 38 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
+    [22:12] (edited) <@&1380516574003200004>
+    [22:22] (edited) <@&1380516574003200004>
+    [22:30] ↳ (reply to “<@&1380516574003200004>”) 🟢 North Korea is back · it was down 4 h 26 min
+    [22:30] (edited) <@&1380516574003200004>
     ");
     insta::assert_snapshot!(whole_of(&on_discord, 1), @"
     [17:47] <@&1380516574003200004>
@@ -60,30 +58,30 @@ async fn the_day_as_both_platforms_tell_it() {
     Incident 1 · /outage 1
     ");
     insta::assert_snapshot!(whole_of(&on_discord, 5), @"
-    [22:07] ↳ (reply to “<@&1380516574003200004>”) 🟡 North Korea is partly back · after 4 h 33 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
+    [22:12] ↳ (reply to “<@&1380516574003200004>”) 🟡 North Korea is partly back · after 4 h 38 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
     In your time: <t:1749231240:f> (<t:1749231240:R>)
     Back: seen by 349 of 352 RIS peers · RIPE RIS, AS131279
+    Coming back: 4 of 4 prefixes announced · RIPEstat
     Lost:
     0 of 4 blocks announced · IODA BGP
-    0 of 4 prefixes announced · RIPEstat
     0 of 4 blocks answer · IODA probing
     Sure: high: 2 independent sources, 3 witnesses
     Incident 1 · /outage 1
     ");
-    insta::assert_snapshot!(whole_of(&on_discord, 10), @"
-    [22:40] ↳ (reply to “<@&1380516574003200004>”) 🟢 North Korea is back · it was down 4 h 26 min
+    insta::assert_snapshot!(whole_of(&on_discord, 8), @"
+    [22:30] ↳ (reply to “<@&1380516574003200004>”) 🟢 North Korea is back · it was down 4 h 26 min
     From <t:1749231240:f> until <t:1749247200:f>.
     routing:
-    4 of 4 blocks announced · normal 4 · IODA BGP · 22:20 UTC
-    4 of 4 prefixes announced · normal 4 · RIPEstat · 22:25 UTC
-    seen by 349 of 352 RIS peers · normal 349 · RIPE RIS, AS131279 · 22:35 UTC
-    reach: 4 of 4 blocks answer · normal 4 · IODA probing · 22:10 UTC
+    4 of 4 blocks announced · normal 4 · IODA BGP · 22:10 UTC
+    4 of 4 prefixes announced · normal 4 · RIPEstat · 22:15 UTC
+    seen by 349 of 352 RIS peers · normal 349 · RIPE RIS, AS131279 · 22:25 UTC
+    reach: 4 of 4 blocks answer · normal 4 · IODA probing · 22:00 UTC
     Gateways: AS4837: 2 prefixes · AS20485: 2 prefixes
     Sure: high: 2 independent sources, 4 witnesses
     At worst: 100 % gone; lost in its course: routing and reach
     Returned: routing and reach
     Cause: unknown: what was measured does not tell it.
-    Check: [IODA](https://ioda.inetintel.cc.gatech.edu/country/KP?from=1749231240&until=1749249620) · [RIPEstat](https://stat.ripe.net/KP) · [Radar](https://radar.cloudflare.com/kp)
+    Check: [IODA](https://ioda.inetintel.cc.gatech.edu/country/KP?from=1749231240&until=1749249020) · [RIPEstat](https://stat.ripe.net/KP) · [Radar](https://radar.cloudflare.com/kp)
     Data: IODA, Georgia Tech · RIPE NCC (RIS, RIPEstat)
     Incident 1 · /outage 1
     ");
@@ -93,16 +91,14 @@ async fn the_day_as_both_platforms_tell_it() {
     let on_telegram = world.telegram().sees(group);
     insta::assert_snapshot!(first_lines(&on_telegram), @"
     [17:47] 🔴 North Korea is down · 13 min, since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
-    [17:57] (edited) 🔴 North Korea is down · 23 min, since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
+    [17:55] (edited) 🔴 North Korea is down · 21 min, since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
     [18:10] (edited) 🔴 North Korea is down · 36 min, since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
     [22:02] (edited) 🔴 North Korea is down · 4 h 28 min, since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
-    [22:07] ↳ (reply to “🔴 North Korea is down · 4 h 28 min, since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)”) (silent) 🟡 North Korea is partly back · after 4 h 33 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
-    [22:07] (edited) 🟡 North Korea is partly back · after 4 h 33 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
-    [22:17] (edited) 🟡 North Korea is partly back · after 4 h 43 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
-    [22:27] (edited) 🟡 North Korea is partly back · after 4 h 53 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
-    [22:37] (edited) 🟡 North Korea is partly back · after 5 h 3 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
-    [22:40] ↳ (reply to “🟡 North Korea is partly back · after 5 h 3 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)”) 🟢 North Korea is back · it was down 4 h 26 min
-    [22:40] (edited) 🟢 North Korea is back · it was down 4 h 26 min
+    [22:12] ↳ (reply to “🔴 North Korea is down · 4 h 28 min, since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)”) (silent) 🟡 North Korea is partly back · after 4 h 38 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
+    [22:12] (edited) 🟡 North Korea is partly back · after 4 h 38 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
+    [22:22] (edited) 🟡 North Korea is partly back · after 4 h 48 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
+    [22:30] ↳ (reply to “🟡 North Korea is partly back · after 4 h 48 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)”) 🟢 North Korea is back · it was down 4 h 26 min
+    [22:30] (edited) 🟢 North Korea is back · it was down 4 h 26 min
     ");
     insta::assert_snapshot!(whole_of(&on_telegram, 1), @"
     [17:47] 🔴 North Korea is down · 13 min, since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
@@ -130,29 +126,29 @@ async fn the_day_as_both_platforms_tell_it() {
     [Details] [Mute 2 h]
     ");
     insta::assert_snapshot!(whole_of(&on_telegram, 5), @"
-    [22:07] ↳ (reply to “🔴 North Korea is down · 4 h 28 min, since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)”) (silent) 🟡 North Korea is partly back · after 4 h 33 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
+    [22:12] ↳ (reply to “🔴 North Korea is down · 4 h 28 min, since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)”) (silent) 🟡 North Korea is partly back · after 4 h 38 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
 
     Back seen by 349 of 352 RIS peers · RIPE RIS, AS131279
+    Coming back 4 of 4 prefixes announced · RIPEstat
 
     Lost
     0 of 4 blocks announced · IODA BGP
-    0 of 4 prefixes announced · RIPEstat
     0 of 4 blocks answer · IODA probing
 
     Sure high: 2 independent sources, 3 witnesses
 
     Incident 1 · /outage 1
     ");
-    insta::assert_snapshot!(whole_of(&on_telegram, 10), @"
-    [22:40] ↳ (reply to “🟡 North Korea is partly back · after 5 h 3 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)”) 🟢 North Korea is back · it was down 4 h 26 min
+    insta::assert_snapshot!(whole_of(&on_telegram, 8), @"
+    [22:30] ↳ (reply to “🟡 North Korea is partly back · after 4 h 48 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)”) 🟢 North Korea is back · it was down 4 h 26 min
     From Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC) until Sat 7 Jun 07:00 KST (Fri 6 Jun 22:00 UTC).
 
     routing
-    4 of 4 blocks announced · normal 4 · IODA BGP · 22:20 UTC
-    4 of 4 prefixes announced · normal 4 · RIPEstat · 22:25 UTC
-    seen by 349 of 352 RIS peers · normal 349 · RIPE RIS, AS131279 · 22:35 UTC
+    4 of 4 blocks announced · normal 4 · IODA BGP · 22:10 UTC
+    4 of 4 prefixes announced · normal 4 · RIPEstat · 22:15 UTC
+    seen by 349 of 352 RIS peers · normal 349 · RIPE RIS, AS131279 · 22:25 UTC
 
-    reach 4 of 4 blocks answer · normal 4 · IODA probing · 22:10 UTC
+    reach 4 of 4 blocks answer · normal 4 · IODA probing · 22:00 UTC
     Gateways AS4837: 2 prefixes · AS20485: 2 prefixes
     Sure high: 2 independent sources, 4 witnesses
     At worst 100 % gone; lost in its course: routing and reach

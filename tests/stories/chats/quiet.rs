@@ -34,13 +34,11 @@ async fn what_still_goes_on_in_the_morning_is_told_as_it_is_then() {
     insta::assert_snapshot!(first_lines(&world.discord().sees(ops)), @"
     [20:00] 🔴 North Korea is down · 2 h 26 min, since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
     [22:02] (edited) 🔴 North Korea is down · 4 h 28 min, since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
-    [22:07] ↳ (reply to “🔴 North Korea is down · 4 h 28 min, since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)”) 🟡 North Korea is partly back · after 4 h 33 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
-    [22:07] (edited) 🟡 North Korea is partly back · after 4 h 33 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
-    [22:17] (edited) 🟡 North Korea is partly back · after 4 h 43 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
-    [22:27] (edited) 🟡 North Korea is partly back · after 4 h 53 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
-    [22:37] (edited) 🟡 North Korea is partly back · after 5 h 3 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
-    [22:40] ↳ (reply to “🟡 North Korea is partly back · after 5 h 3 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)”) 🟢 North Korea is back · it was down 4 h 26 min
-    [22:40] (edited) 🟢 North Korea is back · it was down 4 h 26 min
+    [22:12] ↳ (reply to “🔴 North Korea is down · 4 h 28 min, since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)”) 🟡 North Korea is partly back · after 4 h 38 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
+    [22:12] (edited) 🟡 North Korea is partly back · after 4 h 38 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
+    [22:22] (edited) 🟡 North Korea is partly back · after 4 h 48 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
+    [22:30] ↳ (reply to “🟡 North Korea is partly back · after 4 h 48 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)”) 🟢 North Korea is back · it was down 4 h 26 min
+    [22:30] (edited) 🟢 North Korea is back · it was down 4 h 26 min
     ");
     world.stop().await;
 }

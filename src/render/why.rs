@@ -1,0 +1,157 @@
+//! "Why this alert?", "why no alert?": each signal's value, normal, evidence and weight, and the rules that were, or were
+//! not, met.
+
+use super::card::{Card, Row};
+use super::measure::{measured, of_part, source_name, why_unknown};
+use super::status::tone;
+use super::words::{duration, listed, number, utc_time};
+use crate::domain::lookup::display_name;
+use crate::domain::{Explanation, Forbidden, Part, Phase, Reading, Rule, Said, Series, Tested, Timestamp, Verdict};
+use chrono_tz::Tz;
+use std::sync::Arc;
+
+/// The card of an explanation; `zone` is the entity's.
+pub fn why(explanation: &Explanation, zone: Tz, now: Timestamp) -> Card {
+    let name = display_name(&explanation.entity);
+    let line = super::card::Line::from(format!("{} · ", title(explanation, &name)));
+    let mut card = Card::titled(line.at(explanation.at, zone, now)).toned(tone(explanation.verdict));
+    card.rows = rows(explanation);
+    card.note("Evidence", evidence(explanation).join("\n"));
+    card.note(if explanation.met().is_some() { "Told by" } else { "Rules" }, rules(explanation).join("\n"));
+    if let Some((phase, since)) = explanation.open {
+        card.note("Open", open(phase, since, explanation.at));
+    }
+    card.foot.push(UNIT.to_owned());
+    card
+}
+
+const UNIT: &str = "Evidence is summed up in natural-log units: 2.3 is ten to one, 4.6 a hundred to one, 20 the most a signal can say.";
+
+fn title(explanation: &Explanation, name: &str) -> String {
+    match (explanation.verdict, explanation.met()) {
+        (Verdict::Down, _) => format!("🔴 Why {name} is told as down"),
+        (Verdict::Returning, _) => format!("🟡 Why {name} is told as coming back"),
+        (Verdict::Suspected, _) => format!("🟠 Why {name} is only suspected"),
+        (Verdict::Up, _) => format!("🟢 Why there is no alert of {name}"),
+        (Verdict::Unknown, _) => format!("⚪ Why nothing can be said of {name}"),
+    }
+}
+
+fn rows(explanation: &Explanation) -> Vec<Row> {
+    let mut last = None;
+    let row = |said: &Said| {
+        let assessment = &said.assessment;
+        let series = &assessment.series;
+        let name = of_part(&explanation.entity, &series.entity, source_name(&series.source, &series.signal));
+        let layer = if last == Some(assessment.layer) { String::new() } else { assessment.layer.to_string() };
+        last = Some(assessment.layer);
+        let normal = assessment.normal.map(|normal| match said.usual_low {
+            Some(low) => format!("normal {}, usual from {}", number(normal), number(low)),
+            None => format!("normal {}", number(normal)),
+        });
+        Row {
+            layer,
+            measured: measured(assessment, None),
+            source: name,
+            normal: normal.unwrap_or_else(|| "no normal yet".to_owned()),
+            at: if assessment.observed_at.unix() > 0 { utc_time(assessment.observed_at) } else { "never".to_owned() },
+        }
+    };
+    explanation.signals.iter().map(row).collect()
+}
+
+/// One sentence for each signal that says anything but "up", and one for all of those that do.
+fn evidence(explanation: &Explanation) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut up = Vec::new();
+    for said in &explanation.signals {
+        let name = signal(explanation, &said.assessment.series);
+        let sum = number_of(said.evidence);
+        lines.push(match &said.part {
+            Part::Up => {
+                up.push(name);
+                continue;
+            }
+            Part::Unheard => match said.assessment.reading {
+                Reading::Unknown { why } => {
+                    format!("{name}: says nothing, {}", why_unknown(why, explanation.at - said.assessment.observed_at))
+                }
+                Reading::Normal | Reading::Low => format!("{name}: says nothing"),
+            },
+            Part::TooLittle { needed } => {
+                format!(
+                    "{name}: {sum}, which is too little: it scatters so much that it counts from {}",
+                    number_of(*needed)
+                )
+            }
+            Part::WaitsForOthers => {
+                format!("{name}: {sum}, but waits for the word of others, lest it be the source or our own line")
+            }
+            Part::OfAnEarlierOutage => format!("{name}: {sum}, left of an outage that is over"),
+            Part::SpokenForBy { series } => {
+                format!("{name}: {sum}, the same witness as {}, which speaks for both", signal(explanation, series))
+            }
+            Part::Counts => format!("{name}: {}, counts", number_of(said.counts)),
+        });
+    }
+    if !up.is_empty() {
+        lines.push(format!("{}: nothing is missing", listed(&up)));
+    }
+    if lines.is_empty() {
+        lines.push("nothing was ever measured".to_owned());
+    }
+    lines
+}
+
+fn rules(explanation: &Explanation) -> Vec<String> {
+    if let Some(met) = explanation.met() {
+        return vec![rule(explanation, met)];
+    }
+    if explanation.rules.is_empty() {
+        return vec!["no signal has 3.4 (30 to 1), so no rule is even tried".to_owned()];
+    }
+    explanation.rules.iter().map(|tested| rule(explanation, tested)).collect()
+}
+
+/// `two witnesses agree: IODA BGP and RIPE RIS have 9.2 of 7.2 together`.
+fn rule(explanation: &Explanation, tested: &Tested) -> String {
+    let by = listed(&tested.by.iter().map(|series| signal(explanation, series)).collect::<Vec<_>>());
+    let (has, needs) = (number_of(tested.has), number_of(tested.needs));
+    let said = match tested.rule {
+        Rule::TwoAgree => format!("two witnesses that agree: {by} have {has} together, it takes {needs}"),
+        Rule::OneIsSureAndAnotherLeans => {
+            format!("one that is sure and another that leans: of {by} the other has {has}, it takes {needs}")
+        }
+        Rule::AloneAndSure => format!("one alone that is sure: {by} has {has}, it takes {needs}"),
+        Rule::ServicesAlone => format!("services alone, the network being up: {by} has {has}, it takes {needs}"),
+        Rule::SilentBehindWholeRoutes => {
+            format!("silent for hours behind whole routes: {by} has {has}, it takes {needs}")
+        }
+    };
+    match &tested.forbidden {
+        None => said,
+        Some(Forbidden::Contradicted { by }) => {
+            let by = listed(&by.iter().map(|series| signal(explanation, series)).collect::<Vec<_>>());
+            format!("{said}; not with {by} heard beside it")
+        }
+        Some(Forbidden::NotComparable) => format!("{said}; not without other entities to compare it with"),
+        Some(Forbidden::PeopleAlone) => format!("{said}; not for what people do: they have holidays"),
+        Some(Forbidden::TooShort { lasted, needed }) => {
+            format!("{said}; not after {}, it takes {}", duration(*lasted), duration(*needed))
+        }
+    }
+}
+
+fn open(phase: Phase, since: Timestamp, at: Timestamp) -> String {
+    format!("an incident, {phase}, for {}", duration(at - since))
+}
+
+/// `IODA BGP`, `IODA BGP of AS131279`.
+fn signal(explanation: &Explanation, series: &Arc<Series>) -> String {
+    let name = source_name(&series.source, &series.signal);
+    if series.entity == explanation.entity { name } else { format!("{name} of {}", display_name(&series.entity)) }
+}
+
+fn number_of(evidence: f32) -> String {
+    format!("{evidence:.1}")
+}
