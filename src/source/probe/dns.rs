@@ -84,7 +84,8 @@ pub async fn ask(
     limit: Duration,
 ) -> Result<(Message, Way), AskError> {
     let watch = clock.stopwatch();
-    let way = match by_datagram(clock, server, question, limit.min(DATAGRAM)).await {
+    // TCP has half of a short time at least.
+    let way = match by_datagram(clock, server, question, DATAGRAM.min(limit / 2)).await {
         Ok(answer) if !answer.metadata.truncation => return Ok((answer, Way::Udp)),
         Ok(_) => Way::Tcp,
         Err(AskError::Silent { .. }) => Way::TcpAlone,
