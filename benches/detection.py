@@ -2,7 +2,7 @@
 
     detection.py COMMAND BENCH MADE LINKDOWN SEED…
 
-COMMAND is score, sensitivity, reliability, cold, missing, parts or worst. BENCH holds outage_bench.py, MADE the seeds' folders,
+COMMAND is score, sensitivity, reliability, cold, missing, parts, floor or worst. BENCH holds outage_bench.py, MADE the seeds' folders,
 LINKDOWN is the program (for parts: a folder, in which a program is built for each part that is taken out).
 """
 import csv
@@ -166,7 +166,6 @@ def reliability():
     """Of each level and each word, how often something was wrong indeed."""
     counts = defaultdict(lambda: [0, 0])
     for result in all_of(run, cases()):
-        first = {}
         for e in result.events:
             right = any(t["entity"] == e["entity"] and t["start"] <= e["at"] <= t["end"] + 5400 for t in result.case.truth)
             if e["kind"] in ("suspected", "started", "worsened"):
@@ -190,9 +189,12 @@ def cold():
         since = day - days * ob.DAY
 
         def one(case):
-            truth = [t for t in case.truth if t["end"] < end]
-            keep = lambda row: since <= int(row[1]) and int(row[0]) < end
-            return run(Case(case.name, case.folder), keep=keep, truth=truth)
+            # What goes on at the end is neither owed nor wrong.
+            truth = [t if t["end"] < end else {**t, "expect": "may"} for t in case.truth if t["start"] < end]
+            keep = lambda row, since=since: since <= int(row[1]) and int(row[0]) < end
+            short_case = Case(case.name, case.folder)
+            short_case.truth = truth
+            return run(short_case, keep=keep, truth=truth)
 
         rows.append(line(str(days), all_of(one, cases())))
     print("The outages of the first week after the history, which goes on growing in it.\n")
@@ -221,6 +223,31 @@ def parts():
         results = all_of(lambda case: run(case, linkdown=program), cases())
         rows.append(line(title.replace("-", " "), results))
     table(rows)
+
+
+def floor():
+    """Who knows the truth, and tells of an outage as soon as two signals have published one bin that is 30 % low."""
+    found = []
+    for case in cases():
+        by_entity, first = defaultdict(list), defaultdict(dict)
+        for t in case.truth:
+            if t["expect"] == "must":
+                by_entity[t["entity"]].append(t)
+        for row in csv.reader(open(f"{case.folder}/observations.csv")):
+            for t in by_entity.get(row[2], ()) if row[5] else ():
+                signal, when = (row[3], row[4]), int(row[1])
+                if signal in first[id(t)] or not t["start"] - ob.HOUR <= when < t["start"] + 2 * ob.HOUR:
+                    continue
+                step, _, _, layer = ob.SIGNALS[signal]
+                outage = (t["start"], t["end"], t["kind"], float(t["depth"]), "")
+                if ob.severity(np.array([when + step / 2]), [outage], layer)[0] >= 0.3:
+                    first[id(t)][signal] = int(row[0])
+        for outages in by_entity.values():
+            for t in outages:
+                published = sorted(first[id(t)].values())
+                if len(published) > 1:
+                    found.append(published[1] - t["start"])
+    print(f"As soon as two signals have published one bin that is 30 % low: {pair(found)} min ({len(found)} outages)")
 
 
 def worst():
@@ -285,4 +312,4 @@ def shares(case, entity, first, last):
     return found
 
 
-{"score": score, "sensitivity": sensitivity, "reliability": reliability, "cold": cold, "missing": missing, "parts": parts, "worst": worst}[COMMAND]()
+{"score": score, "sensitivity": sensitivity, "reliability": reliability, "cold": cold, "missing": missing, "parts": parts, "floor": floor, "worst": worst}[COMMAND]()

@@ -7,17 +7,18 @@
 #        cold          the first outages after 1, 2, 3, 7 and 14 days of history
 #        missing       each source alone, each source and each signal absent
 #        parts         each part of the detector off (benches/parts.py says which lines that changes)
+#        floor         how soon somebody who knows the truth could tell
 #        worst         the ten that took longest, drawn: writes docs/detection-worst.svg
 # shellcheck source=benches/common.sh
 . "$(dirname "$0")/common.sh"
 
 table=score
 case ${1:-} in
-    score | sensitivity | reliability | cold | missing | parts | worst) table=$1; shift ;;
+    score | sensitivity | reliability | cold | missing | parts | floor | worst) table=$1; shift ;;
 esac
 for seed in "$@"; do
     if ! [[ $seed =~ ^[0-9]+$ ]]; then
-        echo "$seed is no table (score, sensitivity, reliability, cold, missing, parts, worst) and no seed, which is a whole number" >&2
+        echo "$seed is no table (score, sensitivity, reliability, cold, missing, parts, floor, worst) and no seed, which is a whole number" >&2
         exit 2
     fi
 done

@@ -117,7 +117,7 @@ const EARLIER_NAMED: usize = 3;
 /// Two that begin within this of each other by the clock began at the same hour.
 const SAME_HOUR: Seconds = 90 * MINUTE;
 
-/// `third within a week: Fri 6 Jun 01:02 KST for 6 h 58 min (/outage 11) …; all began at about this hour of the day`.
+/// `2 outages within a week: Fri 6 Jun 01:02 KST for 6 h 58 min (/outage 11), …; all began at about this hour of the day`.
 fn before(alert: &Alert<'_>) -> Option<String> {
     let earlier = alert.earlier;
     let newest = earlier.first()?;
@@ -147,7 +147,7 @@ fn before(alert: &Alert<'_>) -> Option<String> {
         ""
     };
     let count = plural(earlier.len() as u64, "outage", "outages");
-    Some(format!("{count} in the week before: {}{more}{by_the_clock}", named.join(", ")))
+    Some(format!("{count} within a week: {}{more}{by_the_clock}", named.join(", ")))
 }
 
 const TAKEN_BACK: &str =

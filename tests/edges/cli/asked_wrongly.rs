@@ -26,8 +26,20 @@ fn a_command_line_that_makes_no_sense() {
 #[test]
 fn every_sub_command_has_help_with_an_example() {
     let place = Place::new();
-    let commands =
-        ["", "run", "demo", "replay", "record", "check", "status", "backup", "health", "deliveries", "invite"];
+    let commands = [
+        "",
+        "run",
+        "demo",
+        "replay",
+        "record",
+        "check",
+        "status",
+        "explain",
+        "backup",
+        "health",
+        "deliveries",
+        "invite",
+    ];
     for command in commands {
         let help = place.runs(&format!("{command} --help")).well();
         assert!(help.contains("Example") && help.contains(&format!("linkdown {command}")), "{help}");

@@ -3,6 +3,7 @@
 mod asked_wrongly;
 mod beside;
 mod database;
+mod explain;
 mod first_alert;
 mod stop;
 mod tokens;

@@ -6,6 +6,7 @@ mod killed;
 mod north_korea;
 mod places;
 mod quiet;
+mod sensitivity;
 
 /// The first line of each thing that a chat shows, without the times that say when it began.
 fn first_lines(shown: &str) -> String {
