@@ -2,6 +2,7 @@
 //!
 //! Learned from hourly medians taken while nothing was wrong, so that one bad hour, burst or holiday moves nothing.
 
+use super::week::Week;
 use crate::domain::Seconds;
 use crate::domain::time::HOUR;
 use serde::{Deserialize, Serialize};
@@ -20,13 +21,6 @@ const FINEST_SPREAD: f32 = 0.02;
 /// One of so many days may be worse than is usual: weekends are usual, a half-day of some trouble that nobody called an
 /// outage is not.
 const DAYS_FOR_AN_ODD_ONE: usize = 7;
-/// Parts of a week, six hours each, that may differ from the same hours of other days: weekends, wherever they are.
-const WEEK_PARTS: usize = 28;
-const PART_HOURS: u32 = 6;
-/// A part of a week is another only if it was so in this many weeks at least, and in all that are known.
-const ENOUGH_WEEKS: usize = 2;
-/// By how much at most.
-const WEEK_RANGE: (f32, f32) = (0.5, 1.5);
 /// A whole day beyond these shares of normal, with nothing wrong, is another level: new allocations, another way to measure.
 const OTHER_LEVEL: (f32, f32) = (0.62, 1.6);
 /// Hours that show it.
@@ -315,40 +309,6 @@ fn learn(slots: &[Slot]) -> Option<Normal> {
         spread: within.max(between).max(FINEST_SPREAD),
         caps: std::array::from_fn(|depth| cap(counted(depth))),
     })
-}
-
-/// The parts of a week, counted from Thursday midnight UTC, against the same hours of all days.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Week(Option<Box<[f32; WEEK_PARTS]>>);
-
-impl Week {
-    fn learn(slots: &[Slot], ratio: impl Fn(&Slot) -> f32) -> Self {
-        let hours = slots.last().map_or(0, |newest| newest.hour - slots[0].hour);
-        if (hours as usize) < ENOUGH_WEEKS * 7 * 24 - 24 {
-            return Self(None);
-        }
-        let mut seen: [Vec<f32>; WEEK_PARTS] = Default::default();
-        for part in slots.chunk_by(|a, b| a.hour / PART_HOURS == b.hour / PART_HOURS) {
-            let mut ratios: Vec<f32> = part.iter().map(&ratio).collect();
-            seen[(part[0].hour / PART_HOURS) as usize % WEEK_PARTS].push(median(&mut ratios));
-        }
-        let parts = seen.map(|weeks| {
-            // The week in which it differed least: what differed once may have been a holiday.
-            let (least, most) = weeks.iter().fold((f32::MAX, f32::MIN), |(l, m), week| (l.min(*week), m.max(*week)));
-            if weeks.len() < ENOUGH_WEEKS { 1.0 } else { 1.0_f32.clamp(least, most).clamp(WEEK_RANGE.0, WEEK_RANGE.1) }
-        });
-        Self(parts.iter().any(|part| (part - 1.0).abs() > 0.05).then(|| Box::new(parts)))
-    }
-
-    /// Between the middles of the two nearest parts.
-    fn at(&self, instant: i64) -> f32 {
-        let Some(parts) = &self.0 else { return 1.0 };
-        let seconds = i64::from(PART_HOURS) * HOUR;
-        let position = (instant - seconds / 2).rem_euclid(WEEK_PARTS as i64 * seconds);
-        let part = (position / seconds) as usize;
-        let (here, next) = (parts[part], parts[(part + 1) % WEEK_PARTS]);
-        here + (next - here) * ((position % seconds) as f32 / seconds as f32)
-    }
 }
 
 /// The worst hour of the worst day but for the odd ones.

@@ -1,28 +1,22 @@
 //! An entity's incident: when it opens, grows, comes back, fails to, and ends.
 
-use super::baseline::Normal;
-use super::signal::{Head, LOW, SUREST};
-use super::state::{Draft, PEOPLE};
-use super::verdict::{Voice, Weight};
+use super::rules::Weight;
+use super::signal::LOW;
+use super::state::Draft;
+use super::verdict::Voice;
 use crate::domain::time::{DAY, HOUR, MINUTE};
-use crate::domain::{IncidentKey, Layer, Phase, Seconds, Timestamp, Transition, TransitionKind, Unknown};
+use crate::domain::{IncidentKey, Layer, Phase, Seconds, Timestamp, Transition, TransitionKind};
 use serde::{Deserialize, Serialize};
 
 /// A suspicion that nobody confirms for so long is a new normal, and may be learned where all others are well.
 pub const SUSPICION_LASTS: Seconds = 2 * DAY;
-/// What was low and cannot be seen any more is not back; but nobody waits for a dead source for ever.
-const UNSEEN_FOR: Seconds = 12 * HOUR;
-/// A return waits for the word of signals that are read this soon after the start of their bin, not for slower ones.
-const QUICK_ENOUGH: Seconds = 45 * MINUTE;
-/// A return in part is told when a signal is this sure of it; after each one that failed, surer by as much again.
-const PARTLY_BACK: f32 = 6.0;
 /// A layer that falls this long after the start makes it worse; sooner it only shows what went at once.
 const FALLS_LATER: Seconds = 30 * MINUTE;
 
 /// The layers that are the network itself: that they are gone as well is news to those who heard of lost services.
 const NETWORK: u8 = bit(Layer::Routing) | bit(Layer::Reach);
 
-const fn bit(layer: Layer) -> u8 {
+pub const fn bit(layer: Layer) -> u8 {
     1 << layer as u8
 }
 
@@ -60,23 +54,6 @@ struct Open {
     /// One bit for each layer that was lost.
     layers: u8,
     failed_returns: u8,
-}
-
-/// How the implicated series of an incident stand.
-#[derive(Clone, Copy, Debug, Default)]
-struct Standing {
-    back: usize,
-    /// The surest of those that are back.
-    up: f32,
-    low: usize,
-    /// Of `low`, those of which a few bins are enough to see.
-    exact_low: usize,
-    blocking: usize,
-    /// Fell in this incident, by what is known now.
-    ever_low: usize,
-    /// When half of those that are back were back: the last of them may have taken hours more.
-    ended_at: i64,
-    last_back: i64,
 }
 
 impl Life {
@@ -180,7 +157,7 @@ impl Draft<'_> {
             self.ends(entity, life, TransitionKind::Recovered, (now, now), out);
             return;
         }
-        let standing = self.standing(open);
+        let standing = self.standing(&open.implicated, open.started_at);
         if !open.told {
             if weight == Weight::Proof {
                 if let Some(began) = self.began(entity, voices) {
@@ -197,9 +174,9 @@ impl Draft<'_> {
         }
         if standing.ever_low == 0 {
             self.ends(entity, life, TransitionKind::Retracted, (open_start(life), open_start(life)), out);
-        } else if has_been_back_long_enough(standing) {
+        } else if standing.is_back() {
             self.ends(entity, life, TransitionKind::Recovered, (standing.ended_at, standing.last_back), out);
-        } else if open.phase == Phase::Down && is_partly_back(standing, open.failed_returns) {
+        } else if open.phase == Phase::Down && standing.is_partly_back(open.failed_returns) {
             self.tell(entity, life, TransitionKind::PartlyBack, None, out);
         } else if open.phase == Phase::Returning && standing.back == 0 {
             open.failed_returns = open.failed_returns.saturating_add(1);
@@ -226,63 +203,6 @@ impl Draft<'_> {
             open.layers |= layer;
         }
         worse
-    }
-
-    fn standing(&self, open: &Open) -> Standing {
-        let now = self.batch.received_at.unix();
-        let heads = || open.implicated.iter().filter_map(|series| Some((*series, self.head(*series)?)));
-        let slowness = |head: &Head| head.width() + head.lag as Seconds;
-        let quickest = heads().map(|(_, head)| slowness(head)).min().unwrap_or(0);
-        let quick = QUICK_ENOUGH.max(quickest * 3 / 2);
-        let mut standing = Standing::default();
-        let mut backs = Vec::new();
-        let mut layers_back = 0;
-        // Until when that which is back was heard to be so.
-        let heard_until = heads().filter(|(_, head)| !head.score.is_low && head.score.back_at >= open.started_at);
-        let heard_until = heard_until.filter_map(|(_, head)| Some(head.newest()?.start + head.width() / 2)).max();
-        let is_back = |head: &Head| head.score.is_back(heard_until.unwrap_or(0));
-        for (series, head) in heads() {
-            let score = &head.score;
-            let fell = score.is_low && score.since >= open.started_at - 6 * HOUR;
-            let came_back = is_back(head).is_some_and(|back_at| back_at >= open.started_at);
-            standing.ever_low += usize::from(fell || came_back);
-            if let Some(back_at) = is_back(head).filter(|back_at| *back_at >= open.started_at) {
-                if !score.is_low || self.named(series).layer == Layer::Routing {
-                    layers_back |= bit(self.named(series).layer);
-                }
-                let exact = self.named(series).witness != PEOPLE;
-                if exact || open.implicated.iter().all(|s| self.named(*s).witness == PEOPLE) {
-                    standing.back += 1;
-                    standing.up = standing.up.max(score.up);
-                }
-                if exact || standing.last_back == 0 {
-                    standing.last_back = standing.last_back.max(back_at);
-                    backs.push(back_at);
-                }
-            }
-        }
-        backs.sort_unstable();
-        standing.ended_at = backs.get(backs.len().saturating_sub(1) / 2).copied().unwrap_or_default();
-        // Routes that were gone are back and something answers through them: the slower ones need only not deny it.
-        let routing = bit(Layer::Routing);
-        let network_is_back = layers_back & routing != 0 && layers_back & !routing != 0;
-        for (series, head) in heads().filter(|(_, head)| is_back(head).is_none() && head.score.is_low) {
-            let score = &head.score;
-            let unknown = self.why_unknown(series, head);
-            let newest = head.newest().map_or(0, |bin| bin.start + head.width());
-            let is_slow = network_is_back || slowness(head) > quick;
-            let not_heard_yet = is_slow && newest <= standing.last_back + head.width();
-            let is_exact = self.normal(series).is_some_and(Normal::is_exact);
-            if let Some(why) = unknown {
-                // What has no normal any more will never say that it is back.
-                let may_say = !matches!(why, Unknown::NoNormal | Unknown::NormalIsNothing);
-                standing.blocking += usize::from(may_say && now - score.last < UNSEEN_FOR && !network_is_back);
-            } else if !not_heard_yet {
-                standing.low += 1;
-                standing.exact_low += usize::from(is_exact);
-            }
-        }
-        standing
     }
 
     /// `over`: when it ended, and when the last signal of it was back, which is what the next incident must not reach into.
@@ -332,17 +252,4 @@ impl Draft<'_> {
 
 fn open_start(life: &Life) -> i64 {
     life.open.as_ref().map_or(0, |open| open.started_at)
-}
-
-/// Some of it is back, as far as can be told. A signal that wavers is believed less each time.
-fn is_partly_back(standing: Standing, failed_returns: u8) -> bool {
-    let needed = (PARTLY_BACK * f32::from(failed_returns.saturating_add(1))).min(SUREST);
-    standing.up >= needed && standing.back > usize::from(failed_returns) / 2
-}
-
-/// Everything that was low and can be heard in time is back, each by its own evidence for a while. Where exact
-/// witnesses are back nobody waits for noisy ones.
-fn has_been_back_long_enough(standing: Standing) -> bool {
-    let low = if standing.back > 1 { standing.exact_low } else { standing.low };
-    standing.back > 0 && low == 0 && standing.blocking == 0
 }

@@ -2,16 +2,19 @@
 //! transitions, whenever and however often they are asked.
 //!
 //! [`signal`] sums up the evidence of one series against its [`baseline`]; [`trust`] asks whether it is the source or
-//! our own uplink; [`verdict`] weighs an entity's witnesses together; [`lifecycle`] makes an incident of it; [`explain`]
-//! says why.
+//! our own uplink, by what a bin looks like over all entities; [`verdict`] hears an entity's witnesses and [`rules`] weigh
+//! them; [`lifecycle`] makes an incident of it, whose signals stand as [`standing`] says; [`explain`] says why.
 
 mod baseline;
 mod explain;
 mod lifecycle;
+mod rules;
 mod signal;
+mod standing;
 mod state;
 mod trust;
 mod verdict;
+mod week;
 
 pub use lifecycle::Stored;
 pub use state::{Adopted, Change, State};

@@ -1,0 +1,129 @@
+//! How the signals that an incident was seen by stand now: which are back, which still miss something, which cannot be heard.
+
+use super::baseline::Normal;
+use super::lifecycle::bit;
+use super::signal::{Head, SUREST};
+use super::state::{Draft, PEOPLE};
+use crate::domain::time::{HOUR, MINUTE};
+use crate::domain::{Layer, Seconds, Unknown};
+
+/// What was low and cannot be seen any more is not back; but nobody waits for a dead source for ever.
+const UNSEEN_FOR: Seconds = 12 * HOUR;
+/// A return waits for the word of signals that are read this soon after the start of their bin, not for slower ones.
+const QUICK_ENOUGH: Seconds = 45 * MINUTE;
+/// A return in part is told when a signal is this sure of it; after each one that failed, surer by as much again.
+const PARTLY_BACK: f32 = 6.0;
+/// What fell so long before the start still belongs to it: slow signals are dated by wide bins.
+const FELL_BEFORE: Seconds = 6 * HOUR;
+
+/// How the implicated series of an incident stand.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Standing {
+    pub back: usize,
+    /// The surest of those that are back.
+    up: f32,
+    pub low: usize,
+    /// Of `low`, those of which a few bins are enough to see.
+    exact_low: usize,
+    pub blocking: usize,
+    /// Fell in this incident, by what is known now.
+    pub ever_low: usize,
+    /// When half of those that are back were back: the last of them may have taken hours more.
+    pub ended_at: i64,
+    pub last_back: i64,
+    /// One bit for each layer of those that are back for sure.
+    layers_back: u8,
+}
+
+impl Standing {
+    /// Some of it is back, as far as can be told. A signal that wavers is believed less each time.
+    pub fn is_partly_back(self, failed_returns: u8) -> bool {
+        let needed = (PARTLY_BACK * f32::from(failed_returns.saturating_add(1))).min(SUREST);
+        self.up >= needed && self.back > usize::from(failed_returns) / 2
+    }
+
+    /// Everything that was low and can be heard in time is back, each by its own evidence for a while. Where exact
+    /// witnesses are back nobody waits for noisy ones.
+    pub fn is_back(self) -> bool {
+        let low = if self.back > 1 { self.exact_low } else { self.low };
+        self.back > 0 && low == 0 && self.blocking == 0
+    }
+
+    /// Routes that were gone are back and something answers through them: slower signals need only not deny it.
+    fn network_is_back(self) -> bool {
+        let routing = bit(Layer::Routing);
+        self.layers_back & routing != 0 && self.layers_back & !routing != 0
+    }
+}
+
+/// From the start of a bin to its reading.
+fn slowness(head: &Head) -> Seconds {
+    head.width() + head.lag as Seconds
+}
+
+impl Draft<'_> {
+    /// How those of `implicated` stand that were low in an incident that began at `started_at`.
+    pub fn standing(&self, implicated: &[u32], started_at: i64) -> Standing {
+        let heads: Vec<(u32, &Head)> =
+            implicated.iter().filter_map(|series| Some((*series, self.head(*series)?))).collect();
+        let heard_until = heard_until(&heads, started_at);
+        let is_back = |head: &Head| head.score.is_back(heard_until).filter(|back_at| *back_at >= started_at);
+        let only_people = implicated.iter().all(|series| self.named(*series).witness == PEOPLE);
+        let mut standing = Standing::default();
+        let mut backs = Vec::new();
+        for (series, head) in &heads {
+            let score = &head.score;
+            let Some(back_at) = is_back(head) else {
+                standing.ever_low += usize::from(score.is_low && score.since >= started_at - FELL_BEFORE);
+                continue;
+            };
+            standing.ever_low += 1;
+            let named = self.named(*series);
+            if !score.is_low || named.layer == Layer::Routing {
+                standing.layers_back |= bit(named.layer);
+            }
+            let exact = named.witness != PEOPLE;
+            if exact || only_people {
+                standing.back += 1;
+                standing.up = standing.up.max(score.up);
+            }
+            if exact || standing.last_back == 0 {
+                standing.last_back = standing.last_back.max(back_at);
+                backs.push(back_at);
+            }
+        }
+        backs.sort_unstable();
+        standing.ended_at = backs.get(backs.len().saturating_sub(1) / 2).copied().unwrap_or_default();
+        let quickest = heads.iter().map(|(_, head)| slowness(head)).min().unwrap_or(0);
+        let quick = QUICK_ENOUGH.max(quickest * 3 / 2);
+        for (series, head) in heads.into_iter().filter(|(_, head)| head.score.is_low && is_back(head).is_none()) {
+            self.count_low(&mut standing, series, head, quick);
+        }
+        standing
+    }
+
+    /// One that still misses something, or did when it was last heard.
+    fn count_low(&self, standing: &mut Standing, series: u32, head: &Head, quick: Seconds) {
+        let network_is_back = standing.network_is_back();
+        if let Some(why) = self.why_unknown(series, head) {
+            // What has no normal any more will never say that it is back.
+            let may_say = !matches!(why, Unknown::NoNormal | Unknown::NormalIsNothing);
+            let unseen_for = self.batch.received_at.unix() - head.score.last;
+            standing.blocking += usize::from(may_say && unseen_for < UNSEEN_FOR && !network_is_back);
+            return;
+        }
+        let newest = head.newest().map_or(0, |bin| bin.start + head.width());
+        let is_slow = network_is_back || slowness(head) > quick;
+        if is_slow && newest <= standing.last_back + head.width() {
+            return;
+        }
+        standing.low += 1;
+        standing.exact_low += usize::from(self.normal(series).is_some_and(Normal::is_exact));
+    }
+}
+
+/// Until when that which is back was heard to be so.
+fn heard_until(heads: &[(u32, &Head)], started_at: i64) -> i64 {
+    let back = heads.iter().filter(|(_, head)| !head.score.is_low && head.score.back_at >= started_at);
+    back.filter_map(|(_, head)| Some(head.newest()?.start + head.width() / 2)).max().unwrap_or(0)
+}
