@@ -72,21 +72,22 @@ impl Draft<'_> {
                 if several { (Rule::ServicesAlone, SERVICES_AND_SURE) } else { (Rule::AloneAndSure, ALONE_AND_SURE) };
             rules.push(alone(rule, enough, Vec::new()));
         } else {
-            // One that is low too is a witness of its own, but none to leave this one alone with.
+            // Any that is heard: were it low as well, the two would agree.
             let with = voices.iter().filter(|other| other.heard && other.witness != lone.witness);
             rules.push(alone(Rule::AloneAndSure, ALONE_AND_SURE, with.map(name).collect()));
         }
         // Nor are whole routes one against silent hosts.
-        let denies = |other: &&Voice| layer(lone) == Layer::Routing || layer(other) != Layer::Routing;
-        let mut silent =
-            alone(Rule::SilentBehindWholeRoutes, AGAINST_OTHERS, others().filter(denies).map(name).collect());
-        let lasted = head.newest().map_or(0, |bin| bin.start + head.width() - head.score.since);
-        if lone.witness == PEOPLE {
-            silent.forbidden = Some(Forbidden::PeopleAlone);
-        } else if silent.forbidden.is_none() && lasted < AGAINST_OTHERS_FOR {
-            silent.forbidden = Some(Forbidden::TooShort { lasted, needed: AGAINST_OTHERS_FOR });
+        if layer(lone) != Layer::Routing {
+            let denies = others().filter(|other| layer(other) != Layer::Routing);
+            let mut silent = alone(Rule::SilentBehindWholeRoutes, AGAINST_OTHERS, denies.map(name).collect());
+            let lasted = head.newest().map_or(0, |bin| bin.start + head.width() - head.score.since);
+            if lone.witness == PEOPLE {
+                silent.forbidden = Some(Forbidden::PeopleAlone);
+            } else if silent.forbidden.is_none() && lasted < AGAINST_OTHERS_FOR {
+                silent.forbidden = Some(Forbidden::TooShort { lasted, needed: AGAINST_OTHERS_FOR });
+            }
+            rules.push(silent);
         }
-        rules.push(silent);
         rules
     }
 

@@ -6,6 +6,7 @@ use super::measure::{measured, of_part, source_name, why_unknown};
 use super::status::tone;
 use super::words::{duration, listed, number, utc_time};
 use crate::domain::lookup::display_name;
+use crate::domain::observation::PROBE;
 use crate::domain::{Explanation, Forbidden, Part, Phase, Reading, Rule, Said, Series, Tested, Timestamp, Verdict};
 use chrono_tz::Tz;
 use std::sync::Arc;
@@ -16,6 +17,10 @@ pub fn why(explanation: &Explanation, zone: Tz, now: Timestamp) -> Card {
     let line = super::card::Line::from(format!("{} · ", title(explanation, &name)));
     let mut card = Card::titled(line.at(explanation.at, zone, now)).toned(tone(explanation.verdict));
     card.rows = rows(explanation);
+    if explanation.signals.is_empty() {
+        card.note("Evidence", "no signal of it was measured by then");
+        return card;
+    }
     card.note("Evidence", evidence(explanation).join("\n"));
     card.note(if explanation.met().is_some() { "Told by" } else { "Rules" }, rules(explanation).join("\n"));
     if let Some((phase, since)) = explanation.open {
@@ -97,9 +102,6 @@ fn evidence(explanation: &Explanation) -> Vec<String> {
     if !up.is_empty() {
         lines.push(format!("{}: nothing is missing", listed(&up)));
     }
-    if lines.is_empty() {
-        lines.push("nothing was ever measured".to_owned());
-    }
     lines
 }
 
@@ -146,12 +148,103 @@ fn open(phase: Phase, since: Timestamp, at: Timestamp) -> String {
     format!("an incident, {phase}, for {}", duration(at - since))
 }
 
-/// `IODA BGP`, `IODA BGP of AS131279`.
+/// `IODA BGP`, `IODA BGP of AS131279`, `own probes (dns)`.
 fn signal(explanation: &Explanation, series: &Arc<Series>) -> String {
-    let name = source_name(&series.source, &series.signal);
+    let mut name = source_name(&series.source, &series.signal);
+    if series.source == PROBE {
+        name = format!("{name} ({})", series.signal);
+    }
     if series.entity == explanation.entity { name } else { format!("{name} of {}", display_name(&series.entity)) }
 }
 
 fn number_of(evidence: f32) -> String {
     format!("{evidence:.1}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Assessment, Unknown};
+
+    fn said(source: &str, signal: &str, reading: Reading, evidence: f32, part: Part) -> Said {
+        let series = Series { entity: "country/KP".parse().unwrap(), source: source.into(), signal: signal.into() };
+        let assessment = Assessment {
+            layer: series.layer(),
+            series: Arc::new(series),
+            reading,
+            value: Some(1.0),
+            normal: Some(4.0),
+            observed_at: Timestamp::parse("2025-06-06 17:30").unwrap(),
+            step: 300,
+            low_since: None,
+            back_since: None,
+            weight: f64::from(evidence),
+        };
+        Said { assessment, usual_low: Some(3.0), evidence, counts: evidence, part }
+    }
+
+    fn explained(signals: Vec<Said>, rules: Vec<Tested>) -> String {
+        let at = Timestamp::parse("2025-06-06 18:00").unwrap();
+        let entity = "country/KP".parse().unwrap();
+        let explanation = Explanation { entity, at, verdict: Verdict::Suspected, open: None, signals, rules };
+        let card = why(&explanation, Tz::UTC, at);
+        card.notes.iter().map(|note| format!("{}: {}", note.label, note.text)).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn each_reason_that_keeps_a_signal_or_a_rule_from_counting_is_said() {
+        let bgp = said("ioda", "bgp", Reading::Low, 9.2, Part::Counts);
+        let series = Arc::clone(&bgp.assessment.series);
+        let ping = said("ioda", "ping-slash24", Reading::Normal, 0.0, Part::Up);
+        let heard = Arc::clone(&ping.assessment.series);
+        let tested = |rule, forbidden| Tested { rule, by: vec![Arc::clone(&series)], has: 9.2, needs: 7.5, forbidden };
+        let signals = vec![
+            bgp.clone(),
+            ping,
+            said("ioda", "merit-nt", Reading::Normal, 2.1, Part::TooLittle { needed: 5.0 }),
+            said("radar", "netflow", Reading::Low, 4.6, Part::SpokenForBy { series: Arc::clone(&series) }),
+            said("ripestat", "visibility", Reading::Low, 4.6, Part::WaitsForOthers),
+            said("probe", "http", Reading::Unknown { why: Unknown::Uplink }, 0.0, Part::Unheard),
+            said("probe", "dns", Reading::Low, 3.0, Part::OfAnEarlierOutage),
+        ];
+        let rules = vec![
+            tested(Rule::AloneAndSure, Some(Forbidden::Contradicted { by: vec![heard] })),
+            tested(Rule::AloneAndSure, Some(Forbidden::NotComparable)),
+            tested(Rule::SilentBehindWholeRoutes, Some(Forbidden::TooShort { lasted: 3600, needed: 10_800 })),
+            tested(Rule::SilentBehindWholeRoutes, Some(Forbidden::PeopleAlone)),
+        ];
+        insta::assert_snapshot!(explained(signals, rules), @"
+        Evidence: IODA BGP: 9.2, counts
+        IODA telescope: 2.1, which is too little: it scatters so much that it counts from 5.0
+        Cloudflare Radar: 4.6, the same witness as IODA BGP, which speaks for both
+        RIPE RIS: 4.6, but waits for the word of others, lest it be the source or our own line
+        own probes (http): says nothing, our own line is in doubt
+        own probes (dns): 3.0, left of an outage that is over
+        IODA probing: nothing is missing
+        Rules: one alone that is sure: IODA BGP has 9.2, it takes 7.5; not with IODA probing heard beside it
+        one alone that is sure: IODA BGP has 9.2, it takes 7.5; not without other entities to compare it with
+        silent for hours behind whole routes: IODA BGP has 9.2, it takes 7.5; not after 1 h, it takes 3 h
+        silent for hours behind whole routes: IODA BGP has 9.2, it takes 7.5; not for what people do: they have holidays
+        ");
+    }
+
+    #[test]
+    fn a_rule_that_is_met_is_the_only_one_that_is_named() {
+        let bgp = said("ioda", "bgp", Reading::Low, 9.2, Part::Counts);
+        let by = vec![Arc::clone(&bgp.assessment.series)];
+        let met = Tested { rule: Rule::TwoAgree, by: by.clone(), has: 13.8, needs: 7.2, forbidden: None };
+        let other =
+            Tested { rule: Rule::AloneAndSure, by, has: 9.2, needs: 7.5, forbidden: Some(Forbidden::NotComparable) };
+        let text = explained(vec![bgp], vec![other, met]);
+        assert!(
+            text.contains("Told by: two witnesses that agree: IODA BGP have 13.8 together, it takes 7.2"),
+            "{text}"
+        );
+        assert!(!text.contains("alone"), "{text}");
+    }
+
+    #[test]
+    fn where_nothing_was_measured_nothing_is_reckoned() {
+        assert_eq!(explained(vec![], vec![]), "Evidence: no signal of it was measured by then");
+    }
 }

@@ -74,6 +74,8 @@ pub enum Mistake {
     Option(#[from] OptionError),
     #[error("say of what: /{word} KP, /{word} AS131279, /{word} all; /help {word} tells more")]
     NothingNamed { word: &'static str },
+    #[error("say of what: /why KP, /why AS131279 17:34, /why KP 2h ago; /help why tells more")]
+    WhyWhat,
     #[error("say for how long: /mute KP for 2h, /mute all for 3d; 30 days at most")]
     NoLength,
     #[error("/outage takes an incident's number, such as /outage 3; /history lists them")]
@@ -159,7 +161,7 @@ fn wish(text: &str) -> Result<Wish, Mistake> {
 /// `KP`, `north korea 17:34`, `AS131279 2025-06-06 17:34`, `KP 2h ago`: the longest end that is a moment is one.
 fn why(text: &str) -> Result<Command, Mistake> {
     if text.is_empty() {
-        return Err(Mistake::NothingNamed { word: "why" });
+        return Err(Mistake::WhyWhat);
     }
     let words: Vec<&str> = text.split_whitespace().collect();
     let parted = (1..words.len()).find_map(|at| {
@@ -276,7 +278,7 @@ mod tests {
         let at = crate::domain::Timestamp::parse("2025-06-06 17:34").unwrap();
         assert_eq!(why("/why AS131279 2025-06-06 17:34"), ("asn/131279".into(), When::At(at)));
         assert!(mistake("/why KP yesterdy").contains("KP yesterdy"));
-        assert!(mistake("/why").starts_with("say of what: /why KP"));
+        assert!(mistake("/why").starts_with("say of what: /why KP, /why AS131279 17:34"));
     }
 
     #[test]
