@@ -60,7 +60,7 @@ fn done(desk: &Desk, asker: &Asker, wish: &Wish, told: usize) -> Card {
     let drops = if wish.scopes.len() == 1 { "drops" } else { "drop" };
     let title = format!("🔔 {} will be told when {what} {drops} off the internet.", capital(&asker.place));
     let mut card = Card::titled(title).toned(Tone::Up);
-    card.note("How", wish_line(&wish.options));
+    card.note("How", wish_line(&wish.options, desk.watchlist.usual_sensitivity(&wish.scopes)));
     if told > 0 {
         card.note(
             "Now",

@@ -27,7 +27,8 @@ pub(super) async fn answer(desk: &Desk, asker: &Asker) -> Result<Vec<Card>, Comm
         Card::titled(format!("{} has {count}", capital(&asker.place)))
     };
     for wish in &wishes {
-        card.note(&named(std::slice::from_ref(&wish.scope)), wish_line(&wish.options));
+        let scope = std::slice::from_ref(&wish.scope);
+        card.note(&named(scope), wish_line(&wish.options, desk.watchlist.usual_sensitivity(scope)));
     }
     for mute in &mutes {
         let what = named(std::slice::from_ref(&mute.scope));

@@ -1,6 +1,6 @@
 //! The entities that are watched, those of the config and those that a chat subscribed to, and what they are part of.
 
-use super::{Entity, Sensitivity};
+use super::{Entity, Scope, Sensitivity};
 use std::sync::{PoisonError, RwLock};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +39,17 @@ impl Watchlist {
     pub fn sensitivity(&self, entity: &Entity) -> Sensitivity {
         let configured = self.configured.iter().find(|watched| watched.entity == *entity);
         configured.map_or(Sensitivity::default(), |watched| watched.sensitivity)
+    }
+
+    /// The same of all that the scopes hold, if it is one.
+    pub fn usual_sensitivity(&self, scopes: &[Scope]) -> Option<Sensitivity> {
+        let of = |scope: &Scope| match scope {
+            Scope::One(entity) => vec![self.sensitivity(entity)],
+            Scope::All => self.configured.iter().map(|watched| watched.sensitivity).collect(),
+        };
+        let mut words = scopes.iter().flat_map(of);
+        let first = words.next().unwrap_or_default();
+        words.all(|word| word == first).then_some(first)
     }
 
     /// Takes what is subscribed to, in place of what was.
@@ -91,6 +102,24 @@ impl Watchlist {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn how_sure_it_must_be_is_one_word_only_where_all_have_it() {
+        let watched = |entity: &str, sensitivity| Watched {
+            entity: entity.parse().unwrap(),
+            part_of: None,
+            name: None,
+            sensitivity,
+        };
+        let list = Watchlist::new(vec![
+            watched("country/KP", Sensitivity::Eager),
+            watched("country/IR", Sensitivity::Balanced),
+        ]);
+        let of = |entity: &str| Scope::One(entity.parse().unwrap());
+        assert_eq!(list.usual_sensitivity(&[of("country/KP")]), Some(Sensitivity::Eager));
+        assert_eq!(list.usual_sensitivity(&[of("country/IR"), of("country/CU")]), Some(Sensitivity::Balanced));
+        assert_eq!(list.usual_sensitivity(&[Scope::All]), None);
+    }
 
     #[test]
     fn a_prefix_is_part_of_its_network_and_so_of_the_country() {

@@ -145,14 +145,17 @@ pub fn source_line(line: &SourceLine, now: Timestamp) -> String {
 }
 
 /// How a subscription is told.
-pub fn wish_line(options: &Options) -> String {
-    let when = match options.sensitivity {
-        Some(Sensitivity::Careful) => "careful: when it is highly sure",
-        Some(Sensitivity::Balanced) => "balanced: when it is sure",
-        Some(Sensitivity::Eager) => "eager: from the first suspicion",
-        None => "when it is sure",
+///
+/// `usual` is how sure it must be where the chat does not say; nothing where that is another for each entity.
+pub fn wish_line(options: &Options, usual: Option<Sensitivity>) -> String {
+    let when = match options.sensitivity.or(usual) {
+        Some(Sensitivity::Careful) => "when it is highly sure",
+        Some(Sensitivity::Balanced) => "when it is sure",
+        Some(Sensitivity::Eager) => "from the first suspicion",
+        None => "when it is as sure as the config wants it of each",
     };
-    let mut said = vec![when.to_owned()];
+    let word = options.sensitivity.map(|word| format!("{word}: "));
+    let mut said = vec![format!("{}{when}", word.unwrap_or_default())];
     said.push(
         match (options.kinds.updates, options.kinds.recoveries) {
             (true, true) => "starts, updates and recoveries",
