@@ -2,7 +2,7 @@
 
 use super::card::{Action, Card, Line, Link};
 use super::measure::{is_said_by_the_whole, measured_line};
-use super::reading::{order_of_fall, order_of_return, services_alone};
+use super::reading::{in_stages, order_of_fall, order_of_return, services_alone};
 use super::status::{body, low_layers, services_down, sureness};
 use super::words::{day_and_time, duration, incident_line, listed, percent, plural};
 use crate::domain::lookup::display_name;
@@ -103,6 +103,9 @@ pub fn brief(alert: &Alert<'_>) -> Card {
             if !said.is_empty() {
                 card.note(label, said);
             }
+        }
+        if let Some(stages) = in_stages(evidence) {
+            card.note("Reading", stages);
         }
         if let Some(sure) = sureness(evidence) {
             card.note("Sure", sure);

@@ -147,8 +147,29 @@ fn layers(evidence: &Evidence) -> (Vec<Layer>, Vec<Layer>) {
     (with(&|a| a.is_low()), with(&|a| a.is_normal() && !says_nothing_of(a, fell)))
 }
 
+/// A return in stages, told as what it is: people or services are back, and the hosts that are probed are not.
+pub fn in_stages(evidence: &Evidence) -> Option<String> {
+    let (low, _) = layers(evidence);
+    if evidence.verdict != Verdict::Returning || !low.contains(&Layer::Reach) {
+        return None;
+    }
+    let is_back = |a: &&Assessment| a.is_normal() && a.back_since.is_some();
+    let mut back: Vec<Layer> = evidence.assessments.iter().filter(is_back).map(|a| a.layer).collect();
+    back.retain(|layer| matches!(layer, Layer::Traffic | Layer::Dns | Layer::Web | Layer::Mail));
+    back.sort_unstable();
+    back.dedup();
+    let named = listed(&back.iter().map(ToString::to_string).collect::<Vec<_>>());
+    let verb = if back.len() == 1 { "is" } else { "are" };
+    (!back.is_empty()).then(|| {
+        format!("It comes back in stages: {named} {verb} back, while much of what is probed does not answer yet. It is not over.")
+    })
+}
+
 /// What the picture looks like, and what cannot be told.
 pub fn hint(evidence: &Evidence) -> Vec<String> {
+    if let Some(stages) = in_stages(evidence) {
+        return vec![stages];
+    }
     if !matches!(evidence.verdict, Verdict::Down | Verdict::Suspected) {
         return Vec::new();
     }
@@ -246,4 +267,53 @@ pub fn order_of_fall(evidence: &Evidence) -> Option<String> {
 pub fn order_of_return(evidence: &Evidence, started_at: Timestamp) -> Option<String> {
     let back = |a: &Assessment| Some((a.back_since.filter(|back| *back > started_at)?, a.layer));
     in_order(evidence.assessments.iter().filter_map(back))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Entity, Series, Sureness};
+    use std::sync::Arc;
+
+    fn returning(signals: &[(&str, &str, bool)]) -> Evidence {
+        let entity: Entity = "country/KP".parse().unwrap();
+        let assessment = |(source, signal, is_back): &(&str, &str, bool)| {
+            let series = Series { entity: entity.clone(), source: (*source).into(), signal: (*signal).into() };
+            let at = Timestamp::from_unix(1_000);
+            Assessment {
+                layer: series.layer(),
+                series: Arc::new(series),
+                reading: if *is_back { Reading::Normal } else { Reading::Low },
+                value: Some(if *is_back { 4.0 } else { 0.0 }),
+                normal: Some(4.0),
+                observed_at: at,
+                step: 300,
+                low_since: (!is_back).then_some(at),
+                back_since: is_back.then_some(at),
+                weight: 9.0,
+            }
+        };
+        Evidence {
+            at: Timestamp::from_unix(2_000),
+            verdict: Verdict::Returning,
+            sureness: Sureness::High,
+            witnesses: 2,
+            sources: 2,
+            assessments: signals.iter().map(assessment).collect(),
+            facts: vec![],
+            entity: entity.clone(),
+        }
+    }
+
+    #[test]
+    fn a_staged_return_is_told_as_what_it_is() {
+        let staged = returning(&[("radar", "netflow", true), ("probe", "http", true), ("ioda", "ping-slash24", false)]);
+        assert_eq!(
+            in_stages(&staged).unwrap(),
+            "It comes back in stages: traffic and web are back, while much of what is probed does not answer yet. It is not over."
+        );
+        assert_eq!(hint(&staged), [in_stages(&staged).unwrap()]);
+        assert_eq!(in_stages(&returning(&[("radar", "netflow", false), ("ioda", "ping-slash24", false)])), None);
+        assert_eq!(in_stages(&returning(&[("radar", "netflow", true), ("ioda", "bgp", false)])), None);
+    }
 }
