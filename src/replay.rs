@@ -1,6 +1,6 @@
 //! Observations from a file through the detector, in memory: one JSON line for every transition.
 
-use crate::detect::{State, advance};
+use crate::detect::State;
 use crate::domain::{Batch, Entity, IncidentKey, Phase, Sensitivity, Sureness, Timestamp, Transition, TransitionKind};
 use crate::source::recorded::{Reader, RecordedError};
 use serde::Serialize;
@@ -101,8 +101,7 @@ pub fn stream(
     let mut told = Told { sensitivity, ..Told::default() };
     let mut done = Replayed::default();
     while let Some(batch) = reader.next_batch()? {
-        let (change, transitions) = advance(&state, &batch);
-        state.apply(change);
+        let transitions = state.take(&batch);
         done.rows += (batch.observations.len() + batch.facts.len()) as u64;
         done.batches += 1;
         for transition in &transitions {

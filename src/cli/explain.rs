@@ -3,7 +3,7 @@
 use super::{Common, Failure, config};
 use crate::clock::Clock;
 use crate::command::{Desk, When, explain};
-use crate::detect::{State, advance};
+use crate::detect::State;
 use crate::domain::{Entity, Explanation, Timestamp, Watchlist, lookup};
 use crate::render::console::text;
 use crate::render::why::why;
@@ -89,8 +89,7 @@ fn from_file(file: &Path, entity: &Entity, until: Option<Timestamp>) -> Result<O
             break;
         }
         newest = Some(batch.received_at);
-        let (change, _) = advance(&state, &batch);
-        state.apply(change);
+        state.take(&batch);
     }
     Ok(newest.and_then(|newest| state.explain(entity, until.unwrap_or(newest))))
 }

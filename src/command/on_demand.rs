@@ -1,7 +1,7 @@
 //! An entity that is not watched is looked up while the person waits: with a deadline, and with what has come by then.
 
 use super::Desk;
-use crate::detect::{State, advance};
+use crate::detect::State;
 use crate::domain::{Arrival, Batch, Entity, Evidence, Seconds, time::DAY};
 use crate::source::cadence::Need;
 use crate::source::feed::Feed;
@@ -33,8 +33,7 @@ pub(super) async fn look_up(desk: &Desk, entity: &Entity) -> Found {
     batches.sort_by_key(|batch| batch.received_at);
     let mut state = State::default();
     for batch in &batches {
-        let (change, _) = advance(&state, batch);
-        state.apply(change);
+        state.take(batch);
     }
     Found { evidence: state.evidence(entity, desk.clock.now()), unanswered }
 }

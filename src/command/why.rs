@@ -1,7 +1,7 @@
 //! `/why what [when]`: why an entity is told of or is not, now or at a moment of which the observations are still kept.
 
 use super::{CommandError, Desk};
-use crate::detect::{State, advance};
+use crate::detect::State;
 use crate::domain::time::{DAY, HOUR, MINUTE};
 use crate::domain::{Batch, Entity, Explanation, Fact, FactKind, Seconds, Timestamp, lookup};
 use crate::render::Card;
@@ -96,8 +96,7 @@ async fn look_back(store: &Store, relations: Vec<(Entity, Entity)>, at: Timestam
         kind: FactKind::PartOf { whole: Some(whole) },
     };
     let known = Batch { facts: relations.into_iter().map(fact).collect(), ..Batch::live(from) };
-    let (change, _) = advance(&state, &known);
-    state.apply(change);
+    state.take(&known);
     let mut after = store.read(move |db| db.observations().last_batch_before(from)).await?;
     loop {
         let batches = store.read(move |db| db.observations().batches_after(after, AT_ONCE)).await?;
@@ -107,8 +106,7 @@ async fn look_back(store: &Store, relations: Vec<(Entity, Entity)>, at: Timestam
             if batch.received_at > at {
                 return Ok(state);
             }
-            let (change, _) = advance(&state, batch);
-            state.apply(change);
+            state.take(batch);
         }
         tokio::task::yield_now().await;
     }

@@ -33,5 +33,14 @@ pub fn advance(state: &State, batch: &Batch) -> (Change, Vec<Transition>) {
     (draft.finish(), transitions)
 }
 
+impl State {
+    /// Takes the next batch where nothing has to be committed first; says what changed.
+    pub fn take(&mut self, batch: &Batch) -> Vec<Transition> {
+        let (change, transitions) = advance(self, batch);
+        self.apply(change);
+        transitions
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -84,17 +84,16 @@ impl<A> Incidents<'_, A> {
 
     /// Those of the same entity that were over before it and began within a week of it, the newest first.
     pub fn in_the_week_before(&self, incident: &Incident) -> Result<Vec<Earlier>, StoreError> {
-        let newest = self.of(&incident.key.entity, OF_A_WEEK)?;
-        let before = newest.into_iter().filter(|other| {
-            other.phase == Phase::Recovered
-                && other.key.ordinal < incident.key.ordinal
-                && incident.started_at - other.started_at < 7 * DAY
-        });
-        let earlier = |of: Incident| {
-            let ended_at = of.recovered_at.unwrap_or(of.last.at);
-            Earlier { id: of.id.0, started_at: of.started_at, lasted: ended_at - of.started_at }
-        };
-        Ok(before.map(earlier).collect())
+        let mut select = self.connection.prepare_cached(IN_THE_WEEK_BEFORE)?;
+        let rows = select.query_map(
+            named_params! { ":entity": incident.key.entity, ":ordinal": incident.key.ordinal,
+            ":since": incident.started_at - 7 * DAY },
+            |row| {
+                let started_at: Timestamp = row.get(1)?;
+                Ok(Earlier { id: row.get(0)?, started_at, lasted: row.get::<_, Timestamp>(2)? - started_at })
+            },
+        )?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// Those of everything, the newest start first.
@@ -242,8 +241,11 @@ pub(super) const UNTOLD: &str = "WHERE i.untold IS NOT NULL ORDER BY i.id";
 pub(super) const OF_ENTITY: &str = "WHERE i.entity = :entity ORDER BY i.ordinal DESC LIMIT :at_most";
 pub(super) const RECENT: &str = "ORDER BY i.started_at DESC, i.id DESC LIMIT :at_most";
 
-/// Of an entity that wavers, no more of a week's incidents than these are looked at.
-const OF_A_WEEK: usize = 32;
+/// Without the evidence: each chat of a fan-out asks. Of an entity that wavers no more are looked at than these.
+const IN_THE_WEEK_BEFORE: &str = "
+    SELECT id, started_at, recovered_at FROM incident
+    WHERE entity = :entity AND ordinal < :ordinal AND phase = 'recovered' AND started_at > :since
+    ORDER BY ordinal DESC LIMIT 32";
 
 const TRANSITIONS: &str = "
     SELECT t.number, t.kind, t.at, t.arrival, t.started_at, t.ended_at, t.evidence, i.entity, i.ordinal

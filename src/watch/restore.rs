@@ -1,6 +1,6 @@
 //! Where a start begins: the checkpoint, which is only a cache, and the batches since.
 
-use crate::detect::{self, State, Stored};
+use crate::detect::{State, Stored};
 use crate::store::{BatchId, Db, Store, StoreError};
 
 /// Batches that are read at once.
@@ -27,8 +27,7 @@ pub async fn state(store: &Store) -> Result<(State, BatchId), StoreError> {
         newest = *last;
         for (_, batch) in &batches {
             // What these batches decided is in the database already.
-            let (change, _) = detect::advance(&state, batch);
-            state.apply(change);
+            state.take(batch);
         }
     }
     if from_nothing {
