@@ -33,7 +33,10 @@ struct Moved {
 
 #[derive(Debug, Default)]
 struct Inner {
+    /// What only goes forward: [`Clock::millis`].
     now: Millis,
+    /// How far the wall's clock is ahead of it.
+    wrong: Millis,
     busy: usize,
     /// Who sleeps until when; the second number keeps the order of going to sleep.
     sleepers: BTreeMap<(Millis, u64), oneshot::Sender<Busy>>,
@@ -135,7 +138,10 @@ impl Clock {
         match &self.0 {
             Kind::System => wall_millis(),
             Kind::Sped { from, began, rate } => from + (began.elapsed() * *rate).as_millis() as Millis,
-            Kind::Moved(clock) => clock.lock().now,
+            Kind::Moved(clock) => {
+                let inner = clock.lock();
+                inner.now + inner.wrong
+            }
         }
     }
 
@@ -155,7 +161,11 @@ impl Clock {
         match &self.0 {
             // By the wall: what is due at an hour is due when the clock shows it.
             Kind::System => self.sleep_until_millis(self.millis() + in_millis(until) - self.wall(), busy).await,
-            Kind::Sped { .. } | Kind::Moved(_) => self.sleep_until_millis(in_millis(until), busy).await,
+            Kind::Moved(clock) => {
+                let wrong = clock.lock().wrong;
+                self.sleep_until_millis(in_millis(until) - wrong, busy).await
+            }
+            Kind::Sped { .. } => self.sleep_until_millis(in_millis(until), busy).await,
         }
     }
 
@@ -194,8 +204,12 @@ impl Clock {
     /// Moves a moved clock to `target`, waking every sleeper at its own instant and waiting until all rest again.
     /// Does nothing on the system's clock.
     pub async fn advance_to(&self, target: Timestamp) {
+        self.advance_to_millis(in_millis(target)).await;
+    }
+
+    /// The same by [`Clock::millis`].
+    pub async fn advance_to_millis(&self, target: Millis) {
         let Kind::Moved(clock) = &self.0 else { return };
-        let target = in_millis(target);
         loop {
             clock.until_all_rest().await;
             let mut inner = clock.lock();
@@ -212,6 +226,30 @@ impl Clock {
             // A sleeper that gave up meanwhile drops its mark with the message.
             let _ = wake.send(Busy(Some(Arc::clone(clock))));
         }
+    }
+
+    /// A moved clock stands at `target` at once: whoever should have woken before finds it that late, as after a process
+    /// was held up.
+    pub fn leap_to_millis(&self, target: Millis) {
+        if let Kind::Moved(clock) = &self.0 {
+            let mut inner = clock.lock();
+            inner.now = inner.now.max(target);
+        }
+    }
+
+    /// Somebody sets the wall's clock of a moved one so much ahead, or back: sleep and pace do not notice.
+    pub fn set_wrong_by(&self, seconds: Seconds) {
+        if let Kind::Moved(clock) = &self.0 {
+            clock.lock().wrong = seconds * 1000;
+        }
+    }
+
+    /// When the next sleeper of a moved clock wakes, by [`Clock::millis`].
+    pub fn next_wake(&self) -> Option<Millis> {
+        let Kind::Moved(clock) = &self.0 else { return None };
+        let mut inner = clock.lock();
+        inner.sleepers.retain(|_, wake| !wake.is_closed());
+        inner.sleepers.first_key_value().map(|((at, _), _)| *at)
     }
 
     /// Waits until nobody holds a [`Busy`] mark. Returns at once on the system's clock.
@@ -282,6 +320,24 @@ mod tests {
         assert_eq!((heard.recv().await, heard.recv().await), (Some(at(10)), Some(at(20))));
         assert!(heard.try_recv().is_err());
         assert_eq!(clock.now(), at(25));
+    }
+
+    #[tokio::test]
+    async fn a_wall_that_is_set_wrong_moves_no_pause() {
+        let clock = Clock::moved(at(1000));
+        let sleeper = tokio::spawn({
+            let (clock, busy) = (clock.clone(), clock.busy());
+            async move {
+                let _busy = clock.sleep_until(at(1060), busy).await;
+                (clock.now(), clock.millis())
+            }
+        });
+        clock.until_all_rest().await;
+        assert_eq!(clock.next_wake(), Some(1_060_000));
+        clock.set_wrong_by(7200);
+        assert_eq!((clock.now(), clock.millis()), (at(8200), 1_000_000));
+        clock.advance_to_millis(1_060_000).await;
+        assert_eq!(sleeper.await.unwrap(), (at(8260), 1_060_000));
     }
 
     #[tokio::test]

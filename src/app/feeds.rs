@@ -13,9 +13,10 @@ pub fn feeds(
     secrets: &Secrets,
     addresses: &Addresses,
     clock: &Clock,
+    timeouts: Timeouts,
 ) -> Result<Vec<Feed>, StartError> {
     let failed = |name: &'static str| move |error| StartError::Source { name, error };
-    let http = Http::new(&config.contact, Timeouts::default(), clock.clone()).map_err(failed("http"))?;
+    let http = Http::new(&config.contact, timeouts, clock.clone()).map_err(failed("http"))?;
     let mut feeds = Vec::new();
     for source in source::all(&Settings { operator: operator(&config.contact) }) {
         let about = source.about();

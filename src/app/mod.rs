@@ -17,6 +17,7 @@ use crate::detect::State;
 use crate::domain::{Batch, Entity, Fact, FactKind, Options, Scope, Sensitivity, Subscription, Timestamp, Watchlist};
 use crate::source::SourceError;
 use crate::source::feed::Feed;
+use crate::source::http::Timeouts;
 use crate::steps::Steps;
 use crate::store::{Store, StoreError};
 use crate::watch::{Pipeline, Watch, catch_up, restore, tick::Ticker};
@@ -36,7 +37,7 @@ pub struct Parts {
     pub clock: Clock,
     pub console: Console,
     pub steps: Steps,
-    /// How long one call to a chat platform may take, for a test that is in a hurry.
+    /// How long one call to a source or a chat platform may take, for a test that is in a hurry.
     pub deadline: Option<Duration>,
 }
 
@@ -76,7 +77,8 @@ impl Running {
         let Parts { config, secrets, addresses, store, clock, console, steps, deadline } = parts;
         let watchlist = Arc::new(Watchlist::new(config.watch.clone()));
         watchlist.set_subscribed(store.read(|db| db.subscriptions().entities()).await?);
-        let feeds = Arc::new(feeds(&config, &secrets, &addresses, &clock)?);
+        let timeouts = deadline.map_or_else(Timeouts::default, Timeouts::all);
+        let feeds = Arc::new(feeds(&config, &secrets, &addresses, &clock, timeouts)?);
         let (state, newest) = restore::state(&store).await?;
         subscribe_console(&store, config.console.sensitivity, clock.now()).await?;
         let state = Arc::new(RwLock::new(state));

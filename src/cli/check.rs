@@ -5,6 +5,7 @@ use crate::app::feeds;
 use crate::clock::Clock;
 use crate::domain::lookup::display_name;
 use crate::render::words::{day_and_time, duration, plural};
+use crate::source::http::Timeouts;
 use std::io::Write;
 
 /// Firings that are shown of each source.
@@ -15,7 +16,8 @@ pub(super) fn run(common: &Common, out: &mut impl Write) -> Result<(), Failure> 
     let environment = environment()?;
     let clock = Clock::system();
     let now = clock.now();
-    let feeds = feeds(&config, &environment.secrets, &environment.addresses, &clock).map_err(Failure::work)?;
+    let feeds = feeds(&config, &environment.secrets, &environment.addresses, &clock, Timeouts::default())
+        .map_err(Failure::work)?;
     let mut lines = vec![format!("{} watched:", plural(config.watch.len() as u64, "entity", "entities"))];
     for watched in &config.watch {
         let part = watched.part_of.as_ref().map(|whole| format!(", part of {}", display_name(whole)));

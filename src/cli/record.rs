@@ -4,6 +4,7 @@ use super::{Common, Failure, config, environment};
 use crate::app::feeds;
 use crate::clock::Clock;
 use crate::domain::{Arrival, Timestamp, lookup, time::DAY};
+use crate::source::http::Timeouts;
 use crate::source::recorded::Writer;
 use crate::source::{Purpose, past};
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -18,7 +19,8 @@ pub(super) async fn run(common: &Common, entity: &str, from: &str, until: &str, 
         return Err(Failure::Asked(format!("--from {from} is not before --until {until}")));
     }
     let clock = Clock::system();
-    let feeds = feeds(&config, &environment.secrets, &environment.addresses, &clock).map_err(Failure::work)?;
+    let feeds = feeds(&config, &environment.secrets, &environment.addresses, &clock, Timeouts::default())
+        .map_err(Failure::work)?;
     let asked: Vec<_> = feeds.iter().filter(|feed| feed.off.is_none() && feed.source.covers(&entity)).collect();
     if asked.is_empty() {
         return Err(Failure::Work(format!("no source that is on knows {entity}")));

@@ -6,6 +6,7 @@ use crate::clock::Clock;
 use crate::command::{Asker, Command, Desk};
 use crate::domain::{Watchlist, lookup};
 use crate::render::console::text;
+use crate::source::http::Timeouts;
 use crate::store::{Access, Store};
 use crate::watch::restore;
 use std::io::{self, Write};
@@ -25,7 +26,8 @@ pub(super) async fn run(common: &Common, what: &[String], json: bool) -> Result<
         // Nothing is watched yet: the entity is looked up on demand.
         Store::in_memory().map_err(Failure::work)?
     };
-    let feeds = feeds(&config, &environment.secrets, &environment.addresses, &clock).map_err(Failure::work)?;
+    let feeds = feeds(&config, &environment.secrets, &environment.addresses, &clock, Timeouts::default())
+        .map_err(Failure::work)?;
     let (state, _) = restore::state(&store).await.map_err(Failure::work)?;
     let watchlist = Arc::new(Watchlist::new(config.watch));
     let desk = Desk::of_questions(store, Arc::new(RwLock::new(state)), watchlist, Arc::new(feeds), clock);

@@ -30,6 +30,13 @@ pub struct Timeouts {
     pub total: Duration,
 }
 
+impl Timeouts {
+    /// One for all of it.
+    pub const fn all(limit: Duration) -> Self {
+        Self { connect: limit, read: limit, total: limit }
+    }
+}
+
 impl Default for Timeouts {
     fn default() -> Self {
         Self { connect: Duration::from_secs(10), read: Duration::from_secs(30), total: Duration::from_secs(75) }
