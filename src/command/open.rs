@@ -60,10 +60,15 @@ pub(super) fn resume(tx: &Tx<'_>, watchlist: &Watchlist, chat: &Chat, now: Times
         wishes.any(|wish| wish.options.kinds.recoveries)
     };
     let mut over = Vec::new();
-    for incident in tx.incidents().recent(LOOKED_AT)?.into_iter().filter(|incident| incident.last.at >= since) {
+    for incident in tx.incidents().recent(LOOKED_AT)? {
+        // What was owed before may have waited in vain, and what ended before may have become known meanwhile.
+        if incident.last.at < since && !tx.deliveries().was_owed(incident.id, chat.id)? {
+            continue;
+        }
         let heard = tx.deliveries().heard(incident.id)?.contains(&chat.id);
         let is_news = incident.phase == Phase::Recovered || incident.phase == Phase::Retracted && heard;
         if is_news && wants(&incident) && !tx.deliveries().knows(incident.id, incident.transitions, chat.id)? {
+            tx.deliveries().told_otherwise(incident.id, incident.transitions, chat.id, now)?;
             over.push(incident.id.0);
         }
     }

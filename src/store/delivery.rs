@@ -206,6 +206,12 @@ impl<A> Deliveries<'_, A> {
         Ok(select.exists(named_params! { ":incident": incident, ":number": number, ":chat": chat })?)
     }
 
+    /// Whether the chat was owed any alert of the incident, whatever came of it.
+    pub fn was_owed(&self, incident: IncidentId, chat: i64) -> Result<bool, StoreError> {
+        let mut select = self.connection.prepare_cached(WAS_OWED)?;
+        Ok(select.exists(named_params! { ":incident": incident, ":chat": chat })?)
+    }
+
     pub fn by_id(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
         Ok(self.select(&format!("{WHOLE} WHERE d.id = :id"), named_params! { ":id": id.0 })?.pop())
     }
@@ -237,6 +243,9 @@ impl Deliveries<'_, Writes> {
     /// Owes the notice to each of the chats, to be sent from `at` on, or when its hold ends, and no sooner than `apart`
     /// after what the chat was last told of the same incident. What is owed, or was ever owed, is not owed again.
     pub fn owe(&self, new: &NewNotice, owings: &[Owing], at: Timestamp, apart: Seconds) -> Result<(), StoreError> {
+        if owings.is_empty() {
+            return Ok(());
+        }
         let notice = self.notice(new, at)?;
         let mut insert = self.connection.prepare_cached(INSERT_DELIVERY)?;
         for Owing { chat, is_start, hold } in owings {
@@ -262,6 +271,25 @@ impl Deliveries<'_, Writes> {
                     held_for = NULL
              WHERE notice_id = :notice AND chat_id = :chat AND state = 'given_up'",
             named_params! { ":notice": notice, ":chat": chat, ":at": at },
+        )?;
+        Ok(())
+    }
+
+    /// The chat hears of this change in another way: it need not be told it again.
+    pub fn told_otherwise(
+        &self,
+        incident: IncidentId,
+        number: u32,
+        chat: i64,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let alert = NewNotice::alert(incident, number);
+        self.owe(&alert, &[Owing::now(chat, false)], at, 0)?;
+        let notice = self.notice(&alert, at)?;
+        self.connection.execute(
+            "UPDATE delivery SET state = 'summed', held_for = NULL
+             WHERE notice_id = :notice AND chat_id = :chat AND state IN ('owed', 'held', 'given_up')",
+            named_params! { ":notice": notice, ":chat": chat },
         )?;
         Ok(())
     }
@@ -468,6 +496,8 @@ pub(super) const HEARD: &str = "
 const KNOWS: &str = "
     SELECT 1 FROM notice n JOIN delivery d ON d.notice_id = n.id AND d.chat_id = :chat
     WHERE n.incident_id = :incident AND n.transition_number = :number AND d.state <> 'given_up'";
+
+const WAS_OWED: &str = "SELECT 1 FROM delivery WHERE chat_id = :chat AND incident_id = :incident";
 
 const INSERT_NOTICE: &str = "
     INSERT INTO notice (kind, incident_id, transition_number, once, body, created_at)

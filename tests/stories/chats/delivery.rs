@@ -178,6 +178,32 @@ async fn a_server_that_the_bot_is_put_out_of_hears_what_it_missed_when_it_is_let
 }
 
 #[tokio::test]
+async fn what_was_owed_before_a_chat_shut_the_bot_out_is_summed_up_once() {
+    let (mut world, cast) = told_on_both().await;
+    goes_and_returns(&world);
+    world.until("2025-06-06 18:30").await;
+    // The return waits for Telegram to answer again; before it does, Dan blocks the bot.
+    world.telegram().fault(telegram::Fault::Status(502), 100_000);
+    world.until("2025-06-06 20:00").await;
+    world.telegram().blocks(&cast.dan);
+    world.telegram().quiet().await;
+    world.telegram().heal();
+    world.until("2025-06-06 20:30").await;
+    world.telegram().sees(cast.dan.id);
+    for (opened, heard) in [("2025-06-06 20:40", 1), ("2025-06-06 21:10", 0)] {
+        world.telegram().unblocks(&cast.dan);
+        world.telegram().quiet().await;
+        world.until(opened).await;
+        let shown = world.telegram().sees(cast.dan.id);
+        let told = shown.matches("While I could not write here: 🟢 North Korea was down 1 h 26 min").count();
+        assert_eq!(told, heard, "{shown}");
+        world.telegram().blocks(&cast.dan);
+        world.telegram().quiet().await;
+    }
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn a_revoked_token_ends_one_platform_alone() {
     let (mut world, cast) = told_on_both().await;
     world.discord().revokes_token();
