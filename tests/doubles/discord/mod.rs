@@ -142,6 +142,11 @@ impl DiscordDouble {
         });
     }
 
+    /// The token is good again.
+    pub fn restores_token(&self) {
+        self.inner.change(|world| world.revoked = false);
+    }
+
     /// Waits, in real time, until the bot is connected and has registered its commands.
     pub async fn ready(&self) {
         let patience = Duration::from_secs(10);

@@ -1,0 +1,214 @@
+//! Everything that can go wrong, by the dice: days of outages with a bot that is killed, stopped, held up and suspended,
+//! whose clock, disk, sources, platforms and line fail; and an oracle that knows what was owed.
+//!
+//! - `cargo test --test torture`: the seeds that once failed;
+//! - `cargo test --release --test torture -- --seeds 50`: fresh ones, with what they came to;
+//! - `… -- --minutes 10`: fresh ones for so long;
+//! - `… -- --seed 7 --show`: that one, with its plan and the log.
+//!
+//! `--days 2 --kills 20` are of each seed.
+
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
+
+mod disk;
+#[path = "../doubles/mod.rs"]
+mod doubles;
+mod life;
+mod oracle;
+mod plan;
+mod world;
+
+use plan::{Measure, Plan};
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use world::{Counts, World};
+
+/// Runs side by side: each waits for its bot, and that for sockets.
+const AT_ONCE: usize = 3;
+/// One seed in a line, and behind it what it found.
+const KEPT: &str = include_str!("seeds.txt");
+
+struct Wish {
+    seeds: Vec<u64>,
+    until: Option<Instant>,
+    measure: Measure,
+    shows: bool,
+    at_once: usize,
+}
+
+impl Wish {
+    fn read() -> Result<Self, String> {
+        let measure = Measure { days: 2, kills: 20, has_disk: disk::Disk::can_be_full() };
+        let mut wish = Self { seeds: Vec::new(), until: None, measure, shows: false, at_once: AT_ONCE };
+        let mut words = std::env::args().skip(1);
+        while let Some(word) = words.next() {
+            let mut number = || words.next().and_then(|n| n.parse().ok()).ok_or(format!("{word} needs a number"));
+            match word.as_str() {
+                "--seed" => wish.seeds.push(number()?),
+                "--seeds" => wish.seeds.extend((0..number()?).map(|_| fresh())),
+                "--minutes" => wish.until = Some(Instant::now() + Duration::from_mins(number()?)),
+                "--days" => wish.measure.days = number()? as i64,
+                "--kills" => wish.measure.kills = number()? as usize,
+                "--at-once" => wish.at_once = number()? as usize,
+                "--show" => wish.shows = true,
+                // What cargo hands to every test binary.
+                _ => {}
+            }
+        }
+        if wish.seeds.is_empty() && wish.until.is_none() {
+            wish.seeds = KEPT.lines().filter_map(|line| line.split(' ').next()?.parse().ok()).collect();
+        }
+        Ok(wish)
+    }
+}
+
+/// Short enough to be written down.
+fn fresh() -> u64 {
+    fastrand::u64(..1_000_000_000)
+}
+
+#[derive(Default)]
+struct Sums {
+    runs: usize,
+    failed: Vec<u64>,
+    days: i64,
+    outages: usize,
+    messages: usize,
+    lost: usize,
+    doubled: usize,
+    allowed: usize,
+    out_of_order: usize,
+    incidents: usize,
+    counts: Counts,
+}
+
+fn main() -> ExitCode {
+    if life::is_child() {
+        if std::env::var_os("RUST_LOG").is_none() {
+            log("info");
+        } else {
+            log("");
+        }
+        let done = runtime().block_on(life::live());
+        return match done {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(why) => {
+                eprintln!("{why}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    let wish = match Wish::read() {
+        Ok(wish) => wish,
+        Err(why) => {
+            eprintln!("torture: {why}");
+            return ExitCode::from(2);
+        }
+    };
+    if !wish.measure.has_disk {
+        eprintln!("torture: no disk is made full here: mounting one needs root");
+    }
+    let (began, sums) = (Instant::now(), Arc::new(Mutex::new(Sums::default())));
+    let todo = Arc::new(Mutex::new(wish.seeds.iter().rev().copied().collect::<Vec<_>>()));
+    let workers = (0..wish.at_once.max(1)).map(|_| {
+        let (todo, sums, measure, shows, until) =
+            (Arc::clone(&todo), Arc::clone(&sums), wish.measure, wish.shows, wish.until);
+        std::thread::spawn(move || {
+            loop {
+                let next = todo.lock().unwrap().pop();
+                let seed = match next {
+                    Some(seed) => seed,
+                    None if until.is_some_and(|until| Instant::now() < until) => fresh(),
+                    None => return,
+                };
+                run(seed, measure, shows, &sums);
+            }
+        })
+    });
+    for worker in workers.collect::<Vec<_>>() {
+        worker.join().unwrap();
+    }
+    let sums = sums.lock().unwrap();
+    summary(&sums, began.elapsed());
+    if sums.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn run(seed: u64, measure: Measure, shows: bool, sums: &Mutex<Sums>) {
+    let began = Instant::now();
+    let (world, verdict) = runtime().block_on(async {
+        let mut world = World::new(Plan::new(seed, measure)).await;
+        world.play().await;
+        let verdict = oracle::judge(&world).await;
+        (world, verdict)
+    });
+    let (took, good) = (began.elapsed().as_secs_f64(), verdict.is_good());
+    let shown = if good { "ok".to_owned() } else { format!("FAILED\n{verdict}") };
+    eprintln!(
+        "torture: seed {seed}, {} outages, {} kills, {} stops, {} messages, {took:.0} s: {shown}",
+        verdict.outages, world.counts.kills, world.counts.stops, verdict.messages
+    );
+    if shows {
+        eprintln!("{}\n{}\n{}", world.plan, oracle::known(&world), world.log());
+    }
+    let mut sums = sums.lock().unwrap();
+    sums.runs += 1;
+    sums.days += measure.days;
+    sums.outages += verdict.outages;
+    sums.messages += verdict.messages;
+    sums.lost += verdict.lost.len();
+    sums.doubled += verdict.doubled.len();
+    sums.allowed += verdict.allowed;
+    sums.out_of_order += verdict.out_of_order.len();
+    sums.incidents += verdict.incidents.len();
+    sums.counts.kills += world.counts.kills;
+    sums.counts.stops += world.counts.stops;
+    sums.counts.starts += world.counts.starts;
+    sums.counts.failed_starts += world.counts.failed_starts;
+    sums.counts.most_kib = sums.counts.most_kib.max(world.counts.most_kib);
+    sums.counts.most_files = sums.counts.most_files.max(world.counts.most_files);
+    if !good {
+        sums.failed.push(seed);
+    }
+}
+
+fn summary(sums: &Sums, took: Duration) {
+    let counts = &sums.counts;
+    eprintln!(
+        "\n{} seeds, {} simulated days in {:.0} s: {} outages, {} kill -9, {} stops, {} starts ({} refused while disk or \
+         database were away), {} messages\nlost {}, doubled {} (and {} on Telegram that are counted as doubtful), out of \
+         order {}, wrong incidents {}\nlargest {:.1} MiB, {} open files",
+        sums.runs,
+        sums.days,
+        took.as_secs_f64(),
+        sums.outages,
+        counts.kills,
+        counts.stops,
+        counts.starts,
+        counts.failed_starts,
+        sums.messages,
+        sums.lost,
+        sums.doubled,
+        sums.allowed,
+        sums.out_of_order,
+        sums.incidents,
+        counts.most_kib as f64 / 1024.0,
+        counts.most_files,
+    );
+    if !sums.failed.is_empty() {
+        eprintln!("failed, to be played again with --seed: {:?}", sums.failed);
+    }
+}
+
+fn log(level: &str) {
+    let filter = if level.is_empty() {
+        tracing_subscriber::EnvFilter::from_default_env()
+    } else {
+        tracing_subscriber::EnvFilter::new(level)
+    };
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}

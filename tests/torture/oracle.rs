@@ -1,0 +1,312 @@
+//! Knows the truth, and says at the end what of it was not known or not told: every chat heard what it was owed, in order,
+//! once; every outage is one incident; and the database is whole.
+
+use super::plan::{COUNTRIES, Outage};
+use super::world::{LISTENERS, Restored, World};
+use linkdown::clock::Millis;
+use linkdown::domain::time::{HOUR, MINUTE};
+use linkdown::domain::{Phase, Seconds, Transition, TransitionKind};
+use linkdown::store::{Access, Incident, IncidentId, Store};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// So far an incident's start and end may lie from the truth: by the length of a bin, and what a wrong clock adds.
+const NEAR_START: Seconds = 15 * MINUTE;
+const NEAR_END: Seconds = HOUR;
+/// Larger than any bot that is well.
+const MOST_KIB: u64 = 96 * 1024;
+const MOST_FILES: usize = 96;
+
+/// What is wrong.
+#[derive(Clone, Debug, Default)]
+pub struct Verdict {
+    pub lost: Vec<String>,
+    pub doubled: Vec<String>,
+    /// Doubled on Telegram, and counted as perhaps told twice.
+    pub allowed: usize,
+    pub told_twice: Vec<String>,
+    pub out_of_order: Vec<String>,
+    pub incidents: Vec<String>,
+    pub database: Vec<String>,
+    /// The bot ended by itself, hung, or did not start.
+    pub faults: Vec<String>,
+    pub outages: usize,
+    pub messages: usize,
+}
+
+impl Verdict {
+    pub fn is_good(&self) -> bool {
+        [&self.lost, &self.doubled, &self.out_of_order, &self.incidents, &self.database, &self.faults]
+            .iter()
+            .all(|wrong| wrong.is_empty())
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kinds = [
+            ("lost", &self.lost),
+            ("doubled", &self.doubled),
+            ("out of order", &self.out_of_order),
+            ("incident", &self.incidents),
+            ("database", &self.database),
+            ("fault", &self.faults),
+        ];
+        kinds.iter().try_for_each(|(kind, wrong)| wrong.iter().try_for_each(|what| writeln!(f, "  {kind}: {what}")))
+    }
+}
+
+/// One message as the chat holds it.
+#[derive(Clone, Debug)]
+struct Message {
+    at: Millis,
+    /// Edited, so that it began as a start.
+    is_card: bool,
+    text: String,
+}
+
+/// What a message says of one incident.
+#[derive(Clone, Copy, Debug)]
+struct Mention {
+    at: Millis,
+    mark: char,
+    is_card: bool,
+    /// One line of several, or of what is told late.
+    is_summed: bool,
+}
+
+pub async fn judge(world: &World) -> Verdict {
+    let mut verdict = Verdict { faults: world.faults.clone(), outages: world.plan.outages.len(), ..Verdict::default() };
+    let store = match Store::open(&world.database, Access::Beside) {
+        Ok(store) => store,
+        Err(error) => {
+            verdict.database.push(error.to_string());
+            return verdict;
+        }
+    };
+    let incidents = store.read(|db| db.incidents().recent(1000)).await.unwrap();
+    let ids: Vec<IncidentId> = incidents.iter().map(|incident| incident.id).collect();
+    let all = store.read(move |db| ids.iter().map(|id| db.incidents().transitions(*id)).collect::<Result<Vec<_>, _>>());
+    let all = all.await.unwrap();
+    // What was only suspected is told to nobody here.
+    let is_sure = |changes: &[Transition]| changes.iter().any(|change| change.kind == TransitionKind::Started);
+    let sure: BTreeSet<i64> =
+        incidents.iter().zip(&all).filter(|(_, changes)| is_sure(changes)).map(|(incident, _)| incident.id.0).collect();
+    incidents_match(&world.plan.outages, &incidents, &mut verdict);
+    let overview = store.read(|db| db.deliveries().overview(None)).await.unwrap();
+    let doubts: usize = overview
+        .iter()
+        .filter(|chat| chat.place.chat.platform == "telegram")
+        .map(|chat| chat.tally.doubts as usize)
+        .sum();
+    for chat in overview.iter().filter(|chat| chat.tally.owed + chat.tally.held > 0) {
+        let (chat, tally) = (&chat.place.chat, &chat.tally);
+        verdict.lost.push(format!("{} {} is still owed: {tally:?}", chat.platform, chat.address));
+    }
+    for (listener, messages) in LISTENERS.iter().zip(heard_by_all(world)) {
+        verdict.messages += messages.len();
+        let is_on_telegram = listener.name.starts_with("telegram");
+        let by_incident = mentions(&messages);
+        for incident in &incidents {
+            let name = incident.key.entity.to_string();
+            let is_owed = listener.wants.is_empty() && COUNTRIES.iter().any(|(country, ..)| *country == name)
+                || listener.wants.contains(&&*name);
+            let heard = by_incident.get(&incident.id.0).map_or(&[][..], Vec::as_slice);
+            let was_told = is_owed && sure.contains(&incident.id.0);
+            let of = Of { incident, was_told, restored: world.restored, moved: world.moved_at(listener.name) };
+            of.judge(&format!("{} of {name} {}", listener.name, incident.id.0), heard, is_on_telegram, &mut verdict);
+        }
+    }
+    if verdict.allowed > doubts {
+        let told = verdict.told_twice.join("\n    ");
+        verdict.doubled.push(format!("{} on Telegram, {doubts} are counted as doubtful:\n    {told}", verdict.allowed));
+    }
+    database_is_whole(world, &mut verdict);
+    if world.counts.most_kib > MOST_KIB || world.counts.most_files > MOST_FILES {
+        verdict.faults.push(format!("it grew: {:?}", world.counts));
+    }
+    verdict
+}
+
+/// Every outage is one incident that began and ended when it did, and there is no other.
+fn incidents_match(outages: &[Outage], incidents: &[Incident], verdict: &mut Verdict) {
+    let mut known: Vec<&Incident> = incidents
+        .iter()
+        .filter(|incident| COUNTRIES.iter().any(|(country, ..)| incident.key.entity.to_string() == *country))
+        .filter(|incident| incident.phase != Phase::Retracted)
+        .collect();
+    for outage in outages {
+        let is_it = |incident: &&Incident| {
+            incident.key.entity.to_string() == outage.country
+                && (incident.started_at - outage.from).abs() <= NEAR_START
+                && incident.recovered_at.is_some_and(|end| (end - outage.until).abs() <= NEAR_END)
+        };
+        match known.iter().position(is_it) {
+            Some(at) => drop(known.remove(at)),
+            None => verdict.incidents.push(format!("{} {} to {} is none", outage.country, outage.from, outage.until)),
+        }
+    }
+    for other in known {
+        verdict.incidents.push(format!(
+            "{} {} {:?} {} to {:?} never was",
+            other.id.0, other.key.entity, other.phase, other.started_at, other.recovered_at
+        ));
+    }
+}
+
+/// What each listener's chats hold.
+fn heard_by_all(world: &World) -> Vec<Vec<Message>> {
+    let discord = |channel: u64| -> Vec<Message> {
+        let all = world.discord.bot_messages(channel);
+        let visible = all.iter().filter(|message| !message.deleted);
+        visible.map(|m| Message { at: m.at_millis, is_card: !m.edits.is_empty(), text: m.text() }).collect()
+    };
+    let telegram = |chats: &[i64]| -> Vec<Message> {
+        let all = chats.iter().flat_map(|chat| world.telegram.messages(*chat));
+        all.map(|m| Message { at: m.at_millis, is_card: !m.edits.is_empty(), text: m.text }).collect()
+    };
+    let chats = &world.chats;
+    vec![
+        discord(chats.ops),
+        discord(chats.korea),
+        telegram(&[chats.person.id]),
+        telegram(&[chats.crew]),
+        telegram(&chats.groups[0]),
+        telegram(&chats.groups[1]),
+    ]
+}
+
+const MARKS: [char; 5] = ['🔴', '🟡', '🟢', '🟠', '⚪'];
+
+/// By incident, in the order in which the messages came.
+fn mentions(messages: &[Message]) -> BTreeMap<i64, Vec<Mention>> {
+    let mut by_incident: BTreeMap<i64, Vec<Mention>> = BTreeMap::new();
+    for message in messages {
+        let mark_of = |text: &str| text.chars().find(|c| MARKS.contains(c));
+        let mut above = "";
+        for line in message.text.lines() {
+            let heading = std::mem::replace(&mut above, line);
+            let Some((before, id)) = line.rsplit_once("· /outage ") else { continue };
+            let Ok(id) = id.trim().parse::<i64>() else { continue };
+            // An alert has its incident at its foot, a summary one in each line, or below its heading.
+            let is_line = !before.starts_with("Incident ");
+            let own = if is_line { mark_of(before).or_else(|| mark_of(heading)) } else { None };
+            let mention = Mention {
+                at: message.at,
+                mark: own.or_else(|| mark_of(&message.text)).unwrap_or(' '),
+                is_card: message.is_card,
+                is_summed: is_line || message.text.contains("While Linkdown was away"),
+            };
+            by_incident.entry(id).or_default().push(mention);
+        }
+    }
+    by_incident
+}
+
+struct Of<'a> {
+    incident: &'a Incident,
+    was_told: bool,
+    restored: Option<Restored>,
+    /// The chat became another: its messages stayed where nobody can edit them.
+    moved: Option<Millis>,
+}
+
+impl Of<'_> {
+    fn judge(&self, what: &str, heard: &[Mention], is_on_telegram: bool, verdict: &mut Verdict) {
+        let (id, mut heard, mut may_repeat) = (self.incident.id.0, heard.to_vec(), false);
+        if let Some(restored) = self.restored {
+            // What the older copy does not know was told under numbers that are given again.
+            let was_new = id > restored.newest;
+            heard.retain(|mention| !was_new || mention.at >= restored.at);
+            // What it knows as it was then may be told again from there on.
+            may_repeat = self.incident.started_at.unix() * 1000 < restored.at;
+        }
+        let is_over = |mark: char| mark == '🟢' || mark == '⚪';
+        let ends: Vec<&Mention> = heard.iter().filter(|m| !m.is_card && is_over(m.mark)).collect();
+        let starts = heard.iter().filter(|m| !m.is_summed && (m.is_card || m.mark == '🔴' && !self.is_a_change(m)));
+        let starts = starts.count();
+        if self.was_told && ends.is_empty() {
+            verdict.lost.push(format!("{what}: no end ({heard:?})"));
+        }
+        if self.was_told && heard.first().is_some_and(|m| !m.is_card && !m.is_summed && is_over(m.mark)) {
+            verdict.lost.push(format!("{what}: an end without a start"));
+        }
+        // Where the first card was left behind, the next message is the card.
+        let cards_at_most = 1 + usize::from(self.moved.is_some());
+        let more = ends.len().saturating_sub(1) + starts.saturating_sub(cards_at_most);
+        if more > 0 && !may_repeat {
+            if is_on_telegram {
+                verdict.allowed += more;
+                verdict.told_twice.push(format!("{what}: {heard:?}"));
+            } else {
+                verdict.doubled.push(format!("{what}: {heard:?}"));
+            }
+        }
+        let end = heard.iter().position(|m| !m.is_card && is_over(m.mark));
+        let late = end.is_some_and(|end| heard[end..].iter().any(|m| !m.is_card && !is_over(m.mark)));
+        // Of a start that was told twice, only one is the card that is edited.
+        let mut cards = heard.iter().filter(|m| m.is_card).peekable();
+        let was_left = self.moved.is_some_and(|moved| cards.peek().is_some_and(|card| card.at < moved));
+        let is_stale = !was_left && cards.peek().is_some() && !cards.any(|m| is_over(m.mark));
+        if (late || is_stale) && !may_repeat {
+            verdict.out_of_order.push(format!("{what}: {heard:?}"));
+        }
+    }
+
+    /// A short answer under the card carries the mark of a start as well.
+    fn is_a_change(&self, mention: &Mention) -> bool {
+        mention.is_summed
+    }
+}
+
+/// What the database knows, for whoever looks into a failure.
+pub fn known(world: &World) -> String {
+    let connection = rusqlite::Connection::open(&world.database).unwrap();
+    let sql = "SELECT i.id || ' ' || entity || ' ' || i.phase || ' untold ' || coalesce(untold, '-') || ': '
+               || group_concat(t.kind || ' ' || t.arrival || ' at ' || strftime('%d %H:%M', t.at, 'unixepoch') || ' since '
+               || strftime('%d %H:%M', t.started_at, 'unixepoch') || ' told ' || (SELECT count(*) FROM notice n JOIN delivery d ON d.notice_id = n.id
+                  WHERE n.incident_id = i.id AND n.transition_number = t.number), '; ')
+               FROM incident i JOIN transition t ON t.incident_id = i.id GROUP BY i.id";
+    let mut select = connection.prepare(sql).unwrap();
+    let rows = select.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    let mut known: String = rows.map(|row| row.unwrap() + "\n").collect();
+    for (listener, messages) in LISTENERS.iter().zip(heard_by_all(world)) {
+        known += &format!("{}:\n", listener.name);
+        for Message { at, is_card, text } in messages {
+            let at = linkdown::domain::Timestamp::from_unix(at / 1000).utc().format("%d %H:%M:%S");
+            let (first, last) = (text.lines().next().unwrap_or_default(), text.lines().last().unwrap_or_default());
+            known += &format!("  {at}{} {first} … {last}\n", if is_card { " card" } else { "" });
+        }
+    }
+    known
+}
+
+fn database_is_whole(world: &World, verdict: &mut Verdict) {
+    let connection = rusqlite::Connection::open(&world.database).unwrap();
+    let rows = |sql: &str| -> Vec<String> {
+        let mut select = connection.prepare(sql).unwrap();
+        let rows = select.query_map([], |row| row.get::<_, rusqlite::types::Value>(0)).unwrap();
+        rows.map(|row| format!("{:?}", row.unwrap())).collect()
+    };
+    let whole = rows("PRAGMA integrity_check(5)");
+    if whole != [r#"Text("ok")"#] {
+        verdict.database.push(format!("{whole:?}"));
+    }
+    for (what, sql) in [
+        ("a row without what it belongs to", "SELECT \"table\" || rowid FROM pragma_foreign_key_check"),
+        ("a delivery on its way", "SELECT id FROM delivery WHERE state = 'sending'"),
+        (
+            "a transition that is missing",
+            "SELECT id FROM incident i WHERE transitions <> (SELECT count(*) FROM transition t WHERE t.incident_id = i.id)",
+        ),
+        (
+            "a notice owed to nobody",
+            "SELECT id FROM notice n WHERE NOT EXISTS (SELECT 1 FROM delivery d WHERE d.notice_id = n.id)",
+        ),
+    ] {
+        let found = rows(sql);
+        if !found.is_empty() {
+            verdict.database.push(format!("{what}: {found:?}"));
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! What happens in one run, all of it from the seed: which countries go and come back, and what goes wrong meanwhile.
+
+use linkdown::domain::time::{DAY, HOUR, MINUTE};
+use linkdown::domain::{Seconds, Timestamp};
+use std::fmt;
+
+/// The days begin here; the bot has read the weeks before.
+pub const BEGIN: &str = "2025-06-01 00:00";
+/// Countries that go and come back: by name, with the /24s that IODA sees and the prefixes that RIPEstat does.
+pub const COUNTRIES: [(&str, f64, f64); 3] =
+    [("country/KP", 4.0, 4.0), ("country/ER", 16.0, 18.0), ("country/BT", 60.0, 80.0)];
+
+/// Before anything happens, and after everything has.
+const QUIET: Seconds = 2 * HOUR;
+const LAST_QUIET: Seconds = 10 * HOUR;
+const SHORTEST_OUTAGE: Seconds = HOUR;
+const LONGEST_OUTAGE: Seconds = 7 * HOUR;
+/// Between two outages of one country.
+const BETWEEN: Seconds = 5 * HOUR;
+
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub seed: u64,
+    pub begin: Timestamp,
+    pub end: Timestamp,
+    pub outages: Vec<Outage>,
+    /// In order of time.
+    pub events: Vec<Event>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Outage {
+    pub country: &'static str,
+    pub from: Timestamp,
+    pub until: Timestamp,
+}
+
+#[derive(Clone, Debug)]
+pub struct Event {
+    pub at: Timestamp,
+    pub what: What,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    Ioda,
+    Ripestat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Platform {
+    Discord,
+    Telegram,
+}
+
+/// How a source or a platform is ill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Illness {
+    Error,
+    Busy,
+    Hangs,
+    Resets,
+    Nonsense,
+    /// Some calls go wrong, each in another way.
+    Now,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// `kill -9` at so many of the program's steps from here, and so many seconds until it is started again.
+    Kill {
+        steps: u32,
+        away: Seconds,
+    },
+    /// The same after so many microseconds of work.
+    KillAfter {
+        micros: u64,
+        away: Seconds,
+    },
+    Stop {
+        away: Seconds,
+    },
+    /// SIGSTOP and, later, SIGCONT.
+    HeldUp(Seconds),
+    Suspended(Seconds),
+    ClockWrong(Seconds),
+    ClockRight,
+    DiskFull,
+    DiskFree,
+    /// Another program has the database locked for so many milliseconds.
+    Locked {
+        millis: u64,
+    },
+    BackupTaken,
+    BackupRestored,
+    Ill(Source, Illness),
+    Well(Source),
+    PlatformIll(Platform, Illness),
+    PlatformWell(Platform),
+    TokenRevoked(Platform),
+    TokenGood(Platform),
+    GatewayDrops,
+    ShutOut(Platform),
+    LetIn(Platform),
+    Migrates,
+    LineLost,
+    LineBack,
+}
+
+/// How much goes wrong.
+#[derive(Clone, Copy, Debug)]
+pub struct Measure {
+    pub days: i64,
+    pub kills: usize,
+    /// Whether a disk can be made full here.
+    pub has_disk: bool,
+}
+
+impl Plan {
+    pub fn new(seed: u64, measure: Measure) -> Self {
+        let mut dice = fastrand::Rng::with_seed(seed);
+        let begin = Timestamp::parse(BEGIN).unwrap();
+        let end = begin + measure.days * DAY;
+        let (first, last) = (begin + QUIET, end - LAST_QUIET);
+        let mut outages = Vec::new();
+        for (country, ..) in COUNTRIES {
+            let mut at = first + dice.i64(0..6 * HOUR);
+            loop {
+                let from = (at + dice.i64(0..8 * HOUR)).floor_to(MINUTE);
+                let until = from + dice.i64(SHORTEST_OUTAGE / MINUTE..LONGEST_OUTAGE / MINUTE) * MINUTE;
+                if until > last {
+                    break;
+                }
+                outages.push(Outage { country, from, until });
+                at = until + BETWEEN;
+            }
+        }
+        let mut plan = Self { seed, begin, end, outages, events: Vec::new() };
+        for _ in 0..measure.kills {
+            let at = first + dice.i64(0..last - first);
+            // Mostly at once, as a service manager does; sometimes nobody is there for a while.
+            let away = if dice.u8(..5) == 0 { dice.i64(60..40 * MINUTE) } else { dice.i64(0..20) };
+            let what = match dice.u8(..6) {
+                0 => What::Stop { away },
+                1 => What::KillAfter { micros: dice.u64(0..20_000), away },
+                _ => What::Kill { steps: dice.u32(1..60), away },
+            };
+            plan.happens(at, what);
+        }
+        plan.ills(&mut dice, measure, (first, last));
+        plan.events.sort_by_key(|event| event.at);
+        plan
+    }
+
+    fn happens(&mut self, at: Timestamp, what: What) {
+        self.events.push(Event { at, what });
+    }
+
+    /// What is wrong for a while: of each kind some, one after the other.
+    fn ills(&mut self, dice: &mut fastrand::Rng, measure: Measure, (first, last): (Timestamp, Timestamp)) {
+        for kind in 0..9 {
+            let mut at = first + dice.i64(0..8 * HOUR);
+            loop {
+                let lasts = dice.i64(2..90) * MINUTE;
+                let until = at + lasts;
+                if until > last {
+                    break;
+                }
+                let illness = dice
+                    .choice([
+                        Illness::Error,
+                        Illness::Busy,
+                        Illness::Hangs,
+                        Illness::Resets,
+                        Illness::Nonsense,
+                        Illness::Now,
+                    ])
+                    .unwrap();
+                let platform = dice.choice([Platform::Discord, Platform::Telegram]).unwrap();
+                let (begins, ends) = match kind {
+                    0 => (What::Ill(Source::Ioda, illness), Some(What::Well(Source::Ioda))),
+                    1 => (What::Ill(Source::Ripestat, illness), Some(What::Well(Source::Ripestat))),
+                    2 => (What::PlatformIll(platform, illness), Some(What::PlatformWell(platform))),
+                    3 => match dice.u8(..4) {
+                        0 => (What::TokenRevoked(platform), Some(What::TokenGood(platform))),
+                        1 => (What::GatewayDrops, None),
+                        2 => (What::Migrates, None),
+                        _ => (What::ShutOut(platform), Some(What::LetIn(platform))),
+                    },
+                    4 => (What::LineLost, Some(What::LineBack)),
+                    5 => match dice.u8(..3) {
+                        0 => (What::HeldUp(dice.i64(MINUTE..12 * MINUTE)), None),
+                        _ => (What::Suspended(dice.i64(5 * MINUTE..3 * HOUR)), None),
+                    },
+                    6 => {
+                        let by = dice.i64(MINUTE..2 * HOUR) * if dice.bool() { 1 } else { -1 };
+                        (What::ClockWrong(by), Some(What::ClockRight))
+                    }
+                    7 if measure.has_disk => (What::DiskFull, Some(What::DiskFree)),
+                    7 => (What::Locked { millis: 200 }, None),
+                    _ => (What::Locked { millis: if dice.u8(..6) == 0 { 6_500 } else { dice.u64(50..800) } }, None),
+                };
+                self.happens(at, begins);
+                if let Some(ends) = ends {
+                    self.happens(until, ends);
+                }
+                at = until + dice.i64(HOUR..10 * HOUR);
+            }
+        }
+        // An older copy comes back in every fourth run.
+        if dice.u8(..4) == 0 {
+            let taken = first + dice.i64(0..(last - first) / 2);
+            self.happens(taken, What::BackupTaken);
+            self.happens(taken + dice.i64(HOUR..8 * HOUR), What::BackupRestored);
+        }
+    }
+
+    /// What the country has of `normal` at that moment.
+    pub fn is_down(outages: &[Outage], country: &str, at: Timestamp) -> bool {
+        outages.iter().any(|outage| outage.country == country && outage.from <= at && at < outage.until)
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut lines: Vec<(Timestamp, String)> =
+            self.events.iter().map(|event| (event.at, format!("{:?}", event.what))).collect();
+        for outage in &self.outages {
+            lines.push((outage.from, format!("{} goes", outage.country)));
+            lines.push((outage.until, format!("{} comes back", outage.country)));
+        }
+        lines.sort();
+        lines.iter().try_for_each(|(at, what)| writeln!(f, "{}  {what}", at.utc().format("%m-%d %H:%M:%S")))
+    }
+}
