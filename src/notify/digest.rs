@@ -13,6 +13,8 @@ pub struct Item {
     pub is_start: bool,
     pub held_for: Option<HeldFor>,
     pub owed_at: Timestamp,
+    /// The chat may have it already: only the same message, sent again, can be found out to be there.
+    pub in_doubt: bool,
     /// For a summary that is still to be sent: the incidents of which it tells, why and since when.
     pub summary: Option<(Vec<i64>, Untimely, Timestamp)>,
 }
@@ -49,10 +51,11 @@ pub fn digest(items: &[Item], now: Timestamp) -> Vec<Step> {
         }
     }
     let is_late = |item: &Item| item.held_for.is_some() || now - item.owed_at >= LATE;
-    let (late, fresh): (Vec<_>, Vec<_>) =
-        by_incident.into_values().partition(|group| group.iter().any(|(item, _)| is_late(item)));
+    let (late, fresh): (Vec<_>, Vec<_>) = by_incident
+        .into_values()
+        .partition(|group| group.iter().any(|(item, _)| is_late(item)) && !ends_in_doubt(group));
     let mut steps: Vec<Step> = fresh.iter().flat_map(|group| overtaken(group)).collect();
-    let sums: Vec<&Item> = items.iter().filter(|item| item.summary.is_some()).collect();
+    let sums: Vec<&Item> = items.iter().filter(|item| item.summary.is_some() && !item.in_doubt).collect();
     match late.as_slice() {
         [] => {}
         [only] if !is_all_missed(only) && sums.is_empty() => steps.extend(newest(only)),
@@ -62,6 +65,11 @@ pub fn digest(items: &[Item], now: Timestamp) -> Vec<Step> {
     let let_go = items.iter().filter(|item| item.alert.is_none() && item.held_for.is_some());
     steps.extend(let_go.map(|item| Step::Tell { id: item.id, is_start: false }));
     steps
+}
+
+/// What the chat would be told may be there already: told in other words, it would be told twice.
+fn ends_in_doubt(group: &[(&Item, Told)]) -> bool {
+    group.iter().max_by_key(|(_, told)| told.number).is_some_and(|(item, _)| item.in_doubt)
 }
 
 /// Begun and ended before the chat heard of it.
@@ -119,8 +127,27 @@ mod tests {
             is_start: number == 1,
             held_for: None,
             owed_at: now() - age,
+            in_doubt: false,
             summary: None,
         }
+    }
+
+    #[test]
+    fn what_may_have_arrived_is_put_into_no_other_words() {
+        let doubtful = |item: Item| Item { in_doubt: true, ..item };
+        // A return that may have arrived, beside two outages that are told late: these alone are summed up.
+        let late = [item(2, 2, 1, 3600, true), item(3, 3, 1, 3600, false)];
+        let items = [doubtful(item(1, 1, 3, 3600, true)), late[0].clone(), late[1].clone()];
+        assert_eq!(digest(&items, now()), digest(&late, now()));
+        let sum = Item {
+            alert: None,
+            summary: Some((vec![5], Untimely::Late, now())),
+            ..doubtful(item(4, 0, 0, 600, false))
+        };
+        assert_eq!(digest(&[sum, late[0].clone(), late[1].clone()], now()), digest(&late, now()));
+        // A start that may have arrived, and the end that did not: one line.
+        let items = [doubtful(item(6, 7, 1, 3600, true)), item(7, 7, 2, 0, true)];
+        assert!(matches!(digest(&items, now())[..], [Step::SumUp { .. }, Step::SumUp { .. }, Step::Summary { .. }]));
     }
 
     fn held(mut item: Item) -> Item {

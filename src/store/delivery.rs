@@ -96,6 +96,8 @@ pub struct Pending {
     pub is_start: bool,
     pub held_for: Option<HeldFor>,
     pub owed_at: Timestamp,
+    /// An earlier attempt's outcome is unknown: the chat may have it already.
+    pub in_doubt: bool,
     /// The body of a summary that is still to be sent: more may be added to it.
     pub summary: Option<Value>,
 }
@@ -175,6 +177,7 @@ impl<A> Deliveries<'_, A> {
                 is_start: row.get(4)?,
                 held_for: row.get(5)?,
                 owed_at: row.get(6)?,
+                in_doubt: row.get(8)?,
                 summary: row.get_ref(7)?.as_str_or_null()?.and_then(|text| serde_json::from_str(text).ok()),
             })
         })?;
@@ -471,7 +474,7 @@ pub(super) const RELEASED: &str = "
 
 const PENDING: &str = "
     SELECT d.id, d.incident_id, d.transition_number, i.phase, d.is_start, d.held_for, d.owed_at,
-           iif(n.kind = 'summary', n.body, NULL)
+           iif(n.kind = 'summary', n.body, NULL), d.in_doubt
     FROM delivery d JOIN notice n ON n.id = d.notice_id
     LEFT JOIN incident i ON i.id = d.incident_id
     WHERE d.state IN ('owed', 'held', 'sending') AND d.state IN ('owed', 'held')

@@ -149,6 +149,7 @@ pub(super) fn sum_up(tx: &Tx<'_>, chat: i64, now: Timestamp) -> Result<bool, Sto
             is_start: pending.is_start,
             held_for: pending.held_for,
             owed_at: pending.owed_at,
+            in_doubt: pending.in_doubt,
             summary: pending.summary.as_ref().and_then(Body::from_json).and_then(|body| match body {
                 Body::Summary { incidents, why, since } => Some((incidents, why, since)),
                 _ => None,
