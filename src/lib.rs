@@ -19,4 +19,5 @@ pub mod schedule;
 pub mod source;
 pub mod steps;
 pub mod store;
+pub mod vitals;
 pub mod watch;

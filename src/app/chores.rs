@@ -2,37 +2,81 @@
 
 use crate::clock::{Busy, Clock};
 use crate::config::Storage;
-use crate::store::{Keep, Store};
+use crate::domain::time::MINUTE;
+use crate::domain::{Seconds, Timestamp};
+use crate::render::words::duration;
+use crate::store::{Keep, Store, StoreError};
+use crate::vitals::{Pulse, Vitals};
+use tokio::task::JoinSet;
 
 /// How often a running bot says that it is alive, and how old that may be for `health`.
 pub const HEARTBEAT: i64 = 30;
 /// Rows that the nightly pruning removes in one step, so that no tick waits long behind it.
 const PRUNE_AT_ONCE: usize = 5_000;
+/// A write takes no longer, however slow the disk.
+const LONGEST_WRITE: Seconds = 5 * MINUTE;
 
-pub(super) async fn prune(store: Store, clock: Clock, storage: Storage, mut busy: Busy) {
-    while let Some(next) = storage.prune.next_after(clock.now()) {
-        busy = clock.sleep_until(next, busy).await;
-        let now = clock.now();
-        let keep = Keep { raw_days: storage.raw_days, hourly_days: storage.hourly_days };
-        loop {
-            match store.write(move |tx| tx.retention().prune(now, keep, PRUNE_AT_ONCE)).await {
-                Ok(pruned) if pruned.more => {}
-                Ok(_) => break,
-                Err(error) => {
-                    tracing::error!("what is older than {} days could not be removed: {error}", storage.raw_days);
-                    break;
+#[derive(Clone, Debug)]
+pub(super) struct Chores {
+    pub(super) store: Store,
+    pub(super) clock: Clock,
+    pub(super) storage: Storage,
+}
+
+impl Chores {
+    pub(super) fn begin(self, tasks: &mut JoinSet<()>, vitals: &Vitals) {
+        let (pruner, beater) = (self.clone(), self.clone());
+        tasks.spawn(
+            vitals.clone().keep("pruning", self.clock.busy(), move |pulse, busy| pruner.clone().prune(pulse, busy)),
+        );
+        tasks.spawn(
+            vitals
+                .clone()
+                .keep("the sign of life", self.clock.busy(), move |pulse, busy| beater.clone().beat(pulse, busy)),
+        );
+    }
+
+    async fn prune(self, pulse: Pulse, mut busy: Busy) {
+        let Self { store, clock, storage } = self;
+        while let Some(next) = storage.prune.next_after(clock.now()) {
+            pulse.rests();
+            busy = clock.sleep_until(next, busy).await;
+            let now = clock.now();
+            let keep = Keep { raw_days: storage.raw_days, hourly_days: storage.hourly_days };
+            loop {
+                pulse.within(LONGEST_WRITE);
+                match store.write(move |tx| tx.retention().prune(now, keep, PRUNE_AT_ONCE)).await {
+                    Ok(pruned) if pruned.more => {}
+                    Ok(_) => break,
+                    Err(error) => {
+                        tracing::error!("what is older than {} days could not be removed: {error}", storage.raw_days);
+                        break;
+                    }
                 }
             }
         }
     }
+
+    async fn beat(self, pulse: Pulse, mut busy: Busy) {
+        let Self { store, clock, .. } = self;
+        loop {
+            pulse.within(HEARTBEAT + LONGEST_WRITE);
+            let now = clock.now();
+            if let Err(error) = alive(&store, now).await {
+                tracing::error!("the database cannot be written to: {error}");
+            }
+            busy = clock.sleep(HEARTBEAT, busy).await;
+        }
+    }
 }
 
-pub(super) async fn beat(store: Store, clock: Clock, mut busy: Busy) {
-    loop {
-        let now = clock.now();
-        if let Err(error) = store.write(move |tx| tx.heartbeat().beat(now)).await {
-            tracing::error!("the database cannot be written to: {error}");
-        }
-        busy = clock.sleep(HEARTBEAT, busy).await;
+/// Writes the sign of life down, and says so when the clock was set back since the last.
+pub(super) async fn alive(store: &Store, now: Timestamp) -> Result<(), StoreError> {
+    if let Some(back) = store.write(move |tx| tx.heartbeat().beat(now)).await? {
+        tracing::warn!(
+            "the clock was set back by {}: what was read and what is owed is taken to be as much older",
+            duration(back)
+        );
     }
+    Ok(())
 }

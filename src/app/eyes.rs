@@ -1,20 +1,27 @@
 //! Our own eyes as the config has them: the probes, with the sites of the watchlist among their targets, and the live
 //! routes of the profiles and of the blocks that are watched.
 
-use crate::clock::Clock;
+use crate::clock::{Busy, Clock};
 use crate::command::Desk;
 use crate::config::{Addresses, Config, Profile};
 use crate::domain::{Certificate, Entity, Host, Knock, Target, Watchlist};
 use crate::source::probe::{Guard, Kit, Resolver, Tls, prober::Prober};
 use crate::source::ris_live::follow::{Follower, Watched};
 use crate::source::{ripestat, ris_live};
+use crate::vitals::Vitals;
 use crate::watch::{Pipeline, probes, routes};
 use std::sync::Arc;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
 /// Sets them going.
-pub(super) fn open(tasks: &mut JoinSet<()>, config: &Config, desk: &Desk, pipeline: &Arc<Mutex<Pipeline>>) {
+pub(super) fn open(
+    tasks: &mut JoinSet<()>,
+    vitals: &Vitals,
+    config: &Config,
+    desk: &Desk,
+    pipeline: &Arc<Mutex<Pipeline>>,
+) {
     if !config.probe.enabled {
         desk.said.say("probe", "off: switched off in the configuration");
         return;
@@ -23,19 +30,28 @@ pub(super) fn open(tasks: &mut JoinSet<()>, config: &Config, desk: &Desk, pipeli
     let configured = probe.targets.clone();
     let prober = Prober {
         kit: Arc::new(kit(config, &desk.clock)),
-        targets: Box::new(move || targets(&configured, &watchlist)),
+        targets: Arc::new(move || targets(&configured, &watchlist)),
         controls: probe.controls.clone(),
         every: probe.every,
         in_flight: probe.in_flight,
     };
     let (rounds, taken) = mpsc::unbounded_channel();
-    tasks.spawn(prober.run(rounds, desk.clock.busy()));
-    tasks.spawn(probes::run(taken, Arc::clone(pipeline), desk.said.clone()));
+    tasks.spawn(
+        vitals
+            .clone()
+            .keep("the probes", desk.clock.busy(), move |pulse, busy| prober.clone().run(rounds.clone(), pulse, busy)),
+    );
+    let (taken, pipeline, said) = (Arc::new(Mutex::new(taken)), Arc::clone(pipeline), desk.said.clone());
+    tasks.spawn(vitals.clone().keep("the probes' rounds", Busy::default(), move |_, _| {
+        let (taken, pipeline, said) = (Arc::clone(&taken), Arc::clone(&pipeline), said.clone());
+        async move { probes::run(&mut *taken.lock().await, pipeline, said).await }
+    }));
 }
 
 /// Follows the live routes.
 pub(super) fn follow(
     tasks: &mut JoinSet<()>,
+    vitals: &Vitals,
     config: &Config,
     addresses: &Addresses,
     desk: &Desk,
@@ -59,11 +75,19 @@ pub(super) fn follow(
         clock: desk.clock.clone(),
         tls: Tls::new(),
         ripestat: ripestat.clone(),
-        watched: Box::new(move || watched(&profiles, &controls, &watchlist)),
+        watched: Arc::new(move || watched(&profiles, &controls, &watchlist)),
     };
     let (tell, told) = mpsc::unbounded_channel();
-    tasks.spawn(follower.run(tell, desk.clock.busy()));
-    tasks.spawn(routes::run(told, Arc::clone(pipeline), desk.said.clone()));
+    tasks.spawn(
+        vitals
+            .clone()
+            .keep("the live routes", desk.clock.busy(), move |_, busy| follower.clone().run(tell.clone(), busy)),
+    );
+    let (told, pipeline, said) = (Arc::new(Mutex::new(told)), Arc::clone(pipeline), desk.said.clone());
+    tasks.spawn(vitals.clone().keep("the live routes' batches", Busy::default(), move |_, _| {
+        let (told, pipeline, said) = (Arc::clone(&told), Arc::clone(&pipeline), said.clone());
+        async move { routes::run(&mut *told.lock().await, pipeline, said).await }
+    }));
 }
 
 /// Whose routes are followed: those that the profiles name, and every block of the watchlist. Nothing for the controls alone.

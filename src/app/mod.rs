@@ -20,6 +20,7 @@ use crate::source::feed::Feed;
 use crate::source::http::Timeouts;
 use crate::steps::Steps;
 use crate::store::{Store, StoreError};
+use crate::vitals::Vitals;
 use crate::watch::{Pipeline, Watch, catch_up, restore, tick::Ticker};
 use platforms::Platforms;
 use std::sync::{Arc, RwLock};
@@ -75,6 +76,7 @@ impl Running {
     /// Brings the state up to date, subscribes the console and sets every source and outbox going.
     pub async fn start(parts: Parts) -> Result<Self, StartError> {
         let Parts { config, secrets, addresses, store, clock, console, steps, deadline } = parts;
+        chores::alive(&store, clock.now()).await?;
         let watchlist = Arc::new(Watchlist::new(config.watch.clone()));
         watchlist.set_subscribed(store.read(|db| db.subscriptions().entities()).await?);
         let timeouts = deadline.map_or_else(Timeouts::default, Timeouts::all);
@@ -109,18 +111,22 @@ impl Running {
 
         let (mut tasks, mut outboxes, mut listeners) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
         let (stop, closing) = (Arc::new(Notify::new()), watch::Sender::new(false));
-        platforms.tell(&mut outboxes, &desk, &steps, &closing);
-        platforms.listen(&mut listeners, &desk, &stop);
+        let vitals = Vitals::new(clock.clone());
+        platforms.tell(&mut outboxes, &vitals, &desk, &steps, &closing);
+        platforms.listen(&mut listeners, &vitals, &desk, &stop);
         let ticker = |feed: &Feed| Ticker {
             feed: Arc::new(feed.clone()),
             pipeline: Arc::clone(&pipeline),
             watch: watch.clone(),
         };
-        tasks.spawn(catch_up::run(feeds.iter().map(ticker).collect(), clock.busy()));
-        eyes::open(&mut tasks, &config, &desk, &pipeline);
-        eyes::follow(&mut tasks, &config, &addresses, &desk, &pipeline);
-        tasks.spawn(chores::prune(store.clone(), clock.clone(), config.storage.clone(), clock.busy()));
-        tasks.spawn(chores::beat(store, clock.clone(), clock.busy()));
+        let (tickers, kept): (Vec<Ticker>, _) = (feeds.iter().map(ticker).collect(), vitals.clone());
+        tasks.spawn(vitals.clone().keep("the sources", clock.busy(), move |pulse, busy| {
+            catch_up::run(tickers.clone(), kept.clone(), pulse, busy)
+        }));
+        eyes::open(&mut tasks, &vitals, &config, &desk, &pipeline);
+        eyes::follow(&mut tasks, &vitals, &config, &addresses, &desk, &pipeline);
+        let chores = chores::Chores { store, clock: clock.clone(), storage: config.storage.clone() };
+        chores.begin(&mut tasks, &vitals);
         Ok(Self { desk, pipeline, console, tasks, outboxes, closing, listeners, stop })
     }
 

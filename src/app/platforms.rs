@@ -10,10 +10,11 @@ use crate::config::{Addresses, Secrets};
 use crate::notify::outbox::Outbox;
 use crate::notify::platform::Platform;
 use crate::steps::Steps;
+use crate::vitals::Vitals;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Mutex, Notify, watch};
 use tokio::task::JoinSet;
 
 #[derive(Debug)]
@@ -70,7 +71,14 @@ impl Platforms {
     }
 
     /// Sets the outboxes going, until `closing` says that nothing more is to be handed over.
-    pub(super) fn tell(&mut self, tasks: &mut JoinSet<()>, desk: &Desk, steps: &Steps, closing: &watch::Sender<bool>) {
+    pub(super) fn tell(
+        &mut self,
+        tasks: &mut JoinSet<()>,
+        vitals: &Vitals,
+        desk: &Desk,
+        steps: &Steps,
+        closing: &watch::Sender<bool>,
+    ) {
         for (platform, woken) in self.outboxes.drain(..) {
             let outbox = Outbox {
                 store: desk.store.clone(),
@@ -82,17 +90,40 @@ impl Platforms {
                 closing: closing.subscribe(),
                 label: None,
             };
-            tasks.spawn(outbox.run(woken, desk.clock.busy()));
+            // One that is begun again goes on with the same bell.
+            let woken = Arc::new(Mutex::new(woken));
+            let name = task_of(outbox.platform.name());
+            tasks.spawn(vitals.clone().keep(name, desk.clock.busy(), move |pulse, busy| {
+                let (outbox, woken) = (outbox.clone(), Arc::clone(&woken));
+                async move { outbox.run(&mut *woken.lock().await, pulse, busy).await }
+            }));
         }
     }
 
     /// Sets the listeners going; they end by `stop`, and close their connections.
-    pub(super) fn listen(&mut self, tasks: &mut JoinSet<()>, desk: &Desk, stop: &Arc<Notify>) {
+    pub(super) fn listen(&mut self, tasks: &mut JoinSet<()>, vitals: &Vitals, desk: &Desk, stop: &Arc<Notify>) {
         if let Some(discord) = self.discord.take() {
-            tasks.spawn(discord.serve(desk.clone(), Arc::clone(stop)));
+            let (desk, stop) = (desk.clone(), Arc::clone(stop));
+            tasks.spawn(vitals.clone().keep("discord's listener", Busy::default(), move |_, _| {
+                Arc::clone(&discord).serve(desk.clone(), Arc::clone(&stop))
+            }));
         }
         if let Some(telegram) = self.telegram.take() {
-            tasks.spawn(telegram.serve(desk.clone()));
+            let desk = desk.clone();
+            tasks.spawn(
+                vitals.clone().keep("telegram's listener", Busy::default(), move |_, _| {
+                    Arc::clone(&telegram).serve(desk.clone())
+                }),
+            );
         }
+    }
+}
+
+/// What a platform's outbox is called among the tasks.
+fn task_of(platform: &str) -> &'static str {
+    match platform {
+        discord::PLATFORM => "discord's outbox",
+        telegram::PLATFORM => "telegram's outbox",
+        _ => "the console's outbox",
     }
 }

@@ -13,6 +13,7 @@ use crate::notify::platform::Platform;
 use crate::render::Card;
 use crate::steps::Steps;
 use crate::store::{BatchId, Store, StoreError};
+use crate::vitals::Vitals;
 use crate::watch::{Pipeline, Watch};
 use std::io;
 use std::sync::{Arc, RwLock};
@@ -81,7 +82,9 @@ pub async fn play(console: Console, speed: Option<u32>) -> Result<(), DemoError>
         label: Some(LABEL),
     };
     let mut tasks = JoinSet::new();
-    tasks.spawn(outbox.run(woken, clock.busy()));
+    let (vitals, mut woken) = (Vitals::new(clock.clone()), woken);
+    let busy = clock.busy();
+    tasks.spawn(async move { outbox.run(&mut woken, vitals.pulse(), busy).await });
 
     pipeline.take(calm, Box::new(|_| Ok(()))).await?;
     let pace = Clock::system();

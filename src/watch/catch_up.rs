@@ -5,25 +5,32 @@ use super::backfill;
 use super::fill::{Lack, Step, Unread};
 use super::tick::Ticker;
 use crate::clock::Busy;
-use crate::domain::{Arrival, Batch, Timestamp};
+use crate::domain::time::HOUR;
+use crate::domain::{Arrival, Batch, Seconds, Timestamp};
 use crate::store::StoreError;
+use crate::vitals::{Pulse, Vitals};
 use futures_util::future::join_all;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::task::JoinSet;
 
-/// Catches up, then ticks until it is dropped.
-pub async fn run(tickers: Vec<Ticker>, busy: Busy) {
-    if let Err(error) = together(&tickers, busy).await {
+/// Catches up, then ticks until it is dropped: each source for itself, so that they fall apart.
+pub async fn run(tickers: Vec<Ticker>, vitals: Vitals, pulse: Pulse, busy: Busy) {
+    pulse.within(LONGEST);
+    if let Err(error) = together(&tickers, &pulse, busy).await {
         tracing::error!("what was missed could not be stored: {error}; each source tries again by itself");
     }
+    pulse.rests();
     let mut tasks = JoinSet::new();
     for ticker in tickers {
-        let busy = ticker.watch.clock.busy();
-        tasks.spawn(ticker.run(busy));
+        let (name, busy) = (ticker.feed.name(), ticker.watch.clock.busy());
+        tasks.spawn(vitals.clone().keep(name, busy, move |pulse, busy| ticker.clone().run(pulse, busy)));
     }
     while tasks.join_next().await.is_some() {}
 }
+
+/// A step of the past takes no longer, politely as it is read.
+const LONGEST: Seconds = HOUR;
 
 /// A source on its way through the past.
 struct Reader<'a> {
@@ -32,7 +39,7 @@ struct Reader<'a> {
     stopped: bool,
 }
 
-async fn together(tickers: &[Ticker], mut busy: Busy) -> Result<(), StoreError> {
+async fn together(tickers: &[Ticker], pulse: &Pulse, mut busy: Busy) -> Result<(), StoreError> {
     let mut readers = Vec::new();
     for ticker in tickers {
         readers.push(Reader { ticker, lack: ticker.lack().await?, stopped: false });
@@ -42,6 +49,7 @@ async fn together(tickers: &[Ticker], mut busy: Busy) -> Result<(), StoreError> 
         return Ok(());
     };
     for (from, until) in backfill::steps(from, until) {
+        pulse.within(LONGEST);
         let clock = &tickers[0].watch.clock;
         // Each reader has a mark of its own, since nobody may hold one while waiting for another; the last hands it back.
         let at_work = AtomicUsize::new(readers.len());

@@ -17,7 +17,7 @@ use tracing::Instrument;
 const OUR_LINE: &str = "our own line";
 
 /// Takes rounds until no more come.
-pub async fn run(mut rounds: UnboundedReceiver<(Round, Busy)>, pipeline: Arc<Mutex<Pipeline>>, said: Said) {
+pub async fn run(rounds: &mut UnboundedReceiver<(Round, Busy)>, pipeline: Arc<Mutex<Pipeline>>, said: Said) {
     let mut tally = Tally::default();
     let mut line: Option<(Line, Timestamp)> = None;
     while let Some((round, busy)) = rounds.recv().await {

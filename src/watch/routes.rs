@@ -11,7 +11,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tracing::Instrument;
 
 /// Takes what is told until nothing more is.
-pub async fn run(mut told: UnboundedReceiver<(Told, Busy)>, pipeline: Arc<Mutex<Pipeline>>, said: Said) {
+pub async fn run(told: &mut UnboundedReceiver<(Told, Busy)>, pipeline: Arc<Mutex<Pipeline>>, said: Said) {
     while let Some((told, busy)) = told.recv().await {
         let outcome = match told {
             Told::State(state) => {

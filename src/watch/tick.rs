@@ -10,12 +10,16 @@ use crate::source::cadence::Need;
 use crate::source::feed::{Answer, Feed};
 use crate::source::{Purpose, Request, Wanted, backoff};
 use crate::store::{Progress, StoreError};
+use crate::vitals::Pulse;
 use std::sync::{Arc, PoisonError};
 use tokio::sync::Mutex;
 use tracing::Instrument;
 
 /// Bins this old are asked for again, since they may have been revised.
 const REVISED_WITHIN: Seconds = 2 * HOUR;
+
+/// A tick that takes longer hangs: each request has a limit of its own, but a past that is read has many.
+const LONGEST_TICK: Seconds = 45 * MINUTE;
 
 /// One source at work on the common pipeline.
 #[derive(Clone, Debug)]
@@ -27,13 +31,14 @@ pub struct Ticker {
 
 impl Ticker {
     /// Ticks until it is dropped: once at the start, then by the cron line.
-    pub async fn run(self, mut busy: Busy) {
+    pub async fn run(self, pulse: Pulse, mut busy: Busy) {
         let name = self.feed.name();
         if let Some(why) = &self.feed.off {
             tracing::info!(source = name, "resting: {why}");
             return;
         }
         loop {
+            pulse.within(LONGEST_TICK);
             let span = tracing::info_span!("tick", source = name);
             match self.tick(&mut busy).instrument(span).await {
                 Ok(true) => {}
@@ -43,6 +48,7 @@ impl Ticker {
             let now = self.watch.clock.now();
             let Some(next) = self.feed.schedule.next_after(now) else { return };
             let next = next + fastrand::i64(0..=self.feed.jitter.max(0));
+            pulse.within((next - now).max(0) + LONGEST_TICK);
             busy = self.watch.clock.sleep_until(next, busy).await;
         }
     }

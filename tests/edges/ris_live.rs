@@ -63,7 +63,7 @@ impl Following {
             clock: clock.clone(),
             tls: Tls::new(),
             ripestat: feed,
-            watched: Box::new(move || watched.clone()),
+            watched: std::sync::Arc::new(move || watched.clone()),
         };
         let (tell, told) = unbounded_channel();
         let task = tokio::spawn(follower.run(tell, Busy::default()));

@@ -71,6 +71,8 @@ struct Mention {
     at: Millis,
     mark: char,
     is_card: bool,
+    /// A short answer to the card: it may carry the mark of a start as well.
+    is_change: bool,
     /// One line of several, or of what is told late.
     is_summed: bool,
 }
@@ -195,6 +197,7 @@ fn mentions(messages: &[Message]) -> BTreeMap<i64, Vec<Mention>> {
                 at: message.at,
                 mark: own.or_else(|| mark_of(&message.text)).unwrap_or(' '),
                 is_card: message.is_card,
+                is_change: !message.text.contains("Sure"),
                 is_summed: is_line || message.text.contains("While Linkdown was away"),
             };
             by_incident.entry(id).or_default().push(mention);
@@ -223,7 +226,7 @@ impl Of<'_> {
         }
         let is_over = |mark: char| mark == '🟢' || mark == '⚪';
         let ends: Vec<&Mention> = heard.iter().filter(|m| !m.is_card && is_over(m.mark)).collect();
-        let starts = heard.iter().filter(|m| !m.is_summed && (m.is_card || m.mark == '🔴' && !self.is_a_change(m)));
+        let starts = heard.iter().filter(|m| !m.is_summed && (m.is_card || m.mark == '🔴' && !m.is_change));
         let starts = starts.count();
         if self.was_told && ends.is_empty() {
             verdict.lost.push(format!("{what}: no end ({heard:?})"));
@@ -251,11 +254,6 @@ impl Of<'_> {
         if (late || is_stale) && !may_repeat {
             verdict.out_of_order.push(format!("{what}: {heard:?}"));
         }
-    }
-
-    /// A short answer under the card carries the mark of a start as well.
-    fn is_a_change(&self, mention: &Mention) -> bool {
-        mention.is_summed
     }
 }
 

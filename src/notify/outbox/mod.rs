@@ -7,9 +7,11 @@ mod round;
 
 use super::platform::Platform;
 use crate::clock::{Busy, Clock, Millis};
-use crate::domain::Watchlist;
+use crate::domain::time::MINUTE;
+use crate::domain::{Seconds, Watchlist};
 use crate::steps::Steps;
 use crate::store::{Attempt, Store, StoreError};
+use crate::vitals::Pulse;
 use round::Round;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +20,8 @@ use tokio::sync::{Notify, watch};
 
 /// When the database itself fails: the pause before the next look.
 const DATABASE_PAUSE_MS: Millis = 10_000;
+/// A turn reads and writes the database; it waits for no message.
+const LONGEST_TURN: Seconds = 5 * MINUTE;
 /// How long a stop waits for what is on its way: what is not known then may have to be told twice.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
@@ -38,7 +42,7 @@ pub struct Outbox {
 
 impl Outbox {
     /// Delivers until it is dropped or closed. `wake` says that something new may be owed.
-    pub async fn run(self, mut wake: UnboundedReceiver<Busy>, mut busy: Busy) {
+    pub async fn run(self, wake: &mut UnboundedReceiver<Busy>, pulse: Pulse, mut busy: Busy) {
         let (clock, mut closing) = (self.clock.clone(), self.closing.clone());
         while let Err(error) = self.take_up_doubtful().await {
             tracing::error!("what was being told when the program stopped cannot be read: {error}");
@@ -46,6 +50,7 @@ impl Outbox {
         }
         let mut round = Round::new(self);
         loop {
+            pulse.within(LONGEST_TURN);
             let next = match round.turn().await {
                 Ok(next) => next,
                 Err(error) => {
@@ -56,6 +61,7 @@ impl Outbox {
                     Some(clock.millis() + DATABASE_PAUSE_MS)
                 }
             };
+            pulse.rests();
             let sleep = async {
                 let Some(next) = next else {
                     drop(busy);

@@ -7,7 +7,9 @@ use super::look::look;
 use super::tally::Round;
 use super::uplink::{Looks, Said, Uplink};
 use crate::clock::{Busy, Millis};
+use crate::domain::time::MINUTE;
 use crate::domain::{Control, Seconds, Target, Timestamp};
+use crate::vitals::Pulse;
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,10 +22,11 @@ const LOOKS: usize = 4;
 const JUDGED: usize = 4 * LOOKS;
 
 /// What is asked, how often, and what for.
+#[derive(Clone)]
 pub struct Prober {
     pub kit: Arc<Kit>,
     /// What is to be probed now: chats may add to it at any time.
-    pub targets: Box<dyn Fn() -> Vec<Target> + Send + Sync>,
+    pub targets: Arc<dyn Fn() -> Vec<Target> + Send + Sync>,
     pub controls: Vec<Control>,
     /// From one probe of a target to the next.
     pub every: Seconds,
@@ -80,7 +83,7 @@ impl fmt::Debug for Prober {
 
 impl Prober {
     /// Probes round after round, until nobody takes them any more or it is dropped.
-    pub async fn run(self, rounds: mpsc::UnboundedSender<(Round, Busy)>, mut busy: Busy) {
+    pub async fn run(self, rounds: mpsc::UnboundedSender<(Round, Busy)>, pulse: Pulse, mut busy: Busy) {
         let Self { kit, targets, controls, every, in_flight } = self;
         let slots = Arc::new(Semaphore::new(in_flight.max(1)));
         let shared = Arc::new(Shared { kit, controls, line: Mutex::default(), under_way: Mutex::default() });
@@ -88,6 +91,7 @@ impl Prober {
         let mut closing = JoinSet::new();
         let mut start = clock.now().floor_to(every) + every;
         while !rounds.is_closed() {
+            pulse.within((start - clock.now()).max(0) + 3 * every + MINUTE);
             busy = clock.sleep_until(start, busy).await;
             let targets = Arc::new(in_order(targets()));
             if !targets.is_empty() {

@@ -62,6 +62,7 @@ pub enum Told {
 }
 
 /// Where from, and what for.
+#[derive(Clone)]
 pub struct Follower {
     pub url: Url,
     pub client: String,
@@ -70,7 +71,7 @@ pub struct Follower {
     /// RIPEstat, for the state to begin with.
     pub ripestat: Feed,
     /// What is to be followed now: chats may add to it at any time.
-    pub watched: Box<dyn Fn() -> Vec<Watched> + Send + Sync>,
+    pub watched: Arc<dyn Fn() -> Vec<Watched> + Send + Sync>,
 }
 
 impl std::fmt::Debug for Follower {

@@ -413,6 +413,32 @@ async fn a_source_is_known_by_its_last_polls() {
 }
 
 #[tokio::test]
+async fn what_a_clock_wrote_that_was_ahead_is_moved_back_with_it() {
+    let store = Store::in_memory().unwrap();
+    let entity: Entity = "country/KP".parse().unwrap();
+    let ahead = 6_000;
+    let (read, until, owed_until) = store
+        .write(move |tx| {
+            let then = NOW + ahead;
+            assert_eq!(tx.heartbeat().beat(then)?, None);
+            tx.sources().set_progress("ioda", &Progress { entity, from: NOW - DAY, to: then, done: true })?;
+            tx.sources().failed("ioda", then, "busy", Some(then + 300))?;
+            let chat = tx.chats().ensure("discord", "1")?;
+            tx.deliveries().owe(&NewNotice::test("t", json!(1)), &[Owing::now(chat.id, false)], then, 0)?;
+            // Half a minute of slewing is nothing; then somebody sets it right.
+            assert_eq!(tx.heartbeat().beat(then - 30)?, None);
+            assert_eq!(tx.heartbeat().beat(NOW)?, Some(ahead));
+            assert_eq!(tx.heartbeat().beat(NOW + 30)?, None);
+            let health = tx.sources().health()?.remove(0);
+            let owed = tx.deliveries().recent(1)?.remove(0);
+            Ok((tx.sources().progress("ioda")?.remove(0).to, health.backing_off_until, owed.next_at))
+        })
+        .await
+        .unwrap();
+    assert_eq!((read, until, owed_until), (NOW, Some(NOW + 300), NOW));
+}
+
+#[tokio::test]
 async fn old_observations_become_hours_and_then_nothing() {
     let store = Store::in_memory().unwrap();
     store

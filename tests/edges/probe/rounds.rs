@@ -3,10 +3,11 @@
 use super::server::{Habit, NameServer, answer, on_tcp, page};
 use super::{kit, target};
 use hickory_proto::op::ResponseCode;
-use linkdown::clock::Busy;
+use linkdown::clock::{Busy, Clock};
 use linkdown::domain::{Ask, Control, Line, Target};
 use linkdown::source::probe::prober::Prober;
 use linkdown::source::probe::tally::Round;
+use linkdown::vitals::Vitals;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -69,13 +70,14 @@ fn start(controls: &Controls, targets: Vec<Target>) -> (UnboundedReceiver<(Round
     let kit = Arc::new(kit(Some(controls.servers[0].address)));
     let prober = Prober {
         kit,
-        targets: Box::new(move || targets.clone()),
+        targets: std::sync::Arc::new(move || targets.clone()),
         controls: controls.all.clone(),
         every: 16,
         in_flight: 64,
     };
     let (rounds, taken) = unbounded_channel();
-    (taken, tokio::spawn(prober.run(rounds, Busy::default())))
+    let pulse = Vitals::new(Clock::system()).pulse();
+    (taken, tokio::spawn(prober.run(rounds, pulse, Busy::default())))
 }
 
 /// The next round in which the line is, or is not, good.

@@ -1,0 +1,274 @@
+//! The tasks of which a running bot is made: each by its name, with a pulse. One that panics, or gives no sign of life for too
+//! long, is begun again while all others go on.
+
+use crate::clock::{Busy, Clock, Millis};
+use crate::domain::{Seconds, Timestamp};
+use futures_util::FutureExt as _;
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+
+/// The pause before a task is begun again; doubled each time, up to the longest.
+const FIRST_PAUSE: Seconds = 1;
+const LONGEST_PAUSE: Seconds = 60;
+/// One that went well for so long begins again with the first pause.
+const WENT_WELL: Seconds = 600;
+
+/// All tasks of one bot.
+#[derive(Clone)]
+pub struct Vitals {
+    clock: Clock,
+    tasks: Arc<Mutex<BTreeMap<&'static str, Task>>>,
+}
+
+#[derive(Default)]
+struct Task {
+    pulse: Arc<AtomicI64>,
+    give_up: Arc<Notify>,
+    restarts: u32,
+    last_fall: Option<(Timestamp, String)>,
+    state: State,
+}
+
+/// What a task is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum State {
+    #[default]
+    Runs,
+    /// It fell, and is begun again after a pause.
+    Fell,
+    /// It came to its end by itself: there is nothing for it to do.
+    Ended,
+}
+
+/// A task as `/health` tells of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    pub name: &'static str,
+    pub state: State,
+    pub restarts: u32,
+    /// When it fell last, and why.
+    pub last_fall: Option<(Timestamp, String)>,
+}
+
+/// A task's sign of life: by when it gives the next one.
+#[derive(Clone)]
+pub struct Pulse {
+    clock: Clock,
+    due: Arc<AtomicI64>,
+}
+
+/// Rests until something wakes it.
+const RESTS: Millis = Millis::MAX;
+
+impl Pulse {
+    /// The next sign of life comes within so many seconds.
+    pub fn within(&self, seconds: Seconds) {
+        self.due.store(self.clock.millis() + seconds * 1000, Ordering::Relaxed);
+    }
+
+    /// It waits for something that may never come.
+    pub fn rests(&self) {
+        self.due.store(RESTS, Ordering::Relaxed);
+    }
+}
+
+impl Vitals {
+    pub fn new(clock: Clock) -> Self {
+        Self { clock, tasks: Arc::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, Task>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs what `begin` begins until it ends by itself. One that panics, or is given up since it hangs, is begun again.
+    pub async fn keep<F, W>(self, name: &'static str, mut busy: Busy, mut begin: F)
+    where
+        F: FnMut(Pulse, Busy) -> W,
+        W: Future<Output = ()>,
+    {
+        let (due, give_up) = {
+            let mut tasks = self.lock();
+            let task = tasks.entry(name).or_default();
+            task.pulse.store(RESTS, Ordering::Relaxed);
+            (Arc::clone(&task.pulse), Arc::clone(&task.give_up))
+        };
+        let pulse = Pulse { clock: self.clock.clone(), due };
+        let mut pause = FIRST_PAUSE;
+        loop {
+            self.changed(name, |task| task.state = State::Runs);
+            let began = self.clock.millis();
+            let work = AssertUnwindSafe(async { begin(pulse.clone(), busy).await }).catch_unwind();
+            let why = tokio::select! {
+                done = work => match done {
+                    Ok(()) => {
+                        pulse.rests();
+                        return self.changed(name, |task| task.state = State::Ended);
+                    }
+                    Err(panic) => format!("it panicked: {}", message(&*panic)),
+                },
+                () = give_up.notified() => "it gave no sign of life".to_owned(),
+            };
+            pulse.rests();
+            if self.clock.millis() - began > WENT_WELL * 1000 {
+                pause = FIRST_PAUSE;
+            }
+            tracing::error!(
+                task = name,
+                "{name} was given up: {why}; all else goes on, and it begins again in {pause} s"
+            );
+            let now = self.clock.now();
+            self.changed(name, |task| {
+                task.restarts += 1;
+                task.last_fall = Some((now, why));
+                task.state = State::Fell;
+            });
+            busy = self.clock.sleep(pause, self.clock.busy()).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// A pulse that nobody feels, for work that is not kept.
+    pub fn pulse(&self) -> Pulse {
+        Pulse { clock: self.clock.clone(), due: Arc::default() }
+    }
+
+    fn changed(&self, name: &'static str, change: impl FnOnce(&mut Task)) {
+        change(self.lock().entry(name).or_default());
+    }
+
+    /// Gives up every task whose sign of life is overdue. Says which.
+    pub fn give_up_overdue(&self) -> Vec<&'static str> {
+        let now = self.clock.millis();
+        let tasks = self.lock();
+        let overdue = tasks.iter().filter(|(_, task)| task.pulse.load(Ordering::Relaxed) < now);
+        overdue
+            .map(|(name, task)| {
+                // Not to be given up twice for one silence.
+                task.pulse.store(RESTS, Ordering::Relaxed);
+                task.give_up.notify_one();
+                *name
+            })
+            .collect()
+    }
+
+    pub fn report(&self) -> Vec<Report> {
+        let tasks = self.lock();
+        let report = |(name, task): (&&'static str, &Task)| Report {
+            name,
+            state: task.state,
+            restarts: task.restarts,
+            last_fall: task.last_fall.clone(),
+        };
+        tasks.iter().map(report).collect()
+    }
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a word".to_owned())
+}
+
+impl fmt::Debug for Vitals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.report()).finish()
+    }
+}
+
+impl fmt::Debug for Pulse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pulse({})", self.due.load(Ordering::Relaxed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicU32;
+
+    const fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_unix(seconds)
+    }
+
+    fn kept<W: Future<Output = ()> + Send + 'static>(
+        vitals: &Vitals,
+        work: impl Fn(u32, Pulse, Busy) -> W + Send + 'static,
+    ) -> Arc<AtomicU32> {
+        let begun = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&begun);
+        let busy = vitals.clock.busy();
+        tokio::spawn(
+            vitals
+                .clone()
+                .keep("work", busy, move |pulse, busy| work(counted.fetch_add(1, Ordering::SeqCst), pulse, busy)),
+        );
+        begun
+    }
+
+    #[tokio::test]
+    async fn a_task_that_panics_begins_again_later_each_time_and_is_named() {
+        let clock = Clock::moved(at(0));
+        let vitals = Vitals::new(clock.clone());
+        let begun = kept(&vitals, |time, _, busy| async move {
+            assert!(time >= 3, "for the {} time", time + 1);
+            drop(busy);
+            std::future::pending().await
+        });
+        for (seconds, expected) in [(0, 1), (1, 2), (2, 2), (3, 3), (6, 3), (7, 4), (1000, 4)] {
+            clock.advance_to(at(seconds)).await;
+            clock.until_all_rest().await;
+            assert_eq!(begun.load(Ordering::SeqCst), expected, "after {seconds} s");
+        }
+        let report = vitals.report().remove(0);
+        assert_eq!((report.name, report.state, report.restarts), ("work", State::Runs, 3));
+        assert_eq!(report.last_fall, Some((at(3), "it panicked: for the 3 time".to_owned())));
+    }
+
+    #[tokio::test]
+    async fn a_task_that_hangs_is_given_up_and_one_that_rests_is_not() {
+        let clock = Clock::moved(at(0));
+        let vitals = Vitals::new(clock.clone());
+        let begun = kept(&vitals, |time, pulse, busy| async move {
+            if time == 0 {
+                pulse.within(60);
+            } else {
+                pulse.rests();
+            }
+            drop(busy);
+            std::future::pending().await
+        });
+        clock.advance_to(at(60)).await;
+        assert!(vitals.give_up_overdue().is_empty());
+        clock.advance_to(at(61)).await;
+        assert_eq!(vitals.give_up_overdue(), ["work"]);
+        // It learns of that by itself: the clock does not wait for it.
+        while vitals.report()[0].restarts == 0 {
+            tokio::task::yield_now().await;
+        }
+        clock.advance_to(at(100_000)).await;
+        assert_eq!(begun.load(Ordering::SeqCst), 2);
+        assert!(vitals.give_up_overdue().is_empty());
+        assert_eq!(vitals.report()[0].last_fall.as_ref().unwrap().1, "it gave no sign of life");
+    }
+
+    #[tokio::test]
+    async fn a_task_that_has_nothing_to_do_ends_and_is_not_begun_again() {
+        let vitals = Vitals::new(Clock::moved(at(0)));
+        let begun = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&begun);
+        vitals
+            .clone()
+            .keep("work", Busy::default(), move |_, _| {
+                counted.fetch_add(1, Ordering::SeqCst);
+                std::future::ready(())
+            })
+            .await;
+        assert_eq!((begun.load(Ordering::SeqCst), vitals.report()[0].state), (1, State::Ended));
+    }
+}
