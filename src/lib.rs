@@ -4,6 +4,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod app;
+pub mod care;
 pub mod chat;
 pub mod cli;
 pub mod clock;
@@ -21,3 +22,4 @@ pub mod steps;
 pub mod store;
 pub mod vitals;
 pub mod watch;
+pub mod web;

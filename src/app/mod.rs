@@ -9,8 +9,9 @@ pub use chores::HEARTBEAT;
 pub use eyes::{kit, targets};
 pub use feeds::feeds;
 
+use crate::care::{self, Heartbeat, HeartbeatError, Watchman};
 use crate::chat::console::{self, Console, Typed};
-use crate::clock::Clock;
+use crate::clock::{Busy, Clock};
 use crate::command::{Asker, Desk};
 use crate::config::{Addresses, Config, Secrets};
 use crate::detect::State;
@@ -22,14 +23,16 @@ use crate::steps::Steps;
 use crate::store::{Store, StoreError};
 use crate::vitals::Vitals;
 use crate::watch::{Pipeline, Watch, catch_up, restore, tick::Ticker};
+use crate::web::Web;
 use platforms::Platforms;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
+use tokio::signal::unix::SignalKind;
 use tokio::sync::{Mutex, Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
 /// What a bot is made of.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Parts {
     pub config: Config,
     pub secrets: Secrets,
@@ -52,6 +55,8 @@ const LAST_WORDS: Duration = Duration::from_millis(2_100);
 pub enum StartError {
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("LINKDOWN_HEARTBEAT_URL: {0}")]
+    Heartbeat(#[from] HeartbeatError),
     #[error("{name}: {error}")]
     Source { name: &'static str, error: SourceError },
 }
@@ -76,6 +81,8 @@ impl Running {
     /// Brings the state up to date, subscribes the console and sets every source and outbox going.
     pub async fn start(parts: Parts) -> Result<Self, StartError> {
         let Parts { config, secrets, addresses, store, clock, console, steps, deadline } = parts;
+        // The sign of life of a life that was not stopped still stands there.
+        let was_killed = store.read(|db| db.heartbeat().last()).await?.is_some();
         chores::alive(&store, clock.now()).await?;
         let watchlist = Arc::new(Watchlist::new(config.watch.clone()));
         watchlist.set_subscribed(store.read(|db| db.subscriptions().entities()).await?);
@@ -125,8 +132,27 @@ impl Running {
         }));
         eyes::open(&mut tasks, &vitals, &config, &desk, &pipeline);
         eyes::follow(&mut tasks, &vitals, &config, &addresses, &desk, &pipeline);
-        let chores = chores::Chores { store, clock: clock.clone(), storage: config.storage.clone() };
+        let chores = chores::Chores { store: store.clone(), clock: clock.clone(), storage: config.storage.clone() };
         chores.begin(&mut tasks, &vitals);
+        let heartbeat = secrets.heartbeat_url.as_ref().map(|url| Heartbeat::new(url, clock.clone()));
+        let watchman = Watchman {
+            store: store.clone(),
+            feeds: Arc::clone(&feeds),
+            vitals: vitals.clone(),
+            clock: clock.clone(),
+            operator: config.operator.clone(),
+            heartbeat: heartbeat.transpose()?,
+            wake: desk.wake.clone(),
+            was_killed,
+        };
+        tasks.spawn(
+            vitals.clone().keep("the watchman", clock.busy(), move |pulse, busy| watchman.clone().run(pulse, busy)),
+        );
+        if let Some(listen) = config.web {
+            let (said, since) = (desk.said.clone(), clock.now());
+            let web = Web { listen, store, feeds, vitals: vitals.clone(), clock, since, said };
+            tasks.spawn(vitals.keep("health and metrics", Busy::default(), move |pulse, _| web.clone().run(pulse)));
+        }
         Ok(Self { desk, pipeline, console, tasks, outboxes, closing, listeners, stop })
     }
 
@@ -159,18 +185,42 @@ impl Running {
     }
 }
 
+/// What is read anew when a running bot is told to (SIGHUP): why not, where it cannot be taken.
+pub type Reread = Box<dyn Fn() -> Result<(Config, Secrets, Addresses), String> + Send + Sync>;
+
 /// Runs until it is told to stop: by a signal, or by the person at the prompt.
-pub async fn run(parts: Parts, mut typed: mpsc::UnboundedReceiver<Typed>) -> Result<(), StartError> {
-    let mut terminate = signal();
-    let running = tokio::select! {
-        running = Running::start(parts) => running?,
+pub async fn run(mut parts: Parts, typed: mpsc::UnboundedReceiver<Typed>, reread: Reread) -> Result<(), StartError> {
+    let (mut terminate, mut typed) = (signal(), Some(typed));
+    let mut hangup = listen(SignalKind::hangup());
+    let mut running = tokio::select! {
+        running = Running::start(parts.clone()) => running?,
         // Nothing was begun that a stop could break off.
         () = terminate.recv() => return Ok(()),
     };
+    care::tell_service_manager(care::Stage::Ready);
     loop {
         tokio::select! {
             () = terminate.recv() => break,
-            line = typed.recv() => match line {
+            _ = hangup.recv() => match reread() {
+                Ok((config, secrets, addresses)) => {
+                    care::tell_service_manager(care::Stage::Reloading);
+                    running.stop().await?;
+                    let before = parts.clone();
+                    parts = Parts { config, secrets, addresses, ..parts };
+                    running = match Running::start(parts.clone()).await {
+                        Ok(running) => running,
+                        Err(error) => {
+                            tracing::error!("the new configuration cannot be run with ({error}); going on with the old one");
+                            parts = before;
+                            Running::start(parts.clone()).await?
+                        }
+                    };
+                    care::tell_service_manager(care::Stage::Ready);
+                    tracing::info!("the configuration was read again and is in force");
+                }
+                Err(why) => tracing::error!("the configuration was not taken, and the old one stays in force: {why}"),
+            },
+            line = next(&mut typed) => match line {
                 // A question may wait for its sources: the stop does not wait for the answer.
                 Some(Typed::Line(line)) => tokio::select! {
                     () = terminate.recv() => break,
@@ -178,22 +228,33 @@ pub async fn run(parts: Parts, mut typed: mpsc::UnboundedReceiver<Typed>) -> Res
                 },
                 Some(Typed::Leave) => break,
                 // The pipe has ended: the bot goes on without a keyboard.
-                None => { terminate.recv().await; break }
+                None => typed = None,
             },
         }
     }
     tracing::info!("stopping");
+    care::tell_service_manager(care::Stage::Stopping);
     running.stop().await?;
     Ok(())
+}
+
+/// What is typed next; never anything where nobody types any more.
+async fn next(typed: &mut Option<mpsc::UnboundedReceiver<Typed>>) -> Option<Typed> {
+    match typed {
+        Some(typed) => typed.recv().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Ctrl-C and SIGTERM.
 struct Signals(tokio::signal::unix::Signal, tokio::signal::unix::Signal);
 
 fn signal() -> Signals {
-    use tokio::signal::unix::{SignalKind, signal};
-    let listen = |kind| signal(kind).expect("the runtime listens for signals");
     Signals(listen(SignalKind::interrupt()), listen(SignalKind::terminate()))
+}
+
+fn listen(kind: SignalKind) -> tokio::signal::unix::Signal {
+    tokio::signal::unix::signal(kind).expect("the runtime listens for signals")
 }
 
 impl Signals {

@@ -144,6 +144,14 @@ Examples:
     #[command(after_help = "Example:\n  linkdown backup linkdown-backup.db")]
     Backup { file: PathBuf },
 
+    /// Put a backup in the place of the database, while no bot runs on it; what stood there is kept beside it.
+    #[command(after_help = "Example:\n  linkdown restore linkdown-backup.db")]
+    Restore { file: PathBuf },
+
+    /// Look for everything that a new owner gets wrong: tokens, permissions, clock, disk, sources, budgets; and say what to do.
+    #[command(after_help = "Example:\n  linkdown doctor --database data/linkdown.db")]
+    Doctor,
+
     /// Whether a bot is running on the database and its ticks succeed: for Docker and monitoring.
     #[command(after_help = "Example:\n  linkdown health --database /data/linkdown.db")]
     Health,

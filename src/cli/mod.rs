@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod check_probe;
 mod deliveries;
+mod doctor;
 mod explain;
 mod health;
 mod invite;
@@ -22,7 +23,7 @@ use crate::steps::Steps;
 use crate::store::{Access, Store};
 use std::fmt::Display;
 use std::future::Future;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use tracing_subscriber::EnvFilter;
 
@@ -89,6 +90,11 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
             blocking(explain::run(&common, &entity, at.as_deref(), observations.as_deref(), json))
         }
         Command::Backup { file } => blocking(backup(&common, &file)),
+        Command::Restore { file } => restore(&common, &file),
+        Command::Doctor => {
+            log(common.log, "error");
+            blocking(doctor::run(&common))
+        }
         Command::Health => blocking(health::run(&common)),
         Command::Deliveries => blocking(deliveries::run(&common)),
         Command::Invite => {
@@ -157,7 +163,26 @@ async fn watch(common: &Common) -> Result<(), Failure> {
         steps: Steps::default(),
         deadline: None,
     };
-    app::run(parts, typed).await.map_err(Failure::work)
+    let common = common.clone();
+    let reread = move || {
+        let config = self::config(&common).map_err(|failure| failure.to_string())?;
+        let environment = self::environment().map_err(|failure| failure.to_string())?;
+        Ok((config, environment.secrets, environment.addresses))
+    };
+    app::run(parts, typed, Box::new(reread)).await.map_err(Failure::work)
+}
+
+fn restore(common: &Common, file: &Path) -> Result<(), Failure> {
+    let database = common.database();
+    let kept = Store::restore(file, &database).map_err(Failure::work)?;
+    let mut out = io::stdout().lock();
+    let kept = kept.map(|kept| format!("; the old one is kept as {}", kept.display())).unwrap_or_default();
+    writeln!(
+        out,
+        "{} is in its place{kept}. What chats were told after that backup was made may be told to them again.",
+        file.display()
+    )
+    .map_err(Failure::work)
 }
 
 async fn backup(common: &Common, file: &Path) -> Result<(), Failure> {

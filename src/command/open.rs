@@ -72,7 +72,15 @@ pub(super) fn resume(tx: &Tx<'_>, watchlist: &Watchlist, chat: &Chat, now: Times
             over.push(incident.id.0);
         }
     }
+    for body in tx.deliveries().take_given_up_sums(chat.id)?.iter().filter_map(Body::from_json) {
+        match body {
+            Body::MissedIncident(incident) => over.push(incident),
+            Body::Summary { incidents, .. } => over.extend(incidents),
+            _ => {}
+        }
+    }
     over.sort_unstable();
+    over.dedup();
     if !over.is_empty() {
         let body = Body::Summary { incidents: over, why: Untimely::ShutOut, since };
         let notice = NewNotice::summary(format!("let in again {} {now}", chat.id), body.to_json());

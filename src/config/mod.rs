@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod budget;
+mod care;
 mod controls;
 mod explain;
 pub mod probe;
@@ -23,6 +24,7 @@ use crate::domain::Sensitivity;
 use crate::schedule::Schedule;
 use chrono_tz::Tz;
 use explain::Place;
+use std::net::SocketAddr;
 use std::path::Path;
 
 /// The shipped configuration: what a bare `linkdown` watches where no file stands at the default place.
@@ -44,6 +46,10 @@ pub struct Config {
     pub access: Access,
     pub probe: ProbeSettings,
     pub ris_live: RisLiveSettings,
+    /// The chat of the person who runs this bot: platform and address.
+    pub operator: Option<(String, String)>,
+    /// Where metrics and health are served.
+    pub web: Option<SocketAddr>,
 }
 
 /// How long observations are kept. Incidents and their evidence are kept for good.
@@ -119,6 +125,8 @@ impl Config {
             access: access::check(&raw.access)?,
             probe: probe::check(&raw.probe, folder)?,
             ris_live: probe::ris_live(&raw.ris_live)?,
+            operator: care::operator(&raw.operator)?,
+            web: care::web(&raw.web)?,
         };
         budget::check(&config, &raw)?;
         Ok(config)

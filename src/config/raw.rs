@@ -29,6 +29,21 @@ pub(super) struct Raw {
     pub probe: RawProbe,
     #[serde(rename = "ris-live")]
     pub ris_live: RawRisLive,
+    pub operator: RawOperator,
+    pub web: RawWeb,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawOperator {
+    pub chat: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawWeb {
+    pub enabled: Option<bool>,
+    pub listen: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

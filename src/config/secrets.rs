@@ -1,7 +1,7 @@
 //! What comes from the environment: tokens, each also as `NAME_FILE` for a secret kept in a file, and addresses.
 
 use reqwest::Url;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -18,6 +18,8 @@ pub struct Secrets {
     pub discord_token: Option<SecretString>,
     pub telegram_token: Option<SecretString>,
     pub radar_token: Option<SecretString>,
+    /// Called while all is well; its path is as good as a token.
+    pub heartbeat_url: Option<SecretString>,
 }
 
 /// Base addresses that stand in for the usual ones: proxies, self-hosted servers, tests.
@@ -42,6 +44,8 @@ pub enum EnvironmentError {
     Empty { variable: String },
     #[error("{variable} holds no token: it must be one word of plain ASCII")]
     NoToken { variable: String },
+    #[error("{name} is no http or https URL")]
+    NoUrl { name: &'static str },
     #[error(
         "{name} is no address: it must be an http or https URL (ws or wss for a stream) without user name, query or fragment"
     )]
@@ -57,6 +61,7 @@ impl Environment {
                 discord_token: secret("LINKDOWN_DISCORD_TOKEN", lookup)?,
                 telegram_token: secret("LINKDOWN_TELEGRAM_TOKEN", lookup)?,
                 radar_token: secret("LINKDOWN_RADAR_TOKEN", lookup)?,
+                heartbeat_url: url("LINKDOWN_HEARTBEAT_URL", lookup)?,
             },
             addresses: Addresses {
                 ioda: address("LINKDOWN_IODA_URL", lookup)?,
@@ -87,6 +92,16 @@ impl Addresses {
             _ => None,
         }
     }
+}
+
+/// An address that is a secret.
+fn url(
+    name: &'static str,
+    lookup: &impl Fn(&str) -> Option<OsString>,
+) -> Result<Option<SecretString>, EnvironmentError> {
+    let Some(text) = secret(name, lookup)? else { return Ok(None) };
+    let url = Url::parse(text.expose_secret()).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    url.map(|_| Some(text)).ok_or(EnvironmentError::NoUrl { name })
 }
 
 fn secret(
@@ -145,7 +160,6 @@ fn address(name: &'static str, lookup: &impl Fn(&str) -> Option<OsString>) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
-    use secrecy::ExposeSecret;
 
     fn read(variables: &[(&str, &str)]) -> Result<Environment, EnvironmentError> {
         Environment::read(|name| {

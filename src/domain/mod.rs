@@ -14,6 +14,7 @@ pub mod observation;
 pub mod subscription;
 pub mod target;
 pub mod time;
+pub mod trouble;
 pub mod watchlist;
 
 pub use control::{Ask, Control};
@@ -28,4 +29,5 @@ pub use observation::{Arrival, Batch, Layer, Observation, Series, Witness};
 pub use subscription::{Chat, Kinds, Mute, Options, Quiet, Scope, Sensitivity, Subscription};
 pub use target::{Certificate, Host, Knock, Target};
 pub use time::{Seconds, Timestamp};
+pub use trouble::Trouble;
 pub use watchlist::{Watched, Watchlist};

@@ -16,6 +16,12 @@ pub enum Body {
     Sample,
     /// A chat cannot be told any more: to the person who subscribed there.
     Suspended { place: String, link: Option<String>, why: String },
+    /// Something is wrong with the bot itself: to its operator.
+    Trouble { said: String },
+    /// It is not any more.
+    TroubleOver { said: String, since: Timestamp },
+    /// Something that the operator should know of, and that has no end.
+    Word { said: String },
 }
 
 impl Body {

@@ -4,7 +4,7 @@ use super::card::{Card, Line, Link, Note, Tone};
 use super::lists::Past;
 use super::words::{duration, incident_line, tame};
 use crate::domain::lookup::display_name;
-use crate::domain::{Phase, Timestamp, Untimely};
+use crate::domain::{Phase, Seconds, Timestamp, Untimely};
 
 /// One line about what began and ended while the program was away.
 pub fn missed(past: &Past, now: Timestamp) -> Card {
@@ -80,5 +80,26 @@ pub fn suspended(place: &str, link: Option<&str>, why: &str) -> Card {
         "Let me in again, or give me back what is missing: I go on by myself, and sum up what was missed.",
     );
     card.foot.push("You hear this because you were the last to subscribe there.".to_owned());
+    card
+}
+
+/// Something is wrong with the bot itself.
+pub fn trouble(said: &str) -> Card {
+    to_operator(format!("⚠️ {}", tame(said, 600)))
+}
+
+/// It is not any more, after so many seconds.
+pub fn trouble_over(said: &str, lasted: Seconds) -> Card {
+    to_operator(format!("✅ Over after {}: {}", duration(lasted.max(0)), tame(said, 600)))
+}
+
+/// Something that the operator should know.
+pub fn word(said: &str) -> Card {
+    to_operator(format!("ℹ️ {}", tame(said, 600)))
+}
+
+fn to_operator(title: String) -> Card {
+    let mut card = Card::titled(title).toned(Tone::Unknown);
+    card.foot.push("About Linkdown itself: this chat is [operator] in its configuration.".to_owned());
     card
 }

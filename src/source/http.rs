@@ -3,12 +3,13 @@
 
 use super::json::excerpt;
 use super::{About, Request, SourceError};
-use crate::clock::{Busy, Clock};
+use crate::clock::{Busy, Clock, Millis};
 use crate::domain::{Seconds, Timestamp};
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -48,7 +49,19 @@ impl Default for Timeouts {
 pub struct Http {
     client: reqwest::Client,
     clock: Clock,
+    heard: Arc<Mutex<BTreeMap<&'static str, Heard>>>,
 }
+
+/// What a server's clock said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Heard {
+    at: Millis,
+    /// By how much ours was ahead.
+    ahead: Seconds,
+}
+
+/// What a server said of the time is heeded for so long.
+const HEEDED: Millis = 3_600_000;
 
 /// Where a source is found, how it knows us, and how many may ask it at once.
 #[derive(Debug)]
@@ -132,7 +145,7 @@ impl Http {
             .redirect(Policy::custom(stay_at_home))
             .build()
             .map_err(|error| SourceError::NoClient { why: root_cause(&error) })?;
-        Ok(Self { client, clock })
+        Ok(Self { client, clock, heard: Arc::default() })
     }
 
     /// One attempt: the body of a 200 that calls itself JSON, or why there is none.
@@ -153,6 +166,24 @@ impl Http {
         answer
     }
 
+    /// By how many seconds our clock is ahead of those of the servers that answered within the last hour: the median of them.
+    pub fn ahead(&self) -> Option<Seconds> {
+        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.clock.millis();
+        let mut ahead: Vec<Seconds> =
+            heard.values().filter(|heard| now - heard.at < HEEDED).map(|heard| heard.ahead).collect();
+        ahead.sort_unstable();
+        ahead.get(ahead.len() / 2).copied()
+    }
+
+    fn hear_time(&self, source: &'static str, headers: &HeaderMap) {
+        let date = headers.get(DATE).and_then(|date| date.to_str().ok());
+        let Some(date) = date.and_then(|date| chrono::DateTime::parse_from_rfc2822(date).ok()) else { return };
+        let ahead = self.clock.now() - Timestamp::from_unix(date.timestamp());
+        let heard = Heard { at: self.clock.millis(), ahead };
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).insert(source, heard);
+    }
+
     async fn attempt(&self, base: &Base, request: &Request) -> Result<Vec<u8>, SourceError> {
         let mut get = self.client.get(base.address_of(request));
         if let Some(token) = &base.bearer {
@@ -166,6 +197,7 @@ impl Http {
         let mut answer = get.send().await.map_err(|error| classed(&error))?;
         let status = answer.status();
         let retry_after = retry_after(answer.headers(), self.clock.now());
+        self.hear_time(base.about.name, answer.headers());
         if status == StatusCode::TOO_MANY_REQUESTS {
             return Err(SourceError::RateLimited { retry_after });
         }

@@ -23,7 +23,18 @@ impl Store {
     }
 }
 
-fn copy(from: &Connection, to: &Path, progress: impl FnMut(usize, usize)) -> Result<(), StoreError> {
+impl Store {
+    /// Looks through the whole file; what is wrong with it, if anything is.
+    pub async fn look_through(&self) -> Result<Option<String>, StoreError> {
+        self.read(|db| {
+            let verdict: String = db.connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+            Ok((verdict != "ok").then_some(verdict))
+        })
+        .await
+    }
+}
+
+pub(super) fn copy(from: &Connection, to: &Path, progress: impl FnMut(usize, usize)) -> Result<(), StoreError> {
     let failed = |why: String| StoreError::Backup { path: to.to_owned(), why };
     if to.exists() {
         return Err(StoreError::Exists { path: to.to_owned() });

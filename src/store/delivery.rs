@@ -278,6 +278,23 @@ impl Deliveries<'_, Writes> {
         Ok(())
     }
 
+    /// Takes back the sums that were given up when the chat shut the bot out: their bodies, to be told in another.
+    pub fn take_given_up_sums(&self, chat: i64) -> Result<Vec<Value>, StoreError> {
+        let mut select = self.connection.prepare_cached(
+            "SELECT d.id, n.body FROM delivery d JOIN notice n ON n.id = d.notice_id
+             WHERE d.chat_id = :chat AND d.state = 'given_up' AND n.kind = 'summary' ORDER BY d.id",
+        )?;
+        let rows = select.query_map(named_params! { ":chat": chat }, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let given_up: Vec<(i64, String)> = rows.collect::<Result<_, _>>()?;
+        let mut bodies = Vec::new();
+        for (id, body) in given_up {
+            self.connection
+                .execute("UPDATE delivery SET state = 'summed' WHERE id = :id", named_params! { ":id": id })?;
+            bodies.push(from_json("a notice", &body)?);
+        }
+        Ok(bodies)
+    }
+
     /// The chat hears of this change in another way: it need not be told it again.
     pub fn told_otherwise(
         &self,

@@ -55,6 +55,8 @@ pub enum StoreError {
     Busy { path: PathBuf },
     #[error("{path} exists already; name a file that does not exist yet")]
     Exists { path: PathBuf },
+    #[error("{path} is damaged ({why}) and was not taken: name another backup")]
+    BadBackup { path: PathBuf, why: String },
     #[error("cannot write {path}: {why}")]
     Backup { path: PathBuf, why: String },
     /// What was asked for contradicts what is stored: a fault of the caller.

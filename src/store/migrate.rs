@@ -5,12 +5,13 @@ use rusqlite::{Connection, TransactionBehavior};
 use std::path::Path;
 
 /// In order; a migration's number is its place, counted from 1, and is kept in `user_version`.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("../../migrations/0001_observations.sql"),
     include_str!("../../migrations/0002_incidents.sql"),
     include_str!("../../migrations/0003_deliveries.sql"),
     include_str!("../../migrations/0004_sources.sql"),
     include_str!("../../migrations/0005_platforms.sql"),
+    include_str!("../../migrations/0006_troubles.sql"),
 ];
 
 /// The schema that this version reads and writes.

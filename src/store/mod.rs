@@ -15,10 +15,13 @@ mod observation;
 mod open;
 mod overview;
 mod reader;
+mod restore;
 mod retention;
 mod session;
 mod source;
+mod space;
 mod subscription;
+mod trouble;
 mod value;
 mod writer;
 
@@ -38,7 +41,9 @@ pub use overview::Overview;
 pub use retention::{Hourly, Keep, Pruned, Retention};
 pub use session::{Db, Reads, Session, Tx, Writes};
 pub use source::{Progress, SourceHealth, Sources};
+pub use space::Space;
 pub use subscription::Subscriptions;
+pub use trouble::{Settled, Troubles};
 
 use reader::Readers;
 use std::path::{Path, PathBuf};
@@ -66,6 +71,8 @@ struct Inner {
     // Readers go before the writer, which then is the last to close the file and takes the log in.
     readers: Option<Readers>,
     writer: Option<Writer>,
+    /// The schema that the file had when it was opened, where it was an older one.
+    migrated_from: Option<u32>,
 }
 
 impl Store {
@@ -73,18 +80,19 @@ impl Store {
     pub fn open(path: impl AsRef<Path>, access: Access) -> Result<Self, StoreError> {
         let path = path.as_ref();
         let in_file = |error: StoreError| error.in_file(path);
-        let writer = match access {
+        let (writer, migrated_from) = match access {
             Access::Own => {
                 let lock = open::lock(path)?;
-                Some(Writer::start(open::writer(path).map_err(in_file)?, Some(lock), path)?)
+                let (connection, from) = open::writer(path).map_err(in_file)?;
+                (Some(Writer::start(connection, Some(lock), path)?), from)
             }
-            Access::Beside => None,
+            Access::Beside => (None, None),
         };
         let readers = Readers::new(path);
         if access == Access::Beside {
             readers.keep(open::reader_beside(path).map_err(in_file)?);
         }
-        Ok(Self { inner: Arc::new(Inner { path: path.to_owned(), readers: Some(readers), writer }) })
+        Ok(Self { inner: Arc::new(Inner { path: path.to_owned(), readers: Some(readers), writer, migrated_from }) })
     }
 
     /// A database that is gone with the last handle to it.
@@ -92,11 +100,18 @@ impl Store {
         let path = Path::new(":memory:");
         let connection = open::in_memory().map_err(|error| error.in_file(path))?;
         let writer = Writer::start(connection, None, path)?;
-        Ok(Self { inner: Arc::new(Inner { path: path.to_owned(), readers: None, writer: Some(writer) }) })
+        Ok(Self {
+            inner: Arc::new(Inner { path: path.to_owned(), readers: None, writer: Some(writer), migrated_from: None }),
+        })
     }
 
     pub fn path(&self) -> &Path {
         &self.inner.path
+    }
+
+    /// The schema from which opening it brought it up to date, where it was an older one.
+    pub fn migrated_from(&self) -> Option<u32> {
+        self.inner.migrated_from
     }
 
     /// Does `work` in one transaction: stored as a whole when it returns Ok, not at all otherwise. Transactions follow

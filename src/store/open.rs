@@ -64,12 +64,16 @@ pub(super) fn lock(path: &Path) -> Result<OwnerLock, StoreError> {
 }
 
 /// The one connection that writes. The file is looked at before anything in it is changed.
-pub(super) fn writer(path: &Path) -> Result<Connection, StoreError> {
+/// With it comes the schema that it was brought up to date from, if it was.
+pub(super) fn writer(path: &Path) -> Result<(Connection, Option<u32>), StoreError> {
     let is_there = fs::metadata(path).is_ok_and(|file| file.len() > 0);
+    let mut older = None;
     if is_there {
         let connection = Connection::open_with_flags(path, flags(OpenFlags::SQLITE_OPEN_READ_ONLY))?;
         connection.busy_timeout(Duration::from_secs(BUSY_SECONDS))?;
-        migrate::check(&connection, path)?;
+        if let Found::Ours(found) = migrate::check(&connection, path)? {
+            older = (found < NEWEST).then_some(found);
+        }
     }
     let flags = flags(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE);
     let mut connection = Connection::open_with_flags(path, flags)?;
@@ -77,7 +81,7 @@ pub(super) fn writer(path: &Path) -> Result<Connection, StoreError> {
     connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
     set_up_writer(&connection)?;
     migrate::migrate(&mut connection)?;
-    Ok(connection)
+    Ok((connection, older))
 }
 
 /// A writer whose database is gone with it.

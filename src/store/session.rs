@@ -2,6 +2,7 @@
 
 use super::{
     Cards, Chats, Checkpoints, Deliveries, Heartbeats, Incidents, Observations, Retention, Sources, Subscriptions,
+    Troubles,
 };
 use rusqlite::Connection;
 use std::marker::PhantomData;
@@ -66,6 +67,10 @@ impl<'a, A> Session<'a, A> {
 
     pub fn heartbeat(&self) -> Heartbeats<'a, A> {
         Heartbeats::new(self.connection)
+    }
+
+    pub fn troubles(&self) -> Troubles<'a, A> {
+        Troubles::new(self.connection)
     }
 
     pub fn checkpoint(&self) -> Checkpoints<'a, A> {

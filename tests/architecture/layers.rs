@@ -16,7 +16,7 @@ const LAYERS: [&[&str]; 7] = [
     ],
     &["notify::suspend"],
     &["command", "notify::platform"],
-    &["watch", "chat", "notify::outbox", "web"],
+    &["watch", "chat", "notify::outbox", "care", "web"],
     &["app", "replay", "demo", "record", "check", "health", "status", "backup"],
     &["cli"],
 ];

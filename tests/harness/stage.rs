@@ -25,7 +25,7 @@ pub fn config(entities: &[Entity]) -> String {
     let names: Vec<String> = entities.iter().map(|entity| format!("\"{entity}\"")).collect();
     format!(
         "[watch]\nentities = [{}]\n[sources.ioda]\nenabled = false\n[sources.ripestat]\nenabled = false\n\
-         [sources.radar]\nenabled = false\n",
+         [sources.radar]\nenabled = false\n[web]\nenabled = false\n",
         names.join(", ")
     )
 }

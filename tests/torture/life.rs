@@ -35,6 +35,8 @@ controls = ["country/NL", "country/JP"]
 enabled = false
 [ris-live]
 enabled = false
+[web]
+enabled = false
 "#;
 
 const DATABASE: &str = "LINKDOWN_TORTURE_DATABASE";

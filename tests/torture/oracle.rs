@@ -197,7 +197,7 @@ fn mentions(messages: &[Message]) -> BTreeMap<i64, Vec<Mention>> {
                 at: message.at,
                 mark: own.or_else(|| mark_of(&message.text)).unwrap_or(' '),
                 is_card: message.is_card,
-                is_change: !message.text.contains("Sure"),
+                is_change: !message.text.contains("Sure") || message.text.contains("gone again"),
                 is_summed: is_line || message.text.contains("While Linkdown was away"),
             };
             by_incident.entry(id).or_default().push(mention);
@@ -225,7 +225,12 @@ impl Of<'_> {
             may_repeat = self.incident.started_at.unix() * 1000 < restored.at;
         }
         let is_over = |mark: char| mark == '🟢' || mark == '⚪';
-        let ends: Vec<&Mention> = heard.iter().filter(|m| !m.is_card && is_over(m.mark)).collect();
+        // Where the first card was left behind, the message of the end may be the card.
+        let first_card = heard.iter().position(|m| m.is_card);
+        let is_end = |(at, m): &(usize, &Mention)| {
+            is_over(m.mark) && (!m.is_card || self.moved.is_some() && Some(*at) != first_card)
+        };
+        let ends: Vec<(usize, &Mention)> = heard.iter().enumerate().filter(is_end).collect();
         let starts = heard.iter().filter(|m| !m.is_summed && (m.is_card || m.mark == '🔴' && !m.is_change));
         let starts = starts.count();
         if self.was_told && ends.is_empty() {

@@ -21,7 +21,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serenity::http::{Http, HttpBuilder};
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -70,6 +70,19 @@ impl Discord {
     pub async fn invite(&self) -> Result<String, String> {
         let application = self.http.get_current_application_info().await.map_err(|error| gateway::words(&error))?;
         Ok(permissions::invite_url(application.id.get()))
+    }
+
+    /// Whether the chat at that address can be told; what is missing, where it cannot.
+    pub async fn may_tell(&self, address: &str) -> Result<(), String> {
+        let channel = match Address::read(address).map_err(|error| error.to_string())? {
+            Address::Channel(channel) | Address::Forum(channel) => channel,
+            // Nobody says whether they take messages until one is sent.
+            Address::Person(_) => return Ok(()),
+        };
+        let me = self.http.get_current_user().await.map_err(|error| gateway::words(&error))?;
+        self.me.store(me.id.get(), Ordering::Relaxed);
+        let (lacks, name) = self.lacks(channel).await.map_err(|error| error.to_string())?;
+        if lacks.is_empty() { Ok(()) } else { Err(format!("I lack {} in {name}", lacks.join(" and "))) }
     }
 }
 

@@ -12,6 +12,7 @@ mod updates;
 use crate::domain::Chat;
 use crate::notify::pace::{Limit, Overall};
 use crate::notify::platform::{Cards, Doing, Edit, Outgoing, Platform, Sent};
+use address::Address;
 use reqwest::Url;
 use rest::Rest;
 use secrecy::{ExposeSecret, SecretString};
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use teloxide_core::Bot;
 use teloxide_core::prelude::Requester as _;
+use teloxide_core::types::ChatMemberKind;
 
 pub const PLATFORM: &str = "telegram";
 
@@ -77,6 +79,24 @@ impl Telegram {
             other => send::words(&other),
         })?;
         Ok(format!("https://t.me/{}?startgroup=linkdown", me.username()))
+    }
+
+    /// Whether the chat at that address can be told; why not, where it cannot.
+    pub async fn may_tell(&self, address: &str) -> Result<(), String> {
+        let chat = Address::read(address).map_err(|error| error.to_string())?.chat;
+        let chat = self.bot.get_chat(chat).await.map_err(|error| send::words(&error))?;
+        if chat.is_private() {
+            return Ok(());
+        }
+        let me = self.bot.get_me().await.map_err(|error| send::words(&error))?;
+        let member = self.bot.get_chat_member(chat.id, me.id).await.map_err(|error| send::words(&error))?;
+        let may_write = match &member.kind {
+            kind if !kind.is_present() => return Err("I am not in it".to_owned()),
+            ChatMemberKind::Restricted(rights) => rights.can_send_messages,
+            ChatMemberKind::Administrator(rights) if chat.is_channel() => rights.can_post_messages,
+            _ => true,
+        };
+        if may_write { Ok(()) } else { Err("I may not write in it".to_owned()) }
     }
 }
 

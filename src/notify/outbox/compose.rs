@@ -6,7 +6,7 @@ use crate::notify::platform::{Cards, Edit, Form, Outgoing, Volume};
 use crate::render::Card;
 use crate::render::alert::{Alert, AsOf, alert, brief};
 use crate::render::lists::Past;
-use crate::render::summary::{missed, sample, summary, suspended};
+use crate::render::summary::{missed, sample, summary, suspended, trouble, trouble_over, word};
 use crate::render::words::utc_time;
 use crate::source;
 use crate::store::{Card as Shown, Db, Delivery, DeliveryId, Incident, IncidentId, Notice, StoreError};
@@ -170,6 +170,9 @@ impl Composer {
             }
             Body::Sample => Some(sample()),
             Body::Suspended { place, link, why } => Some(suspended(place, link.as_deref(), why)),
+            Body::Trouble { said } => Some(trouble(said)),
+            Body::TroubleOver { said, since } => Some(trouble_over(said, self.now - *since)),
+            Body::Word { said } => Some(word(said)),
         })
     }
 

@@ -2,6 +2,7 @@
 
 mod asked_wrongly;
 mod beside;
+mod care;
 mod database;
 mod explain;
 mod first_alert;

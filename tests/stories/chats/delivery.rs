@@ -204,6 +204,25 @@ async fn what_was_owed_before_a_chat_shut_the_bot_out_is_summed_up_once() {
 }
 
 #[tokio::test]
+async fn what_a_chat_was_to_hear_of_an_absence_waits_until_it_lets_the_bot_in() {
+    let (mut world, cast) = told_on_both().await;
+    world.stop().await;
+    world.north_korea_vanishes("2025-06-06 18:00", "2025-06-06 19:00");
+    world.is_now("2025-06-06 21:00").await;
+    // Nobody is there to hear that the channel shuts the bot out: it is found out when it is told.
+    world.discord().may_not(cast.ops, "Send Messages");
+    world.start_again().await;
+    world.until("2025-06-06 21:30").await;
+    assert_eq!(world.discord().sees(cast.ops), "");
+    world.discord().may_again(cast.ops, "Send Messages");
+    world.discord().gateway().caught_up().await;
+    world.until("2025-06-06 21:40").await;
+    let shown = world.discord().sees(cast.ops);
+    assert!(shown.contains("While I could not write here: 🟢 North Korea was down 1 h 1 min"), "{shown}");
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn a_revoked_token_ends_one_platform_alone() {
     let (mut world, cast) = told_on_both().await;
     world.discord().revokes_token();

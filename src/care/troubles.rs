@@ -1,0 +1,221 @@
+//! What of the signs the operator should know. Pure. Whatever is told of is over only when it is clearly over, so that nobody is
+//! told of one trouble many times.
+
+use super::signs::Signs;
+use crate::domain::time::{HOUR, MINUTE};
+use crate::domain::{Seconds, Timestamp, Trouble};
+use crate::render::words::{duration, plural};
+
+/// A source that has not answered for so long is ill for long: most that fail are back within the hour.
+const ILL: Seconds = 2 * HOUR;
+/// What is owed for so long piles up.
+const PILED_UP: Seconds = 30 * MINUTE;
+/// Less free space than this, and the database may soon be full: more than any migration or nightly pruning takes.
+const LITTLE: u64 = 256 << 20;
+/// So much is enough again.
+const ENOUGH: u64 = 384 << 20;
+/// A clock that is off by more dates outages wrongly, and certificates may fail.
+const OFF: Seconds = 90;
+const RIGHT: Seconds = 30;
+/// A task that fell within this time is named.
+const FELL: Seconds = HOUR;
+
+pub(super) fn troubles(signs: &Signs) -> Vec<Trouble> {
+    let mut found = Vec::new();
+    let mut say = |what: String, since: Timestamp, said: String| {
+        // A clock that was set right may have written the future down.
+        found.push(Trouble { what, since: since.min(signs.now), said });
+    };
+    for source in &signs.sources {
+        let last = source.last_success.unwrap_or(signs.since);
+        let Some(error) = &source.error else { continue };
+        let what = format!("source {}", source.name);
+        // After an absence of ours it is given as much time.
+        if signs.is_known(&what) || signs.now - last.max(signs.since) >= ILL {
+            say(
+                what,
+                last,
+                format!(
+                    "{} has given nothing since {last}: {error}. It is asked again by itself; outages are found without it \
+                     meanwhile, later or less surely",
+                    source.name
+                ),
+            );
+        }
+    }
+    for owed in signs.platforms.iter().filter(|owed| signs.now - owed.oldest >= PILED_UP) {
+        let why = owed.error.as_ref().map(|error| format!(" Last error: {error}.")).unwrap_or_default();
+        say(
+            format!("deliveries {}", owed.platform),
+            owed.oldest,
+            format!(
+                "{} wait on {}, the oldest for {}.{why} Nothing is lost: it goes on by itself; `linkdown deliveries` \
+                 lists it",
+                plural(u64::from(owed.count), "message", "messages"),
+                owed.platform,
+                duration(signs.now - owed.oldest)
+            ),
+        );
+    }
+    if let Some(space) = signs.space {
+        let bound = if signs.is_known("disk") { ENOUGH } else { LITTLE };
+        if space.free < bound {
+            say(
+                "disk".to_owned(),
+                signs.now,
+                format!(
+                    "the disk of the database is nearly full: {} MiB of {} MiB are free. Once it is full nothing can be stored, \
+                     and so nothing new told: free some space, or lower [storage] raw_days",
+                    space.free >> 20,
+                    space.total >> 20
+                ),
+            );
+        }
+    }
+    if let Some(ahead) = signs.ahead {
+        let bound = if signs.is_known("clock") { RIGHT } else { OFF };
+        if ahead.abs() > bound {
+            let way = if ahead > 0 { "ahead of" } else { "behind" };
+            say(
+                "clock".to_owned(),
+                signs.now,
+                format!(
+                    "the clock of this machine is {} {way} those of the servers that answer: outages would be dated wrongly. Set \
+                     it right, and let NTP keep it",
+                    duration(ahead.abs())
+                ),
+            );
+        }
+    }
+    for task in &signs.tasks {
+        let Some((fell_at, why)) = &task.last_fall else { continue };
+        if signs.now - *fell_at < FELL {
+            say(
+                format!("task {}", task.name),
+                *fell_at,
+                format!(
+                    "a part of the bot failed and was begun again: {} ({why}; {} so far). Please report it, with the log around it",
+                    task.name,
+                    plural(u64::from(task.restarts), "time", "times")
+                ),
+            );
+        }
+    }
+    if let Some(damage) = &signs.damage {
+        say(
+            "database".to_owned(),
+            signs.since,
+            format!(
+                "the database is damaged ({damage}). Stop the bot, and put a backup in its place: `linkdown restore FILE`"
+            ),
+        );
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::signs::{Owed, Source};
+    use super::*;
+    use crate::store::Space;
+    use crate::vitals::{Report, State};
+
+    fn now() -> Timestamp {
+        Timestamp::parse("2025-06-06 12:00").unwrap()
+    }
+
+    fn well() -> Signs {
+        Signs {
+            now: now(),
+            since: now() - 10 * HOUR,
+            sources: vec![Source { name: "ioda", last_success: Some(now() - 60), error: None }],
+            platforms: Vec::new(),
+            space: Some(Space { total: 10 << 30, free: 5 << 30, used: 1 << 20 }),
+            ahead: Some(1),
+            tasks: Vec::new(),
+            damage: None,
+            known: Vec::new(),
+        }
+    }
+
+    fn told(signs: &Signs) -> Vec<String> {
+        troubles(signs).into_iter().map(|trouble| trouble.what).collect()
+    }
+
+    /// The same signs once what they told is known.
+    fn known(signs: Signs) -> Signs {
+        Signs { known: troubles(&signs), ..signs }
+    }
+
+    #[test]
+    fn who_is_well_tells_nothing() {
+        assert_eq!(told(&well()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_source_is_told_of_when_it_is_ill_for_long() {
+        let ill = |seconds| {
+            let error = Some("502".to_owned());
+            Signs { sources: vec![Source { name: "ioda", last_success: Some(now() - seconds), error }], ..well() }
+        };
+        assert!(told(&ill(ILL - 1)).is_empty());
+        assert_eq!(told(&ill(ILL)), ["source ioda"]);
+        // One that never answered is ill since we look.
+        let never = |since| Signs {
+            since,
+            sources: vec![Source { name: "ioda", last_success: None, error: Some("refused".to_owned()) }],
+            ..well()
+        };
+        assert!(told(&never(now() - HOUR)).is_empty());
+        assert_eq!(told(&never(now() - ILL)), ["source ioda"]);
+        // A start after a long absence is not a long illness.
+        let just_begun = Signs { since: now() - 60, ..ill(ILL * 9) };
+        assert!(told(&just_begun).is_empty());
+    }
+
+    #[test]
+    fn deliveries_that_wait_for_long_pile_up() {
+        let waiting = |seconds| {
+            let error = Some("the platform answers 502".to_owned());
+            let owed = Owed { platform: "telegram".to_owned(), count: 7, oldest: now() - seconds, error };
+            Signs { platforms: vec![owed], ..well() }
+        };
+        assert!(told(&waiting(PILED_UP - 1)).is_empty());
+        let said = troubles(&waiting(PILED_UP)).remove(0).said;
+        assert!(
+            said.starts_with("7 messages wait on telegram, the oldest for 30 min") && said.contains("502"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn a_disk_is_told_of_once_until_there_is_room_again() {
+        let free = |mib: u64| Signs { space: Some(Space { total: 10 << 30, free: mib << 20, used: 0 }), ..well() };
+        assert!(told(&free(256)).is_empty());
+        let told_of = known(free(255));
+        assert_eq!(told(&told_of), ["disk"]);
+        assert_eq!(told(&Signs { known: told_of.known.clone(), ..free(300) }), ["disk"], "not over at once");
+        assert!(told(&Signs { known: told_of.known, ..free(400) }).is_empty());
+    }
+
+    #[test]
+    fn a_clock_is_held_against_those_of_the_servers() {
+        for ahead in [7200, -7200] {
+            assert_eq!(told(&Signs { ahead: Some(ahead), ..well() }), ["clock"]);
+        }
+        let said = troubles(&Signs { ahead: Some(-7200), ..well() }).remove(0).said;
+        assert!(said.contains("2 h behind"), "{said}");
+        assert!(told(&Signs { ahead: Some(60), ..well() }).is_empty());
+        assert!(told(&Signs { ahead: None, ..well() }).is_empty());
+    }
+
+    #[test]
+    fn a_task_that_fell_is_named_for_an_hour() {
+        let fell = |seconds| {
+            let last_fall = Some((now() - seconds, "it panicked: no".to_owned()));
+            Signs { tasks: vec![Report { name: "ripestat", state: State::Runs, restarts: 3, last_fall }], ..well() }
+        };
+        assert_eq!(told(&fell(60)), ["task ripestat"]);
+        assert!(told(&fell(FELL)).is_empty());
+    }
+}

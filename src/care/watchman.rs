@@ -1,0 +1,184 @@
+//! Looks around once a minute.
+
+use super::heartbeat::Heartbeat;
+use super::service::{Stage, tell_service_manager};
+use super::signs::{Signs, gather};
+use super::troubles::troubles;
+use crate::clock::{Busy, Clock};
+use crate::domain::time::MINUTE;
+use crate::domain::{Owing, Seconds, Timestamp, Trouble};
+use crate::notify::body::Body;
+use crate::source::feed::Feed;
+use crate::store::{NEWEST_SCHEMA, NewNotice, Settled, Store, StoreError, Tx};
+use crate::vitals::{Pulse, Vitals};
+use std::sync::Arc;
+use tokio::sync::mpsc::UnboundedSender;
+
+const EVERY: Seconds = MINUTE;
+/// One that woke so much too late was held up with all others: their silence says nothing.
+const HELD_UP: Seconds = 20;
+/// A look takes no longer.
+const LONGEST_LOOK: Seconds = 5 * MINUTE;
+/// Ticks succeed while some source has answered within this time.
+const ANSWERED_WITHIN: Seconds = 20 * MINUTE;
+
+/// What it looks after.
+#[derive(Clone, Debug)]
+pub struct Watchman {
+    pub store: Store,
+    pub feeds: Arc<Vec<Feed>>,
+    pub vitals: Vitals,
+    pub clock: Clock,
+    /// Platform and address of the chat that is told.
+    pub operator: Option<(String, String)>,
+    /// Called while all is well.
+    pub heartbeat: Option<Heartbeat>,
+    /// Tells each platform's outbox that something is owed.
+    pub wake: Vec<UnboundedSender<Busy>>,
+    /// The last life on this database was not stopped: the file is looked through.
+    pub was_killed: bool,
+}
+
+impl Watchman {
+    /// Looks around until it is dropped.
+    pub async fn run(self, pulse: Pulse, mut busy: Busy) {
+        let since = self.clock.now();
+        if let Some(from) = self.store.migrated_from() {
+            self.say_migrated(from).await;
+        }
+        let damage = if self.was_killed { self.look_through().await } else { None };
+        let mut is_heard = true;
+        loop {
+            pulse.within(LONGEST_LOOK);
+            match self.look(since, damage.clone()).await {
+                Ok(signs) => {
+                    // Whoever waits for this restarts a process whose database does not even answer questions.
+                    tell_service_manager(Stage::Alive);
+                    if let Some(heartbeat) = self.heartbeat.as_ref().filter(|_| ticks_succeed(&signs)) {
+                        is_heard = say_alive(heartbeat, is_heard).await;
+                    }
+                }
+                Err(error) => tracing::error!("how the bot itself is doing cannot be read: {error}"),
+            }
+            let next = self.clock.millis() + EVERY * 1000;
+            busy = self.clock.sleep_until_millis(next, busy).await;
+            if self.clock.millis() - next < HELD_UP * 1000 {
+                self.vitals.give_up_overdue();
+            }
+        }
+    }
+
+    async fn look(&self, since: Timestamp, damage: Option<String>) -> Result<Signs, StoreError> {
+        let now = self.clock.now();
+        let signs = gather(&self.store, &self.feeds, &self.vitals, (now, since), damage).await?;
+        let found = troubles(&signs);
+        let is_same = found.len() == signs.known.len() && found.iter().all(|trouble| signs.is_known(&trouble.what));
+        if !is_same {
+            let operator = self.operator.clone();
+            let settled = self.store.write(move |tx| tell(tx, &found, operator.as_ref(), now)).await?;
+            for trouble in &settled.begun {
+                tracing::warn!("{}", trouble.said);
+            }
+            for trouble in &settled.over {
+                tracing::info!("over: {}", trouble.said);
+            }
+            self.wake_outboxes();
+        }
+        Ok(signs)
+    }
+
+    async fn say_migrated(&self, from: u32) {
+        let said = format!(
+            "Linkdown {} has brought the database from schema {from} to {NEWEST_SCHEMA}: an older version cannot open it any more",
+            env!("CARGO_PKG_VERSION")
+        );
+        tracing::info!("{said}");
+        let (operator, now) = (self.operator.clone(), self.clock.now());
+        let once = format!("migrated {from} {NEWEST_SCHEMA} {now}");
+        let told = self.store.write(move |tx| {
+            let notice = NewNotice::operator(once, Body::Word { said }.to_json());
+            owe(tx, &notice, operator.as_ref(), now)
+        });
+        match told.await {
+            Ok(()) => self.wake_outboxes(),
+            Err(error) => tracing::error!("that the database was migrated could not be told: {error}"),
+        }
+    }
+
+    /// After a kill or a power cut. Beside everything else: what is owed does not wait for it.
+    async fn look_through(&self) -> Option<String> {
+        match self.store.look_through().await {
+            Ok(None) => {
+                tracing::info!("the last life was not stopped but ended; the database was looked through and is whole");
+                None
+            }
+            Ok(Some(damage)) => {
+                tracing::error!("the database is damaged: {damage}");
+                Some(damage)
+            }
+            Err(error) => {
+                tracing::error!("the database cannot be looked through: {error}");
+                Some(error.to_string())
+            }
+        }
+    }
+
+    fn wake_outboxes(&self) {
+        for outbox in &self.wake {
+            // An outbox that has stopped finds what is owed at its next start.
+            let _ = outbox.send(self.clock.busy());
+        }
+    }
+}
+
+/// Writes down what is wrong now, and owes the operator what is new of it.
+fn tell(
+    tx: &Tx<'_>,
+    found: &[Trouble],
+    operator: Option<&(String, String)>,
+    now: Timestamp,
+) -> Result<Settled, StoreError> {
+    let settled = tx.troubles().settle(found)?;
+    let notice = |kind: &str, trouble: &Trouble, body: Body| {
+        NewNotice::operator(format!("{kind} {} {}", trouble.what, now), body.to_json())
+    };
+    for trouble in &settled.begun {
+        let body = Body::Trouble { said: trouble.said.clone() };
+        owe(tx, &notice("trouble", trouble, body), operator, now)?;
+    }
+    for trouble in &settled.over {
+        let body = Body::TroubleOver { said: trouble.said.clone(), since: trouble.since };
+        owe(tx, &notice("over", trouble, body), operator, now)?;
+    }
+    Ok(settled)
+}
+
+fn owe(tx: &Tx<'_>, notice: &NewNotice, operator: Option<&(String, String)>, now: Timestamp) -> Result<(), StoreError> {
+    let Some((platform, address)) = operator else { return Ok(()) };
+    let chat = tx.chats().ensure(platform, address)?;
+    tx.deliveries().owe(notice, &[Owing::now(chat.id, false)], now, 0)
+}
+
+/// Whether some source has answered of late, where any is on.
+fn ticks_succeed(signs: &Signs) -> bool {
+    let answered = |at: Option<Timestamp>| at.is_some_and(|at| signs.now - at < ANSWERED_WITHIN);
+    signs.sources.is_empty() || signs.sources.iter().any(|source| answered(source.last_success))
+}
+
+/// Says whether it was heard.
+async fn say_alive(heartbeat: &Heartbeat, was_heard: bool) -> bool {
+    match (heartbeat.call().await, was_heard) {
+        (Ok(()), false) => {
+            tracing::info!("the heartbeat is heard again");
+            true
+        }
+        (Ok(()), true) => true,
+        (Err(error), true) => {
+            tracing::warn!(
+                "the heartbeat is not heard ({error}); it is called again every minute (LINKDOWN_HEARTBEAT_URL)"
+            );
+            false
+        }
+        (Err(_), false) => false,
+    }
+}

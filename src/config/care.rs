@@ -1,0 +1,32 @@
+//! Who is told how the bot itself is doing, and where that can be asked.
+
+use super::explain::Place;
+use super::raw::{RawOperator, RawWeb};
+use std::net::{Ipv4Addr, SocketAddr};
+
+/// Reached from this machine alone.
+const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9753);
+
+/// `discord:1234`, `telegram:-1001234`: a channel or chat by its number.
+pub(super) fn operator(raw: &RawOperator) -> Result<Option<(String, String)>, Place> {
+    let Some(chat) = &raw.chat else { return Ok(None) };
+    let known = chat.get_ref().split_once(':').filter(|(platform, address)| {
+        let digits = address.strip_prefix('-').filter(|_| *platform == "telegram").unwrap_or(address);
+        matches!(*platform, "discord" | "telegram") && !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
+    });
+    let Some((platform, address)) = known else {
+        let message = "the operator's chat is written \"discord:1234\" or \"telegram:-1001234\", with its number there";
+        return Err(Place::new(chat.span().start, message));
+    };
+    Ok(Some((platform.to_owned(), address.to_owned())))
+}
+
+pub(super) fn web(raw: &RawWeb) -> Result<Option<SocketAddr>, Place> {
+    if raw.enabled == Some(false) {
+        return Ok(None);
+    }
+    let Some(listen) = &raw.listen else { return Ok(Some(LISTEN)) };
+    let parsed = listen.get_ref().parse();
+    let message = || format!("`{}` is no address to listen on: write it as \"127.0.0.1:9753\"", listen.get_ref());
+    parsed.map(Some).map_err(|_| Place::new(listen.span().start, message()))
+}

@@ -1,0 +1,45 @@
+//! The disk under the database.
+
+use super::Store;
+use nix::sys::statfs::{FsType, statfs};
+use nix::sys::statvfs::statvfs;
+use std::path::Path;
+
+/// What a file system has, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space {
+    pub total: u64,
+    /// For this user.
+    pub free: u64,
+    /// The database with its log beside it.
+    pub used: u64,
+}
+
+/// File systems of other machines, on which SQLite's locks and its log do not hold: <https://www.sqlite.org/wal.html>.
+const FOREIGN: [(i64, &str); 5] =
+    [(0x6969, "NFS"), (0xFF53_4D42, "CIFS"), (0xFE53_4D42, "SMB2"), (0x0102_1997, "9p"), (0x6573_5546, "FUSE")];
+
+impl Store {
+    /// `None` where the system does not say, or the database is in memory.
+    pub fn space(&self) -> Option<Space> {
+        let path = self.path();
+        let file = statvfs(path).ok()?;
+        let block = u64::from(file.fragment_size());
+        let size = |ending: &str| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(ending);
+            std::fs::metadata(Path::new(&name)).map_or(0, |file| file.len())
+        };
+        Some(Space {
+            total: u64::from(file.blocks()) * block,
+            free: u64::from(file.blocks_available()) * block,
+            used: size("") + size("-wal"),
+        })
+    }
+
+    /// The kind of the file system, where it is one on which a database must not lie.
+    pub fn foreign_file_system(&self) -> Option<&'static str> {
+        let FsType(kind) = statfs(self.path()).ok()?.filesystem_type();
+        FOREIGN.iter().find(|(magic, _)| *magic == kind as i64).map(|(_, name)| *name)
+    }
+}

@@ -1,0 +1,74 @@
+//! `/health`: the tasks by name, what is wrong, how sources and platforms do.
+
+use super::Web;
+use crate::domain::{Timestamp, Trouble};
+use crate::store::{SourceHealth, StoreError};
+use crate::vitals::{Report, State};
+use serde_json::{Value, json};
+
+#[derive(Debug)]
+pub(super) struct Health {
+    now: Timestamp,
+    since: Timestamp,
+    /// Every source has read what it missed, as far as it answers.
+    pub(super) is_ready: bool,
+    tasks: Vec<Report>,
+    troubles: Vec<Trouble>,
+    sources: Vec<(&'static str, Option<String>, Option<SourceHealth>)>,
+    said: Vec<(&'static str, String)>,
+}
+
+impl Health {
+    pub(super) async fn look(web: &Web) -> Result<Self, StoreError> {
+        let (health, troubles) = web.store.read(|db| Ok((db.sources().health()?, db.troubles().all()?))).await?;
+        let of = |name: &str| health.iter().find(|health| health.source == name).cloned();
+        let tasks = web.vitals.report();
+        let on = web.feeds.iter().filter(|feed| feed.off.is_none());
+        // A source ticks once the past has been read together.
+        let ticks = |name: &str| tasks.iter().any(|task| task.name == name);
+        let is_ready = on.clone().count() == 0 || on.clone().any(|feed| ticks(feed.name()));
+        Ok(Self {
+            now: web.clock.now(),
+            since: web.since,
+            is_ready,
+            troubles,
+            sources: web.feeds.iter().map(|feed| (feed.name(), feed.off.clone(), of(feed.name()))).collect(),
+            said: web.said.all(),
+            tasks,
+        })
+    }
+
+    pub(super) fn to_json(&self) -> String {
+        let tasks = self.tasks.iter().map(|task| {
+            let state = match task.state {
+                State::Runs => "runs",
+                State::Fell => "fell",
+                State::Ended => "ended",
+            };
+            let fall = task.last_fall.as_ref();
+            json!({ "name": task.name, "state": state, "restarts": task.restarts,
+                "last_fall_at": fall.map(|(at, _)| at.to_string()), "last_fall": fall.map(|(_, why)| why) })
+        });
+        let troubles = self
+            .troubles
+            .iter()
+            .map(|trouble| json!({ "what": trouble.what, "since": trouble.since.to_string(), "said": trouble.said }));
+        let sources = self.sources.iter().map(|(name, off, health)| {
+            let health = health.as_ref();
+            json!({ "name": name, "off": off, "failures": health.map_or(0, |health| health.failures),
+                "last_success": health.and_then(|health| health.last_success).map(|at| at.to_string()),
+                "error": health.filter(|health| health.failures > 0).and_then(|health| health.last_error.clone()) })
+        });
+        let whole = json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "now": self.now.to_string(),
+            "since": self.since.to_string(),
+            "ready": self.is_ready,
+            "troubles": troubles.collect::<Value>(),
+            "tasks": tasks.collect::<Value>(),
+            "sources": sources.collect::<Value>(),
+            "platforms": self.said.iter().map(|(name, said)| json!({ "name": name, "said": said })).collect::<Value>(),
+        });
+        format!("{whole:#}\n")
+    }
+}
