@@ -218,7 +218,7 @@ mod tests {
         let begun = kept(&vitals, |time, _, busy| async move {
             assert!(time >= 3, "for the {} time", time + 1);
             drop(busy);
-            std::future::pending().await
+            std::future::pending::<()>().await;
         });
         for (seconds, expected) in [(0, 1), (1, 2), (2, 2), (3, 3), (6, 3), (7, 4), (1000, 4)] {
             clock.advance_to(at(seconds)).await;
@@ -241,7 +241,7 @@ mod tests {
                 pulse.rests();
             }
             drop(busy);
-            std::future::pending().await
+            std::future::pending::<()>().await;
         });
         clock.advance_to(at(60)).await;
         assert!(vitals.give_up_overdue().is_empty());

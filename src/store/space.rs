@@ -24,15 +24,15 @@ impl Store {
     pub fn space(&self) -> Option<Space> {
         let path = self.path();
         let file = statvfs(path).ok()?;
-        let block = u64::from(file.fragment_size());
+        let block = file.fragment_size();
         let size = |ending: &str| {
             let mut name = path.as_os_str().to_owned();
             name.push(ending);
             std::fs::metadata(Path::new(&name)).map_or(0, |file| file.len())
         };
         Some(Space {
-            total: u64::from(file.blocks()) * block,
-            free: u64::from(file.blocks_available()) * block,
+            total: file.blocks() * block,
+            free: file.blocks_available() * block,
             used: size("") + size("-wal"),
         })
     }
@@ -40,6 +40,6 @@ impl Store {
     /// The kind of the file system, where it is one on which a database must not lie.
     pub fn foreign_file_system(&self) -> Option<&'static str> {
         let FsType(kind) = statfs(self.path()).ok()?.filesystem_type();
-        FOREIGN.iter().find(|(magic, _)| *magic == kind as i64).map(|(_, name)| *name)
+        FOREIGN.iter().find(|(magic, _)| *magic == kind).map(|(_, name)| *name)
     }
 }

@@ -1,7 +1,8 @@
-//! `/metrics` in the OpenMetrics text format: all of it is read from the database and the process when it is asked for.
+//! `/metrics` in the `OpenMetrics` text format: all of it is read from the database and the process when it is asked for.
 
 use super::Web;
 use crate::domain::{Phase, Timestamp};
+use crate::source::feed::Feed;
 use crate::store::{Overview, SourceHealth, StoreError};
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
 use prometheus_client::metrics::family::Family;
@@ -52,7 +53,7 @@ struct Read {
 pub(super) async fn text(web: &Web) -> Result<String, StoreError> {
     let now = web.clock.now();
     let budgets: Vec<&'static str> =
-        web.feeds.iter().filter(|feed| feed.calls_a_day.is_some()).map(|feed| feed.name()).collect();
+        web.feeds.iter().filter(|feed| feed.calls_a_day.is_some()).map(Feed::name).collect();
     let read = web
         .store
         .read(move |db| {

@@ -8,7 +8,7 @@ use linkdown::domain::time::{HOUR, MINUTE};
 use linkdown::domain::{Phase, Seconds, Transition, TransitionKind};
 use linkdown::store::{Access, Incident, IncidentId, Store};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// So far an incident's start and end may lie from the truth: by the length of a bin, and what a wrong clock adds.
 const NEAR_START: Seconds = 15 * MINUTE;
@@ -225,12 +225,11 @@ impl Of<'_> {
             may_repeat = self.incident.started_at.unix() * 1000 < restored.at;
         }
         let is_over = |mark: char| mark == '🟢' || mark == '⚪';
-        // Where the first card was left behind, the message of the end may be the card.
-        let first_card = heard.iter().position(|m| m.is_card);
-        let is_end = |(at, m): &(usize, &Mention)| {
-            is_over(m.mark) && (!m.is_card || self.moved.is_some() && Some(*at) != first_card)
-        };
-        let ends: Vec<(usize, &Mention)> = heard.iter().enumerate().filter(is_end).collect();
+        let mut ends: Vec<&Mention> = heard.iter().filter(|m| !m.is_card && is_over(m.mark)).collect();
+        if self.moved.is_some() && ends.is_empty() {
+            // Where the first card was left behind, the message of the end may be the card.
+            ends.extend(heard.iter().filter(|m| m.is_card).skip(1).filter(|m| is_over(m.mark)).take(1));
+        }
         let starts = heard.iter().filter(|m| !m.is_summed && (m.is_card || m.mark == '🔴' && !m.is_change));
         let starts = starts.count();
         if self.was_told && ends.is_empty() {
@@ -274,11 +273,11 @@ pub fn known(world: &World) -> String {
     let rows = select.query_map([], |row| row.get::<_, String>(0)).unwrap();
     let mut known: String = rows.map(|row| row.unwrap() + "\n").collect();
     for (listener, messages) in LISTENERS.iter().zip(heard_by_all(world)) {
-        known += &format!("{}:\n", listener.name);
+        let _ = writeln!(known, "{}:", listener.name);
         for Message { at, is_card, text } in messages {
             let at = linkdown::domain::Timestamp::from_unix(at / 1000).utc().format("%d %H:%M:%S");
             let (first, last) = (text.lines().next().unwrap_or_default(), text.lines().last().unwrap_or_default());
-            known += &format!("  {at}{} {first} … {last}\n", if is_card { " card" } else { "" });
+            let _ = writeln!(known, "  {at}{} {first} … {last}", if is_card { " card" } else { "" });
         }
     }
     known

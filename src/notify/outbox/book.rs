@@ -44,7 +44,7 @@ impl Finished {
             Self::Message { message, outcome: Err(error), .. } => {
                 note_failed(tx, platform, message, error, now, jitter)
             }
-            Self::Edited { card, outcome } => note_edited(tx, card, outcome.as_ref().err(), now),
+            Self::Edited { card, outcome } => note_edited(tx, platform, card, outcome.as_ref().err(), now),
         }
     }
 }
@@ -107,7 +107,13 @@ fn suspend(tx: &Tx<'_>, platform: &dyn Platform, chat: i64, why: &str, now: Time
 /// A card is edited no sooner after it was, or after that failed.
 const EDITS_APART: Seconds = 30;
 
-fn note_edited(tx: &Tx<'_>, card: &Revised, error: Option<&SendError>, now: Timestamp) -> Result<(), StoreError> {
+fn note_edited(
+    tx: &Tx<'_>,
+    platform: &dyn Platform,
+    card: &Revised,
+    error: Option<&SendError>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let chat = card.edit.chat.id;
     match error {
         None => {
@@ -118,7 +124,9 @@ fn note_edited(tx: &Tx<'_>, card: &Revised, error: Option<&SendError>, now: Time
         Some(SendError::Wait { pause_ms, .. }) => {
             tx.cards().not_before(card.incident, chat, now + retry::whole_seconds(*pause_ms))
         }
-        Some(SendError::MessageGone | SendError::Never { .. } | SendError::Unreadable { .. }) => {
+        // The chat has shut the bot out: when it lets it in again, the card is still behind.
+        Some(error @ SendError::Never { .. }) => suspend(tx, platform, chat, &error.to_string(), now),
+        Some(SendError::MessageGone | SendError::Unreadable { .. }) => {
             tracing::info!(chat, incident = card.incident.0, "the card cannot be edited any more");
             tx.cards().lost(card.incident, chat)
         }

@@ -223,6 +223,22 @@ async fn what_a_chat_was_to_hear_of_an_absence_waits_until_it_lets_the_bot_in() 
 }
 
 #[tokio::test]
+async fn a_card_in_a_chat_that_shut_the_bot_out_is_right_again_when_it_lets_it_in() {
+    let (mut world, cast) = told_on_both().await;
+    goes_and_returns(&world);
+    world.until("2025-06-06 17:50").await;
+    world.discord().may_not(cast.ops, "View Channel");
+    // An edit finds that out: nothing is sent there meanwhile.
+    world.until("2025-06-06 18:30").await;
+    world.discord().may_again(cast.ops, "View Channel");
+    world.discord().gateway().caught_up().await;
+    world.until("2025-06-06 20:00").await;
+    let card = world.discord().bot_messages(cast.ops)[0].text();
+    assert!(card.starts_with("🟢 North Korea is back"), "{card}");
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn a_revoked_token_ends_one_platform_alone() {
     let (mut world, cast) = told_on_both().await;
     world.discord().revokes_token();
