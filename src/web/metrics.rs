@@ -100,7 +100,9 @@ fn sources(web: &Web, now: Timestamp, read: &Read, registry: &mut Registry) {
     let of = |name: &str| Of { source: name.to_owned() };
     let on = || web.feeds.iter().filter(|feed| feed.off.is_none());
     let health = |name: &str| read.health.iter().find(|health| health.source == name);
-    let success = on().filter_map(|feed| Some((of(feed.name()), (now - health(feed.name())?.last_success?) as f64)));
+    // One that never answered is silent since we ask it.
+    let answered = |name: &str| health(name).and_then(|health| health.last_success).unwrap_or(web.since);
+    let success = on().map(|feed| (of(feed.name()), (now - answered(feed.name())).max(0) as f64));
     family(registry, "source_success_age", "Since a source answered last", Some(Unit::Seconds), success);
     let newest = on().filter_map(|feed| Some((of(feed.name()), (now - health(feed.name())?.newest_bin?) as f64)));
     family(registry, "source_newest_age", "Age of the newest value that a source gave", Some(Unit::Seconds), newest);

@@ -5,6 +5,7 @@
 //! What it proves is shown on made-up sources, in `proof`.
 
 mod layers;
+mod pages;
 mod proof;
 mod text;
 

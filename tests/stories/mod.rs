@@ -4,3 +4,4 @@ mod chats;
 mod killed;
 mod outage;
 mod restarts;
+mod upgrade;

@@ -128,6 +128,7 @@ fn main() -> ExitCode {
                 let next = todo.lock().unwrap().pop();
                 let seed = match next {
                     Some(seed) => seed,
+                    // The kept seeds count into the time.
                     None if until.is_some_and(|until| Instant::now() < until) => fresh(),
                     None => return,
                 };

@@ -218,11 +218,11 @@ impl Of<'_> {
     fn judge(&self, what: &str, heard: &[Mention], is_on_telegram: bool, verdict: &mut Verdict) {
         let (id, mut heard, mut may_repeat) = (self.incident.id.0, heard.to_vec(), false);
         if let Some(restored) = self.restored {
-            // What the older copy does not know was told under numbers that are given again.
-            let was_new = id > restored.newest;
-            heard.retain(|mention| !was_new || mention.at >= restored.at);
-            // What it knows as it was then may be told again from there on.
+            // What was told before may be told again from there on; or be found to stand there already.
             may_repeat = self.incident.started_at.unix() * 1000 < restored.at;
+            // What the older copy does not know was told under numbers that are given again to what began later.
+            let was_new = id > restored.newest && !may_repeat;
+            heard.retain(|mention| !was_new || mention.at >= restored.at);
         }
         let is_over = |mark: char| mark == '🟢' || mark == '⚪';
         let mut ends: Vec<&Mention> = heard.iter().filter(|m| !m.is_card && is_over(m.mark)).collect();

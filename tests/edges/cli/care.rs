@@ -13,12 +13,12 @@ use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 /// A port at which nobody listens yet.
-fn port() -> u16 {
+pub(super) fn port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// The whole answer to one GET.
-fn get(port: u16, path: &str) -> String {
+pub(super) fn get(port: u16, path: &str) -> String {
     asked(port, &format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n"))
 }
 

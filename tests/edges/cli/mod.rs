@@ -6,6 +6,7 @@ mod care;
 mod database;
 mod explain;
 mod first_alert;
+mod monitoring;
 mod stop;
 mod tokens;
 mod whole;

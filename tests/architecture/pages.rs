@@ -1,0 +1,32 @@
+//! The pages that name tests name such as there are.
+
+use std::path::Path;
+
+/// Words between backticks that look like the name of a test: at least three words joined by underscores.
+fn named(text: &str) -> Vec<&str> {
+    let words = text.split('`').skip(1).step_by(2);
+    let is_a_name = |word: &&str| {
+        word.matches('_').count() >= 3
+            && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+    };
+    // Metrics have names of their own.
+    words.filter(is_a_name).filter(|word| !word.starts_with("linkdown_")).collect()
+}
+
+#[test]
+fn every_test_that_a_page_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    for folder in ["src", "tests"] {
+        super::rust_files(&root.join(folder), &mut files);
+    }
+    let code: String = files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();
+    for page in ["SECURITY.md", "ARCHITECTURE.md", "docs/reliability.md"] {
+        let text = std::fs::read_to_string(root.join(page)).unwrap();
+        for name in named(&text) {
+            assert!(code.contains(&format!("fn {name}(")), "{page} names {name}, which is no test");
+        }
+    }
+    let reliability = std::fs::read_to_string(root.join("docs/reliability.md")).unwrap();
+    assert!(named(&reliability).len() >= 25);
+}
