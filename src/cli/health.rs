@@ -12,8 +12,10 @@ const MISSED: i64 = 4;
 
 pub(super) async fn run(common: &Common) -> Result<(), Failure> {
     let store = Store::open(common.database(), Access::Beside).map_err(Failure::work)?;
-    let (beat, sources) =
-        store.read(|db| Ok((db.heartbeat().last()?, db.sources().health()?))).await.map_err(Failure::work)?;
+    let (beat, sources, troubles) = store
+        .read(|db| Ok((db.heartbeat().last()?, db.sources().health()?, db.troubles().all()?)))
+        .await
+        .map_err(Failure::work)?;
     let now = Clock::system().now();
     let shown = common.database();
     let shown = shown.display();
@@ -26,5 +28,7 @@ pub(super) async fn run(common: &Common) -> Result<(), Failure> {
     }
     let answering = sources.iter().filter(|source| source.last_error.is_none()).count();
     let mut out = io::stdout().lock();
-    writeln!(out, "running; {answering} of {} sources answer", sources.len()).map_err(Failure::work)
+    writeln!(out, "running; {answering} of {} sources answer", sources.len()).map_err(Failure::work)?;
+    // It runs all the same: who begins it again helps nobody.
+    troubles.iter().try_for_each(|trouble| writeln!(out, "{}", trouble.said)).map_err(Failure::work)
 }

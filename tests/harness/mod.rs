@@ -121,6 +121,11 @@ impl World {
         self.telegram = Some(TelegramDouble::start(self.clock.clone()).await);
     }
 
+    /// Another configuration from the next start on.
+    pub fn configure(&mut self, config: &str) {
+        config.clone_into(&mut self.config);
+    }
+
     pub fn discord(&self) -> &DiscordDouble {
         self.discord.as_ref().unwrap()
     }

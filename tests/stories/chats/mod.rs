@@ -4,6 +4,7 @@ mod commands;
 mod delivery;
 mod killed;
 mod north_korea;
+mod operator;
 mod places;
 mod quiet;
 mod sensitivity;
