@@ -49,10 +49,11 @@ mount -t tmpfs -o size=16m,mode=1777,noexec,nosuid,nodev tmpfs "$work/root/tmp"
 mount -o remount,bind,ro "$work/root"
 
 # As the image starts it: ENTRYPOINT and CMD, user 65532.
-inside() { setpriv --no-new-privs --bounding-set=-all --inh-caps=-all -- true 2>/dev/null || true
+inside() {
     env -i LINKDOWN_IODA_URL=http://127.0.0.1:1 LINKDOWN_RIPESTAT_URL=http://127.0.0.1:1 \
         LINKDOWN_RIS_LIVE_URL=ws://127.0.0.1:1/ \
-        setpriv --no-new-privs chroot --userspec=65532:65532 "$work/root" "$@"; }
+        setpriv --no-new-privs chroot --userspec=65532:65532 "$work/root" "$@"
+}
 mapfile -t command < <(sed -n 's/^CMD \[\(.*\)\]$/\1/p' Dockerfile | head -1 | tr ',' '\n' | sed 's/^ *"//; s/"$//')
 mapfile -t check < <(sed -n 's/^ *CMD \[\(.*\)\]$/\1/p' Dockerfile | tail -1 | tr ',' '\n' | sed 's/^ *"//; s/"$//')
 
@@ -77,5 +78,5 @@ grep -q '^NoNewPrivs:.1' "/proc/$process/status"
 kill -TERM "$process"
 wait "$bot"
 echo "== it stopped with 0; written: $(cd "$work/data" && ls | tr '\n' ' ')"
-if inside /linkdown --version; then :; fi
+inside /linkdown --version
 du -sh "$work/image/linkdown" | sed "s#$work##"

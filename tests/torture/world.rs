@@ -411,7 +411,8 @@ impl World {
     async fn locked(&mut self, millis: u64) {
         let database = self.database.clone();
         let (has, had) = tokio::sync::oneshot::channel();
-        self.is_hindered |= millis > 4_000;
+        // A start waits for it for five seconds; one on a copy that was just put back does not.
+        let was_hindered = std::mem::replace(&mut self.is_hindered, true);
         let other = tokio::task::spawn_blocking(move || {
             let Ok(connection) = rusqlite::Connection::open(database) else { return };
             let _ = connection.busy_timeout(Duration::from_secs(1));
@@ -425,7 +426,7 @@ impl World {
         let now = self.clock.millis();
         self.until(now + 300_000).await;
         let _ = other.await;
-        self.is_hindered &= millis <= 4_000;
+        self.is_hindered = was_hindered;
     }
 
     fn backup(&self) -> PathBuf {

@@ -234,3 +234,30 @@ async fn the_doctor_looks_at_each_chat() {
     }
     assert_eq!(said.code, Some(1));
 }
+
+#[test]
+fn the_service_manager_is_told_where_it_stands() {
+    let place = Place::new().watching(KP);
+    let socket = std::os::unix::net::UnixDatagram::bind(place.path("notify")).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let place = place.with("NOTIFY_SOCKET", "notify");
+    let told = |words: &str| {
+        // A sign of life may come between two stages.
+        for _ in 0..10 {
+            let mut bytes = [0; 256];
+            let length = socket.recv(&mut bytes).unwrap();
+            if String::from_utf8_lossy(&bytes[..length]).contains(words) {
+                return;
+            }
+        }
+        panic!("{words} was not told");
+    };
+    let bot = place.starts("run");
+    told("READY=1");
+    kill(Pid::from_raw(bot.pid() as i32), Signal::SIGHUP).unwrap();
+    told("RELOADING=1\nMONOTONIC_USEC=");
+    told("READY=1");
+    told("WATCHDOG=1");
+    bot.stops_by(Signal::SIGTERM);
+    told("STOPPING=1");
+}
