@@ -108,6 +108,11 @@ impl Chats<'_, Writes> {
     /// The chat has moved to `address`, with all that is kept of it. What is kept there already stays as it is.
     pub fn moved(&self, chat: i64, address: &str) -> Result<(), StoreError> {
         let Some(place) = self.by_id(chat)? else { return Ok(()) };
+        // Its messages stayed behind, and their numbers are given again there: an edit would hit another message.
+        self.connection.execute(
+            "UPDATE card SET message_id = NULL, sent = wanted WHERE chat_id = :chat",
+            named_params! { ":chat": chat },
+        )?;
         let Some(there) = self.at(&place.chat.platform, address)?.filter(|there| there.chat.id != chat) else {
             self.connection.execute(
                 "UPDATE chat SET address = :address, home = iif(home = address, :address, home) WHERE id = :chat",

@@ -123,7 +123,9 @@ impl Ticker {
             let rest_until = outcome(&answer, lack.failures, at).until.filter(|_| !alone);
             let again = rest_until.map(|until| format!("; trying again at {until}")).unwrap_or_default();
             tracing::warn!("{source}: {error}. The past from {from} on could not be read{again}");
-            if !alone || matches!(failure.error, SourceError::Empty { .. }) {
+            // An answer that broke off may be whole the next time; only a first past is better left out than waited for.
+            let is_hasty = matches!(failure.error, SourceError::Malformed { .. }) && gap.arrival == Arrival::CaughtUp;
+            if !alone || is_hasty || matches!(failure.error, SourceError::Empty { .. }) {
                 self.watch.store.write(move |tx| tx.sources().failed(source, at, &error, rest_until)).await?;
                 return Ok(Err(if alone { Unread::Later } else { Unread::LeaveAlone }));
             }

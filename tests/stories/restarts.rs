@@ -161,3 +161,25 @@ async fn with_nobody_to_reach_it_starts_keeps_trying_and_catches_up_when_they_ar
     assert_eq!(titles(&seen).len(), 1, "{seen}");
     assert!(seen.starts_with("🔴 North Korea is already down"), "{seen}");
 }
+
+#[tokio::test]
+async fn an_absence_is_read_whole_also_when_the_first_answers_break_off() {
+    let mut world = north_korea("2025-06-06 12:00").await;
+    world.start().await;
+    world.until("2025-06-06 16:00").await;
+    world.stop().await;
+    world.north_korea_vanishes("2025-06-06 16:30", "2025-06-06 18:00");
+    world.is_now("2025-06-06 21:00").await;
+    world.ioda.fault(Fault::CutJson);
+    world.ripestat.fault(Fault::CutJson);
+
+    world.start().await;
+    world.until("2025-06-06 21:20").await;
+    world.ioda.heal();
+    world.ripestat.heal();
+    world.until("2025-06-06 23:00").await;
+
+    let seen = world.sees();
+    assert_eq!(titles(&seen).len(), 1, "{seen}");
+    assert!(seen.starts_with("🟢 While Linkdown was away North Korea was down 1 h 31 min"), "{seen}");
+}

@@ -26,11 +26,12 @@ use world::{Counts, World};
 
 /// Runs side by side: each waits for its bot, and that for sockets.
 const AT_ONCE: usize = 3;
-/// One seed in a line, and behind it what it found.
+/// In each line a seed, its kills, and what it found.
 const KEPT: &str = include_str!("seeds.txt");
 
 struct Wish {
-    seeds: Vec<u64>,
+    /// Each with its kills, where it is played with as many as when it failed.
+    seeds: Vec<(u64, Option<usize>)>,
     until: Option<Instant>,
     measure: Measure,
     shows: bool,
@@ -45,8 +46,8 @@ impl Wish {
         while let Some(word) = words.next() {
             let mut number = || words.next().and_then(|n| n.parse().ok()).ok_or(format!("{word} needs a number"));
             match word.as_str() {
-                "--seed" => wish.seeds.push(number()?),
-                "--seeds" => wish.seeds.extend((0..number()?).map(|_| fresh())),
+                "--seed" => wish.seeds.push((number()?, None)),
+                "--seeds" => wish.seeds.extend((0..number()?).map(|_| (fresh(), None))),
                 "--minutes" => wish.until = Some(Instant::now() + Duration::from_mins(number()?)),
                 "--days" => wish.measure.days = number()? as i64,
                 "--kills" => wish.measure.kills = number()? as usize,
@@ -61,8 +62,12 @@ impl Wish {
     }
 }
 
-fn kept() -> Vec<u64> {
-    KEPT.lines().filter_map(|line| line.split(' ').next()?.parse().ok()).collect()
+fn kept() -> Vec<(u64, Option<usize>)> {
+    let read = |line: &str| {
+        let mut words = line.split(' ');
+        Some((words.next()?.parse().ok()?, words.next()?.parse().ok()))
+    };
+    KEPT.lines().filter_map(read).collect()
 }
 
 /// Short enough to be written down.
@@ -126,13 +131,13 @@ fn main() -> ExitCode {
         std::thread::spawn(move || {
             loop {
                 let next = todo.lock().unwrap().pop();
-                let seed = match next {
+                let (seed, kills) = match next {
                     Some(seed) => seed,
                     // The kept seeds count into the time.
-                    None if until.is_some_and(|until| Instant::now() < until) => fresh(),
+                    None if until.is_some_and(|until| Instant::now() < until) => (fresh(), None),
                     None => return,
                 };
-                run(seed, measure, shows, &sums);
+                run(seed, Measure { kills: kills.unwrap_or(measure.kills), ..measure }, shows, &sums);
             }
         })
     });

@@ -197,7 +197,8 @@ fn mentions(messages: &[Message]) -> BTreeMap<i64, Vec<Mention>> {
                 at: message.at,
                 mark: own.or_else(|| mark_of(&message.text)).unwrap_or(' '),
                 is_card: message.is_card,
-                is_change: !message.text.contains("Sure") || message.text.contains("gone again"),
+                is_change: !message.text.contains("Sure")
+                    || ["gone again", "more of it is gone"].iter().any(|words| message.text.contains(words)),
                 is_summed: is_line || message.text.contains("While Linkdown was away"),
             };
             by_incident.entry(id).or_default().push(mention);
@@ -272,6 +273,15 @@ pub fn known(world: &World) -> String {
     let mut select = connection.prepare(sql).unwrap();
     let rows = select.query_map([], |row| row.get::<_, String>(0)).unwrap();
     let mut known: String = rows.map(|row| row.unwrap() + "\n").collect();
+    let sql = "SELECT d.chat_id || ' incident ' || coalesce(d.incident_id, '-') || '.' || coalesce(d.transition_number, '-') || ' '
+               || n.kind || ' ' || d.state || ' doubts ' || d.doubts || ' sent ' || coalesce(strftime('%d %H:%M:%S', d.sent_at, 'unixepoch'), '-')
+               || ' as ' || coalesce(d.message_id, '-') || ' ' || coalesce(d.error, '') || ' ' || coalesce(n.body, '')
+               FROM delivery d JOIN notice n ON n.id = d.notice_id ORDER BY d.chat_id, d.id";
+    let mut select = connection.prepare(sql).unwrap();
+    let rows = select.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    for row in rows {
+        let _ = writeln!(known, "delivery to {}", row.unwrap());
+    }
     for (listener, messages) in LISTENERS.iter().zip(heard_by_all(world)) {
         let _ = writeln!(known, "{}:", listener.name);
         for Message { at, is_card, text } in messages {

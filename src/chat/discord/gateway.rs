@@ -8,6 +8,7 @@ use crate::clock::Busy;
 use crate::command::Desk;
 use crate::notify::pace::Limit;
 use crate::render::words::plural;
+use crate::store::StoreError;
 use secrecy::ExposeSecret as _;
 use serenity::all::{
     Client, Context, EventHandler, GatewayIntents, Guild, GuildChannel, GuildId, Interaction, Ready, ResumedEvent,
@@ -108,6 +109,10 @@ impl Drop for Shards {
     }
 }
 
+/// Before what could not be stored is tried again, and how often: for an hour.
+const NOT_STORED_PAUSE_MS: i64 = 10_000;
+const NOT_STORED_TRIES: u32 = 360;
+
 #[async_trait]
 impl EventHandler for Listener {
     async fn ready(&self, _: Context, ready: Ready) {
@@ -139,8 +144,11 @@ impl EventHandler for Listener {
             return;
         }
         let home = incomplete.id.get().to_string();
-        if let Err(error) = self.desk.put_out(PLATFORM, &home, "I was put out of the server").await {
-            tracing::error!("Discord: that the bot was put out of a server could not be stored: {error}");
+        for _ in 0..NOT_STORED_TRIES {
+            match self.desk.put_out(PLATFORM, &home, "I was put out of the server").await {
+                Ok(()) => return,
+                Err(error) => self.was_not_stored(&error).await,
+            }
         }
     }
 
@@ -157,19 +165,30 @@ impl EventHandler for Listener {
 impl Listener {
     /// Chats of the server in which nothing is missing any more are told again.
     async fn let_in(&self, guild: GuildId) {
-        let outcome = async {
-            let places = self.desk.suspended_in(PLATFORM, &guild.get().to_string()).await?;
-            let mut able = Vec::new();
-            for place in places {
-                if self.discord.is_able_at(&place.chat.address).await {
-                    able.push(place);
-                }
+        for _ in 0..NOT_STORED_TRIES {
+            match self.try_to_let_in(guild).await {
+                Ok(()) => return,
+                Err(error) => self.was_not_stored(&error).await,
             }
-            self.desk.let_in(PLATFORM, able).await
-        };
-        if let Err(error) = outcome.await {
-            tracing::error!("Discord: that the bot was let in could not be stored: {error}");
         }
+    }
+
+    async fn try_to_let_in(&self, guild: GuildId) -> Result<(), StoreError> {
+        let places = self.desk.suspended_in(PLATFORM, &guild.get().to_string()).await?;
+        let mut able = Vec::new();
+        for place in places {
+            if self.discord.is_able_at(&place.chat.address).await {
+                able.push(place);
+            }
+        }
+        self.desk.let_in(PLATFORM, able).await
+    }
+
+    /// Discord tells of it once: it is written down as soon as the disk takes it. A new connection tells of all servers again.
+    async fn was_not_stored(&self, error: &StoreError) {
+        tracing::error!("Discord: what happened in a server could not be stored: {error}; trying again");
+        let again = self.desk.clock.millis() + NOT_STORED_PAUSE_MS;
+        let _busy = self.desk.clock.sleep_until_millis(again, Busy::default()).await;
     }
 }
 

@@ -6,6 +6,7 @@ use crate::chat::lines::Lines;
 use crate::clock::Busy;
 use crate::command::Desk;
 use crate::notify::pace::Limit;
+use crate::store::StoreError;
 use std::sync::Arc;
 use teloxide_core::payloads::GetUpdatesSetters as _;
 use teloxide_core::prelude::Requester as _;
@@ -17,6 +18,9 @@ const PAUSE_MS: i64 = 1_000;
 const LONGEST_PAUSE_MS: i64 = 60_000;
 /// Before a token that was refused, or that somebody else uses, is tried again.
 const LONG_PAUSE_MS: i64 = 300_000;
+
+/// Before what could not be stored is asked for again.
+const NOT_STORED_PAUSE_MS: i64 = 10_000;
 
 /// Answers to one chat: Telegram takes some at once, then one a second.
 const ANSWERS: Limit = Limit { every_ms: 1050.0, burst: 3 };
@@ -63,8 +67,17 @@ impl Telegram {
                         tracing::info!("Telegram: connected again");
                     }
                     for update in updates {
-                        offset = Some(after(update.id));
-                        Arc::clone(&listener).take(update).await;
+                        let next = after(update.id);
+                        // It is not confirmed, and so told again: a disk that is full must not make it forgotten.
+                        if let Err(error) = Arc::clone(&listener).take(update).await {
+                            tracing::error!(
+                                "Telegram: what happened in a chat could not be stored: {error}; trying again"
+                            );
+                            let again = desk.clock.millis() + NOT_STORED_PAUSE_MS;
+                            let _busy = desk.clock.sleep_until_millis(again, Busy::default()).await;
+                            break;
+                        }
+                        offset = Some(next);
                     }
                 }
                 Err(error) => self.rest(&desk, &error, &mut failures).await,
@@ -103,46 +116,38 @@ impl Telegram {
 }
 
 impl Listener {
-    async fn take(self: Arc<Self>, update: Update) {
+    /// An error: what it tells was not written down.
+    async fn take(self: Arc<Self>, update: Update) -> Result<(), StoreError> {
         let id = update.id.0;
         match update.kind {
             UpdateKind::Message(message) | UpdateKind::ChannelPost(message) => {
                 if let Some(to) = message.migrate_to_chat_id() {
                     let (from, to) = (message.chat.id.0.to_string(), to.0.to_string());
-                    noted(self.desk.moved(PLATFORM, &from, &to).await);
-                    return;
+                    return self.desk.moved(PLATFORM, &from, &to).await;
                 }
                 ask::command(self, message, id);
             }
             UpdateKind::CallbackQuery(query) => ask::tap(self, query, id),
-            UpdateKind::MyChatMember(change) => self.membership(&change).await,
+            UpdateKind::MyChatMember(change) => return self.membership(&change).await,
             UpdateKind::Error(raw) => {
                 let raw: String = raw.to_string().chars().take(200).collect();
                 tracing::warn!(update = id, "Telegram: an update that cannot be read was left out: {raw}");
             }
             _ => {}
         }
+        Ok(())
     }
 
     /// The bot was let in, put out, blocked or let in again.
-    async fn membership(&self, change: &ChatMemberUpdated) {
+    async fn membership(&self, change: &ChatMemberUpdated) -> Result<(), StoreError> {
         let home = change.chat.id.0.to_string();
         if change.new_chat_member.kind.is_present() {
-            let places = self.desk.suspended_in(PLATFORM, &home).await;
-            noted(match places {
-                Ok(places) => self.desk.let_in(PLATFORM, places).await,
-                Err(error) => Err(error),
-            });
+            let places = self.desk.suspended_in(PLATFORM, &home).await?;
+            self.desk.let_in(PLATFORM, places).await
         } else {
             let why = if change.chat.is_private() { "blocked by the person" } else { "put out of the chat" };
-            noted(self.desk.put_out(PLATFORM, &home, why).await);
+            self.desk.put_out(PLATFORM, &home, why).await
         }
-    }
-}
-
-fn noted(outcome: Result<(), crate::store::StoreError>) {
-    if let Err(error) = outcome {
-        tracing::error!("Telegram: what happened in a chat could not be stored: {error}");
     }
 }
 

@@ -367,6 +367,27 @@ async fn a_card_knows_what_it_shows_and_what_it_should() {
 }
 
 #[tokio::test]
+async fn a_card_stays_behind_when_its_chat_becomes_another() {
+    let store = Store::in_memory().unwrap();
+    let (before, after) = store
+        .write(|tx| {
+            let applied = tx.incidents().apply(&transition(1, 1, TransitionKind::Started))?;
+            let chat = tx.chats().ensure("telegram", "-4000")?.id;
+            tx.cards().sent(applied.id, chat, "3", 1)?;
+            tx.cards().want(applied.id, 2)?;
+            let behind = || Ok::<_, StoreError>(tx.cards().behind("telegram", NOW + DAY, 9)?.len());
+            let before = behind()?;
+            tx.chats().moved(chat, "-1004000")?;
+            // Message 3 is another one there.
+            assert!(tx.cards().get(applied.id, chat)?.is_none_or(|card| card.message_id.is_none()));
+            Ok((before, behind()?))
+        })
+        .await
+        .unwrap();
+    assert_eq!((before, after), (1, 0));
+}
+
+#[tokio::test]
 async fn a_source_is_known_by_its_last_polls() {
     let store = Store::in_memory().unwrap();
     store
