@@ -48,11 +48,12 @@ mount --bind "$work/data" "$work/root/data"
 mount -t tmpfs -o size=16m,mode=1777,noexec,nosuid,nodev tmpfs "$work/root/tmp"
 mount -o remount,bind,ro "$work/root"
 
+chroot=$(command -v chroot)
 # As the image starts it: ENTRYPOINT and CMD, user 65532.
 inside() {
     env -i LINKDOWN_IODA_URL=http://127.0.0.1:1 LINKDOWN_RIPESTAT_URL=http://127.0.0.1:1 \
         LINKDOWN_RIS_LIVE_URL=ws://127.0.0.1:1/ \
-        setpriv --no-new-privs chroot --userspec=65532:65532 "$work/root" "$@"
+        setpriv --no-new-privs "$chroot" --userspec=65532:65532 "$work/root" "$@"
 }
 mapfile -t command < <(sed -n 's/^CMD \[\(.*\)\]$/\1/p' Dockerfile | head -1 | tr ',' '\n' | sed 's/^ *"//; s/"$//')
 mapfile -t check < <(sed -n 's/^ *CMD \[\(.*\)\]$/\1/p' Dockerfile | tail -1 | tr ',' '\n' | sed 's/^ *"//; s/"$//')

@@ -253,3 +253,42 @@ impl Draft<'_> {
 fn open_start(life: &Life) -> i64 {
     life.open.as_ref().map_or(0, |open| open.started_at)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BEGAN: i64 = 1_749_231_240;
+
+    fn stored(phase: Phase) -> Stored {
+        let key = IncidentKey { entity: "country/KP".parse().unwrap(), ordinal: 7 };
+        Stored { key, phase, started_at: Timestamp::from_unix(BEGAN), transitions: 3 }
+    }
+
+    #[test]
+    fn it_goes_on_where_the_database_stands() {
+        let mut life = Life::default();
+        assert_eq!((life.phase(), life.started_at(), life.begins_after()), (None, None, 0));
+        life.reconcile(&stored(Phase::Returning));
+        assert_eq!((life.phase(), life.started_at(), life.ordinal), (Some(Phase::Returning), Some(BEGAN), 7));
+        let open = life.open.clone().unwrap();
+        assert_eq!((open.number, open.told), (3, true));
+        life.reconcile(&stored(Phase::Suspected));
+        assert!(!life.open.clone().unwrap().told, "a suspicion is still to be told");
+        life.reconcile(&stored(Phase::Recovered));
+        assert_eq!((life.phase(), open_start(&life), life.ordinal), (None, 0, 7));
+    }
+
+    #[test]
+    fn what_is_normal_is_learned_outside_of_outages_and_after_two_days_of_a_mere_suspicion() {
+        let over = Life { over_since: BEGAN, ..Life::default() };
+        assert_eq!(over.begins_after(), BEGAN);
+        assert!(!over.allows_learning(BEGAN + 7_199) && over.allows_learning(BEGAN + 7_200));
+        let mut open = Life::default();
+        open.reconcile(&stored(Phase::Down));
+        assert_eq!(open_start(&open), BEGAN);
+        assert!(!open.allows_learning(BEGAN + 100 * 86_400), "an outage is never learned");
+        open.reconcile(&stored(Phase::Suspected));
+        assert!(!open.allows_learning(BEGAN + 172_800) && open.allows_learning(BEGAN + 172_801));
+    }
+}

@@ -441,6 +441,24 @@ fn a_missing_value_is_unknown_and_never_zero() {
     assert!(told.is_empty(), "{:?}", lines(&told));
 }
 
+/// Routing goes at once, traffic so many minutes later; the kinds of what is told.
+fn kinds_when_traffic_goes_after(minutes: i64) -> Vec<TransitionKind> {
+    let until = T + 6 * HOUR;
+    let share = move |entity: &str, signal: &str, start: i64| {
+        let from = if signal == FLOWS.name { T + minutes * MINUTE } else { T };
+        Some(if entity == "country/KP" && (from..until).contains(&start) { 0.0 } else { 1.0 })
+    };
+    let told =
+        World::default().measured(&["country/KP", "country/US", "country/DE"], &[BGP, RIS, FLOWS], HOURS + 4, share);
+    told.tells().iter().filter(|t| t.incident.entity.to_string() == "country/KP").map(|t| t.kind).collect()
+}
+
+#[test]
+fn a_layer_that_goes_well_after_the_start_makes_it_worse_and_one_that_goes_with_it_does_not() {
+    let worse = |minutes| kinds_when_traffic_goes_after(minutes).contains(&TransitionKind::Worsened);
+    assert_eq!((worse(0), worse(15), worse(60)), (false, false, true));
+}
+
 #[test]
 fn a_failed_first_return_is_not_a_recovery() {
     use TransitionKind::{GoneAgain, PartlyBack, Recovered, Started, Suspected};

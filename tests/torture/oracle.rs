@@ -1,7 +1,7 @@
 //! Knows the truth, and says at the end what of it was not known or not told: every chat heard what it was owed, in order,
 //! once; every outage is one incident; and the database is whole.
 
-use super::plan::{COUNTRIES, Outage};
+use super::plan::{COUNTRIES, Plan};
 use super::world::{LISTENERS, Restored, World};
 use linkdown::clock::Millis;
 use linkdown::domain::time::{HOUR, MINUTE};
@@ -94,7 +94,7 @@ pub async fn judge(world: &World) -> Verdict {
     let is_sure = |changes: &[Transition]| changes.iter().any(|change| change.kind == TransitionKind::Started);
     let sure: BTreeSet<i64> =
         incidents.iter().zip(&all).filter(|(_, changes)| is_sure(changes)).map(|(incident, _)| incident.id.0).collect();
-    incidents_match(&world.plan.outages, &incidents, &mut verdict);
+    incidents_match(&world.plan, &incidents, &mut verdict);
     let overview = store.read(|db| db.deliveries().overview(None)).await.unwrap();
     let doubts: usize = overview
         .iter()
@@ -131,17 +131,18 @@ pub async fn judge(world: &World) -> Verdict {
 }
 
 /// Every outage is one incident that began and ended when it did, and there is no other.
-fn incidents_match(outages: &[Outage], incidents: &[Incident], verdict: &mut Verdict) {
+fn incidents_match(plan: &Plan, incidents: &[Incident], verdict: &mut Verdict) {
     let mut known: Vec<&Incident> = incidents
         .iter()
         .filter(|incident| COUNTRIES.iter().any(|(country, ..)| incident.key.entity.to_string() == *country))
         .filter(|incident| incident.phase != Phase::Retracted)
         .collect();
-    for outage in outages {
+    for outage in &plan.outages {
+        let wrong = plan.clock_was_wrong_by(outage);
         let is_it = |incident: &&Incident| {
             incident.key.entity.to_string() == outage.country
-                && (incident.started_at - outage.from).abs() <= NEAR_START
-                && incident.recovered_at.is_some_and(|end| (end - outage.until).abs() <= NEAR_END)
+                && (incident.started_at - outage.from).abs() <= NEAR_START + wrong
+                && incident.recovered_at.is_some_and(|end| (end - outage.until).abs() <= NEAR_END + wrong)
         };
         match known.iter().position(is_it) {
             Some(at) => drop(known.remove(at)),
@@ -198,7 +199,7 @@ fn mentions(messages: &[Message]) -> BTreeMap<i64, Vec<Mention>> {
                 mark: own.or_else(|| mark_of(&message.text)).unwrap_or(' '),
                 is_card: message.is_card,
                 is_change: !message.text.contains("Sure")
-                    || ["gone again", "more of it is gone"].iter().any(|words| message.text.contains(words)),
+                    || ["gone again", "more of it is gone", "· lost:"].iter().any(|words| message.text.contains(words)),
                 is_summed: is_line || message.text.contains("While Linkdown was away"),
             };
             by_incident.entry(id).or_default().push(mention);

@@ -215,7 +215,24 @@ impl Plan {
         }
     }
 
-    /// What the country has of `normal` at that moment.
+    /// The most by which the clock was wrong while an outage went on, or shortly before and after: so far it may be dated wrongly.
+    pub fn clock_was_wrong_by(&self, outage: &Outage) -> Seconds {
+        let (mut by, mut most) = (0_i64, 0);
+        for event in &self.events {
+            if event.at > outage.until + 2 * HOUR {
+                break;
+            }
+            match event.what {
+                What::ClockWrong(seconds) => by = seconds.abs(),
+                What::ClockRight if event.at < outage.from - HOUR => by = 0,
+                _ => {}
+            }
+            most = if event.at < outage.from - HOUR { by } else { most.max(by) };
+        }
+        most
+    }
+
+    /// Whether the country is gone at that moment.
     pub fn is_down(outages: &[Outage], country: &str, at: Timestamp) -> bool {
         outages.iter().any(|outage| outage.country == country && outage.from <= at && at < outage.until)
     }
