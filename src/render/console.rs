@@ -1,6 +1,7 @@
 //! A card as plain text for a terminal or a pipe.
 
 use super::card::{Card, Row};
+use super::words::is_unseen;
 
 const INDENT: &str = "   ";
 /// Labels line up with the layers: `Gateways` is the longest that is common.
@@ -24,7 +25,8 @@ pub fn text(card: &Card) -> String {
         }
     }
     lines.extend(card.foot.iter().map(|foot| format!("{INDENT}{foot}")));
-    lines.join("\n")
+    // A terminal obeys what it is told: nothing that a name or a source holds may be an order to it.
+    lines.join("\n").chars().filter(|c| *c == '\n' || !is_unseen(*c)).collect()
 }
 
 fn table(rows: &[Row]) -> Vec<String> {
@@ -56,7 +58,19 @@ fn width(text: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::render::arbitrary::{CARDS, card};
     use crate::render::card::{Link, Note};
+
+    #[test]
+    fn nothing_that_is_shown_is_an_order_to_the_terminal() {
+        let mut odd = Card::titled("\u{1b}]0;owned\u{7}North Korea \u{202e}nwod si");
+        odd.note("Why\u{1b}[2J", "a\u{8}b");
+        assert_eq!(text(&odd), "]0;ownedNorth Korea nwod si\n   Why[2J   ab");
+        for seed in 0..CARDS {
+            let shown = text(&card(seed));
+            assert!(!shown.contains(|c| c != '\n' && is_unseen(c)), "{seed}: {shown:?}");
+        }
+    }
 
     #[test]
     fn a_card_lines_up_in_columns() {

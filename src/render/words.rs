@@ -110,12 +110,15 @@ pub fn listed(items: &[String]) -> String {
     }
 }
 
+/// Controls of a terminal, of the direction of writing, and what has no width: no text of ours needs them.
+pub fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
 /// A text from outside made harmless: no control or direction characters, no line breaks, at most `most` characters.
 pub fn tame(text: &str, most: usize) -> String {
-    let kept: String = text
-        .chars()
-        .filter(|c| !c.is_control() && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'))
-        .collect();
+    let kept: String = text.chars().filter(|c| !is_unseen(*c)).collect();
     if kept.chars().count() <= most {
         return kept;
     }
