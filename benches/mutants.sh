@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Mutation testing of the rules that decide who is told what: detect's lifecycle and the pure parts of notify. They stand alone but for
 # the domain, so they are laid out as a crate of their own, which builds in seconds: benches/mutants.sh [lifecycle|notify].
-# What survives is listed; docs/reliability.md judges it. Wants cargo-mutants.
+# What survives is listed; docs/reliability.md judges it. ITERATE=1 tries only what survived the last time. Wants cargo-mutants.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo mutants --version >/dev/null || { echo "cargo install --locked cargo-mutants" >&2; exit 1; }
@@ -36,6 +36,6 @@ case "${1:-all}" in
     *) echo "lifecycle or notify" >&2; exit 2 ;;
 esac
 cd "$crate"
-cargo mutants --no-shuffle --timeout 120 --jobs "${JOBS:-1}" "${files[@]}" || true
+cargo mutants ${ITERATE:+--iterate} --no-shuffle --timeout 120 --jobs "${JOBS:-1}" "${files[@]}" || true
 echo "survivors:"
 cat mutants.out/missed.txt

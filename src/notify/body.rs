@@ -39,3 +39,24 @@ impl Body {
 pub fn while_away(incident: i64) -> Value {
     Body::MissedIncident(incident).to_json()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_down_is_read_again() {
+        let since = Timestamp::from_unix(7);
+        for body in [
+            Body::MissedIncident(3),
+            Body::Summary { incidents: vec![1, 2], why: Untimely::Late, since },
+            Body::Sample,
+            Body::Trouble { said: "a disk".to_owned() },
+            Body::TroubleOver { said: "a disk".to_owned(), since },
+        ] {
+            assert_eq!(Body::from_json(&body.to_json()), Some(body));
+        }
+        assert_eq!(Body::from_json(&while_away(3)), Some(Body::MissedIncident(3)));
+        assert_eq!(Body::from_json(&json!({ "of_a_later_version": 1 })), None);
+    }
+}

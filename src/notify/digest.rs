@@ -180,6 +180,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_the_newest_already_needs_no_word() {
+        // Late, not held, and no start that would be lost by it: it goes as it is.
+        assert_eq!(digest(&[item(5, 7, 3, 3600, false)], now()), []);
+        assert_eq!(digest(&[item(5, 7, 1, 3600, false)], now()), []);
+        // A start that the newest change must tell for.
+        let items = [item(5, 7, 1, 3600, false), item(6, 7, 2, 0, false)];
+        assert_eq!(digest(&items, now()), [Step::SumUp { id: 5 }, Step::Tell { id: 6, is_start: true }]);
+    }
+
+    #[test]
+    fn ten_minutes_are_late_and_less_is_not() {
+        let told = |age| digest(&[item(1, 7, 1, age, true), item(2, 7, 2, 0, true)], now()).len();
+        assert_eq!((told(599), told(600)), (0, 3));
+    }
+
+    #[test]
     fn a_recovery_of_what_was_heard_is_told_as_one() {
         let items = [held(item(5, 7, 3, 60, true))];
         assert_eq!(digest(&items, now()), [Step::Tell { id: 5, is_start: false }]);

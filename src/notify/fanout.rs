@@ -143,7 +143,10 @@ fn wishes<'a>(entity: &Entity, audience: &Audience<'a>) -> BTreeMap<i64, Vec<&'a
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Chat, IncidentKey, Kinds, Options, Quiet, Scope, Sureness, Verdict};
+    use crate::domain::{
+        Assessment, Chat, IncidentKey, Kinds, Layer, Options, Quiet, Reading, Scope, Series, Sureness, Verdict,
+    };
+    use std::sync::Arc;
 
     fn transition(kind: TransitionKind, arrival: Arrival) -> Transition {
         let entity: Entity = "asn/131279".parse().unwrap();
@@ -290,8 +293,66 @@ mod tests {
     #[test]
     fn who_asked_for_certain_layers_hears_when_one_of_them_is_lost() {
         let mut case = Case { subscriptions: three(), ..Case::default() };
-        case.subscriptions[1].options.layers = vec![crate::domain::Layer::Mail];
+        case.subscriptions[1].options.layers = vec![Layer::Mail];
         assert_eq!(case.chats(TransitionKind::Started), [1]);
+        // It is a layer of these, and it is lost: one of the two is not enough.
+        let wants = |layer, reading| {
+            let mut evidence = transition(TransitionKind::Started, Arrival::Live).evidence;
+            evidence.assessments.push(assessment(layer, reading));
+            wants_layers(&case.subscriptions[1], &evidence)
+        };
+        assert!(wants(Layer::Mail, Reading::Low));
+        assert!(!wants(Layer::Mail, Reading::Normal) && !wants(Layer::Routing, Reading::Low));
+    }
+
+    fn assessment(layer: Layer, reading: Reading) -> Assessment {
+        let entity = "asn/131279".parse().unwrap();
+        let series = Series { entity, source: "probe".to_owned(), signal: "smtp".to_owned() };
+        Assessment {
+            series: Arc::new(series),
+            layer,
+            reading,
+            value: None,
+            normal: None,
+            observed_at: Timestamp::from_unix(0),
+            step: 60,
+            low_since: None,
+            back_since: None,
+            weight: 0.0,
+        }
+    }
+
+    #[test]
+    fn a_mute_holds_what_it_is_of_and_until_it_ends() {
+        let now = Timestamp::parse("2025-06-06 23:00").unwrap();
+        let held = |chat, scope, until| {
+            let case = Case { subscriptions: three(), mutes: vec![Mute { chat, scope, until }], ..Case::default() };
+            case.to(TransitionKind::Started)[0].hold.is_some()
+        };
+        assert!(held(1, Scope::All, now + 1));
+        assert!(!held(1, Scope::All, now), "it has just ended");
+        assert!(!held(2, Scope::All, now + 1), "another chat's");
+        assert!(!held(1, Scope::One("country/IR".parse().unwrap()), now + 1), "of something else");
+    }
+
+    #[test]
+    fn what_was_held_back_goes_to_those_who_neither_heard_of_it_nor_of_its_whole() {
+        let evidence = transition(TransitionKind::Started, Arrival::Live).evidence;
+        let owed = |heard: Vec<i64>, counted_in: Vec<i64>| {
+            let case = Case { subscriptions: three(), heard, counted_in, ..Case::default() };
+            let owings = case.with(|audience| owed_after_all(&evidence.entity, &evidence, audience));
+            owings.into_iter().map(|owing| owing.chat).collect::<Vec<_>>()
+        };
+        assert_eq!(owed(vec![], vec![]), [1, 2]);
+        assert_eq!((owed(vec![1], vec![]), owed(vec![], vec![1])), (vec![2], vec![2]));
+    }
+
+    #[test]
+    fn only_those_who_waited_for_it_are_told_when_it_is_highly_sure() {
+        let mut evidence = transition(TransitionKind::Started, Arrival::Live).evidence;
+        evidence.sureness = Sureness::High;
+        let case = Case { subscriptions: three(), ..Case::default() };
+        assert_eq!(case.with(|audience| owed_when_sure(&evidence.entity, &evidence, audience)), []);
     }
 
     #[test]
