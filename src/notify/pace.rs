@@ -145,6 +145,29 @@ mod tests {
     }
 
     #[test]
+    fn chats_that_wait_for_their_pace_or_a_pause_are_counted_as_closed() {
+        let mut pace = Pace::new(Overall::new(Limit::NONE));
+        assert_eq!(pace.closed(0), 0);
+        pace.pass(1, CHAT, 0);
+        pace.pass(2, CHAT, 0);
+        pace.rest(3, 5_000);
+        assert_eq!((pace.closed(999), pace.closed(1_000), pace.closed(4_999), pace.closed(5_000)), (3, 1, 1, 0));
+    }
+
+    #[test]
+    fn what_has_passed_is_forgotten_and_what_has_not_is_kept() {
+        let mut pace = Pace::new(Overall::new(Limit::NONE));
+        for chat in 0..REMEMBERED as i64 {
+            pace.pass(chat, CHAT, 0);
+        }
+        pace.rest(1, 9_000);
+        pace.rest(2, 500);
+        pace.pass(-1, CHAT, 1_000);
+        assert_eq!((pace.chats.len(), pace.resting.len()), (1, 1), "all but the newest, and the rest that goes on");
+        assert_eq!(pace.chat_opens_at(1, CHAT, 1_000), 9_000);
+    }
+
+    #[test]
     fn a_platform_that_asked_for_a_pause_gets_it() {
         let mut pace = Pace::new(Overall::new(Limit::per_second(10.0)));
         pace.rest(1, 5_000);

@@ -124,6 +124,23 @@ mod tests {
     }
 
     #[test]
+    fn the_dice_shorten_a_pause_by_half_at_most() {
+        let now = Timestamp::from_unix(0);
+        let pause = |jitter| match after(&SendError::later("reset"), 3, false, now, jitter) {
+            Verdict::Again { at, .. } => at - now,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((pause(0.0), pause(0.5), pause(1.0)), (8, 12, 16));
+    }
+
+    #[test]
+    fn a_token_that_is_refused_is_tried_again_later_and_no_sooner() {
+        let now = Timestamp::from_unix(10_000);
+        let refused = after(&SendError::Revoked { why: "401".into() }, 0, false, now, 0.0);
+        assert_eq!(refused, Verdict::Again { at: now + LONGEST, arrival: Arrival::No });
+    }
+
+    #[test]
     fn a_pause_that_was_asked_for_is_kept_to_the_letter() {
         let now = Timestamp::from_unix(100);
         let wait = |pause_ms| after(&SendError::Wait { pause_ms, whom: Whom::Chat }, 5, false, now, 0.0);
