@@ -1,11 +1,12 @@
 //! A copy of the database, made while the bot runs.
 
 use super::error::plain;
+use super::open::beside;
 use super::{Store, StoreError};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Pages copied between two words on how far it is: 1 MiB.
 const STEP: i32 = 256;
@@ -39,7 +40,7 @@ pub(super) fn copy(from: &Connection, to: &Path, progress: impl FnMut(usize, usi
     if to.exists() {
         return Err(StoreError::Exists { path: to.to_owned() });
     }
-    let partial = partial_path(to);
+    let partial = beside(to, ".partial");
     let _ = fs::remove_file(&partial);
     let done = copy_pages(from, &partial, progress)
         .map_err(|error| match error.in_file(&partial) {
@@ -82,10 +83,4 @@ fn copy_pages(from: &Connection, to: &Path, mut progress: impl FnMut(usize, usiz
     }
     copy.close().map_err(|(_, error)| error)?;
     Ok(())
-}
-
-fn partial_path(to: &Path) -> PathBuf {
-    let mut name = to.as_os_str().to_owned();
-    name.push(".partial");
-    name.into()
 }

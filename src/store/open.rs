@@ -22,10 +22,10 @@ pub(super) struct OwnerLock {
     _file: File,
 }
 
-/// `<database>.lock`
-fn lock_path(database: &Path) -> PathBuf {
+/// A file that stands beside the database: `<database>.lock`, `<database>-wal`.
+pub(super) fn beside(database: &Path, ending: &str) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
-    name.push(".lock");
+    name.push(ending);
     name.into()
 }
 
@@ -42,7 +42,7 @@ pub(super) fn lock(path: &Path) -> Result<OwnerLock, StoreError> {
         .write(true)
         .create(true)
         .truncate(false)
-        .open(lock_path(path))
+        .open(beside(path, ".lock"))
         .map_err(|error| StoreError::folder(path, &error))?;
     match file.try_lock() {
         Ok(()) => {}

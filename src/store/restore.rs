@@ -2,6 +2,7 @@
 
 use super::backup::copy;
 use super::error::plain;
+use super::open::beside;
 use super::{Store, StoreError, migrate, open};
 use rusqlite::{Connection, OpenFlags};
 use std::fs;
@@ -61,10 +62,4 @@ fn free_name(path: &Path) -> PathBuf {
     let numbered = (2..).map(|number| beside(path, &format!(".before-restore-{number}")));
     let mut names = std::iter::once(beside(path, ".before-restore")).chain(numbered);
     names.find(|name| !name.exists()).unwrap_or_default()
-}
-
-fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
 }

@@ -1,9 +1,9 @@
 //! The disk under the database.
 
 use super::Store;
+use super::open::beside;
 use nix::sys::statfs::{FsType, statfs};
 use nix::sys::statvfs::statvfs;
-use std::path::Path;
 
 /// What a file system has, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,11 +25,7 @@ impl Store {
         let path = self.path();
         let file = statvfs(path).ok()?;
         let block = file.fragment_size();
-        let size = |ending: &str| {
-            let mut name = path.as_os_str().to_owned();
-            name.push(ending);
-            std::fs::metadata(Path::new(&name)).map_or(0, |file| file.len())
-        };
+        let size = |ending| std::fs::metadata(beside(path, ending)).map_or(0, |file| file.len());
         Some(Space {
             total: file.blocks() * block,
             free: file.blocks_available() * block,
