@@ -12,6 +12,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 
 /// The pause before a task is begun again; doubled each time, up to the longest.
 const FIRST_PAUSE: Seconds = 1;
@@ -87,8 +88,17 @@ impl Vitals {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Sets a task going among `tasks`, and keeps it.
+    pub fn keep_in<F, W>(&self, tasks: &mut JoinSet<()>, name: &'static str, busy: Busy, begin: F)
+    where
+        F: FnMut(Pulse, Busy) -> W + Send + 'static,
+        W: Future<Output = ()> + Send + 'static,
+    {
+        tasks.spawn(self.clone().keep(name, busy, begin));
+    }
+
     /// Runs what `begin` begins until it ends by itself. One that panics, or is given up since it hangs, is begun again.
-    pub async fn keep<F, W>(self, name: &'static str, mut busy: Busy, mut begin: F)
+    async fn keep<F, W>(self, name: &'static str, mut busy: Busy, mut begin: F)
     where
         F: FnMut(Pulse, Busy) -> W,
         W: Future<Output = ()>,

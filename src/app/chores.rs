@@ -26,14 +26,9 @@ pub(super) struct Chores {
 impl Chores {
     pub(super) fn begin(self, tasks: &mut JoinSet<()>, vitals: &Vitals) {
         let (pruner, beater) = (self.clone(), self.clone());
-        tasks.spawn(
-            vitals.clone().keep("pruning", self.clock.busy(), move |pulse, busy| pruner.clone().prune(pulse, busy)),
-        );
-        tasks.spawn(
-            vitals
-                .clone()
-                .keep("the sign of life", self.clock.busy(), move |pulse, busy| beater.clone().beat(pulse, busy)),
-        );
+        vitals.keep_in(tasks, "pruning", self.clock.busy(), move |pulse, busy| pruner.clone().prune(pulse, busy));
+        vitals
+            .keep_in(tasks, "the sign of life", self.clock.busy(), move |pulse, busy| beater.clone().beat(pulse, busy));
     }
 
     async fn prune(self, pulse: Pulse, mut busy: Busy) {
@@ -57,15 +52,16 @@ impl Chores {
         }
     }
 
+    /// The start has given the first one.
     async fn beat(self, pulse: Pulse, mut busy: Busy) {
         let Self { store, clock, .. } = self;
         loop {
             pulse.within(HEARTBEAT + LONGEST_WRITE);
+            busy = clock.sleep(HEARTBEAT, busy).await;
             let now = clock.now();
             if let Err(error) = alive(&store, now).await {
                 tracing::error!("the database cannot be written to: {error}");
             }
-            busy = clock.sleep(HEARTBEAT, busy).await;
         }
     }
 }

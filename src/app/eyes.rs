@@ -36,16 +36,14 @@ pub(super) fn open(
         in_flight: probe.in_flight,
     };
     let (rounds, taken) = mpsc::unbounded_channel();
-    tasks.spawn(
-        vitals
-            .clone()
-            .keep("the probes", desk.clock.busy(), move |pulse, busy| prober.clone().run(rounds.clone(), pulse, busy)),
-    );
+    vitals.keep_in(tasks, "the probes", desk.clock.busy(), move |pulse, busy| {
+        prober.clone().run(rounds.clone(), pulse, busy)
+    });
     let (taken, pipeline, said) = (Arc::new(Mutex::new(taken)), Arc::clone(pipeline), desk.said.clone());
-    tasks.spawn(vitals.clone().keep("the probes' rounds", Busy::default(), move |_, _| {
+    vitals.keep_in(tasks, "the probes' rounds", Busy::default(), move |_, _| {
         let (taken, pipeline, said) = (Arc::clone(&taken), Arc::clone(&pipeline), said.clone());
         async move { probes::run(&mut *taken.lock().await, pipeline, said).await }
-    }));
+    });
 }
 
 /// Follows the live routes.
@@ -78,16 +76,13 @@ pub(super) fn follow(
         watched: Arc::new(move || watched(&profiles, &controls, &watchlist)),
     };
     let (tell, told) = mpsc::unbounded_channel();
-    tasks.spawn(
-        vitals
-            .clone()
-            .keep("the live routes", desk.clock.busy(), move |_, busy| follower.clone().run(tell.clone(), busy)),
-    );
+    vitals
+        .keep_in(tasks, "the live routes", desk.clock.busy(), move |_, busy| follower.clone().run(tell.clone(), busy));
     let (told, pipeline, said) = (Arc::new(Mutex::new(told)), Arc::clone(pipeline), desk.said.clone());
-    tasks.spawn(vitals.clone().keep("the live routes' batches", Busy::default(), move |_, _| {
+    vitals.keep_in(tasks, "the live routes' batches", Busy::default(), move |_, _| {
         let (told, pipeline, said) = (Arc::clone(&told), Arc::clone(&pipeline), said.clone());
         async move { routes::run(&mut *told.lock().await, pipeline, said).await }
-    }));
+    });
 }
 
 /// Whose routes are followed: those that the profiles name, and every block of the watchlist. Nothing for the controls alone.

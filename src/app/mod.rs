@@ -127,31 +127,25 @@ impl Running {
             watch: watch.clone(),
         };
         let (tickers, kept): (Vec<Ticker>, _) = (feeds.iter().map(ticker).collect(), vitals.clone());
-        tasks.spawn(vitals.clone().keep("the sources", clock.busy(), move |pulse, busy| {
+        vitals.keep_in(&mut tasks, "the sources", clock.busy(), move |pulse, busy| {
             catch_up::run(tickers.clone(), kept.clone(), pulse, busy)
-        }));
+        });
         eyes::open(&mut tasks, &vitals, &config, &desk, &pipeline);
         eyes::follow(&mut tasks, &vitals, &config, &addresses, &desk, &pipeline);
-        let chores = chores::Chores { store: store.clone(), clock: clock.clone(), storage: config.storage.clone() };
+        let chores = chores::Chores { store, clock: clock.clone(), storage: config.storage.clone() };
         chores.begin(&mut tasks, &vitals);
         let heartbeat = secrets.heartbeat_url.as_ref().map(|url| Heartbeat::new(url, clock.clone()));
         let watchman = Watchman {
-            store: store.clone(),
-            feeds: Arc::clone(&feeds),
+            desk: desk.clone(),
             vitals: vitals.clone(),
-            clock: clock.clone(),
             operator: config.operator.clone(),
             heartbeat: heartbeat.transpose()?,
-            wake: desk.wake.clone(),
             was_killed,
         };
-        tasks.spawn(
-            vitals.clone().keep("the watchman", clock.busy(), move |pulse, busy| watchman.clone().run(pulse, busy)),
-        );
+        vitals.keep_in(&mut tasks, "the watchman", clock.busy(), move |pulse, busy| watchman.clone().run(pulse, busy));
         if let Some(listen) = config.web {
-            let (said, since) = (desk.said.clone(), clock.now());
-            let web = Web { listen, store, feeds, vitals: vitals.clone(), clock, since, said };
-            tasks.spawn(vitals.keep("health and metrics", Busy::default(), move |pulse, _| web.clone().run(pulse)));
+            let web = Web { listen, desk: desk.clone(), vitals: vitals.clone(), since: clock.now() };
+            vitals.keep_in(&mut tasks, "health and metrics", Busy::default(), move |_, _| web.clone().run());
         }
         Ok(Self { desk, pipeline, console, tasks, outboxes, closing, listeners, stop })
     }

@@ -93,10 +93,10 @@ impl Platforms {
             // One that is begun again goes on with the same bell.
             let woken = Arc::new(Mutex::new(woken));
             let name = task_of(outbox.platform.name());
-            tasks.spawn(vitals.clone().keep(name, desk.clock.busy(), move |pulse, busy| {
+            vitals.keep_in(tasks, name, desk.clock.busy(), move |pulse, busy| {
                 let (outbox, woken) = (outbox.clone(), Arc::clone(&woken));
                 async move { outbox.run(&mut *woken.lock().await, pulse, busy).await }
-            }));
+            });
         }
     }
 
@@ -104,17 +104,15 @@ impl Platforms {
     pub(super) fn listen(&mut self, tasks: &mut JoinSet<()>, vitals: &Vitals, desk: &Desk, stop: &Arc<Notify>) {
         if let Some(discord) = self.discord.take() {
             let (desk, stop) = (desk.clone(), Arc::clone(stop));
-            tasks.spawn(vitals.clone().keep("discord's listener", Busy::default(), move |_, _| {
+            vitals.keep_in(tasks, "discord's listener", Busy::default(), move |_, _| {
                 Arc::clone(&discord).serve(desk.clone(), Arc::clone(&stop))
-            }));
+            });
         }
         if let Some(telegram) = self.telegram.take() {
             let desk = desk.clone();
-            tasks.spawn(
-                vitals.clone().keep("telegram's listener", Busy::default(), move |_, _| {
-                    Arc::clone(&telegram).serve(desk.clone())
-                }),
-            );
+            vitals.keep_in(tasks, "telegram's listener", Busy::default(), move |_, _| {
+                Arc::clone(&telegram).serve(desk.clone())
+            });
         }
     }
 }

@@ -9,4 +9,5 @@ mod watchman;
 
 pub use heartbeat::{Heartbeat, HeartbeatError};
 pub use service::{Stage, tell_service_manager};
+pub use troubles::{LITTLE, OFF, off_by};
 pub use watchman::Watchman;

@@ -1,8 +1,8 @@
 //! How the bot itself is doing, gathered in one look.
 
+use crate::command::Desk;
 use crate::domain::{Seconds, Timestamp, Trouble};
-use crate::source::feed::Feed;
-use crate::store::{Space, Store, StoreError};
+use crate::store::{Space, StoreError, Waiting};
 use crate::vitals::{Report, Vitals};
 
 /// One look.
@@ -12,7 +12,7 @@ pub(super) struct Signs {
     /// Since when this process looks.
     pub since: Timestamp,
     pub sources: Vec<Source>,
-    pub platforms: Vec<Owed>,
+    pub waiting: Vec<Waiting>,
     pub space: Option<Space>,
     /// By how much our clock is ahead of those of the servers that answered.
     pub ahead: Option<Seconds>,
@@ -32,26 +32,16 @@ pub(super) struct Source {
     pub error: Option<String>,
 }
 
-/// What a platform owes to chats that can be told.
-#[derive(Clone, Debug)]
-pub(super) struct Owed {
-    pub platform: String,
-    pub count: u32,
-    pub oldest: Timestamp,
-    pub error: Option<String>,
-}
-
 /// Looks.
 pub(super) async fn gather(
-    store: &Store,
-    feeds: &[Feed],
+    desk: &Desk,
     vitals: &Vitals,
-    (now, since): (Timestamp, Timestamp),
+    since: Timestamp,
     damage: Option<String>,
 ) -> Result<Signs, StoreError> {
-    let (health, chats, known) =
-        store.read(|db| Ok((db.sources().health()?, db.deliveries().overview(None)?, db.troubles().all()?))).await?;
-    let on = feeds.iter().filter(|feed| feed.off.is_none());
+    let looked = desk.store.read(|db| Ok((db.sources().health()?, db.deliveries().waiting()?, db.troubles().all()?)));
+    let (health, waiting, known) = looked.await?;
+    let on = desk.feeds.iter().filter(|feed| feed.off.is_none());
     let sources = on.map(|feed| {
         let health = health.iter().find(|health| health.source == feed.name());
         let failing = health.filter(|health| health.failures > 0);
@@ -61,26 +51,13 @@ pub(super) async fn gather(
             error: failing.and_then(|health| health.last_error.clone()),
         }
     });
-    let mut platforms: Vec<Owed> = Vec::new();
-    for chat in chats.iter().filter(|chat| chat.place.suspended.is_none()) {
-        let (platform, Some(oldest)) = (&chat.place.chat.platform, chat.tally.oldest) else { continue };
-        let error = chat.tally.last_error.clone();
-        match platforms.iter_mut().find(|owed| owed.platform == *platform) {
-            Some(owed) => {
-                owed.count += chat.tally.owed;
-                owed.oldest = owed.oldest.min(oldest);
-                owed.error = owed.error.take().or(error);
-            }
-            None => platforms.push(Owed { platform: platform.clone(), count: chat.tally.owed, oldest, error }),
-        }
-    }
     Ok(Signs {
-        now,
+        now: desk.clock.now(),
         since,
         sources: sources.collect(),
-        platforms,
-        space: store.space(),
-        ahead: feeds.first().and_then(|feed| feed.http.ahead()),
+        waiting,
+        space: desk.store.space(),
+        ahead: desk.feeds.first().and_then(|feed| feed.http.ahead()),
         tasks: vitals.report(),
         damage,
         known,

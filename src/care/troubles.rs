@@ -11,14 +11,19 @@ const ILL: Seconds = 2 * HOUR;
 /// What is owed for so long piles up.
 const PILED_UP: Seconds = 30 * MINUTE;
 /// Less free space than this, and the database may soon be full: more than any migration or nightly pruning takes.
-const LITTLE: u64 = 256 << 20;
+pub const LITTLE: u64 = 256 << 20;
 /// So much is enough again.
 const ENOUGH: u64 = 384 << 20;
 /// A clock that is off by more dates outages wrongly, and certificates may fail.
-const OFF: Seconds = 90;
+pub const OFF: Seconds = 90;
 const RIGHT: Seconds = 30;
 /// A task that fell within this time is named.
 const FELL: Seconds = HOUR;
+
+/// By how much a clock is off: `2 h behind`, `3 min ahead of`.
+pub fn off_by(ahead: Seconds) -> String {
+    format!("{} {}", duration(ahead.abs()), if ahead > 0 { "ahead of" } else { "behind" })
+}
 
 pub(super) fn troubles(signs: &Signs) -> Vec<Trouble> {
     let mut found = Vec::new();
@@ -43,7 +48,7 @@ pub(super) fn troubles(signs: &Signs) -> Vec<Trouble> {
             );
         }
     }
-    for owed in signs.platforms.iter().filter(|owed| signs.now - owed.oldest >= PILED_UP) {
+    for owed in signs.waiting.iter().filter(|owed| signs.now - owed.oldest >= PILED_UP) {
         let why = owed.error.as_ref().map(|error| format!(" Last error: {error}.")).unwrap_or_default();
         say(
             format!("deliveries {}", owed.platform),
@@ -75,14 +80,13 @@ pub(super) fn troubles(signs: &Signs) -> Vec<Trouble> {
     if let Some(ahead) = signs.ahead {
         let bound = if signs.is_known("clock") { RIGHT } else { OFF };
         if ahead.abs() > bound {
-            let way = if ahead > 0 { "ahead of" } else { "behind" };
             say(
                 "clock".to_owned(),
                 signs.now,
                 format!(
-                    "the clock of this machine is {} {way} those of the servers that answer: outages would be dated wrongly. Set \
+                    "the clock of this machine is {} those of the servers that answer: outages would be dated wrongly. Set \
                      it right, and let NTP keep it",
-                    duration(ahead.abs())
+                    off_by(ahead)
                 ),
             );
         }
@@ -115,9 +119,9 @@ pub(super) fn troubles(signs: &Signs) -> Vec<Trouble> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::signs::{Owed, Source};
+    use super::super::signs::Source;
     use super::*;
-    use crate::store::Space;
+    use crate::store::{Space, Waiting};
     use crate::vitals::{Report, State};
 
     fn now() -> Timestamp {
@@ -129,7 +133,7 @@ mod tests {
             now: now(),
             since: now() - 10 * HOUR,
             sources: vec![Source { name: "ioda", last_success: Some(now() - 60), error: None }],
-            platforms: Vec::new(),
+            waiting: Vec::new(),
             space: Some(Space { total: 10 << 30, free: 5 << 30, used: 1 << 20 }),
             ahead: Some(1),
             tasks: Vec::new(),
@@ -177,8 +181,8 @@ mod tests {
     fn deliveries_that_wait_for_long_pile_up() {
         let waiting = |seconds| {
             let error = Some("the platform answers 502".to_owned());
-            let owed = Owed { platform: "telegram".to_owned(), count: 7, oldest: now() - seconds, error };
-            Signs { platforms: vec![owed], ..well() }
+            let owed = Waiting { platform: "telegram".to_owned(), count: 7, oldest: now() - seconds, error };
+            Signs { waiting: vec![owed], ..well() }
         };
         assert!(told(&waiting(PILED_UP - 1)).is_empty());
         let said = troubles(&waiting(PILED_UP)).remove(0).said;

@@ -4,15 +4,13 @@ use super::heartbeat::Heartbeat;
 use super::service::{Stage, tell_service_manager};
 use super::signs::{Signs, gather};
 use super::troubles::troubles;
-use crate::clock::{Busy, Clock};
+use crate::clock::Busy;
+use crate::command::Desk;
 use crate::domain::time::MINUTE;
 use crate::domain::{Owing, Seconds, Timestamp, Trouble};
 use crate::notify::body::Body;
-use crate::source::feed::Feed;
-use crate::store::{NEWEST_SCHEMA, NewNotice, Settled, Store, StoreError, Tx};
+use crate::store::{NEWEST_SCHEMA, NewNotice, Settled, StoreError, Tx};
 use crate::vitals::{Pulse, Vitals};
-use std::sync::Arc;
-use tokio::sync::mpsc::UnboundedSender;
 
 const EVERY: Seconds = MINUTE;
 /// One that woke so much too late was held up with all others: their silence says nothing.
@@ -25,16 +23,12 @@ const ANSWERED_WITHIN: Seconds = 20 * MINUTE;
 /// What it looks after.
 #[derive(Clone, Debug)]
 pub struct Watchman {
-    pub store: Store,
-    pub feeds: Arc<Vec<Feed>>,
+    pub desk: Desk,
     pub vitals: Vitals,
-    pub clock: Clock,
     /// Platform and address of the chat that is told.
     pub operator: Option<(String, String)>,
     /// Called while all is well.
     pub heartbeat: Option<Heartbeat>,
-    /// Tells each platform's outbox that something is owed.
-    pub wake: Vec<UnboundedSender<Busy>>,
     /// The last life on this database was not stopped: the file is looked through.
     pub was_killed: bool,
 }
@@ -42,8 +36,8 @@ pub struct Watchman {
 impl Watchman {
     /// Looks around until it is dropped.
     pub async fn run(self, pulse: Pulse, mut busy: Busy) {
-        let since = self.clock.now();
-        if let Some(from) = self.store.migrated_from() {
+        let since = self.desk.clock.now();
+        if let Some(from) = self.desk.store.migrated_from() {
             self.say_migrated(from).await;
         }
         let damage = if self.was_killed { self.look_through().await } else { None };
@@ -60,29 +54,28 @@ impl Watchman {
                 }
                 Err(error) => tracing::error!("how the bot itself is doing cannot be read: {error}"),
             }
-            let next = self.clock.millis() + EVERY * 1000;
-            busy = self.clock.sleep_until_millis(next, busy).await;
-            if self.clock.millis() - next < HELD_UP * 1000 {
+            let next = self.desk.clock.millis() + EVERY * 1000;
+            busy = self.desk.clock.sleep_until_millis(next, busy).await;
+            if self.desk.clock.millis() - next < HELD_UP * 1000 {
                 self.vitals.give_up_overdue();
             }
         }
     }
 
     async fn look(&self, since: Timestamp, damage: Option<String>) -> Result<Signs, StoreError> {
-        let now = self.clock.now();
-        let signs = gather(&self.store, &self.feeds, &self.vitals, (now, since), damage).await?;
+        let signs = gather(&self.desk, &self.vitals, since, damage).await?;
         let found = troubles(&signs);
         let is_same = found.len() == signs.known.len() && found.iter().all(|trouble| signs.is_known(&trouble.what));
         if !is_same {
-            let operator = self.operator.clone();
-            let settled = self.store.write(move |tx| tell(tx, &found, operator.as_ref(), now)).await?;
+            let (operator, now) = (self.operator.clone(), signs.now);
+            let settled = self.desk.store.write(move |tx| tell(tx, &found, operator.as_ref(), now)).await?;
             for trouble in &settled.begun {
                 tracing::warn!("{}", trouble.said);
             }
             for trouble in &settled.over {
                 tracing::info!("over: {}", trouble.said);
             }
-            self.wake_outboxes();
+            self.desk.wake_outboxes();
         }
         Ok(signs)
     }
@@ -93,21 +86,21 @@ impl Watchman {
             env!("CARGO_PKG_VERSION")
         );
         tracing::info!("{said}");
-        let (operator, now) = (self.operator.clone(), self.clock.now());
+        let (operator, now) = (self.operator.clone(), self.desk.clock.now());
         let once = format!("migrated {from} {NEWEST_SCHEMA} {now}");
-        let told = self.store.write(move |tx| {
+        let told = self.desk.store.write(move |tx| {
             let notice = NewNotice::operator(once, Body::Word { said }.to_json());
             owe(tx, &notice, operator.as_ref(), now)
         });
         match told.await {
-            Ok(()) => self.wake_outboxes(),
+            Ok(()) => self.desk.wake_outboxes(),
             Err(error) => tracing::error!("that the database was migrated could not be told: {error}"),
         }
     }
 
     /// After a kill or a power cut. Beside everything else: what is owed does not wait for it.
     async fn look_through(&self) -> Option<String> {
-        match self.store.look_through().await {
+        match self.desk.store.look_through().await {
             Ok(None) => {
                 tracing::info!("the last life was not stopped but ended; the database was looked through and is whole");
                 None
@@ -120,13 +113,6 @@ impl Watchman {
                 tracing::error!("the database cannot be looked through: {error}");
                 Some(error.to_string())
             }
-        }
-    }
-
-    fn wake_outboxes(&self) {
-        for outbox in &self.wake {
-            // An outbox that has stopped finds what is owed at its next start.
-            let _ = outbox.send(self.clock.busy());
         }
     }
 }

@@ -148,7 +148,8 @@ impl Desk {
         }
     }
 
-    fn wake_outboxes(&self) {
+    /// Something may be owed: each platform's outbox looks.
+    pub fn wake_outboxes(&self) {
         for outbox in &self.wake {
             // An outbox that has stopped finds what is owed at its next start.
             let _ = outbox.send(self.clock.busy());

@@ -37,7 +37,7 @@ pub use heartbeat::Heartbeats;
 pub use incident::{Applied, Incident, IncidentId, Incidents, Untold};
 pub use migrate::NEWEST as NEWEST_SCHEMA;
 pub use observation::{BatchId, Observations};
-pub use overview::Overview;
+pub use overview::{Overview, Waiting};
 pub use retention::{Hourly, Keep, Pruned, Retention};
 pub use session::{Db, Reads, Session, Tx, Writes};
 pub use source::{Progress, SourceHealth, Sources};

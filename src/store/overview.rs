@@ -2,7 +2,7 @@
 
 use super::chat::{Place, place};
 use super::{Deliveries, StoreError};
-use crate::domain::Tally;
+use crate::domain::{Tally, Timestamp};
 use rusqlite::{Row, named_params};
 
 /// The deliveries of one chat.
@@ -21,6 +21,33 @@ impl<A> Deliveries<'_, A> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 }
+
+/// What waits on a platform to be told to chats that can be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    pub platform: String,
+    pub count: u32,
+    pub oldest: Timestamp,
+    /// Of an attempt at some of it.
+    pub error: Option<String>,
+}
+
+impl<A> Deliveries<'_, A> {
+    /// Asked for every minute: what was told before is not looked at.
+    pub fn waiting(&self) -> Result<Vec<Waiting>, StoreError> {
+        let mut select = self.connection.prepare_cached(WAITING)?;
+        let rows = select.query_map([], |row| {
+            Ok(Waiting { platform: row.get(0)?, count: row.get(1)?, oldest: row.get(2)?, error: row.get(3)? })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+pub(super) const WAITING: &str = "
+    SELECT d.platform, count(*), min(n.created_at), max(d.error)
+    FROM delivery d JOIN notice n ON n.id = d.notice_id JOIN chat c ON c.id = d.chat_id
+    WHERE d.state IN ('owed', 'held', 'sending') AND d.state IN ('owed', 'sending') AND c.suspended_at IS NULL
+    GROUP BY d.platform";
 
 const OVERVIEW: &str = "
     SELECT c.id, c.platform, c.address, c.home, c.owner, c.suspended_at, c.suspended_why,

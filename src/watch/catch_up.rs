@@ -24,7 +24,7 @@ pub async fn run(tickers: Vec<Ticker>, vitals: Vitals, pulse: Pulse, busy: Busy)
     let mut tasks = JoinSet::new();
     for ticker in tickers {
         let (name, busy) = (ticker.feed.name(), ticker.watch.clock.busy());
-        tasks.spawn(vitals.clone().keep(name, busy, move |pulse, busy| ticker.clone().run(pulse, busy)));
+        vitals.keep_in(&mut tasks, name, busy, move |pulse, busy| ticker.clone().run(pulse, busy));
     }
     while tasks.join_next().await.is_some() {}
 }

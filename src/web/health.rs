@@ -20,20 +20,20 @@ pub(super) struct Health {
 
 impl Health {
     pub(super) async fn look(web: &Web) -> Result<Self, StoreError> {
-        let (health, troubles) = web.store.read(|db| Ok((db.sources().health()?, db.troubles().all()?))).await?;
+        let (health, troubles) = web.desk.store.read(|db| Ok((db.sources().health()?, db.troubles().all()?))).await?;
         let of = |name: &str| health.iter().find(|health| health.source == name).cloned();
         let tasks = web.vitals.report();
-        let on = web.feeds.iter().filter(|feed| feed.off.is_none());
+        let on = web.desk.feeds.iter().filter(|feed| feed.off.is_none());
         // A source ticks once the past has been read together.
         let ticks = |name: &str| tasks.iter().any(|task| task.name == name);
         let is_ready = on.clone().count() == 0 || on.clone().any(|feed| ticks(feed.name()));
         Ok(Self {
-            now: web.clock.now(),
+            now: web.desk.clock.now(),
             since: web.since,
             is_ready,
             troubles,
-            sources: web.feeds.iter().map(|feed| (feed.name(), feed.off.clone(), of(feed.name()))).collect(),
-            said: web.said.all(),
+            sources: web.desk.feeds.iter().map(|feed| (feed.name(), feed.off.clone(), of(feed.name()))).collect(),
+            said: web.desk.said.all(),
             tasks,
         })
     }

@@ -51,10 +51,11 @@ struct Read {
 }
 
 pub(super) async fn text(web: &Web) -> Result<String, StoreError> {
-    let now = web.clock.now();
+    let now = web.desk.clock.now();
     let budgets: Vec<&'static str> =
-        web.feeds.iter().filter(|feed| feed.calls_a_day.is_some()).map(Feed::name).collect();
+        web.desk.feeds.iter().filter(|feed| feed.calls_a_day.is_some()).map(Feed::name).collect();
     let read = web
+        .desk
         .store
         .read(move |db| {
             let calls = budgets.into_iter().map(|name| Ok((name, db.sources().used(name, now)?)));
@@ -83,11 +84,11 @@ pub(super) async fn text(web: &Web) -> Result<String, StoreError> {
 
 fn process(web: &Web, now: Timestamp, registry: &mut Registry) {
     one(registry, "up", "Since the start of this process", Unit::Seconds, (now - web.since) as f64);
-    if let Some(space) = web.store.space() {
+    if let Some(space) = web.desk.store.space() {
         one(registry, "database", "The database and its log", Unit::Bytes, space.used as f64);
         one(registry, "disk_free", "Free on the disk of the database", Unit::Bytes, space.free as f64);
     }
-    if let Some(ahead) = web.feeds.first().and_then(|feed| feed.http.ahead()) {
+    if let Some(ahead) = web.desk.feeds.first().and_then(|feed| feed.http.ahead()) {
         let help = "By how much the clock is ahead of those of the servers that answer";
         one(registry, "clock_ahead", help, Unit::Seconds, ahead as f64);
     }
@@ -98,7 +99,7 @@ fn process(web: &Web, now: Timestamp, registry: &mut Registry) {
 
 fn sources(web: &Web, now: Timestamp, read: &Read, registry: &mut Registry) {
     let of = |name: &str| Of { source: name.to_owned() };
-    let on = || web.feeds.iter().filter(|feed| feed.off.is_none());
+    let on = || web.desk.feeds.iter().filter(|feed| feed.off.is_none());
     let health = |name: &str| read.health.iter().find(|health| health.source == name);
     // One that never answered is silent since we ask it.
     let answered = |name: &str| health(name).and_then(|health| health.last_success).unwrap_or(web.since);

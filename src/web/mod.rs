@@ -3,12 +3,9 @@
 mod health;
 mod metrics;
 
-use crate::clock::Clock;
-use crate::command::Said;
+use crate::command::Desk;
 use crate::domain::Timestamp;
-use crate::source::feed::Feed;
-use crate::store::Store;
-use crate::vitals::{Pulse, Vitals};
+use crate::vitals::Vitals;
 use health::Health;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -35,18 +32,15 @@ const HEAD_CAP: usize = 8 << 10;
 #[derive(Clone, Debug)]
 pub struct Web {
     pub listen: SocketAddr,
-    pub store: Store,
-    pub feeds: Arc<Vec<Feed>>,
+    pub desk: Desk,
     pub vitals: Vitals,
-    pub clock: Clock,
+    /// When this life began.
     pub since: Timestamp,
-    /// What platforms, and our own eyes, say of themselves.
-    pub said: Said,
 }
 
 impl Web {
     /// Serves until it is dropped. An address that cannot be had is said once, and left alone: the watch goes on without it.
-    pub async fn run(self, pulse: Pulse) {
+    pub async fn run(self) {
         let listener = match TcpListener::bind(self.listen).await {
             Ok(listener) => listener,
             Err(error) => {
@@ -59,7 +53,6 @@ impl Web {
                 return;
             }
         };
-        pulse.rests();
         tracing::info!("health and metrics are served on http://{}/", self.listen);
         let (web, slots) = (Arc::new(self), Arc::new(Semaphore::new(AT_ONCE)));
         let mut open = JoinSet::new();
@@ -80,7 +73,7 @@ impl Web {
                 connection.keep_alive(false);
                 // Whoever goes away in the middle needs no answer.
                 let served = connection.serve_connection(TokioIo::new(stream), service);
-                let _ = web.clock.within(2 * PATIENCE, served).await;
+                let _ = web.desk.clock.within(2 * PATIENCE, served).await;
             });
         }
     }

@@ -1,10 +1,8 @@
 //! The database and the disk under it.
 
 use super::Finding;
+use crate::care::LITTLE;
 use crate::store::{NEWEST_SCHEMA, Store};
-
-/// Less than this, and a database that grows may soon be full.
-const LITTLE: u64 = 256 << 20;
 
 pub(super) async fn look(store: &Store) -> Vec<(&'static str, Finding)> {
     let mut findings = Vec::new();

@@ -2,6 +2,7 @@
 
 use super::{Finding, Patient};
 use crate::app::feeds;
+use crate::care::{OFF, off_by};
 use crate::cli::Failure;
 use crate::clock::Busy;
 use crate::domain::Entity;
@@ -15,8 +16,6 @@ use std::time::Duration;
 
 /// A machine in an office waits no longer for an answer.
 const PATIENCE: Timeouts = Timeouts::all(Duration::from_secs(20));
-/// A clock that is off by more dates outages wrongly.
-const OFF: i64 = 90;
 /// Rarer than this is hardly watching.
 const RARE: i64 = 2 * HOUR;
 
@@ -74,10 +73,9 @@ fn budget(feed: &Feed, watched: &[Entity]) -> Option<Finding> {
 
 fn clock(ahead: i64) -> Finding {
     if ahead.abs() > OFF {
-        let way = if ahead > 0 { "ahead of" } else { "behind" };
         return Finding::Wrong(format!(
-            "it is {} {way} those of the sources: set it right, and let NTP keep it",
-            duration(ahead.abs())
+            "it is {} those of the sources: set it right, and let NTP keep it",
+            off_by(ahead)
         ));
     }
     Finding::Well(format!("within {} s of those of the sources", ahead.abs().max(1)))
