@@ -87,7 +87,8 @@ impl Watchman {
         );
         tracing::info!("{said}");
         let (operator, now) = (self.operator.clone(), self.desk.clock.now());
-        let once = format!("migrated {from} {NEWEST_SCHEMA} {now}");
+        // The file stays open over a reload: it was migrated all the same only once.
+        let once = format!("migrated {from} {NEWEST_SCHEMA}");
         let told = self.desk.store.write(move |tx| {
             let notice = NewNotice::operator(once, Body::Word { said }.to_json());
             owe(tx, &notice, operator.as_ref(), now)
