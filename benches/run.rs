@@ -11,6 +11,7 @@ mod harness;
 
 use doubles::{IodaDouble, RipestatDouble};
 use harness::World;
+use harness::stage::Life;
 use linkdown::clock::Clock;
 use linkdown::config::{Config, SHIPPED};
 use linkdown::domain::time::{HOUR, MINUTE};
@@ -117,17 +118,6 @@ fn all_calm(ioda: &IodaDouble, ripestat: &RipestatDouble, config: &Config) {
     }
 }
 
-/// A bot that does not outlive a bench which fails.
-struct Bot(Child);
-
-impl Drop for Bot {
-    fn drop(&mut self) {
-        // One that has ended already cannot be killed, and need not be.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// The doubles on the system's clock, for a bot that runs on it.
 struct Outside {
     ioda: IodaDouble,
@@ -194,7 +184,7 @@ impl Outside {
         Start { first_request, resident, peak, stopped: millis(told) }
     }
 
-    fn bot(&self, database: &Path) -> Bot {
+    fn bot(&self, database: &Path) -> Life {
         let child = Command::new(env!("CARGO_BIN_EXE_linkdown"))
             .args(["run", "--config", concat!(env!("CARGO_MANIFEST_DIR"), "/config/linkdown.toml"), "--database"])
             .arg(database)
@@ -208,7 +198,7 @@ impl Outside {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        Bot(child)
+        Life(child)
     }
 }
 

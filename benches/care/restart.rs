@@ -6,7 +6,6 @@ use crate::harness::stage::{self, Kind};
 use linkdown::clock::Clock;
 use linkdown::domain::Entity;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const STARTS: usize = 20;
@@ -33,18 +32,7 @@ pub async fn run() {
         };
         let before = sent();
         let began = Instant::now();
-        let bot = Bot(Command::new(env!("CARGO_BIN_EXE_linkdown"))
-            .args(["run", "--config", "bench.toml", "--database", "linkdown.db"])
-            .current_dir(folder.path())
-            .env("LINKDOWN_DISCORD_TOKEN", discord.token())
-            .env("LINKDOWN_DISCORD_API_URL", discord.url())
-            .env("LINKDOWN_TELEGRAM_TOKEN", telegram.token())
-            .env("LINKDOWN_TELEGRAM_API_URL", telegram.url())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap());
+        let bot = stage::binary(folder.path(), &discord, &telegram);
         let until = async |count: usize| {
             while sent() < before + count {
                 assert!(began.elapsed() < Duration::from_mins(1), "{} of {count} sent", sent() - before);
@@ -81,13 +69,4 @@ async fn owe(database: &Path, entities: &[Entity]) {
 fn show(what: &str, mut times: Vec<f64>) {
     times.sort_by(f64::total_cmp);
     println!("{what:<48} {:>6.0} ms {:>6.0} ms {:>6.0} ms", times[0], times[times.len() / 2], times[times.len() - 1]);
-}
-
-struct Bot(Child);
-
-impl Drop for Bot {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }

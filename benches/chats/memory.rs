@@ -5,7 +5,7 @@ use crate::harness::stage;
 use linkdown::clock::Clock;
 use linkdown::domain::{Options, Scope, Subscription, Timestamp};
 use linkdown::store::{Access, Store};
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 const STARTS: usize = 5;
@@ -38,18 +38,7 @@ pub async fn run() {
         drop(store);
         std::fs::write(folder.path().join("bench.toml"), stage::config(&["country/KP".parse().unwrap()])).unwrap();
         let began = Instant::now();
-        let mut bot = Bot(Command::new(env!("CARGO_BIN_EXE_linkdown"))
-            .args(["run", "--config", "bench.toml", "--database", "linkdown.db"])
-            .current_dir(folder.path())
-            .env("LINKDOWN_DISCORD_TOKEN", discord.token())
-            .env("LINKDOWN_DISCORD_API_URL", discord.url())
-            .env("LINKDOWN_TELEGRAM_TOKEN", telegram.token())
-            .env("LINKDOWN_TELEGRAM_API_URL", telegram.url())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap());
+        let mut bot = stage::binary(folder.path(), &discord, &telegram);
         // Connected: identified at Discord's gateway, and polling Telegram.
         let is_connected =
             || discord.gateway().identifies().iter().any(|one| one.token_ok) && !telegram.calls_of("getMe").is_empty();
@@ -66,16 +55,6 @@ pub async fn run() {
     show("from exec to both connected (500 owed)", "ms", connected);
     show("resident three seconds later (24 owed)", "MiB", resident);
     show("its peak (VmHWM)", "MiB", peak);
-}
-
-/// A bot that does not outlive a bench which fails.
-struct Bot(Child);
-
-impl Drop for Bot {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// A line of /proc/PID/status, in MiB.

@@ -11,6 +11,7 @@ use linkdown::domain::{
 use linkdown::steps::Steps;
 use linkdown::store::{Access, Store};
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -156,4 +157,26 @@ pub async fn until(what: &str, longest: Duration, is_so: impl Fn() -> bool) {
         assert!(began.elapsed() < longest, "in vain for {longest:?}: {what}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// A process that does not outlive a test or a bench which fails.
+#[derive(Debug)]
+pub struct Life(pub Child);
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        // One that has ended already cannot be killed, and need not be.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The real binary in a folder that holds `bench.toml`, with both platforms.
+#[allow(dead_code)] // Benches alone.
+pub fn binary(folder: &Path, discord: &DiscordDouble, telegram: &TelegramDouble) -> Life {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_linkdown"));
+    command.args(["run", "--config", "bench.toml", "--database", "linkdown.db"]).current_dir(folder);
+    command.env("LINKDOWN_DISCORD_TOKEN", discord.token()).env("LINKDOWN_DISCORD_API_URL", discord.url());
+    command.env("LINKDOWN_TELEGRAM_TOKEN", telegram.token()).env("LINKDOWN_TELEGRAM_API_URL", telegram.url());
+    Life(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
 }

@@ -7,14 +7,20 @@ async fn north_korea(now: &str) -> World {
     World::new(now, NORTH_KOREA).await
 }
 
-#[tokio::test]
-async fn an_outage_that_came_and_went_in_our_absence_is_one_line() {
+/// The bot was stopped at 16:00, North Korea vanished at 16:30, and it is 21:00.
+async fn away_while_it_vanishes_until(until: &str) -> World {
     let mut world = north_korea("2025-06-06 12:00").await;
     world.start().await;
     world.until("2025-06-06 16:00").await;
     world.stop().await;
-    world.north_korea_vanishes("2025-06-06 16:30", "2025-06-06 18:00");
+    world.north_korea_vanishes("2025-06-06 16:30", until);
     world.is_now("2025-06-06 21:00").await;
+    world
+}
+
+#[tokio::test]
+async fn an_outage_that_came_and_went_in_our_absence_is_one_line() {
+    let mut world = away_while_it_vanishes_until("2025-06-06 18:00").await;
 
     world.start().await;
     world.until("2025-06-06 22:00").await;
@@ -32,12 +38,7 @@ async fn an_outage_that_came_and_went_in_our_absence_is_one_line() {
 
 #[tokio::test]
 async fn an_outage_that_began_in_our_absence_and_goes_on_is_told_as_such() {
-    let mut world = north_korea("2025-06-06 12:00").await;
-    world.start().await;
-    world.until("2025-06-06 16:00").await;
-    world.stop().await;
-    world.north_korea_vanishes("2025-06-06 16:30", "2025-06-06 23:00");
-    world.is_now("2025-06-06 21:00").await;
+    let mut world = away_while_it_vanishes_until("2025-06-06 23:00").await;
 
     world.start().await;
     world.until("2025-06-06 22:00").await;
@@ -164,12 +165,7 @@ async fn with_nobody_to_reach_it_starts_keeps_trying_and_catches_up_when_they_ar
 
 #[tokio::test]
 async fn an_absence_is_read_whole_also_when_the_first_answers_break_off() {
-    let mut world = north_korea("2025-06-06 12:00").await;
-    world.start().await;
-    world.until("2025-06-06 16:00").await;
-    world.stop().await;
-    world.north_korea_vanishes("2025-06-06 16:30", "2025-06-06 18:00");
-    world.is_now("2025-06-06 21:00").await;
+    let mut world = away_while_it_vanishes_until("2025-06-06 18:00").await;
     world.ioda.fault(Fault::CutJson);
     world.ripestat.fault(Fault::CutJson);
 

@@ -3,7 +3,7 @@
 
 mod oracle;
 
-use super::stage::{self, Kind, STEP};
+use super::stage::{self, Kind, Life, STEP};
 use crate::doubles::{DiscordDouble, TelegramDouble};
 use linkdown::clock::Clock;
 use linkdown::domain::Entity;
@@ -11,7 +11,7 @@ use linkdown::store::{Access, Store};
 use oracle::{Heard, Wrong, heard, judge};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Each is down for six ticks of twenty-four.
@@ -202,15 +202,5 @@ async fn settled(database: &Path) {
         if rests.await.unwrap_or(false) {
             return;
         }
-    }
-}
-
-/// A life that does not outlive a bench which fails.
-struct Life(Child);
-
-impl Drop for Life {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
