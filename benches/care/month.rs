@@ -2,13 +2,12 @@
 //! the database within the formula of docs/operating.md. Three weeks go before them, in which the detector's memory fills.
 
 use crate::harness::stage::{self, STEP};
-use linkdown::app::{Parts, Running};
+use linkdown::app::{Ground, Parts, Running};
 use linkdown::chat::console::Console;
 use linkdown::clock::Clock;
 use linkdown::config::{Addresses, Config, Secrets};
 use linkdown::domain::time::DAY;
 use linkdown::domain::{Entity, Timestamp};
-use linkdown::steps::Steps;
 use linkdown::store::{Access, Store};
 use std::time::Instant;
 
@@ -37,10 +36,8 @@ pub async fn run() {
         secrets: Secrets::default(),
         addresses: Addresses::default(),
         store: Store::open(&database, Access::Own).unwrap(),
-        clock: clock.clone(),
         console: Console::new(std::io::sink()),
-        steps: Steps::default(),
-        deadline: None,
+        ground: Ground { clock: clock.clone(), ..Ground::default() },
     };
     let bot = Running::start(parts).await.unwrap();
     println!(

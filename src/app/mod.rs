@@ -38,10 +38,16 @@ pub struct Parts {
     pub secrets: Secrets,
     pub addresses: Addresses,
     pub store: Store,
-    pub clock: Clock,
     pub console: Console,
+    pub ground: Ground,
+}
+
+/// What it stands on: as it is here, unless a test moves the clock, watches the steps, or is in a hurry.
+#[derive(Clone, Debug, Default)]
+pub struct Ground {
+    pub clock: Clock,
     pub steps: Steps,
-    /// How long one call to a source or a chat platform may take, for a test that is in a hurry.
+    /// How long one call to a source or a chat platform may take, in place of the usual.
     pub deadline: Option<Duration>,
 }
 
@@ -80,7 +86,8 @@ pub struct Running {
 impl Running {
     /// Brings the state up to date, subscribes the console and sets every source and outbox going.
     pub async fn start(parts: Parts) -> Result<Self, StartError> {
-        let Parts { config, secrets, addresses, store, clock, console, steps, deadline } = parts;
+        let Parts { config, secrets, addresses, store, console, ground } = parts;
+        let Ground { clock, steps, deadline } = ground;
         // The sign of life of a life that was not stopped still stands there.
         let was_killed = store.read(|db| db.heartbeat().last()).await?.is_some();
         chores::alive(&store, clock.now()).await?;

@@ -14,12 +14,10 @@ mod status;
 
 pub use args::{Cli, Command, Common, LogFormat};
 
-use crate::app::{self, Parts};
+use crate::app::{self, Ground, Parts};
 use crate::chat::console::{Console, standard};
-use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Environment};
 use crate::demo;
-use crate::steps::Steps;
 use crate::store::{Access, Store};
 use std::fmt::Display;
 use std::future::Future;
@@ -56,11 +54,16 @@ impl Failure {
 }
 
 pub fn run(cli: Cli) -> Result<(), Failure> {
+    run_on(Ground::default(), cli)
+}
+
+/// The same with a bot that stands on `ground`.
+pub fn run_on(ground: Ground, cli: Cli) -> Result<(), Failure> {
     let common = cli.common;
     match cli.command.unwrap_or(Command::Run) {
         Command::Run => {
             log(common.log, "info");
-            blocking(watch(&common))
+            blocking(watch(ground, &common))
         }
         Command::Demo { speed } => {
             log(common.log, "warn");
@@ -148,21 +151,13 @@ fn environment() -> Result<Environment, Failure> {
     Environment::read(|name| std::env::var_os(name)).map_err(Failure::asked)
 }
 
-async fn watch(common: &Common) -> Result<(), Failure> {
+async fn watch(ground: Ground, common: &Common) -> Result<(), Failure> {
     let config = config(common)?;
     let environment = environment()?;
     let store = Store::open(common.database(), Access::Own).map_err(Failure::work)?;
     let (console, typed) = standard();
-    let parts = Parts {
-        config,
-        secrets: environment.secrets,
-        addresses: environment.addresses,
-        store,
-        clock: Clock::system(),
-        console,
-        steps: Steps::default(),
-        deadline: None,
-    };
+    let parts =
+        Parts { config, secrets: environment.secrets, addresses: environment.addresses, store, console, ground };
     let common = common.clone();
     let reread = move || {
         let config = self::config(&common).map_err(|failure| failure.to_string())?;

@@ -1,10 +1,11 @@
 //! One world for all stories: the sources' doubles on real sockets, a bot on a moved clock, and a person at its console.
 
+pub mod earlier;
 pub mod kills;
 pub mod stage;
 
 use crate::doubles::{DiscordDouble, IodaDouble, RadarDouble, RipestatDouble, TelegramDouble, gone_between};
-use linkdown::app::{Parts, Running};
+use linkdown::app::{Ground, Parts, Running};
 use linkdown::chat::console::Console;
 use linkdown::clock::Clock;
 use linkdown::config::{Addresses, Config, Secrets};
@@ -199,10 +200,12 @@ impl World {
                 telegram_api: self.telegram.as_ref().map(|telegram| telegram.url().parse().unwrap()),
             },
             store: Store::open(&self.database, Access::Own).unwrap(),
-            clock: self.clock.clone(),
             console: self.console.clone(),
-            steps: self.steps.clone(),
-            deadline: Some(std::time::Duration::from_secs(2)),
+            ground: Ground {
+                clock: self.clock.clone(),
+                steps: self.steps.clone(),
+                deadline: Some(std::time::Duration::from_secs(2)),
+            },
         };
         self.bot = Some(Running::start(parts).await.unwrap());
         self.clock.until_all_rest().await;

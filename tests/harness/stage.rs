@@ -1,14 +1,12 @@
 //! A bot without sources, to which made-up observations are handed; and chats by the thousand.
 
 use crate::doubles::{DiscordDouble, TelegramDouble};
-use linkdown::app::{Parts, Running};
+use linkdown::app::{Ground, Parts, Running};
 use linkdown::chat::console::Console;
-use linkdown::clock::Clock;
 use linkdown::config::{Addresses, Config, Secrets};
 use linkdown::domain::{
     Arrival, Batch, Entity, Observation, Options, Scope, Series, Subscription, Timestamp, Transition, time::DAY,
 };
-use linkdown::steps::Steps;
 use linkdown::store::{Access, Store};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -46,10 +44,8 @@ pub async fn start(database: &Path, config: &str, discord: &str, telegram: &str)
             ..Addresses::default()
         },
         store: Store::open(database, Access::Own).unwrap(),
-        clock: Clock::system(),
         console: Console::new(std::io::sink()),
-        steps: Steps::default(),
-        deadline: None,
+        ground: Ground::default(),
     };
     Running::start(parts).await.unwrap()
 }

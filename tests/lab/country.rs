@@ -3,12 +3,11 @@
 use crate::collector::Collector;
 use crate::ris_live::RisLiveDouble;
 use crate::scenes::Scene;
-use linkdown::app::{Parts, Running};
+use linkdown::app::{Ground, Parts, Running};
 use linkdown::chat::console::Console;
 use linkdown::clock::{Busy, Clock};
 use linkdown::config::{Addresses, Config, Secrets};
 use linkdown::domain::Timestamp;
-use linkdown::steps::Steps;
 use linkdown::store::{Access, Store};
 use nix::sched::{CloneFlags, setns};
 use std::fs::File;
@@ -157,10 +156,8 @@ impl Country {
                 ..Addresses::default()
             },
             store: Store::open(folder.path().join("linkdown.db"), Access::Own).unwrap(),
-            clock: clock.clone(),
             console: Console::new(screen.clone()),
-            steps: Steps::default(),
-            deadline: None,
+            ground: Ground { clock: clock.clone(), ..Ground::default() },
         };
         std::mem::forget(ripestat);
         let prefix = prefix.to_owned();

@@ -1,25 +1,9 @@
 //! Databases as earlier versions left them, made by those versions themselves: brought up to date by a start, and gone on with
-//! where they stood. `tests/fixtures/schema-N.db.gz`: North Korea went on 5 June for two hours, and is down since 6 June, 17:35;
-//! its alert is told. Observations older than a day were taken out.
+//! where they stood.
 
-use crate::harness::{NORTH_KOREA, World, at};
-use flate2::read::GzDecoder;
+use crate::harness::{NORTH_KOREA, World, at, earlier};
 use linkdown::store::NEWEST_SCHEMA;
-use std::fs;
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
-
-/// The schemas that were ever released to anybody.
-const LANDED: [u32; 2] = [4, 5];
-
-fn unpacked(schema: u32, folder: &Path) -> PathBuf {
-    let packed = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/schema-{schema}.db.gz"));
-    let mut bytes = Vec::new();
-    GzDecoder::new(fs::File::open(packed).unwrap()).read_to_end(&mut bytes).unwrap();
-    let path = folder.join("linkdown.db");
-    fs::write(&path, bytes).unwrap();
-    path
-}
+use std::path::Path;
 
 fn numbers(database: &Path, sql: &str) -> Vec<i64> {
     let connection = rusqlite::Connection::open(database).unwrap();
@@ -30,9 +14,10 @@ fn numbers(database: &Path, sql: &str) -> Vec<i64> {
 
 #[tokio::test]
 async fn a_database_of_every_landed_schema_goes_on_where_it_stood() {
-    for schema in LANDED {
+    for schema in earlier::LANDED {
         let folder = tempfile::tempdir().unwrap();
-        let database = unpacked(schema, folder.path());
+        let database = folder.path().join("linkdown.db");
+        earlier::unpack(schema, &database);
         assert_eq!(numbers(&database, "PRAGMA user_version"), [i64::from(schema)]);
         let kept =
             ["SELECT count(*) FROM incident", "SELECT count(*) FROM transition", "SELECT count(*) FROM observation"];

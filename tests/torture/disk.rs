@@ -1,29 +1,54 @@
-//! A small disk of its own for a database, which can be made full. As root; elsewhere an ordinary folder.
+//! A small disk of its own for a database, which can be made full and slow, break, and be mended: ext4 over a loop device, as
+//! root; where there are no loop devices a tmpfs, that only gets full; elsewhere an ordinary folder.
 
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
-const SIZE: &str = "size=96m";
+const SIZE: u64 = 96 << 20;
+/// Memory, so that it is fast.
+const IMAGES: &str = "/dev/shm";
 
 #[derive(Debug)]
 pub struct Disk {
+    kind: Kind,
     folder: tempfile::TempDir,
-    is_mounted: bool,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Folder,
+    Tmpfs,
+    Ext4 { image: PathBuf, _images: tempfile::TempDir },
+}
+
+/// What can befall a disk here, each with what stands before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Abilities {
+    Nothing,
+    GetsFull,
+    Breaks,
 }
 
 impl Disk {
-    /// One on which a database lives fast, and which is gone with it.
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", SIZE, "torture"]).arg(folder.path()).output();
-        let is_mounted = mount.is_ok_and(|done| done.status.success());
-        Self { folder, is_mounted }
+        let kind = ext4(folder.path()).unwrap_or_else(|| {
+            let tmpfs = ["-t", "tmpfs", "-o", &format!("size={SIZE}"), "torture"].map(str::to_owned);
+            if done(Command::new("mount").args(tmpfs).arg(folder.path())) { Kind::Tmpfs } else { Kind::Folder }
+        });
+        Self { kind, folder }
     }
 
-    pub fn can_be_full() -> bool {
-        Self::new().is_mounted
+    pub fn abilities() -> Abilities {
+        match Self::new().kind {
+            Kind::Folder => Abilities::Nothing,
+            Kind::Tmpfs => Abilities::GetsFull,
+            Kind::Ext4 { .. } => Abilities::Breaks,
+        }
     }
 
     pub fn path(&self) -> &Path {
@@ -34,9 +59,9 @@ impl Disk {
         self.path().join("ballast")
     }
 
-    /// To the last byte.
+    /// To the last byte, unless nothing can be written to it anyway.
     pub fn fill(&self) {
-        let mut file = fs::File::create(self.ballast()).unwrap();
+        let Ok(mut file) = fs::File::create(self.ballast()) else { return };
         for piece in [1 << 20, 4096, 1] {
             while file.write_all(&vec![0; piece]).is_ok() {}
         }
@@ -45,11 +70,68 @@ impl Disk {
     pub fn free(&self) {
         let _ = fs::remove_file(self.ballast());
     }
+
+    /// From now on whatever is written waits so long.
+    pub fn is_slow_for(&self, time: Duration) -> JoinHandle<()> {
+        let path = self.path().to_owned();
+        let freeze = |how: &str, path: &Path| done(Command::new("fsfreeze").arg(how).arg(path));
+        let is_frozen = freeze("--freeze", &path);
+        thread::spawn(move || {
+            if is_frozen {
+                thread::sleep(time);
+                assert!(freeze("--unfreeze", &path), "{} stays frozen", path.display());
+            }
+        })
+    }
+
+    /// As after an error of the hardware: what was not synced is lost, and nothing can be written until it is mended.
+    pub fn breaks(&self) {
+        if let Some(device) = self.device() {
+            fs::write(format!("/sys/fs/ext4/{device}/trigger_fs_error"), "1").unwrap();
+        }
+    }
+
+    /// By whoever looks after the machine, once nobody works on it.
+    pub fn mend(&self) {
+        let Kind::Ext4 { image, .. } = &self.kind else { return };
+        assert!(done(Command::new("umount").arg(self.path())), "somebody still works on {}", self.path().display());
+        // 1: there were errors, and they were mended.
+        let status = Command::new("e2fsck").arg("-y").arg(image).output().unwrap().status;
+        assert!(matches!(status.code(), Some(0 | 1)), "{status}");
+        assert!(mount(image, self.path()));
+    }
+
+    /// `loop0`, of what is mounted there.
+    fn device(&self) -> Option<String> {
+        let Kind::Ext4 { .. } = self.kind else { return None };
+        let mounts = fs::read_to_string("/proc/mounts").unwrap();
+        let mut fields = mounts.lines().map(|line| line.split(' '));
+        fields.find_map(|mut line| {
+            let device = line.next()?.strip_prefix("/dev/")?;
+            (Path::new(line.next()?) == self.path()).then(|| device.to_owned())
+        })
+    }
+}
+
+fn ext4(folder: &Path) -> Option<Kind> {
+    let images = tempfile::tempdir_in(IMAGES).ok()?;
+    let image = images.path().join("disk");
+    fs::File::create(&image).and_then(|file| file.set_len(SIZE)).ok()?;
+    let made = done(Command::new("mkfs.ext4").args(["-q", "-F", "-m", "0"]).arg(&image));
+    (made && mount(&image, folder)).then_some(Kind::Ext4 { image, _images: images })
+}
+
+fn mount(image: &Path, folder: &Path) -> bool {
+    done(Command::new("mount").args(["-o", "loop,errors=remount-ro"]).arg(image).arg(folder))
+}
+
+fn done(command: &mut Command) -> bool {
+    command.output().is_ok_and(|done| done.status.success())
 }
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        if self.is_mounted {
+        if !matches!(self.kind, Kind::Folder) {
             let _ = Command::new("umount").arg("-l").arg(self.path()).output();
         }
     }

@@ -1,24 +1,28 @@
-//! One life of the bot, a process of its own: what it is told on its standard input, and what it does. Its clock is moved
-//! from outside; all else is as in the product.
+//! One life of the bot: the process that `linkdown run` is, with its arguments, its environment, its signals and its exit
+//! code. Only its clock is moved from outside, and the plug can be pulled at one of its steps.
 
 use crate::doubles::{discord, telegram};
-use linkdown::app::{Parts, Running};
-use linkdown::chat::console::Console;
+use clap::Parser as _;
+use linkdown::app::Ground;
+use linkdown::cli::{self, Cli};
 use linkdown::clock::{Clock, Millis};
-use linkdown::config::{Addresses, Config, Secrets};
 use linkdown::domain::{Seconds, Timestamp};
 use linkdown::steps::Steps;
-use linkdown::store::{Access, Store};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use std::fs::File;
-use std::path::Path;
-use std::process::Stdio;
+use std::fs::{self, File};
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{ExitCode, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{UnixDatagram, UnixListener, UnixStream};
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 pub const CONFIG: &str = r#"
 [watch]
@@ -39,8 +43,8 @@ enabled = false
 enabled = false
 "#;
 
-const DATABASE: &str = "LINKDOWN_TORTURE_DATABASE";
-const PLACES: &str = "LINKDOWN_TORTURE_PLACES";
+/// A socket on which a life is told what time it is.
+const DRIVER: &str = "LINKDOWN_TORTURE_DRIVER";
 const CLOCK: &str = "LINKDOWN_TORTURE_CLOCK";
 
 /// One call may take so long, in real time: what hangs is given up sooner than in the product.
@@ -48,66 +52,49 @@ const DEADLINE: Duration = Duration::from_millis(300);
 /// A life that does not answer for so long hangs.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Where everything outside is found.
-#[derive(Clone, Debug)]
-pub struct Places {
-    pub ioda: String,
-    pub ripestat: String,
-    pub discord: String,
-    pub telegram: String,
-}
-
 pub fn is_child() -> bool {
-    std::env::var_os(DATABASE).is_some()
+    std::env::var_os(DRIVER).is_some()
 }
 
 /// The life itself.
-pub async fn live() -> Result<(), String> {
+pub fn live() -> ExitCode {
     let text = |name: &str| std::env::var(name).unwrap();
-    let (places, clock_at) = (text(PLACES), text(CLOCK));
-    let places: Vec<&str> = places.split(' ').collect();
-    let (now, wrong) = clock_at.split_once(' ').unwrap();
     let clock = Clock::moved(Timestamp::from_unix(0));
+    let clock_at = text(CLOCK);
+    let (now, wrong) = clock_at.split_once(' ').unwrap();
     clock.leap_to_millis(now.parse().unwrap());
     clock.set_wrong_by(wrong.parse().unwrap());
     // How many steps are left until the plug is pulled; below zero: none.
     let left = Arc::new(AtomicI64::new(-1));
     let counted = Arc::clone(&left);
-    let parts = Parts {
-        config: Config::parse(CONFIG, "torture.toml").unwrap(),
-        secrets: Secrets {
-            discord_token: Some(discord::TOKEN.to_owned().into()),
-            telegram_token: Some(telegram::TOKEN.to_owned().into()),
-            ..Secrets::default()
-        },
-        addresses: Addresses {
-            ioda: places[0].parse().ok(),
-            ripestat: places[1].parse().ok(),
-            discord_api: places[2].parse().ok(),
-            telegram_api: places[3].parse().ok(),
-            ..Addresses::default()
-        },
-        store: Store::open(text(DATABASE), Access::Own).map_err(|error| error.to_string())?,
-        clock: clock.clone(),
-        console: Console::new(std::io::sink()),
-        steps: Steps::watched_by(move |_| {
-            if counted.fetch_sub(1, Ordering::SeqCst) == 1 {
-                kill(Pid::this(), Signal::SIGKILL).unwrap();
-            }
-        }),
-        deadline: Some(DEADLINE),
-    };
-    let bot = Running::start(parts).await.map_err(|error| error.to_string())?;
-    let mut lines = BufReader::new(tokio::io::stdin()).lines();
-    loop {
-        clock.until_all_rest().await;
-        let next = clock.next_wake().map_or_else(|| "-".to_owned(), |at| at.to_string());
-        say(&format!("rests {next}")).await;
-        // Whoever drives it is gone.
-        let Some(line) = lines.next_line().await.unwrap() else { return Ok(()) };
+    let steps = Steps::watched_by(move |_| {
+        if counted.fetch_sub(1, Ordering::SeqCst) == 1 {
+            kill(Pid::this(), Signal::SIGKILL).unwrap();
+        }
+    });
+    let (driver, moved) = (text(DRIVER), clock.clone());
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(is_driven(&driver, &moved, &left));
+    });
+    match cli::run_on(Ground { clock, steps, deadline: Some(DEADLINE) }, Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("linkdown: {failure}");
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+/// Does with the clock what it is told, and answers once everybody rests. Without whoever drives it a life is over.
+async fn is_driven(driver: &str, clock: &Clock, left: &AtomicI64) {
+    let (input, mut output) = UnixStream::connect(driver).await.unwrap().into_split();
+    let mut lines = BufReader::new(input).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
         let (word, number) = line.split_once(' ').unwrap_or((&line, "0"));
         let number: i64 = number.parse().unwrap();
         match word {
+            "rest" => {}
             "go" => clock.advance_to_millis(number).await,
             "leap" => {
                 clock.leap_to_millis(number);
@@ -115,29 +102,39 @@ pub async fn live() -> Result<(), String> {
             }
             "wrong" => clock.set_wrong_by(number),
             "arm" => left.store(number, Ordering::SeqCst),
-            "stop" => {
-                left.store(-1, Ordering::SeqCst);
-                bot.stop().await.map_err(|error| error.to_string())?;
-                say("stopped").await;
-                return Ok(());
-            }
-            other => return Err(format!("what is {other}?")),
+            other => panic!("what is {other}?"),
+        }
+        clock.until_all_rest().await;
+        let next = clock.next_wake().map_or_else(|| "-".to_owned(), |at| at.to_string());
+        if output.write_all(format!("{next}\n").as_bytes()).await.is_err() {
+            break;
         }
     }
+    let _ = kill(Pid::this(), Signal::SIGKILL);
 }
 
-async fn say(line: &str) {
-    let mut out = tokio::io::stdout();
-    out.write_all(format!("{line}\n").as_bytes()).await.unwrap();
-    out.flush().await.unwrap();
+/// Where everything is that a life is given.
+#[derive(Clone, Debug)]
+pub struct Places {
+    pub database: PathBuf,
+    pub config: PathBuf,
+    pub log: PathBuf,
+    /// For its sockets.
+    pub folder: PathBuf,
+    pub ioda: String,
+    pub ripestat: String,
+    pub discord: String,
+    pub telegram: String,
 }
 
 /// A life as it is seen from outside.
 #[derive(Debug)]
 pub struct Life {
     child: Child,
-    input: ChildStdin,
-    output: Lines<BufReader<ChildStdout>>,
+    input: OwnedWriteHalf,
+    output: Lines<BufReader<OwnedReadHalf>>,
+    /// What it tells the service manager.
+    stages: mpsc::UnboundedReceiver<String>,
     /// When it next does something by itself, by its own clock.
     pub next: Option<Millis>,
 }
@@ -151,75 +148,119 @@ pub enum Ended {
 }
 
 impl Life {
-    /// Starts one, and waits until it rests for the first time. An error is why it ended by itself.
+    /// Starts one, and waits until it is ready and rests. An error is how it ended before.
     pub async fn start(
-        database: &Path,
         places: &Places,
         now: Millis,
         wrong: Seconds,
-        log: &Path,
-    ) -> Result<Self, String> {
-        let log_file = File::options().append(true).create(true).open(log).unwrap();
+        kill_after: Option<Duration>,
+    ) -> Result<Self, ExitStatus> {
+        let (driver, manager) = (places.folder.join("driver"), places.folder.join("manager"));
+        for socket in [&driver, &manager] {
+            let _ = fs::remove_file(socket);
+        }
+        let (listener, stages) = (UnixListener::bind(&driver).unwrap(), stages(&manager));
+        let log = File::options().append(true).create(true).open(&places.log).unwrap();
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .env(DATABASE, database)
-            .env(PLACES, [&*places.ioda, &places.ripestat, &places.discord, &places.telegram].join(" "))
+            .arg("run")
+            .arg("--config")
+            .arg(&places.config)
+            .arg("--database")
+            .arg(&places.database)
+            .env("LINKDOWN_DISCORD_TOKEN", discord::TOKEN)
+            .env("LINKDOWN_TELEGRAM_TOKEN", telegram::TOKEN)
+            .env("LINKDOWN_IODA_URL", &places.ioda)
+            .env("LINKDOWN_RIPESTAT_URL", &places.ripestat)
+            .env("LINKDOWN_DISCORD_API_URL", &places.discord)
+            .env("LINKDOWN_TELEGRAM_API_URL", &places.telegram)
+            .env("NOTIFY_SOCKET", &manager)
+            .env(DRIVER, &driver)
             .env(CLOCK, format!("{now} {wrong}"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(log_file)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let input = child.stdin.take().unwrap();
-        let output = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut life = Self { child, input, output, next: None };
-        match life.answer().await? {
-            Ended::Lives => Ok(life),
-            Ended::Dead => {
-                let _ = life.child.wait().await;
-                Err("it did not start".to_owned())
+        let id = child.id().unwrap();
+        let killer = kill_after.map(|after| tokio::spawn(kills(id, after)));
+        let stream = tokio::select! {
+            stream = listener.accept() => Some(stream.unwrap().0),
+            _ = child.wait() => None,
+        };
+        let Some(stream) = stream else { return Err(child.wait().await.unwrap()) };
+        let (output, input) = stream.into_split();
+        let mut life = Self { child, input, output: BufReader::new(output).lines(), stages, next: None };
+        let is_ready = life.reaches("READY=1").await;
+        if let Some(killer) = killer {
+            let _ = killer.await;
+        }
+        match is_ready.and(life.told("rest").await) {
+            Ok(Ended::Lives) => Ok(life),
+            Ok(Ended::Dead) | Err(_) => {
+                let _ = life.child.start_kill();
+                Err(life.child.wait().await.unwrap())
             }
         }
     }
 
-    /// Tells it something, and waits until it rests. An error: it hangs, or ended by itself with an error.
+    /// Waits until it tells the service manager so.
+    async fn reaches(&mut self, stage: &str) -> Result<Ended, String> {
+        let told = async {
+            while let Some(told) = self.stages.recv().await {
+                if told.lines().any(|line| line == stage) {
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            () = told => Ok(Ended::Lives),
+            _ = self.child.wait() => Ok(Ended::Dead),
+            () = tokio::time::sleep(PATIENCE) => Err(format!("{stage} is not said within {PATIENCE:?}")),
+        }
+    }
+
+    /// Tells it something, and waits until it rests. An error: it hangs.
     pub async fn told(&mut self, what: &str) -> Result<Ended, String> {
         // One that is dead already does not read.
         let _ = self.input.write_all(format!("{what}\n").as_bytes()).await;
-        self.answer().await
+        let line = tokio::time::timeout(PATIENCE, self.output.next_line()).await;
+        let line = line.map_err(|_| format!("it does not rest within {PATIENCE:?} after {what}"))?;
+        let Some(next) = line.ok().flatten() else { return Ok(Ended::Dead) };
+        self.next = next.parse().ok();
+        Ok(Ended::Lives)
     }
 
-    async fn answer(&mut self) -> Result<Ended, String> {
-        let line = tokio::time::timeout(PATIENCE, self.output.next_line()).await;
-        let line = line.map_err(|_| format!("it does not rest within {PATIENCE:?}"))?;
-        match line.ok().flatten() {
-            None => Ok(Ended::Dead),
-            Some(line) if line == "stopped" => Ok(Ended::Dead),
-            Some(line) => {
-                let next = line.strip_prefix("rests ").ok_or_else(|| format!("it said: {line}"))?;
-                self.next = next.parse().ok();
-                Ok(Ended::Lives)
-            }
+    /// SIGHUP: it reads its configuration again, and is ready again.
+    pub async fn reloads(&mut self) -> Result<Ended, String> {
+        while self.stages.try_recv().is_ok() {}
+        self.signal(Signal::SIGHUP);
+        match self.reaches("READY=1").await? {
+            Ended::Lives => self.told("rest").await,
+            Ended::Dead => Ok(Ended::Dead),
         }
     }
 
-    pub fn id(&self) -> u32 {
+    fn id(&self) -> u32 {
         self.child.id().unwrap()
     }
 
     pub fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.id() as i32), signal).unwrap();
+        // One that is dead already hears nothing.
+        if let Some(id) = self.child.id() {
+            let _ = kill(Pid::from_raw(id as i32), signal);
+        }
     }
 
-    /// How it ended: `Err` unless it was killed from outside, or stopped well.
-    pub async fn ended(mut self) -> Result<(), String> {
-        use std::os::unix::process::ExitStatusExt as _;
-        let status = self.child.wait().await.unwrap();
-        if status.success() || status.signal() == Some(9) {
-            Ok(())
-        } else {
-            Err(format!("it ended by itself: {status}"))
-        }
+    /// Kills it so long from now, whatever it does then.
+    pub fn kill_after(&self, after: Duration) -> JoinHandle<()> {
+        tokio::spawn(kills(self.id(), after))
+    }
+
+    /// How it ended. An error: it did not within a minute and a half.
+    pub async fn ended(mut self) -> Result<ExitStatus, String> {
+        let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        ended.map(Result::unwrap).map_err(|_| format!("it does not end within {PATIENCE:?}"))
     }
 
     /// Resident memory in KiB, and open files.
@@ -230,4 +271,28 @@ impl Life {
         let kib = line.split_whitespace().next().and_then(|kib| kib.parse().ok()).unwrap_or(0);
         (kib, std::fs::read_dir(format!("/proc/{id}/fd")).map_or(0, Iterator::count))
     }
+}
+
+pub fn was_killed(status: ExitStatus) -> bool {
+    status.signal() == Some(Signal::SIGKILL as i32)
+}
+
+async fn kills(id: u32, after: Duration) {
+    tokio::time::sleep(after).await;
+    let _ = kill(Pid::from_raw(id as i32), Signal::SIGKILL);
+}
+
+/// The service manager's end: a bot must never wait for somebody who does not read.
+fn stages(socket: &Path) -> mpsc::UnboundedReceiver<String> {
+    let socket = UnixDatagram::bind(socket).unwrap();
+    let (tell, told) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let mut buffer = [0; 4096];
+        while let Ok(length) = socket.recv(&mut buffer).await {
+            if tell.send(String::from_utf8_lossy(&buffer[..length]).into_owned()).is_err() {
+                return;
+            }
+        }
+    });
+    told
 }

@@ -13,12 +13,17 @@
 mod disk;
 #[path = "../doubles/mod.rs"]
 mod doubles;
+#[path = "../harness/earlier.rs"]
+mod earlier;
+mod faults;
 mod life;
 mod oracle;
+mod outside;
 mod plan;
 mod world;
 
-use plan::{Measure, Plan};
+use disk::{Abilities, Disk};
+use plan::{Faults, Measure, Plan};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -26,21 +31,23 @@ use world::{Counts, World};
 
 /// Runs side by side: each waits for its bot, and that for sockets.
 const AT_ONCE: usize = 3;
-/// In each line a seed, its kills, and what it found.
+/// In each line a seed, its kills, which faults there were, and what it found.
 const KEPT: &str = include_str!("seeds.txt");
 
 struct Wish {
-    /// Each with its kills, where it is played with as many as when it failed.
-    seeds: Vec<(u64, Option<usize>)>,
+    /// Each with its kills and faults, where it is played with those of when it failed.
+    seeds: Vec<Seed>,
     until: Option<Instant>,
     measure: Measure,
     shows: bool,
     at_once: usize,
 }
 
+type Seed = (u64, Option<(usize, Faults)>);
+
 impl Wish {
     fn read() -> Result<Self, String> {
-        let measure = Measure { days: 2, kills: 20, has_disk: disk::Disk::can_be_full() };
+        let measure = Measure { days: 2, kills: 20, disk: Disk::abilities(), faults: Faults::All };
         let mut wish = Self { seeds: Vec::new(), until: None, measure, shows: false, at_once: AT_ONCE };
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
@@ -62,10 +69,12 @@ impl Wish {
     }
 }
 
-fn kept() -> Vec<(u64, Option<usize>)> {
+fn kept() -> Vec<Seed> {
     let read = |line: &str| {
         let mut words = line.split(' ');
-        Some((words.next()?.parse().ok()?, words.next()?.parse().ok()))
+        let (seed, kills) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+        let faults = if words.next()? == "first" { Faults::First } else { Faults::All };
+        Some((seed, Some((kills, faults))))
     };
     KEPT.lines().filter_map(read).collect()
 }
@@ -92,19 +101,7 @@ struct Sums {
 
 fn main() -> ExitCode {
     if life::is_child() {
-        if std::env::var_os("RUST_LOG").is_none() {
-            log("info");
-        } else {
-            log("");
-        }
-        let done = runtime().block_on(life::live());
-        return match done {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(why) => {
-                eprintln!("{why}");
-                ExitCode::FAILURE
-            }
-        };
+        return life::live();
     }
     let wish = match Wish::read() {
         Ok(wish) => wish,
@@ -120,8 +117,10 @@ fn main() -> ExitCode {
         );
         return ExitCode::SUCCESS;
     }
-    if !wish.measure.has_disk {
-        eprintln!("torture: no disk is made full here: mounting one needs root");
+    match wish.measure.disk {
+        Abilities::Nothing => eprintln!("torture: no disk gets full, slow or broken here: mounting one needs root"),
+        Abilities::GetsFull => eprintln!("torture: no disk gets slow or broken here: that needs loop devices and ext4"),
+        Abilities::Breaks => {}
     }
     let (began, sums) = (Instant::now(), Arc::new(Mutex::new(Sums::default())));
     let todo = Arc::new(Mutex::new(wish.seeds.iter().rev().copied().collect::<Vec<_>>()));
@@ -131,13 +130,14 @@ fn main() -> ExitCode {
         std::thread::spawn(move || {
             loop {
                 let next = todo.lock().unwrap().pop();
-                let (seed, kills) = match next {
+                let (seed, then) = match next {
                     Some(seed) => seed,
                     // The kept seeds count into the time.
                     None if until.is_some_and(|until| Instant::now() < until) => (fresh(), None),
                     None => return,
                 };
-                run(seed, Measure { kills: kills.unwrap_or(measure.kills), ..measure }, shows, &sums);
+                let (kills, faults) = then.unwrap_or((measure.kills, measure.faults));
+                run(seed, Measure { kills, faults, ..measure }, shows, &sums);
             }
         })
     });
@@ -176,12 +176,7 @@ fn run(seed: u64, measure: Measure, shows: bool, sums: &Mutex<Sums>) {
     sums.allowed += verdict.allowed;
     sums.out_of_order += verdict.out_of_order.len();
     sums.incidents += verdict.incidents.len();
-    sums.counts.kills += world.counts.kills;
-    sums.counts.stops += world.counts.stops;
-    sums.counts.starts += world.counts.starts;
-    sums.counts.failed_starts += world.counts.failed_starts;
-    sums.counts.most_kib = sums.counts.most_kib.max(world.counts.most_kib);
-    sums.counts.most_files = sums.counts.most_files.max(world.counts.most_files);
+    sums.counts.add(&world.counts);
     if !good {
         sums.failed.push(seed);
     }
@@ -190,15 +185,18 @@ fn run(seed: u64, measure: Measure, shows: bool, sums: &Mutex<Sums>) {
 fn summary(sums: &Sums, took: Duration) {
     let counts = &sums.counts;
     eprintln!(
-        "\n{} seeds, {} simulated days in {:.0} s: {} outages, {} kill -9, {} stops, {} starts ({} refused while disk or \
-         database were away), {} messages\nlost {}, doubled {} (and {} on Telegram that are counted as doubtful), out of \
+        "\n{} seeds, {} simulated days in {:.0} s: {} outages, {} kill -9 ({} with what was not synced), {} stops, {} reloads, \
+         {} upgrades, {} starts ({} refused while disk or database were away), {} messages\nlost {}, doubled {} (and {} on Telegram that are counted as doubtful), out of \
          order {}, wrong incidents {}\nlargest {:.1} MiB, {} open files",
         sums.runs,
         sums.days,
         took.as_secs_f64(),
         sums.outages,
         counts.kills,
+        counts.power_cuts,
         counts.stops,
+        counts.reloads,
+        counts.upgrades,
         counts.starts,
         counts.failed_starts,
         sums.messages,
@@ -213,15 +211,6 @@ fn summary(sums: &Sums, took: Duration) {
     if !sums.failed.is_empty() {
         eprintln!("failed, to be played again with --seed: {:?}", sums.failed);
     }
-}
-
-fn log(level: &str) {
-    let filter = if level.is_empty() {
-        tracing_subscriber::EnvFilter::from_default_env()
-    } else {
-        tracing_subscriber::EnvFilter::new(level)
-    };
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
 }
 
 fn runtime() -> tokio::runtime::Runtime {

@@ -1,8 +1,9 @@
 //! Knows the truth, and says at the end what of it was not known or not told: every chat heard what it was owed, in order,
 //! once; every outage is one incident; and the database is whole.
 
+use super::outside::LISTENERS;
 use super::plan::{COUNTRIES, Plan};
-use super::world::{LISTENERS, Restored, World};
+use super::world::{Restored, World};
 use linkdown::clock::Millis;
 use linkdown::domain::time::{HOUR, MINUTE};
 use linkdown::domain::{Phase, Seconds, Transition, TransitionKind};
@@ -79,7 +80,7 @@ struct Mention {
 
 pub async fn judge(world: &World) -> Verdict {
     let mut verdict = Verdict { faults: world.faults.clone(), outages: world.plan.outages.len(), ..Verdict::default() };
-    let store = match Store::open(&world.database, Access::Beside) {
+    let store = match Store::open(world.database(), Access::Beside) {
         Ok(store) => store,
         Err(error) => {
             verdict.database.push(error.to_string());
@@ -103,19 +104,23 @@ pub async fn judge(world: &World) -> Verdict {
         .sum();
     for chat in overview.iter().filter(|chat| chat.tally.owed + chat.tally.held > 0) {
         let (chat, tally) = (&chat.place.chat, &chat.tally);
+        if !world.outside.listens(&chat.platform, &chat.address) {
+            continue;
+        }
         verdict.lost.push(format!("{} {} is still owed: {tally:?}", chat.platform, chat.address));
     }
     for (listener, messages) in LISTENERS.iter().zip(heard_by_all(world)) {
         verdict.messages += messages.len();
         let is_on_telegram = listener.name.starts_with("telegram");
         let by_incident = mentions(&messages);
-        for incident in &incidents {
+        // What began before they subscribed is told to others.
+        for incident in incidents.iter().filter(|incident| incident.started_at >= world.plan.begin) {
             let name = incident.key.entity.to_string();
             let is_owed = listener.wants.is_empty() && COUNTRIES.iter().any(|(country, ..)| *country == name)
                 || listener.wants.contains(&&*name);
             let heard = by_incident.get(&incident.id.0).map_or(&[][..], Vec::as_slice);
             let was_told = is_owed && sure.contains(&incident.id.0);
-            let of = Of { incident, was_told, restored: world.restored, moved: world.moved_at(listener.name) };
+            let of = Of { incident, was_told, restored: world.restored, moved: world.outside.moved_at(listener.name) };
             of.judge(&format!("{} of {name} {}", listener.name, incident.id.0), heard, is_on_telegram, &mut verdict);
         }
     }
@@ -160,15 +165,15 @@ fn incidents_match(plan: &Plan, incidents: &[Incident], verdict: &mut Verdict) {
 /// What each listener's chats hold.
 fn heard_by_all(world: &World) -> Vec<Vec<Message>> {
     let discord = |channel: u64| -> Vec<Message> {
-        let all = world.discord.bot_messages(channel);
+        let all = world.outside.discord.bot_messages(channel);
         let visible = all.iter().filter(|message| !message.deleted);
         visible.map(|m| Message { at: m.at_millis, is_card: !m.edits.is_empty(), text: m.text() }).collect()
     };
     let telegram = |chats: &[i64]| -> Vec<Message> {
-        let all = chats.iter().flat_map(|chat| world.telegram.messages(*chat));
+        let all = chats.iter().flat_map(|chat| world.outside.telegram.messages(*chat));
         all.map(|m| Message { at: m.at_millis, is_card: !m.edits.is_empty(), text: m.text }).collect()
     };
-    let chats = &world.chats;
+    let chats = &world.outside.chats;
     vec![
         discord(chats.ops),
         discord(chats.korea),
@@ -265,7 +270,7 @@ impl Of<'_> {
 
 /// What the database knows, for whoever looks into a failure.
 pub fn known(world: &World) -> String {
-    let connection = rusqlite::Connection::open(&world.database).unwrap();
+    let connection = rusqlite::Connection::open(world.database()).unwrap();
     let sql = "SELECT i.id || ' ' || entity || ' ' || i.phase || ' untold ' || coalesce(untold, '-') || ': '
                || group_concat(t.kind || ' ' || t.arrival || ' at ' || strftime('%d %H:%M', t.at, 'unixepoch') || ' since '
                || strftime('%d %H:%M', t.started_at, 'unixepoch') || ' told ' || (SELECT count(*) FROM notice n JOIN delivery d ON d.notice_id = n.id
@@ -295,7 +300,7 @@ pub fn known(world: &World) -> String {
 }
 
 fn database_is_whole(world: &World, verdict: &mut Verdict) {
-    let connection = rusqlite::Connection::open(&world.database).unwrap();
+    let connection = rusqlite::Connection::open(world.database()).unwrap();
     let rows = |sql: &str| -> Vec<String> {
         let mut select = connection.prepare(sql).unwrap();
         let rows = select.query_map([], |row| row.get::<_, rusqlite::types::Value>(0)).unwrap();
@@ -312,9 +317,14 @@ fn database_is_whole(world: &World, verdict: &mut Verdict) {
             "a transition that is missing",
             "SELECT id FROM incident i WHERE transitions <> (SELECT count(*) FROM transition t WHERE t.incident_id = i.id)",
         ),
+        // Earlier versions wrote down also what nobody was owed.
         (
             "a notice owed to nobody",
-            "SELECT id FROM notice n WHERE NOT EXISTS (SELECT 1 FROM delivery d WHERE d.notice_id = n.id)",
+            &format!(
+                "SELECT id FROM notice n WHERE created_at >= {}
+                 AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.notice_id = n.id)",
+                world.plan.begin.unix()
+            ),
         ),
     ] {
         let found = rows(sql);

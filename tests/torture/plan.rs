@@ -1,11 +1,21 @@
 //! What happens in one run, all of it from the seed: which countries go and come back, and what goes wrong meanwhile.
 
+use super::disk::Abilities;
+use super::earlier;
 use linkdown::domain::time::{DAY, HOUR, MINUTE};
 use linkdown::domain::{Seconds, Timestamp};
 use std::fmt;
+use std::time::Duration;
 
 /// The days begin here; the bot has read the weeks before.
-pub const BEGIN: &str = "2025-06-01 00:00";
+const BEGIN: &str = "2025-06-01 00:00";
+/// Or here, on the database of an earlier version: a quarter of an hour after that was stopped.
+const UPGRADED: &str = "2025-06-06 18:20";
+/// The outages that such a database knows: one that is over, and when the other began.
+const KNOWN: (&str, &str, &str) = ("2025-06-05 02:00", "2025-06-05 04:00", "2025-06-06 17:35");
+const KNOWN_COUNTRY: &str = "country/KP";
+/// An odd number, so that what came later to a seed is not what the seed was.
+const LATER: u64 = 0x9e37_79b9_7f4a_7c15;
 /// Countries that go and come back: by name, with the /24s that IODA sees and the prefixes that RIPEstat does.
 pub const COUNTRIES: [(&str, f64, f64); 3] =
     [("country/KP", 4.0, 4.0), ("country/ER", 16.0, 18.0), ("country/BT", 60.0, 80.0)];
@@ -21,11 +31,20 @@ const BETWEEN: Seconds = 5 * HOUR;
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub seed: u64,
+    /// What an earlier version left, where it begins on that.
+    pub schema: Option<Schema>,
     pub begin: Timestamp,
     pub end: Timestamp,
     pub outages: Vec<Outage>,
     /// In order of time.
     pub events: Vec<Event>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Schema {
+    pub number: u32,
+    /// Its first start is killed so soon.
+    pub kill_after: Duration,
 }
 
 #[derive(Clone, Debug)]
@@ -77,8 +96,18 @@ pub enum What {
         micros: u64,
         away: Seconds,
     },
+    /// The same so many microseconds after the next exec.
+    KillAtStart {
+        micros: u64,
+        away: Seconds,
+    },
+    /// SIGTERM.
     Stop {
         away: Seconds,
+    },
+    /// SIGHUP, with a configuration that is taken, or is not.
+    Reload {
+        is_good: bool,
     },
     /// SIGSTOP and, later, SIGCONT.
     HeldUp(Seconds),
@@ -87,6 +116,17 @@ pub enum What {
     ClockRight,
     DiskFull,
     DiskFree,
+    /// For so many milliseconds whatever is written waits.
+    DiskSlow {
+        millis: u64,
+    },
+    /// It is read-only until it is mended.
+    DiskBreaks,
+    DiskMended,
+    /// `kill -9`, and what was not synced is lost.
+    PowerCut {
+        away: Seconds,
+    },
     /// Another program has the database locked for so many milliseconds.
     Locked {
         millis: u64,
@@ -112,14 +152,26 @@ pub enum What {
 pub struct Measure {
     pub days: i64,
     pub kills: usize,
-    /// Whether a disk can be made full here.
-    pub has_disk: bool,
+    pub disk: Abilities,
+    pub faults: Faults,
+}
+
+/// A seed that once failed is played with the faults that there were then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Faults {
+    First,
+    All,
 }
 
 impl Plan {
     pub fn new(seed: u64, measure: Measure) -> Self {
         let mut dice = fastrand::Rng::with_seed(seed);
-        let begin = Timestamp::parse(BEGIN).unwrap();
+        let mut later = fastrand::Rng::with_seed(seed ^ LATER);
+        let schema = (measure.faults == Faults::All && later.u8(..4) == 0).then(|| Schema {
+            number: later.choice(earlier::LANDED).unwrap(),
+            kill_after: Duration::from_micros(later.u64(0..80_000)),
+        });
+        let begin = Timestamp::parse(if schema.is_some() { UPGRADED } else { BEGIN }).unwrap();
         let end = begin + measure.days * DAY;
         let (first, last) = (begin + QUIET, end - LAST_QUIET);
         let mut outages = Vec::new();
@@ -135,7 +187,16 @@ impl Plan {
                 at = until + BETWEEN;
             }
         }
-        let mut plan = Self { seed, begin, end, outages, events: Vec::new() };
+        if schema.is_some() {
+            let known = |text: &str| Timestamp::parse(text).unwrap();
+            let back = first + later.i64(0..2 * HOUR);
+            outages.retain(|outage| outage.country != KNOWN_COUNTRY || outage.from > back + BETWEEN);
+            outages.extend([
+                Outage { country: KNOWN_COUNTRY, from: known(KNOWN.0), until: known(KNOWN.1) },
+                Outage { country: KNOWN_COUNTRY, from: known(KNOWN.2), until: back },
+            ]);
+        }
+        let mut plan = Self { seed, schema, begin, end, outages, events: Vec::new() };
         for _ in 0..measure.kills {
             let at = first + dice.i64(0..last - first);
             // Mostly at once, as a service manager does; sometimes nobody is there for a while.
@@ -148,6 +209,9 @@ impl Plan {
             plan.happens(at, what);
         }
         plan.ills(&mut dice, measure, (first, last));
+        if measure.faults == Faults::All {
+            plan.later_ills(&mut later, measure, (first, last));
+        }
         plan.events.sort_by_key(|event| event.at);
         plan
     }
@@ -196,7 +260,7 @@ impl Plan {
                         let by = dice.i64(MINUTE..2 * HOUR) * if dice.bool() { 1 } else { -1 };
                         (What::ClockWrong(by), Some(What::ClockRight))
                     }
-                    7 if measure.has_disk => (What::DiskFull, Some(What::DiskFree)),
+                    7 if measure.disk >= Abilities::GetsFull => (What::DiskFull, Some(What::DiskFree)),
                     7 => (What::Locked { millis: 200 }, None),
                     _ => (What::Locked { millis: if dice.u8(..6) == 0 { 6_500 } else { dice.u64(50..800) } }, None),
                 };
@@ -212,6 +276,26 @@ impl Plan {
             let taken = first + dice.i64(0..(last - first) / 2);
             self.happens(taken, What::BackupTaken);
             self.happens(taken + dice.i64(HOUR..8 * HOUR), What::BackupRestored);
+        }
+    }
+
+    /// What was added to the dice later, so that earlier seeds stay what they were.
+    fn later_ills(&mut self, dice: &mut fastrand::Rng, measure: Measure, (first, last): (Timestamp, Timestamp)) {
+        let away = |dice: &mut fastrand::Rng| if dice.bool() { 0 } else { dice.i64(0..30 * MINUTE) };
+        for kind in [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 4] {
+            let at = first + dice.i64(0..last - first);
+            let what = match kind {
+                0 => What::KillAtStart { micros: dice.u64(0..150_000), away: away(dice) },
+                1 => What::Reload { is_good: dice.u8(..3) > 0 },
+                _ if measure.disk < Abilities::Breaks => continue,
+                2 => What::DiskSlow { millis: if dice.u8(..6) == 0 { 6_500 } else { dice.u64(50..800) } },
+                3 => What::PowerCut { away: away(dice) },
+                _ => {
+                    self.happens((at + dice.i64(2..90) * MINUTE).min(last), What::DiskMended);
+                    What::DiskBreaks
+                }
+            };
+            self.happens(at, what);
         }
     }
 
