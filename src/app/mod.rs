@@ -187,7 +187,8 @@ impl Running {
 }
 
 /// What is read anew when a running bot is told to (SIGHUP): why not, where it cannot be taken.
-pub type Reread = Box<dyn Fn() -> Result<(Config, Secrets, Addresses), String> + Send + Sync>;
+pub type Reread = Box<dyn Fn() -> Result<Reading, String> + Send + Sync>;
+type Reading = (Config, Secrets, Addresses);
 
 /// Runs until it is told to stop: by a signal, or by the person at the prompt.
 pub async fn run(mut parts: Parts, typed: mpsc::UnboundedReceiver<Typed>, reread: Reread) -> Result<(), StartError> {
@@ -202,23 +203,8 @@ pub async fn run(mut parts: Parts, typed: mpsc::UnboundedReceiver<Typed>, reread
     loop {
         tokio::select! {
             () = terminate.recv() => break,
-            _ = hangup.recv() => match reread() {
-                Ok((config, secrets, addresses)) => {
-                    care::tell_service_manager(care::Stage::Reloading);
-                    running.stop().await?;
-                    let before = parts.clone();
-                    parts = Parts { config, secrets, addresses, ..parts };
-                    running = match Running::start(parts.clone()).await {
-                        Ok(running) => running,
-                        Err(error) => {
-                            tracing::error!("the new configuration cannot be run with ({error}); going on with the old one");
-                            parts = before;
-                            Running::start(parts.clone()).await?
-                        }
-                    };
-                    care::tell_service_manager(care::Stage::Ready);
-                    tracing::info!("the configuration was read again and is in force");
-                }
+            _ = hangup.recv() => match taken(&parts, &reread).await {
+                Ok(new) => (running, parts) = begin_again(running, parts, new).await?,
                 Err(why) => tracing::error!("the configuration was not taken, and the old one stays in force: {why}"),
             },
             line = next(&mut typed) => match line {
@@ -237,6 +223,35 @@ pub async fn run(mut parts: Parts, typed: mpsc::UnboundedReceiver<Typed>, reread
     care::tell_service_manager(care::Stage::Stopping);
     running.stop().await?;
     Ok(())
+}
+
+/// A good configuration. One that runs on a database that cannot be written to goes on: it could not begin again.
+async fn taken(parts: &Parts, reread: &Reread) -> Result<Reading, String> {
+    let reading = reread()?;
+    chores::alive(&parts.store, parts.ground.clock.now()).await.map_err(|error| error.to_string())?;
+    Ok(reading)
+}
+
+/// Stops, and begins with what was read; with what there was before, where that cannot be begun with.
+async fn begin_again(running: Running, before: Parts, new: Reading) -> Result<(Running, Parts), StartError> {
+    care::tell_service_manager(care::Stage::Reloading);
+    if let Err(error) = running.stop().await {
+        tracing::error!("the state could not be written down before the new configuration: {error}");
+    }
+    let (config, secrets, addresses) = new;
+    let parts = Parts { config, secrets, addresses, ..before.clone() };
+    let begun = match Running::start(parts.clone()).await {
+        Ok(running) => {
+            tracing::info!("the configuration was read again and is in force");
+            (running, parts)
+        }
+        Err(error) => {
+            tracing::error!("the new configuration cannot be run with ({error}); going on with the old one");
+            (Running::start(before.clone()).await?, before)
+        }
+    };
+    care::tell_service_manager(care::Stage::Ready);
+    Ok(begun)
 }
 
 /// What is typed next; never anything where nobody types any more.
