@@ -17,10 +17,18 @@ pub(super) struct Signs {
     /// By how much our clock is ahead of those of the servers that answered.
     pub ahead: Option<Seconds>,
     pub tasks: Vec<Report>,
-    /// What the database was found to have, if it is damaged.
-    pub damage: Option<String>,
+    pub file: File,
     /// What is known to be wrong already.
     pub known: Vec<Trouble>,
+}
+
+/// What is known of the database's file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum File {
+    /// Nobody has looked through it yet.
+    Unknown,
+    Whole,
+    Damaged(String),
 }
 
 /// A source that is on.
@@ -33,12 +41,7 @@ pub(super) struct Source {
 }
 
 /// Looks.
-pub(super) async fn gather(
-    desk: &Desk,
-    vitals: &Vitals,
-    since: Timestamp,
-    damage: Option<String>,
-) -> Result<Signs, StoreError> {
+pub(super) async fn gather(desk: &Desk, vitals: &Vitals, since: Timestamp, file: File) -> Result<Signs, StoreError> {
     let looked = desk.store.read(|db| Ok((db.sources().health()?, db.deliveries().waiting()?, db.troubles().all()?)));
     let (health, waiting, known) = looked.await?;
     let on = desk.feeds.iter().filter(|feed| feed.off.is_none());
@@ -59,7 +62,7 @@ pub(super) async fn gather(
         space: desk.store.space(),
         ahead: desk.feeds.first().and_then(|feed| feed.http.ahead()),
         tasks: vitals.report(),
-        damage,
+        file,
         known,
     })
 }

@@ -1,7 +1,7 @@
 //! What of the signs the operator should know. Pure. Whatever is told of is over only when it is clearly over, so that nobody is
 //! told of one trouble many times.
 
-use super::signs::Signs;
+use super::signs::{File, Signs};
 use crate::domain::time::{HOUR, MINUTE};
 use crate::domain::{Seconds, Timestamp, Trouble};
 use crate::render::words::{duration, plural};
@@ -19,6 +19,9 @@ pub const OFF: Seconds = 90;
 const RIGHT: Seconds = 30;
 /// A task that fell within this time is named.
 const FELL: Seconds = HOUR;
+
+/// What the trouble is about when the file is damaged.
+pub(super) const DATABASE: &str = "database";
 
 /// By how much a clock is off: `2 h behind`, `3 min ahead of`.
 pub fn off_by(ahead: Seconds) -> String {
@@ -105,14 +108,17 @@ pub(super) fn troubles(signs: &Signs) -> Vec<Trouble> {
             );
         }
     }
-    if let Some(damage) = &signs.damage {
-        say(
-            "database".to_owned(),
+    match &signs.file {
+        File::Damaged(damage) => say(
+            DATABASE.to_owned(),
             signs.since,
             format!(
                 "the database is damaged ({damage}). Stop the bot, and put a backup in its place: `linkdown restore FILE`"
             ),
-        );
+        ),
+        // A start mends nothing.
+        File::Unknown => found.extend(signs.known.iter().filter(|trouble| trouble.what == DATABASE).cloned()),
+        File::Whole => {}
     }
     found
 }
@@ -137,7 +143,7 @@ mod tests {
             space: Some(Space { total: 10 << 30, free: 5 << 30, used: 1 << 20 }),
             ahead: Some(1),
             tasks: Vec::new(),
-            damage: None,
+            file: File::Unknown,
             known: Vec::new(),
         }
     }
@@ -149,6 +155,15 @@ mod tests {
     /// The same signs once what they told is known.
     fn known(signs: Signs) -> Signs {
         Signs { known: troubles(&signs), ..signs }
+    }
+
+    #[test]
+    fn a_damaged_file_is_told_of_until_it_was_looked_through_again() {
+        let damaged = known(Signs { file: File::Damaged("a page is lost".to_owned()), ..well() });
+        assert_eq!(told(&damaged), [DATABASE]);
+        let later = Signs { file: File::Unknown, ..damaged };
+        assert_eq!(troubles(&later), later.known, "a start mends nothing");
+        assert_eq!(told(&Signs { file: File::Whole, ..later }), Vec::<String>::new());
     }
 
     #[test]

@@ -2,15 +2,16 @@
 
 use super::heartbeat::Heartbeat;
 use super::service::{Stage, tell_service_manager};
-use super::signs::{Signs, gather};
-use super::troubles::troubles;
+use super::signs::{File, Signs, gather};
+use super::troubles::{DATABASE, troubles};
 use crate::clock::Busy;
 use crate::command::Desk;
 use crate::domain::time::MINUTE;
 use crate::domain::{Owing, Seconds, Timestamp, Trouble};
 use crate::notify::body::Body;
-use crate::store::{NEWEST_SCHEMA, NewNotice, Settled, StoreError, Tx};
+use crate::store::{NEWEST_SCHEMA, NewNotice, Settled, Store, StoreError, Tx};
 use crate::vitals::{Pulse, Vitals};
+use tokio::task::JoinSet;
 
 const EVERY: Seconds = MINUTE;
 /// One that woke so much too late was held up with all others: their silence says nothing.
@@ -40,11 +41,18 @@ impl Watchman {
         if let Some(from) = self.desk.store.migrated_from() {
             self.say_migrated(from).await;
         }
-        let damage = if self.was_killed { self.look_through().await } else { None };
+        // Beside everything else: neither what is owed nor a sign of life waits until a large file is looked through.
+        let (mut check, mut file) = (JoinSet::new(), File::Unknown);
+        if self.must_look_through().await {
+            check.spawn(look_through(self.desk.store.clone(), self.desk.clock.busy()));
+        }
         let mut is_heard = true;
         loop {
             pulse.within(LONGEST_LOOK);
-            match self.look(since, damage.clone()).await {
+            if let Some(Ok(found)) = check.try_join_next() {
+                file = found;
+            }
+            match self.look(since, file.clone()).await {
                 Ok(signs) => {
                     // Whoever waits for this restarts a process whose database does not even answer questions.
                     tell_service_manager(Stage::Alive);
@@ -62,8 +70,8 @@ impl Watchman {
         }
     }
 
-    async fn look(&self, since: Timestamp, damage: Option<String>) -> Result<Signs, StoreError> {
-        let signs = gather(&self.desk, &self.vitals, since, damage).await?;
+    async fn look(&self, since: Timestamp, file: File) -> Result<Signs, StoreError> {
+        let signs = gather(&self.desk, &self.vitals, since, file).await?;
         let found = troubles(&signs);
         let is_same = found.len() == signs.known.len() && found.iter().all(|trouble| signs.is_known(&trouble.what));
         if !is_same {
@@ -99,21 +107,26 @@ impl Watchman {
         }
     }
 
-    /// After a kill or a power cut. Beside everything else: what is owed does not wait for it.
-    async fn look_through(&self) -> Option<String> {
-        match self.desk.store.look_through().await {
-            Ok(None) => {
-                tracing::info!("the last life was not stopped but ended; the database was looked through and is whole");
-                None
-            }
-            Ok(Some(damage)) => {
-                tracing::error!("the database is damaged: {damage}");
-                Some(damage)
-            }
-            Err(error) => {
-                tracing::error!("the database cannot be looked through: {error}");
-                Some(error.to_string())
-            }
+    /// After a kill or a power cut, and while it is known to be damaged.
+    async fn must_look_through(&self) -> bool {
+        let known = self.desk.store.read(|db| db.troubles().all()).await;
+        self.was_killed || known.is_ok_and(|known| known.iter().any(|trouble| trouble.what == DATABASE))
+    }
+}
+
+async fn look_through(store: Store, _busy: Busy) -> File {
+    match store.look_through().await {
+        Ok(None) => {
+            tracing::info!("the database was looked through and is whole");
+            File::Whole
+        }
+        Ok(Some(damage)) => {
+            tracing::error!("the database is damaged: {damage}");
+            File::Damaged(damage)
+        }
+        Err(error) => {
+            tracing::error!("the database cannot be looked through: {error}");
+            File::Damaged(error.to_string())
         }
     }
 }

@@ -78,6 +78,10 @@ pub(super) fn writer(path: &Path) -> Result<(Connection, Option<u32>), StoreErro
     let flags = flags(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE);
     let mut connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(Duration::from_secs(BUSY_SECONDS))?;
+    if is_there {
+        // The switch below does not wait for somebody who writes; this does.
+        connection.execute_batch("BEGIN IMMEDIATE; COMMIT")?;
+    }
     connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
     set_up_writer(&connection)?;
     migrate::migrate(&mut connection)?;

@@ -228,6 +228,11 @@ impl World {
         self.bot.take().unwrap().stop().await.unwrap();
     }
 
+    /// Nothing is written down any more.
+    pub fn is_killed(&mut self) {
+        self.bot.take().unwrap();
+    }
+
     /// Lets time pass, with all that happens in it.
     pub async fn until(&mut self, time: &str) {
         self.clock.advance_to(at(time)).await;

@@ -6,6 +6,7 @@ use crate::store::*;
 use rusqlite::Connection;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 const NOW: Timestamp = Timestamp::from_unix(1_749_231_000);
 
@@ -133,6 +134,23 @@ async fn a_damaged_file_is_called_damaged() {
     fs::write(&path, bytes).unwrap();
     let error = refusal(&path, Access::Own);
     assert!(error.contains("database data/linkdown.db is damaged") && error.contains("put a backup in its place"));
+}
+
+/// A copy that was put back is no write-ahead log yet.
+#[test]
+fn a_start_on_a_copy_waits_for_another_program_that_writes_to_it() {
+    let folder = folder();
+    let path = folder.path().join("linkdown.db");
+    drop(Store::open(&path, Access::Own).unwrap());
+    let other = Connection::open(&path).unwrap();
+    other.pragma_update_and_check(None, "journal_mode", "delete", |_| Ok(())).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let writes = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(100));
+        other.execute_batch("COMMIT").unwrap();
+    });
+    Store::open(&path, Access::Own).unwrap();
+    writes.join().unwrap();
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use super::{KP, NOBODY, Place};
 use crate::doubles::{DiscordDouble, IodaDouble, TelegramDouble, discord, telegram};
+use crate::harness::earlier;
 use linkdown::clock::Clock;
 use linkdown::domain::{Options, Scope, Subscription, Timestamp};
 use linkdown::store::{Access, Store};
@@ -95,6 +96,21 @@ fn a_configuration_is_read_again_when_it_is_good_and_the_old_one_stays_when_it_i
     bot.types("/watchlist");
     bot.says("Eritrea");
     bot.stops_by(Signal::SIGTERM);
+}
+
+#[test]
+fn that_the_database_was_migrated_is_told_once_however_often_the_configuration_is_read() {
+    let place = Place::new().watching(&format!("{KP}[operator]\nchat = 'telegram:42'\n"));
+    std::fs::create_dir(place.path("data")).unwrap();
+    earlier::unpack(5, &place.path("data/linkdown.db"));
+    let mut bot = place.starts("run");
+    bot.says("has brought the database from schema 5");
+    kill(Pid::from_raw(bot.pid() as i32), Signal::SIGHUP).unwrap();
+    bot.says("the configuration was read again and is in force");
+    bot.stops_by(Signal::SIGTERM);
+    let database = rusqlite::Connection::open(place.path("data/linkdown.db")).unwrap();
+    let told = "SELECT count(*) FROM delivery JOIN notice ON notice.id = notice_id WHERE body LIKE '%has brought%'";
+    assert_eq!(database.query_row(told, [], |row| row.get::<_, i64>(0)).unwrap(), 1);
 }
 
 #[test]

@@ -204,6 +204,32 @@ async fn what_was_owed_before_a_chat_shut_the_bot_out_is_summed_up_once() {
 }
 
 #[tokio::test]
+async fn chats_that_let_the_bot_in_while_nothing_can_be_stored_are_heard_all_the_same() {
+    let (mut world, cast) = told_on_both().await;
+    world.discord().may_not(cast.ops, "Send Messages");
+    world.telegram().blocks(&cast.dan);
+    world.telegram().quiet().await;
+    goes_and_returns(&world);
+    world.until("2025-06-06 18:00").await;
+    let database = rusqlite::Connection::open(world.database()).unwrap();
+    let refuses = "CREATE TRIGGER no_room BEFORE UPDATE ON chat BEGIN SELECT RAISE(ABORT, 'there is no room'); END";
+    database.execute_batch(refuses).unwrap();
+    world.discord().may_again(cast.ops, "Send Messages");
+    world.telegram().unblocks(&cast.dan);
+    world.discord().gateway().caught_up().await;
+    world.until("2025-06-06 18:20").await;
+    assert_eq!(world.discord().sees(cast.ops), "");
+    database.execute_batch("DROP TRIGGER no_room").unwrap();
+    world.until("2025-06-06 18:30").await;
+    world.telegram().quiet().await;
+    world.until("2025-06-06 18:40").await;
+    for shown in [world.discord().sees(cast.ops), world.telegram().sees(cast.dan.id)] {
+        assert!(first_lines(&shown).contains("🔴 North Korea is down"), "{shown}");
+    }
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn what_a_chat_was_to_hear_of_an_absence_waits_until_it_lets_the_bot_in() {
     let (mut world, cast) = told_on_both().await;
     world.stop().await;

@@ -5,6 +5,8 @@ use crate::doubles::Fault;
 use crate::harness::stage::until;
 use crate::harness::{NORTH_KOREA, World};
 use linkdown::store::{Access, Store};
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 /// The person of the story is the first that the double makes after its own owner.
@@ -45,13 +47,51 @@ async fn a_source_that_is_ill_for_long_is_told_once_and_once_when_it_is_over() {
     world.stop().await;
 }
 
+/// Whoever opens it to own it migrates it: that must have been before.
+async fn is_free(database: &Path) {
+    let opens = || Store::open(database, Access::Own).is_ok();
+    until("the database is free", Duration::from_secs(20), opens).await;
+}
+
+/// A page that belongs to nothing, as a power cut may leave it behind on a disk that lies about what it wrote.
+fn loses_a_page(database: &Path) {
+    let mut bytes = fs::read(database).unwrap();
+    let pages = u32::try_from(bytes.len() / 4096).unwrap();
+    bytes.resize(bytes.len() + 4096, 0);
+    bytes[28..32].copy_from_slice(&(pages + 1).to_be_bytes());
+    fs::write(database, bytes).unwrap();
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_told_after_a_kill_and_over_only_once_it_was_looked_through_again() {
+    let (mut world, olga) = with_an_operator().await;
+    world.is_killed();
+    is_free(world.database()).await;
+    loses_a_page(world.database());
+    world.start().await;
+    world.until("2025-06-06 12:10").await;
+    let shown = world.telegram().sees(olga);
+    assert!(shown.contains("⚠️ the database is damaged (") && shown.contains("linkdown restore FILE"), "{shown}");
+    // A clean start alone mends nothing.
+    world.stop().await;
+    world.start_again().await;
+    world.until("2025-06-06 12:20").await;
+    assert_eq!(world.telegram().sees(olga), "");
+    world.stop().await;
+    is_free(world.database()).await;
+    rusqlite::Connection::open(world.database()).unwrap().execute_batch("VACUUM").unwrap();
+    world.start().await;
+    world.until("2025-06-06 12:30").await;
+    let shown = first_lines(&world.telegram().sees(olga));
+    assert!(shown.contains("✅ Over after ") && shown.contains("the database is damaged"), "{shown}");
+    world.stop().await;
+}
+
 #[tokio::test]
 async fn a_newer_schema_is_told() {
     let (mut world, olga) = with_an_operator().await;
     world.stop().await;
-    // Whoever opens it to own it migrates it: that must have been before.
-    let is_free = || Store::open(world.database(), Access::Own).is_ok();
-    until("the database is free", Duration::from_secs(20), is_free).await;
+    is_free(world.database()).await;
     let connection = rusqlite::Connection::open(world.database()).unwrap();
     connection.execute_batch("DROP TABLE trouble; PRAGMA user_version = 5").unwrap();
     drop(connection);
