@@ -390,6 +390,20 @@ fn services_that_are_gone_while_the_network_is_up_are_told_in_the_second_round()
 }
 
 #[test]
+fn lost_services_get_worse_as_soon_as_the_network_goes_and_not_with_one_more_of_them() {
+    let kinds = |also: &'static str| {
+        let value = move |signal: &str, minute: i64| match signal {
+            "dns" if minute >= 12 => 0.0,
+            _ if signal == also && minute >= 22 => 0.0,
+            _ => usual(signal),
+        };
+        watch(&mut State::default(), &rounds(34, value)).iter().map(|t| t.kind).collect::<Vec<_>>()
+    };
+    assert_eq!(kinds("blocks"), [TransitionKind::Started, TransitionKind::Worsened]);
+    assert_eq!(kinds("http"), [TransitionKind::Started]);
+}
+
+#[test]
 fn what_is_missed_while_our_line_is_gone_is_told_when_it_is_back_and_not_before() {
     let mut batches = rounds(30, |signal, minute| if minute < 14 { usual(signal) } else { 0.0 });
     for (minute, batch) in batches.iter_mut().enumerate().filter(|(minute, _)| (12..20).contains(minute)) {

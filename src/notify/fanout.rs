@@ -345,6 +345,20 @@ mod tests {
         };
         assert_eq!(owed(vec![], vec![]), [1, 2]);
         assert_eq!((owed(vec![1], vec![]), owed(vec![], vec![1])), (vec![2], vec![2]));
+        // It is a layer that a chat wants and as sure as it wants it: one of the two is not enough.
+        let owes_first = |layers: Vec<Layer>, sensitivity| {
+            let mut case = Case { subscriptions: three(), ..Case::default() };
+            let mut evidence = evidence.clone();
+            evidence.sureness = Sureness::Medium;
+            evidence.assessments.push(assessment(Layer::Routing, Reading::Low));
+            case.subscriptions[0].options.layers = layers;
+            case.subscriptions[0].options.sensitivity = Some(sensitivity);
+            let owings = case.with(|audience| owed_after_all(&evidence.entity, &evidence, audience));
+            owings.iter().any(|owing| owing.chat == 1)
+        };
+        assert!(owes_first(vec![Layer::Routing], Sensitivity::Balanced));
+        assert!(!owes_first(vec![Layer::Mail], Sensitivity::Balanced));
+        assert!(!owes_first(vec![Layer::Routing], Sensitivity::Careful));
     }
 
     #[test]
