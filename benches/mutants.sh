@@ -1,10 +1,21 @@
 #!/usr/bin/env bash
-# Mutation testing of the rules that decide who is told what: detect's lifecycle and the pure parts of notify. They stand alone but for
-# the domain, so they are laid out as a crate of their own, which builds in seconds: benches/mutants.sh [lifecycle|notify].
+# Mutation testing of the rules that decide who is told what: detect's lifecycle and notify.
+#   benches/mutants.sh [lifecycle|notify]   the pure parts: they stand alone but for the domain, so they are laid out as a crate of their
+#                                           own, which builds in seconds
+#   benches/mutants.sh outbox               what sends, by the stories of chats: over a minute each; SHARD=0/3 is a third of them
 # What survives is listed; docs/reliability.md judges it. ITERATE=1 tries only what survived the last time. Wants cargo-mutants.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo mutants --version >/dev/null || { echo "cargo install --locked cargo-mutants" >&2; exit 1; }
+
+if [ "${1:-}" = outbox ]; then
+    cargo mutants ${ITERATE:+--iterate} ${SHARD:+--shard "$SHARD"} --no-shuffle --timeout 300 --jobs "${JOBS:-1}" --output target/mutants-outbox \
+        --file 'src/notify/outbox/*.rs' --file src/notify/suspend.rs --file src/notify/platform.rs \
+        -- --test tests -- stories::chats --skip stories::chats::killed || true
+    echo "survivors:"
+    cat target/mutants-outbox/mutants.out/missed.txt
+    exit
+fi
 
 crate=target/mutants
 mkdir -p "$crate/src/notify"
@@ -33,7 +44,7 @@ case "${1:-all}" in
     lifecycle) files=(--file src/detect/lifecycle.rs) ;;
     notify) files=(--file 'src/notify/*.rs') ;;
     all) files=(--file src/detect/lifecycle.rs --file 'src/notify/*.rs') ;;
-    *) echo "lifecycle or notify" >&2; exit 2 ;;
+    *) echo "lifecycle, notify or outbox" >&2; exit 2 ;;
 esac
 cd "$crate"
 cargo mutants ${ITERATE:+--iterate} --no-shuffle --timeout 120 --jobs "${JOBS:-1}" "${files[@]}" || true
