@@ -1,8 +1,10 @@
 //! What a bot does beside watching: removes what is old, says that it is alive.
 
-use crate::clock::{Busy, Clock};
+use crate::care::off_by;
+use crate::clock::Busy;
+use crate::command::Desk;
 use crate::config::Storage;
-use crate::domain::time::MINUTE;
+use crate::domain::time::{DAY, MINUTE};
 use crate::domain::{Seconds, Timestamp};
 use crate::render::words::duration;
 use crate::store::{Keep, Store, StoreError};
@@ -13,34 +15,45 @@ use tokio::task::JoinSet;
 pub const HEARTBEAT: i64 = 30;
 /// Rows that the nightly pruning removes in one step, so that no tick waits long behind it.
 const PRUNE_AT_ONCE: usize = 5_000;
+/// By a clock that is so far ahead of the servers' what is not old would be taken for old.
+const FAR_AHEAD: Seconds = DAY;
 /// A write takes no longer, however slow the disk.
 const LONGEST_WRITE: Seconds = 5 * MINUTE;
 
 #[derive(Clone, Debug)]
 pub(super) struct Chores {
-    pub(super) store: Store,
-    pub(super) clock: Clock,
+    pub(super) desk: Desk,
     pub(super) storage: Storage,
 }
 
 impl Chores {
     pub(super) fn begin(self, tasks: &mut JoinSet<()>, vitals: &Vitals) {
         let (pruner, beater) = (self.clone(), self.clone());
-        vitals.keep_in(tasks, "pruning", self.clock.busy(), move |pulse, busy| pruner.clone().prune(pulse, busy));
-        vitals
-            .keep_in(tasks, "the sign of life", self.clock.busy(), move |pulse, busy| beater.clone().beat(pulse, busy));
+        vitals.keep_in(tasks, "pruning", self.desk.clock.busy(), move |pulse, busy| pruner.clone().prune(pulse, busy));
+        vitals.keep_in(tasks, "the sign of life", self.desk.clock.busy(), move |pulse, busy| {
+            beater.clone().beat(pulse, busy)
+        });
     }
 
     async fn prune(self, pulse: Pulse, mut busy: Busy) {
-        let Self { store, clock, storage } = self;
+        let Self { desk, storage } = self;
+        let Desk { store, clock, .. } = &desk;
         while let Some(next) = storage.prune.next_after(clock.now()) {
             pulse.rests();
             busy = clock.sleep_until(next, busy).await;
             let now = clock.now();
+            if let Some(ahead) = desk.ahead().filter(|ahead| *ahead > FAR_AHEAD) {
+                tracing::error!("nothing old is removed: the clock is {} the servers that answer", off_by(ahead));
+                continue;
+            }
             let keep = Keep { raw_days: storage.raw_days, hourly_days: storage.hourly_days };
             loop {
                 pulse.within(LONGEST_WRITE);
-                match store.write(move |tx| tx.retention().prune(now, keep, PRUNE_AT_ONCE)).await {
+                let step = store.write(move |tx| {
+                    let pruned = tx.retention().prune(now, keep, PRUNE_AT_ONCE)?;
+                    if pruned.more { Ok(pruned) } else { tx.retention().prune_told(now, keep, PRUNE_AT_ONCE) }
+                });
+                match step.await {
                     Ok(pruned) if pruned.more => {}
                     Ok(_) => break,
                     Err(error) => {
@@ -54,12 +67,12 @@ impl Chores {
 
     /// The start has given the first one.
     async fn beat(self, pulse: Pulse, mut busy: Busy) {
-        let Self { store, clock, .. } = self;
+        let Desk { store, clock, .. } = &self.desk;
         loop {
             pulse.within(HEARTBEAT + LONGEST_WRITE);
             busy = clock.sleep(HEARTBEAT, busy).await;
             let now = clock.now();
-            if let Err(error) = alive(&store, now).await {
+            if let Err(error) = alive(store, now).await {
                 tracing::error!("the database cannot be written to: {error}");
             }
         }

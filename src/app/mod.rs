@@ -139,7 +139,7 @@ impl Running {
         });
         eyes::open(&mut tasks, &vitals, &config, &desk, &pipeline);
         eyes::follow(&mut tasks, &vitals, &config, &addresses, &desk, &pipeline);
-        let chores = chores::Chores { store, clock: clock.clone(), storage: config.storage.clone() };
+        let chores = chores::Chores { desk: desk.clone(), storage: config.storage.clone() };
         chores.begin(&mut tasks, &vitals);
         let heartbeat = secrets.heartbeat_url.as_ref().map(|url| Heartbeat::new(url, clock.clone()));
         let watchman = Watchman {

@@ -60,7 +60,7 @@ pub(super) async fn gather(desk: &Desk, vitals: &Vitals, since: Timestamp, file:
         sources: sources.collect(),
         waiting,
         space: desk.store.space(),
-        ahead: desk.feeds.first().and_then(|feed| feed.http.ahead()),
+        ahead: desk.ahead(),
         tasks: vitals.report(),
         file,
         known,

@@ -52,12 +52,12 @@ pub struct Config {
     pub web: Option<SocketAddr>,
 }
 
-/// How long observations are kept. Incidents and their evidence are kept for good.
+/// How long observations, and what was told of them, are kept. Incidents and their evidence are kept for good.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Storage {
     /// As they were received.
     pub raw_days: u32,
-    /// As hourly summaries.
+    /// As hourly summaries; and who was told what of incidents that are over.
     pub hourly_days: u32,
     /// When what is older is removed.
     pub prune: Schedule,

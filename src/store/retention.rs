@@ -1,4 +1,5 @@
-//! What is kept how long: observations some weeks, their hourly summaries some years, incidents and deliveries for good.
+//! What is kept how long: observations some weeks, their hourly summaries and what chats were told some years, incidents for
+//! good.
 
 use super::session::{Writes, noun};
 use super::{Observations, StoreError};
@@ -16,7 +17,7 @@ noun! {
 pub struct Keep {
     /// Observations as they were received.
     pub raw_days: u32,
-    /// Their hourly summaries.
+    /// Their hourly summaries, and who was told what of incidents that are over.
     pub hourly_days: u32,
 }
 
@@ -98,6 +99,18 @@ impl Retention<'_, Writes> {
         Ok(Pruned { rows, more: rows >= at_most && at_most > 0 })
     }
 
+    /// The same for what chats were told: whatever is owed, or is of an incident that goes on, stays.
+    pub fn prune_told(&self, now: Timestamp, keep: Keep, at_most: usize) -> Result<Pruned, StoreError> {
+        let before = now - Seconds::from(keep.hourly_days) * DAY;
+        let mut rows = 0;
+        // In this order: a notice goes with its last delivery, a card with its incident's last notice.
+        for delete in [DELETE_DELIVERIES, DELETE_NOTICES, DELETE_CARDS] {
+            let params = named_params! { ":before": before, ":at_most": (at_most - rows) as i64 };
+            rows += self.connection.prepare_cached(delete)?.execute(params)?;
+        }
+        Ok(Pruned { rows, more: rows >= at_most && at_most > 0 })
+    }
+
     /// The newest batch that the checkpoint holds. Without one every batch may still be needed.
     fn checkpointed(&self) -> Result<Option<i64>, StoreError> {
         let held = self.connection.query_row("SELECT batch_id FROM checkpoint", [], |row| row.get(0)).optional()?;
@@ -169,3 +182,24 @@ pub(super) const DELETE_BATCHES: &str = "
         WHERE received_at < :cutoff AND id <= :held
           AND NOT EXISTS (SELECT 1 FROM observation WHERE batch_id = batch.id)
         ORDER BY received_at LIMIT :at_most)";
+
+// By the few notices, not by the many that were told.
+pub(super) const DELETE_DELIVERIES: &str = "
+    DELETE FROM delivery WHERE id IN (
+        SELECT d.id FROM notice n CROSS JOIN delivery d ON d.notice_id = n.id LEFT JOIN incident i ON i.id = n.incident_id
+        WHERE n.created_at < :before AND d.state IN ('sent', 'summed', 'given_up')
+          AND (i.id IS NULL OR i.phase IN ('recovered', 'retracted'))
+        LIMIT :at_most)";
+
+const DELETE_NOTICES: &str = "
+    DELETE FROM notice WHERE id IN (
+        SELECT id FROM notice n
+        WHERE created_at < :before AND NOT EXISTS (SELECT 1 FROM delivery WHERE notice_id = n.id)
+        LIMIT :at_most)";
+
+pub(super) const DELETE_CARDS: &str = "
+    DELETE FROM card WHERE (incident_id, chat_id) IN (
+        SELECT c.incident_id, c.chat_id FROM incident i CROSS JOIN card c ON c.incident_id = i.id
+        WHERE i.started_at < :before AND i.phase IN ('recovered', 'retracted')
+          AND NOT EXISTS (SELECT 1 FROM notice WHERE incident_id = c.incident_id)
+        LIMIT :at_most)";

@@ -88,7 +88,7 @@ fn process(web: &Web, now: Timestamp, registry: &mut Registry) {
         one(registry, "database", "The database and its log", Unit::Bytes, space.used as f64);
         one(registry, "disk_free", "Free on the disk of the database", Unit::Bytes, space.free as f64);
     }
-    if let Some(ahead) = web.desk.feeds.first().and_then(|feed| feed.http.ahead()) {
+    if let Some(ahead) = web.desk.ahead() {
         let help = "By how much the clock is ahead of those of the servers that answer";
         one(registry, "clock_ahead", help, Unit::Seconds, ahead as f64);
     }

@@ -172,7 +172,8 @@ async fn serve(
     }
     let Some(asked) = head(&mut stream, clock.now()).await? else { return Ok(()) };
     shared.asked.lock().unwrap().push(asked.clone());
-    let json = "Content-Type: application/json\r\n";
+    let date = asked.at.utc().format("%a, %d %b %Y %H:%M:%S GMT");
+    let json = &*format!("Date: {date}\r\nContent-Type: application/json\r\n");
     match &fault {
         _ if too_many => send(&mut stream, 429, json, br#"{"status":"error"}"#).await,
         Some(Fault::Silent) => std::future::pending().await,

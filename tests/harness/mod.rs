@@ -239,6 +239,22 @@ impl World {
         self.clock.until_all_rest().await;
     }
 
+    /// IODA goes by a clock of its own from now on, as servers do.
+    pub async fn ioda_goes_by(&mut self, truth: &Clock) {
+        self.ioda = IodaDouble::start(truth.clone()).await;
+        self.is_calm();
+    }
+
+    /// Lets time pass for that clock as well.
+    pub async fn until_with(&self, truth: &Clock, time: &str) {
+        while self.clock.millis() < at(time).unix() * 1000 {
+            let next = self.clock.millis() + 60_000;
+            truth.advance_to_millis(next).await;
+            self.clock.advance_to_millis(next).await;
+            self.clock.until_all_rest().await;
+        }
+    }
+
     /// Time passes while no bot is there.
     pub async fn is_now(&self, time: &str) {
         assert!(self.bot.is_none(), "stop the bot first");

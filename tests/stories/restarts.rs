@@ -1,7 +1,9 @@
 //! What was missed while the bot was away, and what was going on when it first came.
 
 use crate::doubles::Fault;
-use crate::harness::{NORTH_KOREA, World, titles};
+use crate::harness::{NORTH_KOREA, World, at, titles};
+use linkdown::clock::Clock;
+use linkdown::domain::time::DAY;
 
 async fn north_korea(now: &str) -> World {
     World::new(now, NORTH_KOREA).await
@@ -178,4 +180,29 @@ async fn an_absence_is_read_whole_also_when_the_first_answers_break_off() {
     let seen = world.sees();
     assert_eq!(titles(&seen).len(), 1, "{seen}");
     assert!(seen.starts_with("🟢 While Linkdown was away North Korea was down 1 h 31 min"), "{seen}");
+}
+
+/// A machine whose battery is empty may start in another year.
+#[tokio::test]
+async fn a_clock_that_is_months_ahead_of_the_servers_removes_nothing() {
+    let mut world = north_korea("2025-06-06 12:00").await;
+    let truth = Clock::moved(at("2025-06-06 12:00"));
+    world.ioda_goes_by(&truth).await;
+    world.start().await;
+    world.until_with(&truth, "2025-06-06 16:00").await;
+    world.stop().await;
+    let kept = |world: &World| {
+        let database = rusqlite::Connection::open(world.database()).unwrap();
+        let until = at("2025-06-06 16:00").unix();
+        let sql = "SELECT count(*) FROM observation WHERE observed_at < ?1";
+        database.query_row(sql, [until], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    let before = kept(&world);
+    assert!(before > 100, "{before}");
+    world.clock.set_wrong_by(100 * DAY);
+    world.start_again().await;
+    // Past half past three by that clock as well: then what is old is removed.
+    world.until_with(&truth, "2025-06-07 06:00").await;
+    world.stop().await;
+    assert!(kept(&world) >= before);
 }

@@ -48,6 +48,10 @@ fn hot_queries_walk_no_table_that_grows() {
         }
         assert!(!sql.contains("ORDER BY batch_id") || !plan.contains("TEMP B-TREE"), "sorted anew: {plan}");
     }
+    for sql in [retention::DELETE_DELIVERIES, retention::DELETE_CARDS] {
+        let plan = plan(&connection, sql);
+        assert!(!plan.contains("SCAN d") && !plan.contains("SCAN c"), "each night all that was ever told: {plan}");
+    }
     let recent = plan(&connection, &incident::selected(incident::RECENT));
     assert!(
         recent.contains("USING INDEX incident_by_start") && !recent.contains("USE TEMP B-TREE FOR ORDER BY"),

@@ -502,6 +502,49 @@ async fn old_observations_become_hours_and_then_nothing() {
         .unwrap();
 }
 
+#[tokio::test]
+async fn what_chats_were_told_of_what_is_over_is_kept_for_a_year_and_what_is_owed_for_good() {
+    let store = Store::in_memory().unwrap();
+    let left = store
+        .write(|tx| {
+            let [told, waits] = ["a", "b"].map(|address| tx.chats().ensure("console", address).unwrap().id);
+            // The first is over, the second goes on; of the first, one chat still has to hear.
+            for ordinal in [1, 2] {
+                let incident = tx.incidents().apply(&transition(ordinal, 1, TransitionKind::Started))?.id;
+                let chats = if ordinal == 1 { vec![told, waits] } else { vec![told] };
+                let owings: Vec<Owing> = chats.iter().map(|chat| Owing::now(*chat, true)).collect();
+                tx.deliveries().owe(&NewNotice::alert(incident, 1), &owings, NOW, 0)?;
+                for owed in tx.deliveries().due("console", NOW, 9)?.into_iter().filter(|owed| owed.chat.id == told) {
+                    tx.deliveries().mark_sending(owed.id, NOW)?;
+                    tx.deliveries().mark_sent(owed.id, Some("m"), NOW)?;
+                    tx.cards().sent(incident, told, "m", 1)?;
+                }
+            }
+            tx.incidents().apply(&transition(1, 2, TransitionKind::Recovered))?;
+            let counts = || -> Result<[i64; 3], StoreError> {
+                let count = |table: &str| {
+                    let sql = format!("SELECT count(*) FROM {table}");
+                    tx.connection.query_row(&sql, [], |row| row.get::<_, i64>(0))
+                };
+                Ok([count("delivery")?, count("notice")?, count("card")?])
+            };
+            let whole = counts()?;
+            let nothing = Pruned { rows: 0, more: false };
+            assert_eq!(tx.retention().prune_told(NOW + 400 * DAY, Keep::default(), 9)?, nothing);
+            assert_eq!(tx.retention().prune_told(NOW + 401 * DAY, Keep::default(), 1)?, Pruned { rows: 1, more: true });
+            tx.retention().prune_told(NOW + 401 * DAY, Keep::default(), 9)?;
+            let owed = counts()?;
+            let last = tx.deliveries().due("console", NOW, 9)?.remove(0);
+            tx.deliveries().mark_sending(last.id, NOW)?;
+            tx.deliveries().mark_sent(last.id, Some("m"), NOW)?;
+            tx.retention().prune_told(NOW + 401 * DAY, Keep::default(), 9)?;
+            Ok([whole, owed, counts()?])
+        })
+        .await
+        .unwrap();
+    assert_eq!(left, [[3, 2, 2], [2, 2, 2], [1, 1, 1]], "deliveries, notices, cards");
+}
+
 fn batches() -> impl Strategy<Value = Vec<Batch>> {
     let value = prop_oneof![Just(None), any::<i32>().prop_map(|n| Some(f64::from(n) / 7.0)), Just(Some(0.0))];
     let observation = (0..4_usize, 0..5_i64, value).prop_map(|(which, bin, value)| {

@@ -3,7 +3,9 @@
 use super::first_lines;
 use crate::doubles::Fault;
 use crate::harness::stage::until;
-use crate::harness::{NORTH_KOREA, World};
+use crate::harness::{NORTH_KOREA, World, at};
+use linkdown::clock::Clock;
+use linkdown::domain::time::HOUR;
 use linkdown::store::{Access, Store};
 use std::fs;
 use std::path::Path;
@@ -44,6 +46,32 @@ async fn a_source_that_is_ill_for_long_is_told_once_and_once_when_it_is_over() {
     assert!(shown.contains("✅ Over after ") && shown.contains("ioda has given nothing since"), "{shown}");
     world.until("2025-06-06 22:00").await;
     assert_eq!(world.telegram().sees(olga), "");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_clock_that_is_off_is_told_once_and_once_when_it_is_right() {
+    let (mut world, olga) = with_an_operator().await;
+    // The servers go by the true time, which is the same as ours so far.
+    let truth = Clock::moved(at("2025-06-06 12:01"));
+    world.stop().await;
+    world.ioda_goes_by(&truth).await;
+    world.start_again().await;
+    for (time, wrong, told) in [
+        ("2025-06-06 12:30", 2 * HOUR, ""),
+        (
+            "2025-06-06 13:00",
+            2 * HOUR,
+            "⚠️ the clock of this machine is 1 h 59 min ahead of those of the servers that answer",
+        ),
+        ("2025-06-06 13:30", 0, ""),
+        ("2025-06-06 14:00", 0, "✅ Over after "),
+    ] {
+        world.until_with(&truth, time).await;
+        world.clock.set_wrong_by(wrong);
+        let shown = first_lines(&world.telegram().sees(olga));
+        assert!(shown.contains(told) && shown.is_empty() == told.is_empty(), "{time}: {shown}");
+    }
     world.stop().await;
 }
 
