@@ -98,6 +98,26 @@ fn a_configuration_is_read_again_when_it_is_good_and_the_old_one_stays_when_it_i
     bot.stops_by(Signal::SIGTERM);
 }
 
+/// It could not begin again, so it does not stop either.
+#[test]
+fn a_configuration_is_not_taken_while_the_database_cannot_be_written_to() {
+    let place = Place::new().watching(KP);
+    let mut bot = place.starts("run");
+    bot.says("cannot be reached");
+    let database = rusqlite::Connection::open(place.path("data/linkdown.db")).unwrap();
+    let refuses = "CREATE TRIGGER no_room BEFORE INSERT ON heartbeat BEGIN SELECT RAISE(ABORT, 'no room'); END";
+    database.execute_batch(refuses).unwrap();
+    let hangs_up = |pid: u32| kill(Pid::from_raw(pid as i32), Signal::SIGHUP).unwrap();
+    hangs_up(bot.pid());
+    bot.says("the configuration was not taken, and the old one stays in force");
+    bot.types("/watchlist");
+    bot.says("North Korea");
+    database.execute_batch("DROP TRIGGER no_room").unwrap();
+    hangs_up(bot.pid());
+    bot.says("the configuration was read again and is in force");
+    bot.stops_by(Signal::SIGTERM);
+}
+
 #[test]
 fn that_the_database_was_migrated_is_told_once_however_often_the_configuration_is_read() {
     let place = Place::new().watching(&format!("{KP}[operator]\nchat = 'telegram:42'\n"));
