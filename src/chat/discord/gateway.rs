@@ -144,12 +144,7 @@ impl EventHandler for Listener {
             return;
         }
         let home = incomplete.id.get().to_string();
-        for _ in 0..NOT_STORED_TRIES {
-            match self.desk.put_out(PLATFORM, &home, "I was put out of the server").await {
-                Ok(()) => return,
-                Err(error) => self.was_not_stored(&error).await,
-            }
-        }
+        self.until_stored(|| self.desk.put_out(PLATFORM, &home, "I was put out of the server")).await;
     }
 
     // A permission may have been given back.
@@ -165,12 +160,7 @@ impl EventHandler for Listener {
 impl Listener {
     /// Chats of the server in which nothing is missing any more are told again.
     async fn let_in(&self, guild: GuildId) {
-        for _ in 0..NOT_STORED_TRIES {
-            match self.try_to_let_in(guild).await {
-                Ok(()) => return,
-                Err(error) => self.was_not_stored(&error).await,
-            }
-        }
+        self.until_stored(|| self.try_to_let_in(guild)).await;
     }
 
     async fn try_to_let_in(&self, guild: GuildId) -> Result<(), StoreError> {
@@ -185,10 +175,13 @@ impl Listener {
     }
 
     /// Discord tells of it once: it is written down as soon as the disk takes it. A new connection tells of all servers again.
-    async fn was_not_stored(&self, error: &StoreError) {
-        tracing::error!("Discord: what happened in a server could not be stored: {error}; trying again");
-        let again = self.desk.clock.millis() + NOT_STORED_PAUSE_MS;
-        let _busy = self.desk.clock.sleep_until_millis(again, Busy::default()).await;
+    async fn until_stored<F: Future<Output = Result<(), StoreError>>>(&self, store: impl Fn() -> F) {
+        for _ in 0..NOT_STORED_TRIES {
+            let Err(error) = store().await else { return };
+            tracing::error!("Discord: what happened in a server could not be stored: {error}; trying again");
+            let again = self.desk.clock.millis() + NOT_STORED_PAUSE_MS;
+            let _busy = self.desk.clock.sleep_until_millis(again, Busy::default()).await;
+        }
     }
 }
 
