@@ -3,7 +3,8 @@
 #   benches/mutants.sh [lifecycle|notify]   the pure parts: they stand alone but for the domain, so they are laid out as a crate of their
 #                                           own, which builds in seconds
 #   benches/mutants.sh outbox               what sends, by the stories of chats: over a minute each; SHARD=0/3 is a third of them
-# What survives is listed; docs/reliability.md judges it. ITERATE=1 tries only what survived the last time. Wants cargo-mutants.
+# What survives is listed; docs/reliability.md judges it. ITERATE=1 tries only what survived the last time,
+# what follows the first word goes to cargo-mutants (--re implicate). Wants cargo-mutants.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo mutants --version >/dev/null || { echo "cargo install --locked cargo-mutants" >&2; exit 1; }
@@ -47,6 +48,6 @@ case "${1:-all}" in
     *) echo "lifecycle, notify or outbox" >&2; exit 2 ;;
 esac
 cd "$crate"
-cargo mutants ${ITERATE:+--iterate} --no-shuffle --timeout 120 --jobs "${JOBS:-1}" "${files[@]}" || true
+cargo mutants ${ITERATE:+--iterate} --no-shuffle --timeout 120 --jobs "${JOBS:-1}" "${files[@]}" "${@:2}" || true
 echo "survivors:"
 cat mutants.out/missed.txt

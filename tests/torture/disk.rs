@@ -86,8 +86,8 @@ impl Disk {
 
     /// As after an error of the hardware: what was not synced is lost, and nothing can be written until it is mended.
     pub fn breaks(&self) {
-        if let Some(device) = self.device() {
-            fs::write(format!("/sys/fs/ext4/{device}/trigger_fs_error"), "1").unwrap();
+        if matches!(self.kind, Kind::Ext4 { .. }) {
+            fs::write(breaker(self.path()).unwrap(), "1").unwrap();
         }
     }
 
@@ -100,17 +100,6 @@ impl Disk {
         assert!(matches!(status.code(), Some(0 | 1)), "{status}");
         assert!(mount(image, self.path()));
     }
-
-    /// `loop0`, of what is mounted there.
-    fn device(&self) -> Option<String> {
-        let Kind::Ext4 { .. } = self.kind else { return None };
-        let mounts = fs::read_to_string("/proc/mounts").unwrap();
-        let mut fields = mounts.lines().map(|line| line.split(' '));
-        fields.find_map(|mut line| {
-            let device = line.next()?.strip_prefix("/dev/")?;
-            (Path::new(line.next()?) == self.path()).then(|| device.to_owned())
-        })
-    }
 }
 
 fn ext4(folder: &Path) -> Option<Kind> {
@@ -118,11 +107,45 @@ fn ext4(folder: &Path) -> Option<Kind> {
     let image = images.path().join("disk");
     fs::File::create(&image).and_then(|file| file.set_len(SIZE)).ok()?;
     let made = done(Command::new("mkfs.ext4").args(["-q", "-F", "-m", "0"]).arg(&image));
-    (made && mount(&image, folder)).then_some(Kind::Ext4 { image, _images: images })
+    if !made || !mount(&image, folder) {
+        return None;
+    }
+    // A container may have the devices and yet not the rights.
+    if breaker(folder).is_some_and(|path| fs::File::options().write(true).open(path).is_ok()) {
+        return Some(Kind::Ext4 { image, _images: images });
+    }
+    unmount(folder);
+    None
 }
 
+/// Whatever is written there, the file system that is mounted at `folder` takes for an error of its disk.
+fn breaker(folder: &Path) -> Option<PathBuf> {
+    let mounts = fs::read_to_string("/proc/mounts").ok()?;
+    let mut fields = mounts.lines().map(|line| line.split(' '));
+    let device = fields.find_map(|mut line| {
+        let device = line.next()?.strip_prefix("/dev/")?;
+        (Path::new(line.next()?) == folder).then_some(device)
+    })?;
+    Some(Path::new("/sys/fs/ext4").join(device).join("trigger_fs_error"))
+}
+
+fn unmount(folder: &Path) {
+    let _ = Command::new("umount").arg("-l").arg(folder).output();
+}
+
+/// A loop device that another run is just letting go of may come read-only: then the next is tried.
 fn mount(image: &Path, folder: &Path) -> bool {
-    done(Command::new("mount").args(["-o", "loop,errors=remount-ro"]).arg(image).arg(folder))
+    let probe = folder.join("probe");
+    (0..5).any(|_| {
+        let is_mounted = done(Command::new("mount").args(["-o", "loop,errors=remount-ro"]).arg(image).arg(folder));
+        if is_mounted && fs::write(&probe, "").and_then(|()| fs::remove_file(&probe)).is_ok() {
+            return true;
+        }
+        if is_mounted {
+            unmount(folder);
+        }
+        false
+    })
 }
 
 fn done(command: &mut Command) -> bool {
@@ -132,7 +155,7 @@ fn done(command: &mut Command) -> bool {
 impl Drop for Disk {
     fn drop(&mut self) {
         if !matches!(self.kind, Kind::Folder) {
-            let _ = Command::new("umount").arg("-l").arg(self.path()).output();
+            unmount(self.path());
         }
     }
 }

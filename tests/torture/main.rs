@@ -24,8 +24,9 @@ mod world;
 
 use disk::{Abilities, Disk};
 use plan::{Faults, Measure, Plan};
+use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use world::{Counts, World};
 
@@ -137,7 +138,12 @@ fn main() -> ExitCode {
                     None => return,
                 };
                 let (kills, faults) = then.unwrap_or((measure.kills, measure.faults));
-                run(seed, Measure { kills, faults, ..measure }, shows, &sums);
+                let measure = Measure { kills, faults, ..measure };
+                let ran = std::panic::catch_unwind(AssertUnwindSafe(|| run(seed, measure, shows, &sums)));
+                if ran.is_err() {
+                    eprintln!("torture: seed {seed} FAILED: the harness itself, see above");
+                    sums.lock().unwrap_or_else(PoisonError::into_inner).failed.push(seed);
+                }
             }
         })
     });
