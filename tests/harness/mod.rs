@@ -245,6 +245,11 @@ impl World {
         self.is_calm();
     }
 
+    /// The same of Discord.
+    pub async fn discord_goes_by(&mut self, truth: &Clock) {
+        self.discord = Some(DiscordDouble::start(truth.clone()).await);
+    }
+
     /// Lets time pass for that clock as well.
     pub async fn until_with(&self, truth: &Clock, time: &str) {
         while self.clock.millis() < at(time).unix() * 1000 {

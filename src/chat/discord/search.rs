@@ -3,7 +3,7 @@
 
 use super::message::{KEY_MARK, snowflake};
 use super::{Address, Discord};
-use crate::domain::{Seconds, Timestamp, time::MINUTE};
+use crate::domain::{Seconds, Timestamp, time::HOUR};
 use crate::notify::platform::Outgoing;
 use crate::render::discord::embed;
 use serde_json::Value;
@@ -11,10 +11,11 @@ use std::sync::atomic::Ordering;
 
 /// Discord counts its ids from here, in milliseconds.
 const EPOCH_MS: i64 = 1_420_070_400_000;
-/// Discord's clock and ours may differ by so much.
-const SLACK: Seconds = MINUTE;
-/// What Discord gives at once.
-const AT_ONCE: usize = 50;
+/// Discord's clock and ours may have differed by so much when it was sent.
+const APART: Seconds = 3 * HOUR;
+/// What Discord gives at once, and how often it is asked: in a busy channel ours lies deep.
+const AT_ONCE: usize = 100;
+const PAGES: usize = 5;
 
 impl Discord {
     /// The id of the message, if the channel holds it. `None` where it does not, or where that cannot be found out: then
@@ -25,24 +26,35 @@ impl Discord {
             Address::Person(person) => self.conversation(person).await.ok()?,
             Address::Forum(_) => return None,
         };
-        let after = ((tried_at - SLACK).unix() * 1000 - EPOCH_MS).max(0) << 22;
-        let path = format!("/channels/{channel}/messages?after={after}&limit={AT_ONCE}");
-        let answer = match self.rest.get(&path).await {
-            Ok(answer) => answer,
-            Err(refusal) => {
-                tracing::info!(channel, "whether a message arrived cannot be looked up: {}", refusal.error);
+        let me = self.me().await?;
+        let oldest = (((tried_at - APART).unix() * 1000 - EPOCH_MS).max(0) as u64) << 22;
+        let id = |found: &Value| snowflake(found, "id").unwrap_or_default();
+        let mut before = String::new();
+        for _ in 0..PAGES {
+            let page = self.newest(channel, &before).await?;
+            let recent = || page.iter().filter(|found| id(found) >= oldest);
+            let is_ours = |found: &&Value| found.get("author").and_then(|author| snowflake(author, "id")) == Some(me);
+            if let Some(found) = recent().filter(is_ours).find(|found| is_the_same(found, message)) {
+                tracing::info!(channel, delivery = message.key, "found in the channel: it had arrived");
+                return Some(id(found).to_string());
+            }
+            if recent().count() < AT_ONCE {
                 return None;
             }
-        };
-        let me = self.me().await?;
-        let title = embed(&message.card).title;
-        let is_it = |found: &&Value| {
-            found.get("author").and_then(|author| snowflake(author, "id")) == Some(me)
-                && is_the_same(found, message.key, &title)
-        };
-        let found = answer.body.as_array()?.iter().find(is_it)?;
-        tracing::info!(channel, delivery = message.key, "found in the channel: it had arrived");
-        snowflake(found, "id").map(|id| id.to_string())
+            before = format!("&before={}", id(page.last()?));
+        }
+        None
+    }
+
+    /// The newest messages of a channel, the newest first.
+    async fn newest(&self, channel: u64, before: &str) -> Option<Vec<Value>> {
+        match self.rest.get(&format!("/channels/{channel}/messages?limit={AT_ONCE}{before}")).await {
+            Ok(answer) => answer.body.as_array().cloned(),
+            Err(refusal) => {
+                tracing::info!(channel, "whether a message arrived cannot be looked up: {}", refusal.error);
+                None
+            }
+        }
     }
 }
 
@@ -60,16 +72,17 @@ impl Discord {
     }
 }
 
-fn is_the_same(found: &Value, key: i64, title: &str) -> bool {
-    let mark = format!("{KEY_MARK}{key}");
-    let mut buttons = found.get("components").and_then(Value::as_array).into_iter().flatten();
-    let mut buttons =
-        buttons.by_ref().flat_map(|row| row.get("components").and_then(Value::as_array).into_iter().flatten());
-    let marked: Vec<&str> = buttons.by_ref().filter_map(|button| button.get("custom_id")?.as_str()).collect();
+fn is_the_same(found: &Value, message: &Outgoing) -> bool {
+    let rows = found.get("components").and_then(Value::as_array).into_iter().flatten();
+    let buttons = rows.flat_map(|row| row.get("components").and_then(Value::as_array).into_iter().flatten());
+    let marked: Vec<&str> = buttons.filter_map(|button| button.get("custom_id")?.as_str()).collect();
     if !marked.is_empty() {
-        return marked.iter().any(|id| id.ends_with(&mark));
+        // With its command: an older database that was put back counts its messages anew.
+        let wanted = message.card.actions.iter().map(|action| format!("{}{KEY_MARK}{}", action.command, message.key));
+        return wanted.clone().any(|id| marked.contains(&&*id));
     }
     // What has no buttons is told by its title.
+    let title = embed(&message.card).title;
     let said = found.get("embeds").and_then(|embeds| embeds.get(0)?.get("title")?.as_str());
     // By how much it is late may have changed since.
     said.is_some_and(|said| said == title || title.starts_with("Told ") && title.ends_with(said))

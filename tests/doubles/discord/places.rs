@@ -104,6 +104,15 @@ impl DiscordDouble {
         self.inner.change(|world| world.guild_mut(guild).members.insert(user.id, may));
     }
 
+    /// A person writes something there.
+    pub fn says(&self, user: &User, channel: u64, text: &str) {
+        self.inner.change(|world| {
+            let mut message = Message::new(0, channel, user.id, text, world.clock.millis());
+            message.id = world.snowflake();
+            world.store(message);
+        });
+    }
+
     /// A role that anybody may mention.
     pub fn role(&self, guild: u64, name: &str) -> u64 {
         self.inner.change(|world| {

@@ -2,12 +2,17 @@
 
 use super::first_lines;
 use crate::doubles::{discord, telegram};
-use crate::harness::{NORTH_KOREA, World};
+use crate::harness::{NORTH_KOREA, World, at};
+use linkdown::clock::Clock;
+use linkdown::domain::time::MINUTE;
 use serde_json::json;
 
 /// A Discord channel and a Telegram chat that both want to hear of North Korea; at 17:35 it vanishes.
 async fn told_on_both() -> (World, Cast) {
-    let mut world = World::with_chats("2025-06-06 16:00", NORTH_KOREA).await;
+    told_in(World::with_chats("2025-06-06 16:00", NORTH_KOREA).await).await
+}
+
+async fn told_in(mut world: World) -> (World, Cast) {
     world.start().await;
     let guild = world.discord().guild("Newsroom");
     let ops = world.discord().channel(guild, "ops");
@@ -68,6 +73,41 @@ async fn an_answer_that_is_lost_makes_no_second_message_on_discord() {
     world.until("2025-06-06 18:00").await;
     let starts = world.discord().bot_messages(cast.ops);
     assert_eq!(starts.len(), 1, "the same key, the same message: {:?}", first_lines(&world.discord().sees(cast.ops)));
+    world.stop().await;
+}
+
+/// Discord dates its messages by its own clock.
+#[tokio::test]
+async fn a_lost_answer_makes_no_second_message_though_our_clock_was_ahead() {
+    let truth = Clock::moved(at("2025-06-06 16:00"));
+    let mut world = World::with_chats("2025-06-06 16:00", NORTH_KOREA).await;
+    world.discord_goes_by(&truth).await;
+    let (mut world, cast) = told_in(world).await;
+    goes_and_returns(&world);
+    world.clock.set_wrong_by(15 * MINUTE);
+    world.discord().fault(discord::Fault::AcceptThenReset, 1);
+    // For longer than Discord remembers a key.
+    world.discord().fault(discord::Fault::Status(502), 11);
+    world.until_with(&truth, "2025-06-06 18:40").await;
+    let starts = world.discord().bot_messages(cast.ops);
+    assert_eq!(starts.len(), 1, "{:?}", first_lines(&world.discord().sees(cast.ops)));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_message_that_lies_deep_in_a_busy_channel_is_found() {
+    let (mut world, cast) = told_on_both().await;
+    goes_and_returns(&world);
+    world.discord().fault(discord::Fault::AcceptThenReset, 1);
+    world.discord().fault(discord::Fault::Status(502), 11);
+    world.discord().may_not(cast.ops, "Read Message History");
+    world.until("2025-06-06 17:48").await;
+    for number in 0..180 {
+        world.discord().says(&cast.ann, cast.ops, &format!("and what now? ({number})"));
+    }
+    world.discord().may_again(cast.ops, "Read Message History");
+    world.until("2025-06-06 18:40").await;
+    assert_eq!(world.discord().bot_messages(cast.ops).len(), 1);
     world.stop().await;
 }
 
