@@ -25,6 +25,7 @@ mod world;
 use disk::{Abilities, Disk};
 use plan::{Faults, Measure, Plan};
 use std::panic::AssertUnwindSafe;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -169,8 +170,17 @@ fn run(seed: u64, measure: Measure, shows: bool, sums: &Mutex<Sums>) {
         "torture: seed {seed}, {} outages, {} kills, {} stops, {} messages, {took:.0} s: {shown}",
         verdict.outages, world.counts.kills, world.counts.stops, verdict.messages
     );
+    let whole = || format!("{}\n{}\n{}", world.plan, oracle::known(&world), world.log());
     if shows {
-        eprintln!("{}\n{}\n{}", world.plan, oracle::known(&world), world.log());
+        eprintln!("{}", whole());
+    }
+    if !good {
+        // Where a seed needs more than itself to fail again, this is all there is.
+        let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("torture-{seed}.log"));
+        match std::fs::write(&kept, format!("{verdict}\n{}", whole())) {
+            Ok(()) => eprintln!("torture: all of it is in {}", kept.display()),
+            Err(error) => eprintln!("torture: {}: {error}", kept.display()),
+        }
     }
     let mut sums = sums.lock().unwrap();
     sums.runs += 1;
