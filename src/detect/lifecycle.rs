@@ -128,8 +128,13 @@ impl Draft<'_> {
         }
     }
 
+    /// The moment of what is decided now. Each source reads the past by itself: a batch may be older than what was decided before.
+    fn at(&self, life: &Life) -> i64 {
+        self.batch.received_at.unix().max(life.last_at)
+    }
+
     fn opens(&mut self, entity: u32, life: &mut Life, voices: &[Voice], weight: Weight, out: &mut Vec<Transition>) {
-        let at = self.batch.received_at.unix().max(life.last_at);
+        let at = self.at(life);
         let started_at = self.began(entity, voices).unwrap_or(at).clamp(life.over_since.min(at), at);
         life.ordinal += 1;
         let kind = if weight == Weight::Proof { TransitionKind::Started } else { TransitionKind::Suspected };
@@ -150,18 +155,18 @@ impl Draft<'_> {
 
     fn goes_on(&mut self, entity: u32, life: &mut Life, voices: &[Voice], weight: Weight, out: &mut Vec<Transition>) {
         let worse = self.implicate(life, voices);
+        let at = self.at(life);
         let Some(open) = life.open.as_mut() else { return };
         if open.implicated.is_empty() && weight == Weight::Nothing {
             // It began before anything that is still kept, and nothing of it is left.
-            let now = self.batch.received_at.unix();
-            self.ends(entity, life, TransitionKind::Recovered, (now, now), out);
+            self.ends(entity, life, TransitionKind::Recovered, (at, at), out);
             return;
         }
         let standing = self.standing(&open.implicated, open.started_at);
         if !open.told {
             if weight == Weight::Proof {
                 if let Some(began) = self.began(entity, voices) {
-                    open.started_at = began.max(life.over_since).min(self.batch.received_at.unix());
+                    open.started_at = began.max(life.over_since).min(at);
                 }
                 open.told = true;
                 let from = open.started_at - HOUR;
@@ -214,7 +219,7 @@ impl Draft<'_> {
         over: (i64, i64),
         out: &mut Vec<Transition>,
     ) {
-        let at = self.batch.received_at.unix().max(life.last_at);
+        let at = self.at(life);
         let within = |instant: i64| instant.clamp(open_start(life).min(at), at);
         let (ended_at, over_since) = (within(over.0), within(over.1));
         self.tell(entity, life, kind, (kind == TransitionKind::Recovered).then_some(ended_at), out);
@@ -230,7 +235,7 @@ impl Draft<'_> {
         ended_at: Option<i64>,
         out: &mut Vec<Transition>,
     ) {
-        let at = self.batch.received_at.unix().max(life.last_at);
+        let at = self.at(life);
         life.last_at = at;
         let Some(open) = life.open.as_mut() else { return };
         open.number += 1;

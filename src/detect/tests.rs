@@ -155,6 +155,28 @@ fn a_blackout_is_told_with_when_it_began_and_when_it_ended() {
     assert_eq!(lines(&told), expected);
 }
 
+/// Each source reads the past by itself: what is read of one may be older than what is known of another.
+#[test]
+fn a_start_that_an_older_reading_confirms_is_not_dated_back_to_that_reading() {
+    let share = |entity: &str, signal: &str, start: i64| {
+        Some(if entity == "country/KP" && signal == BGP.name && start >= T { 0.0 } else { 1.0 })
+    };
+    let mut batches =
+        World::default().measured(&["country/KP", "country/US", "country/DE"], &[BGP, RIS], HOURS + 1, share).batches();
+    // Its routes have gone from the other source's view as well, which is read late, as of two hours ago.
+    let hours_ago = Timestamp::from_unix(START + T - 2 * HOUR);
+    for bin in 0..4 {
+        let observed_at = Timestamp::from_unix(START + T + 15 * MINUTE * bin);
+        let value = Some(0.0);
+        let observation = Observation { series: series("country/KP", RIS), observed_at, value };
+        batches.push(Batch { observations: vec![observation], ..Batch::live(hours_ago) });
+    }
+    let told = watch(&mut State::default(), &batches);
+    let kinds: Vec<_> = told.iter().map(|t| t.kind).collect();
+    assert_eq!(kinds, [TransitionKind::Suspected, TransitionKind::Started]);
+    assert_eq!(told[1].started_at, told[0].started_at);
+}
+
 #[test]
 fn a_quiet_week_tells_nothing() {
     let told = World::default().measured(&FOUR, &[BGP, PING, RIS, FLOWS], 7 * 24, all_up).tells();

@@ -177,8 +177,9 @@ fn run(seed: u64, measure: Measure, shows: bool, sums: &Mutex<Sums>) {
     if !good {
         // Where a seed needs more than itself to fail again, this is all there is.
         let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("torture-{seed}.log"));
-        match std::fs::write(&kept, format!("{verdict}\n{}", whole())) {
-            Ok(()) => eprintln!("torture: all of it is in {}", kept.display()),
+        let log = std::fs::write(&kept, format!("{verdict}\n{}", whole()));
+        match log.and_then(|()| std::fs::copy(world.database(), kept.with_extension("db"))) {
+            Ok(_) => eprintln!("torture: all of it is in {}, with the database beside it", kept.display()),
             Err(error) => eprintln!("torture: {}: {error}", kept.display()),
         }
     }
