@@ -99,6 +99,11 @@ impl Desk {
         Ok(places)
     }
 
+    /// Every chat of the platform that cannot be told.
+    pub async fn suspended_on(&self, platform: &'static str) -> Result<Vec<Place>, StoreError> {
+        self.store.read(move |db| db.chats().suspended(platform)).await
+    }
+
     /// The bot has been let into these chats again.
     pub async fn let_in(&self, platform: &'static str, places: Vec<Place>) -> Result<(), StoreError> {
         if places.is_empty() {

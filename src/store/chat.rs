@@ -44,6 +44,14 @@ impl<A> Chats<'_, A> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Those that cannot be told.
+    pub fn suspended(&self, platform: &str) -> Result<Vec<Place>, StoreError> {
+        let sql = format!("{PLACE} WHERE platform = :platform AND suspended_at IS NOT NULL ORDER BY id");
+        let mut select = self.connection.prepare_cached(&sql)?;
+        let rows = select.query_map(named_params! { ":platform": platform }, place)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// Whether the platform was told exactly this already.
     pub fn was_told(&self, platform: &str, what: &str, digest: &str) -> Result<bool, StoreError> {
         let known: Option<String> = self

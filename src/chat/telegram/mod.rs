@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use teloxide_core::Bot;
 use teloxide_core::prelude::Requester as _;
-use teloxide_core::types::ChatMemberKind;
+use teloxide_core::types::{ChatAction, ChatMemberKind};
 
 pub const PLATFORM: &str = "telegram";
 
@@ -97,6 +97,17 @@ impl Telegram {
             _ => true,
         };
         if may_write { Ok(()) } else { Err("I may not write in it".to_owned()) }
+    }
+
+    /// The same; and of a person, whether they still block the bot.
+    async fn is_able_at(&self, address: &str) -> bool {
+        let Ok(Address { chat, .. }) = Address::read(address) else { return false };
+        if chat.is_user() {
+            // Nothing else tells, short of a message.
+            self.bot.send_chat_action(chat, ChatAction::Typing).await.is_ok()
+        } else {
+            self.may_tell(address).await.is_ok()
+        }
     }
 }
 

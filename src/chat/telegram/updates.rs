@@ -49,7 +49,12 @@ impl Telegram {
         menu::show(&self.bot, me.id.0, &desk).await;
         let lines = Lines::new(desk.clock.clone(), ANSWERS);
         let listener = Arc::new(Listener { telegram: Arc::clone(&self), desk: desk.clone(), me, lines });
-        let mut offset = None;
+        tokio::join!(listener.look_again(), self.poll(&listener, failures));
+    }
+
+    /// Hears what is said, one thing after the other.
+    async fn poll(&self, listener: &Arc<Listener>, mut failures: u32) {
+        let (desk, mut offset) = (&listener.desk, None);
         loop {
             let mut poll = self.polling.get_updates().timeout(POLL.as_secs() as u32).limit(100).allowed_updates([
                 AllowedUpdate::Message,
@@ -69,7 +74,7 @@ impl Telegram {
                     for update in updates {
                         let next = after(update.id);
                         // It is not confirmed, and so told again: a disk that is full must not make it forgotten.
-                        if let Err(error) = Arc::clone(&listener).take(update).await {
+                        if let Err(error) = Arc::clone(listener).take(update).await {
                             tracing::error!(
                                 "Telegram: what happened in a chat could not be stored: {error}; trying again"
                             );
@@ -80,7 +85,7 @@ impl Telegram {
                         offset = Some(next);
                     }
                 }
-                Err(error) => self.rest(&desk, &error, &mut failures).await,
+                Err(error) => self.rest(desk, &error, &mut failures).await,
             }
         }
     }
@@ -117,6 +122,22 @@ impl Telegram {
 }
 
 impl Listener {
+    /// Telegram tells what happened in a chat once and within a day; and an older database may have been put back.
+    async fn look_again(&self) {
+        let outcome = async {
+            let mut able = Vec::new();
+            for place in self.desk.suspended_on(PLATFORM).await? {
+                if self.telegram.is_able_at(&place.chat.address).await {
+                    able.push(place);
+                }
+            }
+            self.desk.let_in(PLATFORM, able).await
+        };
+        if let Err(error) = outcome.await {
+            tracing::error!("Telegram: whether chats let the bot in meanwhile could not be stored: {error}");
+        }
+    }
+
     /// An error: what it tells was not written down.
     async fn take(self: Arc<Self>, update: Update) -> Result<(), StoreError> {
         let id = update.id.0;

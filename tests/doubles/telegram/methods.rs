@@ -9,7 +9,7 @@ use super::world::World;
 use serde_json::{Value, json};
 
 /// All that this double knows, as the real one writes it; names are taken in any case.
-pub const KNOWN: [&str; 16] = [
+pub const KNOWN: [&str; 17] = [
     "getMe",
     "getUpdates",
     "deleteWebhook",
@@ -24,6 +24,7 @@ pub const KNOWN: [&str; 16] = [
     "getChatMember",
     "getChatAdministrators",
     "leaveChat",
+    "sendChatAction",
     "setMyDescription",
     "setMyShortDescription",
 ];
@@ -47,6 +48,12 @@ pub fn delete_webhook(world: &mut World, params: &Params) -> Value {
         world.queue.clear();
     }
     Value::Bool(true)
+}
+
+/// `typing…`, for some seconds: nothing stays of it, but it may only be shown to whom a message may be sent.
+pub fn send_chat_action(world: &World, params: &Params) -> Outcome {
+    world.access(params, Access::Write)?;
+    Ok(Value::Bool(true))
 }
 
 pub fn get_chat(world: &World, params: &Params) -> Outcome {

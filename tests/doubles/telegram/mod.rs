@@ -172,6 +172,7 @@ impl World {
             "getChat" => methods::get_chat(self, params),
             "getChatMember" => methods::get_chat_member(self, params),
             "getChatAdministrators" => methods::get_chat_administrators(self, params),
+            "sendChatAction" => methods::send_chat_action(self, params),
             "leaveChat" => methods::leave_chat(self, params),
             _ => Ok(serde_json::Value::Bool(true)),
         }

@@ -152,6 +152,11 @@ impl TelegramDouble {
         self.act(|world| world.put_raw(body))
     }
 
+    /// What waits to be polled is older than a day.
+    pub fn forgets(&self) {
+        self.act(|world| world.queue.waiting.clear());
+    }
+
     /// Waits until the bot has confirmed every update, and rests.
     pub async fn quiet(&self) {
         self.shared.until("an update was not confirmed", |world| world.queue.is_empty().then_some(())).await;

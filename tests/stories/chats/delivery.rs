@@ -243,6 +243,36 @@ async fn what_was_owed_before_a_chat_shut_the_bot_out_is_summed_up_once() {
     world.stop().await;
 }
 
+/// Telegram keeps for a day what happened in a chat.
+#[tokio::test]
+async fn a_chat_that_let_the_bot_in_while_nobody_was_there_to_hear_it_is_told_again() {
+    let (mut world, cast) = told_on_both().await;
+    let crew = world.telegram().supergroup("Crew");
+    world.telegram().admin(crew, &cast.dan);
+    world.telegram().says(&cast.dan, crew, "/subscribe KP").await;
+    world.telegram().blocks(&cast.dan);
+    world.telegram().kicks(crew);
+    world.telegram().quiet().await;
+    goes_and_returns(&world);
+    world.until("2025-06-06 17:50").await;
+    world.stop().await;
+    world.telegram().unblocks(&cast.dan);
+    world.telegram().invites_back(crew);
+    world.telegram().forgets();
+    let chats = [crew, cast.dan.id];
+    let mut before = Vec::new();
+    for chat in chats {
+        before.push(world.telegram().until_messages(chat, 0).await.len());
+    }
+    world.start_again().await;
+    world.until("2025-06-06 18:20").await;
+    for (chat, before) in chats.into_iter().zip(before) {
+        let told = world.telegram().until_messages(chat, before + 1).await;
+        assert!(told[before].text.contains("🔴 North Korea is down"), "{:?}", told[before]);
+    }
+    world.stop().await;
+}
+
 #[tokio::test]
 async fn chats_that_let_the_bot_in_while_nothing_can_be_stored_are_heard_all_the_same() {
     let (mut world, cast) = told_on_both().await;
