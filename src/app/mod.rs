@@ -203,10 +203,15 @@ pub async fn run(mut parts: Parts, typed: mpsc::UnboundedReceiver<Typed>, reread
     loop {
         tokio::select! {
             () = terminate.recv() => break,
-            _ = hangup.recv() => match taken(&parts, &reread).await {
-                Ok(new) => (running, parts) = begin_again(running, parts, new).await?,
-                Err(why) => tracing::error!("the configuration was not taken, and the old one stays in force: {why}"),
-            },
+            _ = hangup.recv() => {
+                // Told also where nothing is taken: the service manager waits for both.
+                care::tell_service_manager(care::Stage::Reloading);
+                match taken(&parts, &reread).await {
+                    Ok(new) => (running, parts) = begin_again(running, parts, new).await?,
+                    Err(why) => tracing::error!("the configuration was not taken, and the old one stays in force: {why}"),
+                }
+                care::tell_service_manager(care::Stage::Ready);
+            }
             line = next(&mut typed) => match line {
                 // A question may wait for its sources: the stop does not wait for the answer.
                 Some(Typed::Line(line)) => tokio::select! {
@@ -234,24 +239,21 @@ async fn taken(parts: &Parts, reread: &Reread) -> Result<Reading, String> {
 
 /// Stops, and begins with what was read; with what there was before, where that cannot be begun with.
 async fn begin_again(running: Running, before: Parts, new: Reading) -> Result<(Running, Parts), StartError> {
-    care::tell_service_manager(care::Stage::Reloading);
     if let Err(error) = running.stop().await {
         tracing::error!("the state could not be written down before the new configuration: {error}");
     }
     let (config, secrets, addresses) = new;
     let parts = Parts { config, secrets, addresses, ..before.clone() };
-    let begun = match Running::start(parts.clone()).await {
+    match Running::start(parts.clone()).await {
         Ok(running) => {
             tracing::info!("the configuration was read again and is in force");
-            (running, parts)
+            Ok((running, parts))
         }
         Err(error) => {
             tracing::error!("the new configuration cannot be run with ({error}); going on with the old one");
-            (Running::start(before.clone()).await?, before)
+            Ok((Running::start(before.clone()).await?, before))
         }
-    };
-    care::tell_service_manager(care::Stage::Ready);
-    Ok(begun)
+    }
 }
 
 /// What is typed next; never anything where nobody types any more.

@@ -120,26 +120,19 @@ impl World {
     /// SIGHUP, with a configuration that says something else, or one that cannot be read.
     async fn reload(&mut self, is_good: bool) {
         let Some(mut life) = self.life.take() else { return };
-        if is_good {
-            let now = fs::read_to_string(&self.places.config).unwrap();
-            let other = CONFIG.replace("jitter_seconds = 30", "jitter_seconds = 20");
-            fs::write(&self.places.config, if now == CONFIG { &other } else { CONFIG }).unwrap();
-            if self.hindered.at_all() {
-                // It may not be able to, and stays what it is.
-                life.signal(Signal::SIGHUP);
-                self.life = Some(life);
-                return self.hear_if(true).await;
-            }
-            let told = life.reloads().await;
-            self.counts.reloads += 1;
-            self.after(life, told).await;
-        } else {
-            let good = fs::read(&self.places.config).unwrap();
-            fs::write(&self.places.config, "[watch]\nentities = [").unwrap();
-            life.signal(Signal::SIGHUP);
-            self.life = Some(life);
-            self.hear_if(true).await;
-            fs::write(&self.places.config, good).unwrap();
+        let before = fs::read_to_string(&self.places.config).unwrap();
+        let other = CONFIG.replace("jitter_seconds = 30", "jitter_seconds = 20");
+        let new = match is_good {
+            true if before == CONFIG => &other,
+            true => CONFIG,
+            false => "[watch]\nentities = [",
+        };
+        fs::write(&self.places.config, new).unwrap();
+        let told = life.reloads().await;
+        self.counts.reloads += 1;
+        self.after(life, told).await;
+        if !is_good {
+            fs::write(&self.places.config, before).unwrap();
         }
     }
 

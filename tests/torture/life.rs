@@ -231,7 +231,7 @@ impl Life {
         Ok(Ended::Lives)
     }
 
-    /// SIGHUP: it reads its configuration again, and is ready again.
+    /// SIGHUP: it reads its configuration again, takes it or not, and is ready again.
     pub async fn reloads(&mut self) -> Result<Ended, String> {
         while self.stages.try_recv().is_ok() {}
         self.signal(Signal::SIGHUP);

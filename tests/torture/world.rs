@@ -210,6 +210,8 @@ impl World {
             Ok(Ended::Dead) => {
                 match life.ended().await {
                     Ok(status) if was_killed(status) => self.counts.kills += 1,
+                    // A reload that began before the disk was found full ends as a start on it does.
+                    Ok(status) if status.code() == Some(1) && self.hindered.at_all() => self.counts.stops += 1,
                     Ok(status) => self.fault(&format!("it ended by itself: {status}")),
                     Err(why) => self.fault(&why),
                 }

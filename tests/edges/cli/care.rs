@@ -290,9 +290,14 @@ fn the_service_manager_is_told_where_it_stands() {
     };
     let bot = place.starts("run");
     told("READY=1");
-    kill(Pid::from_raw(bot.pid() as i32), Signal::SIGHUP).unwrap();
-    told("RELOADING=1\nMONOTONIC_USEC=");
-    told("READY=1");
+    let good = std::fs::read(place.path("config/linkdown.toml")).unwrap();
+    for config in [&*good, b"[watch]\nentities = ["] {
+        std::fs::write(place.path("config/linkdown.toml"), config).unwrap();
+        kill(Pid::from_raw(bot.pid() as i32), Signal::SIGHUP).unwrap();
+        // Also of one that is not taken: it waits for both.
+        told("RELOADING=1\nMONOTONIC_USEC=");
+        told("READY=1");
+    }
     told("WATCHDOG=1");
     bot.stops_by(Signal::SIGTERM);
     told("STOPPING=1");
