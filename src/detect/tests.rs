@@ -413,16 +413,16 @@ fn services_that_are_gone_while_the_network_is_up_are_told_in_the_second_round()
 
 #[test]
 fn lost_services_get_worse_as_soon_as_the_network_goes_and_not_with_one_more_of_them() {
-    let kinds = |also: &'static str| {
+    let kinds = |first: &'static str, also: &'static str| {
         let value = move |signal: &str, minute: i64| match signal {
-            "dns" if minute >= 12 => 0.0,
+            _ if signal == first && minute >= 12 => 0.0,
             _ if signal == also && minute >= 22 => 0.0,
             _ => usual(signal),
         };
         watch(&mut State::default(), &rounds(34, value)).iter().map(|t| t.kind).collect::<Vec<_>>()
     };
-    assert_eq!(kinds("blocks"), [TransitionKind::Started, TransitionKind::Worsened]);
-    assert_eq!(kinds("http"), [TransitionKind::Started]);
+    assert_eq!(kinds("dns", "blocks"), [TransitionKind::Started, TransitionKind::Worsened]);
+    assert_eq!(kinds("http", "dns"), [TransitionKind::Started]);
 }
 
 #[test]
