@@ -7,6 +7,7 @@ use crate::config::Storage;
 use crate::domain::time::{DAY, MINUTE};
 use crate::domain::{Seconds, Timestamp};
 use crate::render::words::duration;
+use crate::source::feed;
 use crate::store::{Keep, Store, StoreError};
 use crate::vitals::{Pulse, Vitals};
 use tokio::task::JoinSet;
@@ -42,7 +43,7 @@ impl Chores {
             pulse.rests();
             busy = clock.sleep_until(next, busy).await;
             let now = clock.now();
-            if let Some(ahead) = desk.ahead().filter(|ahead| *ahead > FAR_AHEAD) {
+            if let Some(ahead) = feed::ahead(&desk.feeds).filter(|ahead| *ahead > FAR_AHEAD) {
                 tracing::error!("nothing old is removed: the clock is {} the servers that answer", off_by(ahead));
                 continue;
             }

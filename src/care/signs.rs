@@ -2,6 +2,7 @@
 
 use crate::command::Desk;
 use crate::domain::{Seconds, Timestamp, Trouble};
+use crate::source::feed;
 use crate::store::{Space, StoreError, Waiting};
 use crate::vitals::{Report, Vitals};
 
@@ -60,7 +61,7 @@ pub(super) async fn gather(desk: &Desk, vitals: &Vitals, since: Timestamp, file:
         sources: sources.collect(),
         waiting,
         space: desk.store.space(),
-        ahead: desk.ahead(),
+        ahead: feed::ahead(&desk.feeds),
         tasks: vitals.report(),
         file,
         known,

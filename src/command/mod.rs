@@ -30,7 +30,7 @@ pub use why::{When, explain};
 use crate::clock::{Busy, Clock};
 use crate::config::Access;
 use crate::detect::State;
-use crate::domain::{Entity, Evidence, Seconds, Timestamp, Watchlist};
+use crate::domain::{Entity, Evidence, Timestamp, Watchlist};
 use crate::render::Card;
 use crate::render::words::duration;
 use crate::source::feed::Feed;
@@ -55,13 +55,6 @@ pub struct Desk {
     /// Told whenever the end of a delivery is known.
     pub told: Arc<Notify>,
     pub said: Said,
-}
-
-impl Desk {
-    /// By how much our clock is ahead of those of the servers that answer, where some do.
-    pub fn ahead(&self) -> Option<Seconds> {
-        self.feeds.first().and_then(|feed| feed.http.ahead())
-    }
 }
 
 /// Why a command got no answer.

@@ -4,7 +4,7 @@ use super::StoreError;
 use super::session::{Writes, noun};
 use super::subscription::chat_at;
 use crate::domain::{Chat, Timestamp};
-use rusqlite::{OptionalExtension, Row, named_params};
+use rusqlite::{OptionalExtension, Params, Row, named_params};
 
 noun! {
     /// Chats.
@@ -38,17 +38,17 @@ impl<A> Chats<'_, A> {
 
     /// Those that belong to a server or group.
     pub fn of_home(&self, platform: &str, home: &str) -> Result<Vec<Place>, StoreError> {
-        let sql = format!("{PLACE} WHERE platform = :platform AND home = :home ORDER BY id");
-        let mut select = self.connection.prepare_cached(&sql)?;
-        let rows = select.query_map(named_params! { ":platform": platform, ":home": home }, place)?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        self.places("platform = :platform AND home = :home", named_params! { ":platform": platform, ":home": home })
     }
 
     /// Those that cannot be told.
     pub fn suspended(&self, platform: &str) -> Result<Vec<Place>, StoreError> {
-        let sql = format!("{PLACE} WHERE platform = :platform AND suspended_at IS NOT NULL ORDER BY id");
-        let mut select = self.connection.prepare_cached(&sql)?;
-        let rows = select.query_map(named_params! { ":platform": platform }, place)?;
+        self.places("platform = :platform AND suspended_at IS NOT NULL", named_params! { ":platform": platform })
+    }
+
+    fn places(&self, which: &str, params: impl Params) -> Result<Vec<Place>, StoreError> {
+        let mut select = self.connection.prepare_cached(&format!("{PLACE} WHERE {which} ORDER BY id"))?;
+        let rows = select.query_map(params, place)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 

@@ -2,7 +2,7 @@
 
 use super::Web;
 use crate::domain::{Phase, Timestamp};
-use crate::source::feed::Feed;
+use crate::source::feed::{self, Feed};
 use crate::store::{Overview, SourceHealth, StoreError};
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
 use prometheus_client::metrics::family::Family;
@@ -88,7 +88,7 @@ fn process(web: &Web, now: Timestamp, registry: &mut Registry) {
         one(registry, "database", "The database and its log", Unit::Bytes, space.used as f64);
         one(registry, "disk_free", "Free on the disk of the database", Unit::Bytes, space.free as f64);
     }
-    if let Some(ahead) = web.desk.ahead() {
+    if let Some(ahead) = feed::ahead(&web.desk.feeds) {
         let help = "By how much the clock is ahead of those of the servers that answer";
         one(registry, "clock_ahead", help, Unit::Seconds, ahead as f64);
     }

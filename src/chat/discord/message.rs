@@ -173,14 +173,16 @@ pub(super) fn embedded(card: &Card) -> CreateEmbed {
 /// Each button carries its command; that of an alert the number of its delivery as well, so that it can be found again.
 pub(super) fn buttons(actions: &[Action], key: Option<i64>) -> Vec<CreateActionRow> {
     let button = |action: &Action| {
-        let id = match key {
-            Some(key) => format!("{}{KEY_MARK}{key}", action.command),
-            None => action.command.clone(),
-        };
+        let id = key.map_or_else(|| action.command.clone(), |key| marked(action, key));
         CreateButton::new(id).label(cut(&action.label, 80)).style(ButtonStyle::Secondary)
     };
     let row: Vec<CreateButton> = actions.iter().take(5).map(button).collect();
     if row.is_empty() { Vec::new() } else { vec![CreateActionRow::Buttons(row)] }
+}
+
+/// The id of a button of that delivery.
+pub(super) fn marked(action: &Action, key: i64) -> String {
+    format!("{}{KEY_MARK}{key}", action.command)
 }
 
 /// Only whom the subscription names may be called.

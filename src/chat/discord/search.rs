@@ -1,7 +1,7 @@
 //! Whether a message arrived of which that is not known. Discord makes no second message of one key within some minutes;
 //! after longer our own is looked for in the channel's history.
 
-use super::message::{KEY_MARK, snowflake};
+use super::message::{marked, snowflake};
 use super::{Address, Discord};
 use crate::domain::{Seconds, Timestamp, time::HOUR};
 use crate::notify::platform::Outgoing;
@@ -75,11 +75,10 @@ impl Discord {
 fn is_the_same(found: &Value, message: &Outgoing) -> bool {
     let rows = found.get("components").and_then(Value::as_array).into_iter().flatten();
     let buttons = rows.flat_map(|row| row.get("components").and_then(Value::as_array).into_iter().flatten());
-    let marked: Vec<&str> = buttons.filter_map(|button| button.get("custom_id")?.as_str()).collect();
-    if !marked.is_empty() {
+    let ids: Vec<&str> = buttons.filter_map(|button| button.get("custom_id")?.as_str()).collect();
+    if !ids.is_empty() {
         // With its command: an older database that was put back counts its messages anew.
-        let wanted = message.card.actions.iter().map(|action| format!("{}{KEY_MARK}{}", action.command, message.key));
-        return wanted.clone().any(|id| marked.contains(&&*id));
+        return message.card.actions.iter().any(|action| ids.contains(&&*marked(action, message.key)));
     }
     // What has no buttons is told by its title.
     let title = embed(&message.card).title;

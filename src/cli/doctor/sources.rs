@@ -9,7 +9,7 @@ use crate::domain::Entity;
 use crate::domain::time::{HOUR, MINUTE};
 use crate::render::words::duration;
 use crate::source::Purpose;
-use crate::source::feed::Feed;
+use crate::source::feed::{self, Feed};
 use crate::source::http::Timeouts;
 use crate::source::probe::icmp;
 use std::time::Duration;
@@ -30,7 +30,7 @@ pub(super) async fn look(patient: &Patient<'_>) -> Result<Vec<(String, Finding)>
         findings.push((about.clone(), reached(feed, &watched, patient).await));
         findings.extend(budget(feed, &watched).map(|finding| (about, finding)));
     }
-    findings.extend(feeds.first().and_then(|feed| feed.http.ahead()).map(|ahead| ("clock".to_owned(), clock(ahead))));
+    findings.extend(feed::ahead(&feeds).map(|ahead| ("clock".to_owned(), clock(ahead))));
     if config.probe.enabled && !config.probe.targets.is_empty() && !icmp::is_allowed() {
         let said = "ICMP may not be sent by this user, so TCP port 80 is asked instead; to allow it: sysctl \
                     net.ipv4.ping_group_range=\"0 2147483647\"";

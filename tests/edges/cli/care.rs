@@ -7,8 +7,7 @@ use crate::harness::earlier;
 use linkdown::clock::Clock;
 use linkdown::domain::{Options, Scope, Subscription, Timestamp};
 use linkdown::store::{Access, Store};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
@@ -83,15 +82,14 @@ fn a_configuration_is_read_again_when_it_is_good_and_the_old_one_stays_when_it_i
     let place = Place::new().watching(KP);
     let mut bot = place.starts("run");
     bot.says("cannot be reached");
-    let hangs_up = |pid: u32| kill(Pid::from_raw(pid as i32), Signal::SIGHUP).unwrap();
     std::fs::write(place.path("config/linkdown.toml"), "[watch]\nentities = ['KP', 'XQ']\n").unwrap();
-    hangs_up(bot.pid());
+    bot.hangs_up();
     let said = bot.says("the configuration was not taken, and the old one stays in force");
     assert!(said.contains("config/linkdown.toml:2:"), "{said}");
     bot.types("/watchlist");
     bot.says("North Korea");
     std::fs::write(place.path("config/linkdown.toml"), "[watch]\nentities = ['KP', 'Eritrea']\n").unwrap();
-    hangs_up(bot.pid());
+    bot.hangs_up();
     bot.says("the configuration was read again and is in force");
     bot.types("/watchlist");
     bot.says("Eritrea");
@@ -107,13 +105,12 @@ fn a_configuration_is_not_taken_while_the_database_cannot_be_written_to() {
     let database = rusqlite::Connection::open(place.path("data/linkdown.db")).unwrap();
     let refuses = "CREATE TRIGGER no_room BEFORE INSERT ON heartbeat BEGIN SELECT RAISE(ABORT, 'no room'); END";
     database.execute_batch(refuses).unwrap();
-    let hangs_up = |pid: u32| kill(Pid::from_raw(pid as i32), Signal::SIGHUP).unwrap();
-    hangs_up(bot.pid());
+    bot.hangs_up();
     bot.says("the configuration was not taken, and the old one stays in force");
     bot.types("/watchlist");
     bot.says("North Korea");
     database.execute_batch("DROP TRIGGER no_room").unwrap();
-    hangs_up(bot.pid());
+    bot.hangs_up();
     bot.says("the configuration was read again and is in force");
     bot.stops_by(Signal::SIGTERM);
 }
@@ -125,7 +122,7 @@ fn that_the_database_was_migrated_is_told_once_however_often_the_configuration_i
     earlier::unpack(5, &place.path("data/linkdown.db"));
     let mut bot = place.starts("run");
     bot.says("has brought the database from schema 5");
-    kill(Pid::from_raw(bot.pid() as i32), Signal::SIGHUP).unwrap();
+    bot.hangs_up();
     bot.says("the configuration was read again and is in force");
     bot.stops_by(Signal::SIGTERM);
     let database = rusqlite::Connection::open(place.path("data/linkdown.db")).unwrap();
@@ -293,7 +290,7 @@ fn the_service_manager_is_told_where_it_stands() {
     let good = std::fs::read(place.path("config/linkdown.toml")).unwrap();
     for config in [&*good, b"[watch]\nentities = ["] {
         std::fs::write(place.path("config/linkdown.toml"), config).unwrap();
-        kill(Pid::from_raw(bot.pid() as i32), Signal::SIGHUP).unwrap();
+        bot.hangs_up();
         // Also of one that is not taken: it waits for both.
         told("RELOADING=1\nMONOTONIC_USEC=");
         told("READY=1");

@@ -146,6 +146,11 @@ impl Bot {
         self.child.id()
     }
 
+    /// SIGHUP: its configuration is to be read again.
+    fn hangs_up(&self) {
+        kill(Pid::from_raw(self.pid() as i32), Signal::SIGHUP).unwrap();
+    }
+
     fn types(&mut self, line: &str) {
         writeln!(self.child.stdin.as_ref().unwrap(), "{line}").unwrap();
     }
