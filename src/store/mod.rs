@@ -26,7 +26,7 @@ mod value;
 mod writer;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use card::{Card, Cards};
 pub use chat::{Chats, Place};

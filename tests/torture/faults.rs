@@ -158,8 +158,12 @@ impl World {
         self.tell(&format!("wrong {}", by + self.unnoticed / 1000)).await;
     }
 
-    /// Another program writes to the database, slowly.
+    /// Another program writes to the database, slowly. Where the disk is broken none can: SQLite's shared memory is a file of
+    /// it, and a program that maps it there ends by SIGBUS.
     async fn locked(&mut self, millis: u64) {
+        if self.hindered.read_only {
+            return;
+        }
         let database = self.places.database.clone();
         let (has, had) = tokio::sync::oneshot::channel();
         let was_locked = std::mem::replace(&mut self.hindered.locked, true);
@@ -176,6 +180,7 @@ impl World {
         self.until(self.clock.millis() + MEANWHILE).await;
         let _ = other.await;
         self.hindered.locked = was_locked;
+        self.free_since = self.clock.millis();
     }
 
     /// Nothing that is written reaches it for so long.
@@ -183,6 +188,7 @@ impl World {
         let slow = self.disk.is_slow_for(Duration::from_millis(millis));
         self.until(self.clock.millis() + MEANWHILE).await;
         slow.join().unwrap();
+        self.free_since = self.clock.millis();
     }
 
     fn mend_disk(&mut self) {

@@ -7,6 +7,7 @@ use super::outside::Outside;
 use super::plan::Plan;
 use linkdown::clock::{Clock, Millis};
 use linkdown::domain::{Seconds, Timestamp};
+use linkdown::store::{Access, Db, Store};
 use nix::sys::signal::Signal;
 use std::fs;
 use std::path::Path;
@@ -14,6 +15,8 @@ use std::time::Duration;
 
 /// A service manager tries a start that failed again so soon.
 const NEXT_TRY: Seconds = 30;
+/// What was sent while nothing could be written is marked within this of when it can be.
+const IS_MARKED_WITHIN: Millis = 60_000;
 
 pub struct World {
     pub plan: Plan,
@@ -38,6 +41,8 @@ pub struct World {
     pub(super) wrong: Seconds,
     /// Why a start or a stop may fail.
     pub(super) hindered: Hindered,
+    /// Since when nothing has hindered it.
+    pub(super) free_since: Millis,
     folder: tempfile::TempDir,
 }
 
@@ -125,6 +130,7 @@ impl World {
             unnoticed: 0,
             wrong: 0,
             hindered: Hindered::default(),
+            free_since: starts_at,
             folder,
         };
         world.upgrade().await;
@@ -152,12 +158,34 @@ impl World {
         let events = std::mem::take(&mut self.plan.events);
         for event in &events {
             self.until(event.at.unix() * 1000).await;
+            self.all_is_marked().await;
             self.happens(event).await;
         }
         self.plan.events = events;
         self.until(self.plan.end.unix() * 1000).await;
         if let Some(life) = self.life.take() {
             self.stop(life).await;
+        }
+    }
+
+    /// Nothing is on its way when all rest, since time waits for it: whatever is still marked as being sent would stay so for
+    /// good, and its chat would hear nothing more.
+    async fn all_is_marked(&mut self) {
+        if self.hindered.at_all() {
+            self.free_since = self.clock.millis();
+        }
+        if self.life.is_none() || self.clock.millis() - self.free_since < IS_MARKED_WITHIN {
+            return;
+        }
+        let look =
+            |db: &Db<'_>| Ok([db.deliveries().in_doubt("discord")?, db.deliveries().in_doubt("telegram")?].concat());
+        let store = Store::open(&self.places.database, Access::Beside).unwrap();
+        for one in store.read(look).await.unwrap() {
+            let (chat, since) = (&one.chat, one.sending_at);
+            self.fault(&format!(
+                "{} {}: {} is being sent for good, since {since:?}",
+                chat.platform, chat.address, one.id
+            ));
         }
     }
 

@@ -4,6 +4,8 @@
 mod book;
 mod compose;
 mod round;
+#[cfg(test)]
+mod tests;
 
 use super::platform::Platform;
 use crate::clock::{Busy, Clock, Millis};

@@ -45,8 +45,11 @@ pub(super) struct Round {
     flying: HashMap<Id, (i64, Option<DeliveryId>)>,
     /// One at a time to each chat.
     busy_chats: HashSet<i64>,
-    finished: Vec<Finished>,
+    /// Shared with the writer, and kept until they are written: a database that is ill must not make them unknown.
+    finished: Vec<Arc<Finished>>,
     failures_in_a_row: u32,
+    /// The platform answers again after it was away: what waits is to wait no longer.
+    is_back: bool,
 }
 
 impl Round {
@@ -58,6 +61,7 @@ impl Round {
             busy_chats: HashSet::new(),
             finished: Vec::new(),
             failures_in_a_row: 0,
+            is_back: false,
             outbox,
         }
     }
@@ -103,6 +107,7 @@ impl Round {
     fn ended(&mut self, finished: Finished) {
         let (chat, now) = (finished.chat(), self.outbox.clock.millis());
         let platform = self.outbox.platform.name();
+        self.count_failure(finished.error());
         match (&finished, finished.error()) {
             (_, Some(SendError::Wait { pause_ms, whom: Whom::Chat })) => self.pace.rest(chat, now + pause_ms),
             (_, Some(SendError::Wait { pause_ms, whom: Whom::Platform })) => {
@@ -118,7 +123,7 @@ impl Round {
             }
             _ => {}
         }
-        self.finished.push(finished);
+        self.finished.push(Arc::new(finished));
     }
 
     /// Marks what has come to its end, and hands over what may go. Says when to look again, if nothing happens before.
@@ -151,28 +156,28 @@ impl Round {
         if self.finished.is_empty() {
             return Ok(());
         }
-        // Kept until they are written: a disk that is full for a while must not make them unknown.
-        let finished = Arc::new(std::mem::take(&mut self.finished));
+        let finished = std::mem::take(&mut self.finished);
         let (platform, now, jitter) = (Arc::clone(&self.outbox.platform), self.outbox.clock.now(), fastrand::f64());
-        let is_back = self.count_failures(&finished);
-        let (noted, name) = (Arc::clone(&finished), platform.name());
+        let (noted, is_back, name) = (finished.clone(), self.is_back, platform.name());
         let together = move |tx: &Tx<'_>| {
             noted.iter().try_for_each(|one| one.note(tx, &*platform, now, jitter))?;
             if is_back { tx.deliveries().pull_forward(name, now) } else { Ok(()) }
         };
-        if let Err(error) = self.outbox.store.write(together).await {
-            let (platform, each) = (Arc::clone(&self.outbox.platform), Arc::clone(&finished));
-            for at in 0..each.len() {
-                let (platform, each) = (Arc::clone(&platform), Arc::clone(&each));
-                let one = move |tx: &Tx<'_>| each[at].note(tx, &*platform, now, jitter);
-                match self.outbox.store.write(one).await {
-                    Ok(()) => {}
-                    Err(StoreError::Inconsistent(why)) => {
-                        tracing::error!("what came of a delivery was left out: {why}");
-                    }
-                    Err(_) => {
-                        self.finished.extend(Arc::try_unwrap(finished).unwrap_or_default().into_iter().skip(at));
-                        return Err(error);
+        match self.outbox.store.write(together).await {
+            Ok(()) => self.is_back = false,
+            Err(error) => {
+                for (at, one) in finished.iter().enumerate() {
+                    let (platform, noted) = (Arc::clone(&self.outbox.platform), Arc::clone(one));
+                    let alone = move |tx: &Tx<'_>| noted.note(tx, &*platform, now, jitter);
+                    match self.outbox.store.write(alone).await {
+                        Ok(()) => {}
+                        Err(StoreError::Inconsistent(why)) => {
+                            tracing::error!("what came of a delivery was left out: {why}");
+                        }
+                        Err(_) => {
+                            self.finished.extend_from_slice(&finished[at..]);
+                            return Err(error);
+                        }
                     }
                 }
             }
@@ -182,20 +187,16 @@ impl Round {
         Ok(())
     }
 
-    /// Says whether the platform answers again after it was away.
-    fn count_failures(&mut self, finished: &[Finished]) -> bool {
-        let mut is_back = false;
-        for one in finished {
-            match one.error() {
-                Some(SendError::Later { .. }) => self.failures_in_a_row += 1,
-                Some(_) => {}
-                None => {
-                    is_back |= self.failures_in_a_row >= AWAY;
-                    self.failures_in_a_row = 0;
-                }
+    /// What was asked to wait, or is refused for good, was answered: it says nothing of whether the platform is there.
+    fn count_failure(&mut self, error: Option<&SendError>) {
+        match error {
+            Some(SendError::Later { .. }) => self.failures_in_a_row += 1,
+            Some(_) => {}
+            None => {
+                self.is_back |= self.failures_in_a_row >= AWAY;
+                self.failures_in_a_row = 0;
             }
         }
-        is_back
     }
 
     async fn sum_up_released(&self) -> Result<(), StoreError> {

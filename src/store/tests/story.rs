@@ -29,7 +29,7 @@ fn gateway(asn: u32, prefixes_seen: u32) -> FactKind {
     FactKind::Gateway { asn, name: None, prefixes_seen, peers_seeing: 300 }
 }
 
-pub(super) fn transition(ordinal: u32, number: u32, kind: TransitionKind) -> Transition {
+pub(crate) fn transition(ordinal: u32, number: u32, kind: TransitionKind) -> Transition {
     let entity: Entity = "country/KP".parse().unwrap();
     let at = NOW + i64::from(number) * 300;
     Transition {
