@@ -9,25 +9,40 @@ use crate::notify::retry::{self, Arrival, SendError, Verdict};
 use crate::notify::suspend;
 use crate::store::{Attempt, DeliveryId, NewNotice, StoreError, Tx};
 
-/// A message or an edit whose end is known.
+/// A message or an edit that has come to its end.
 #[derive(Debug)]
 pub(super) enum Finished {
-    Message { message: Composed, outcome: Result<Sent, SendError> },
-    Edited { card: Revised, outcome: Result<(), SendError> },
+    Message {
+        message: Composed,
+        outcome: Result<Sent, SendError>,
+    },
+    Edited {
+        card: Revised,
+        outcome: Result<(), SendError>,
+    },
+    /// A fault of ours ended it: nobody knows whether it arrived.
+    Fallen {
+        delivery: DeliveryId,
+    },
 }
 
-impl Finished {
-    pub(super) fn chat(&self) -> i64 {
-        match self {
-            Self::Message { message, .. } => message.outgoing.chat.id,
-            Self::Edited { card, .. } => card.edit.chat.id,
-        }
-    }
+/// What fell is tried again after this, as it may fall again.
+const AFTER_A_FALL: Seconds = MINUTE;
 
+impl Finished {
     pub(super) fn error(&self) -> Option<&SendError> {
         match self {
             Self::Message { outcome, .. } => outcome.as_ref().err(),
             Self::Edited { outcome, .. } => outcome.as_ref().err(),
+            Self::Fallen { .. } => None,
+        }
+    }
+
+    /// For so long nothing more may go to the chat, where the platform said so.
+    pub(super) fn rest_ms(&self) -> Option<i64> {
+        match self {
+            Self::Message { outcome: Ok(sent), .. } => Some(sent.rest_ms).filter(|rest_ms| *rest_ms > 0),
+            _ => None,
         }
     }
 
@@ -45,6 +60,9 @@ impl Finished {
                 note_failed(tx, platform, message, error, now, jitter)
             }
             Self::Edited { card, outcome } => note_edited(tx, platform, card, outcome.as_ref().err(), now),
+            Self::Fallen { delivery } => {
+                tx.deliveries().put_off(*delivery, now + AFTER_A_FALL, "given up half-way", Attempt::InDoubt)
+            }
         }
     }
 }

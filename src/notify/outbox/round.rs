@@ -7,7 +7,7 @@ use crate::clock::{Busy, Millis};
 use crate::domain::Chat;
 use crate::notify::pace::Pace;
 use crate::notify::retry::{SendError, Whom};
-use crate::store::{Attempt, Delivery, DeliveryId, StoreError, Tx};
+use crate::store::{Delivery, DeliveryId, StoreError, Tx};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use tokio::task::{Id, JoinError, JoinSet};
@@ -69,7 +69,7 @@ impl Round {
     /// Waits until something that is on its way has come to its end; for ever where nothing is.
     pub(super) async fn landed(&mut self) -> Busy {
         match self.flights.join_next_with_id().await {
-            Some(done) => self.take(done).await,
+            Some(done) => self.take(done),
             None => std::future::pending().await,
         }
     }
@@ -77,59 +77,61 @@ impl Round {
     /// Waits until all of it has.
     pub(super) async fn land(&mut self) {
         while let Some(done) = self.flights.join_next_with_id().await {
-            self.take(done).await;
+            self.take(done);
         }
     }
 
-    async fn take(&mut self, done: Result<(Id, (Finished, Busy)), JoinError>) -> Busy {
+    fn take(&mut self, done: Result<(Id, (Finished, Busy)), JoinError>) -> Busy {
+        let id = match &done {
+            Ok((id, _)) => *id,
+            Err(error) => error.id(),
+        };
+        let whither = self.flying.remove(&id);
         match done {
-            Ok((id, (finished, busy))) => {
-                self.flying.remove(&id);
-                self.ended(finished);
+            Ok((_, (finished, busy))) => {
+                if let Some((chat, _)) = whither {
+                    self.ended(chat, &finished);
+                }
+                self.finished.push(Arc::new(finished));
                 busy
             }
             Err(error) => {
                 tracing::error!("a delivery was given up half-way: {error}");
-                if let Some((_, Some(id))) = self.flying.remove(&error.id()) {
-                    let at = self.outbox.clock.now() + 60;
-                    let put_off =
-                        move |tx: &Tx<'_>| tx.deliveries().put_off(id, at, "given up half-way", Attempt::InDoubt);
-                    if let Err(error) = self.outbox.store.write(put_off).await {
-                        tracing::error!("that it was given up could not be marked: {error}");
-                    }
-                }
+                let fallen = whither.and_then(|(_, delivery)| delivery).map(|delivery| Finished::Fallen { delivery });
+                self.finished.extend(fallen.map(Arc::new));
                 self.outbox.clock.busy()
             }
         }
     }
 
     /// The chat, or the platform, rests as long as it was asked for.
-    fn ended(&mut self, finished: Finished) {
-        let (chat, now) = (finished.chat(), self.outbox.clock.millis());
-        let platform = self.outbox.platform.name();
-        self.count_failure(finished.error());
-        match (&finished, finished.error()) {
-            (_, Some(SendError::Wait { pause_ms, whom: Whom::Chat })) => self.pace.rest(chat, now + pause_ms),
-            (_, Some(SendError::Wait { pause_ms, whom: Whom::Platform })) => {
+    fn ended(&mut self, chat: i64, finished: &Finished) {
+        let (now, platform) = (self.outbox.clock.millis(), self.outbox.platform.name());
+        let error = finished.error();
+        self.count_failure(error);
+        match error {
+            Some(SendError::Wait { pause_ms, whom: Whom::Chat }) => self.pace.rest(chat, now + pause_ms),
+            Some(SendError::Wait { pause_ms, whom: Whom::Platform }) => {
                 tracing::warn!(platform, "asked to pause for {pause_ms} ms");
                 self.pace.rest_all(now + pause_ms);
             }
-            (_, Some(error @ SendError::Revoked { .. })) => {
+            Some(error @ SendError::Revoked { .. }) => {
                 tracing::error!(platform, "{error}");
                 self.pace.rest_all(now + LONG_PAUSE_MS);
             }
-            (Finished::Message { outcome: Ok(sent), .. }, _) if sent.rest_ms > 0 => {
-                self.pace.rest(chat, now + sent.rest_ms);
+            Some(_) => {}
+            None => {
+                if let Some(rest_ms) = finished.rest_ms() {
+                    self.pace.rest(chat, now + rest_ms);
+                }
             }
-            _ => {}
         }
-        self.finished.push(Arc::new(finished));
     }
 
     /// Marks what has come to its end, and hands over what may go. Says when to look again, if nothing happens before.
     pub(super) async fn turn(&mut self) -> Result<Option<Millis>, StoreError> {
         while let Some(done) = self.flights.try_join_next_with_id() {
-            self.take(done).await;
+            self.take(done);
         }
         self.note().await?;
         self.busy_chats = self.flying.values().map(|(chat, _)| *chat).collect();

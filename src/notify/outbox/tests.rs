@@ -39,6 +39,7 @@ enum Answer {
     Refuses(SendError),
     /// Until it is let go.
     Hangs,
+    /// The same, and then falls.
     Panics,
 }
 
@@ -70,7 +71,10 @@ impl Played {
                 self.let_go.acquire().await.unwrap().forget();
                 Ok(sent(0))
             }
-            Some(Answer::Panics) => panic!("a fault of ours"),
+            Some(Answer::Panics) => {
+                self.let_go.acquire().await.unwrap().forget();
+                panic!("a fault of ours")
+            }
         }
     }
 

@@ -154,6 +154,7 @@ async fn what_falls_on_its_way_may_have_arrived_and_is_tried_again_a_minute_late
     let mut world = World::new();
     let (_, owed) = one_chat(&world).await;
     world.answers("a", [Answer::Panics]);
+    world.let_go(1);
     world.begins();
     // The clock does not wait for one that fell.
     while world.delivery(owed).await.error.is_none() {
@@ -166,6 +167,23 @@ async fn what_falls_on_its_way_may_have_arrived_and_is_tried_again_a_minute_late
     world.until(60_000).await;
     assert_eq!(world.seen(), ["0 a: message", "60000 a: message"]);
     assert_eq!(world.last_message().in_doubt, Some(BEGIN));
+}
+
+#[tokio::test]
+async fn what_falls_while_the_database_is_ill_is_not_forgotten() {
+    let mut world = World::new();
+    let (_, owed) = one_chat(&world).await;
+    world.answers("a", [Answer::Panics]);
+    world.begins();
+    world.sees(1).await;
+    falls_ill(&world.store).await;
+    world.let_go(1);
+    world.rests().await;
+    is_mended(&world.store).await;
+    world.until(10_000).await;
+    assert_eq!(world.delivery(owed).await.error.as_deref(), Some("given up half-way"));
+    world.until(70_000).await;
+    assert_eq!(world.seen(), ["0 a: message", "70000 a: message"]);
 }
 
 #[tokio::test]
