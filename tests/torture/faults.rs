@@ -158,12 +158,8 @@ impl World {
         self.tell(&format!("wrong {}", by + self.unnoticed / 1000)).await;
     }
 
-    /// Another program writes to the database, slowly. Where the disk is broken none can: SQLite's shared memory is a file of
-    /// it, and a program that maps it there ends by SIGBUS.
+    /// Another program writes to the database, slowly.
     async fn locked(&mut self, millis: u64) {
-        if self.hindered.read_only {
-            return;
-        }
         let database = self.places.database.clone();
         let (has, had) = tokio::sync::oneshot::channel();
         let was_locked = std::mem::replace(&mut self.hindered.locked, true);
