@@ -7,7 +7,7 @@ use super::outside::Outside;
 use super::plan::Plan;
 use linkdown::clock::{Clock, Millis};
 use linkdown::domain::{Seconds, Timestamp};
-use linkdown::store::{Access, Db, Store};
+use linkdown::store::{Access, Db, Delivery, Store};
 use nix::sys::signal::Signal;
 use std::fs;
 use std::path::Path;
@@ -17,8 +17,8 @@ use std::time::Duration;
 const NEXT_TRY: Seconds = 30;
 /// What was sent while nothing could be written is marked within this of when it can be.
 const IS_MARKED_WITHIN: Millis = 60_000;
-/// So often it is looked whether that is so: three seconds, on a machine with other work.
-const LOOKS: usize = 50;
+/// What is to go within a tenth of a second is marked already, and sleeps until then: after this it has gone.
+const HAS_GONE_AFTER: Millis = 1_000;
 
 pub struct World {
     pub plan: Plan,
@@ -170,8 +170,8 @@ impl World {
         }
     }
 
-    /// Nothing is on its way when all rest, since time waits for it: whatever is still marked as being sent would stay so for
-    /// good, and its chat would hear nothing more.
+    /// Time waits for what is on its way: whatever is marked as being sent now and still is when it should have gone would stay
+    /// so for good, and its chat would hear nothing more.
     async fn all_is_marked(&mut self) {
         if self.hindered.at_all() {
             self.free_since = self.clock.millis();
@@ -179,25 +179,30 @@ impl World {
         if self.life.is_none() || self.clock.millis() - self.free_since < IS_MARKED_WITHIN {
             return;
         }
+        let before = self.being_sent().await;
+        if before.is_empty() {
+            return;
+        }
+        let starts = self.counts.starts;
+        self.until(self.clock.millis() + HAS_GONE_AFTER).await;
+        // Another life would have taken them up.
+        if self.life.is_none() || self.counts.starts > starts {
+            return;
+        }
+        for one in self.being_sent().await {
+            if before.iter().any(|was| was.id == one.id && was.attempts == one.attempts) {
+                let (chat, since) = (&one.chat, one.sending_at);
+                let stuck = format!("{} {}: {} is being sent for good", chat.platform, chat.address, one.id);
+                self.fault(&format!("{stuck}, since {since:?}"));
+            }
+        }
+    }
+
+    async fn being_sent(&self) -> Vec<Delivery> {
         let look =
             |db: &Db<'_>| Ok([db.deliveries().in_doubt("discord")?, db.deliveries().in_doubt("telegram")?].concat());
-        // What came by a socket (a chat lets the bot in) is not waited for by the clock: it gets a little real time to be done.
-        let mut stuck = Vec::new();
-        for _ in 0..LOOKS {
-            let store = Store::open(&self.places.database, Access::Beside).unwrap();
-            stuck = store.read(look).await.unwrap();
-            if stuck.is_empty() {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(60)).await;
-        }
-        for one in stuck {
-            let (chat, since) = (&one.chat, one.sending_at);
-            self.fault(&format!(
-                "{} {}: {} is being sent for good, since {since:?}",
-                chat.platform, chat.address, one.id
-            ));
-        }
+        let store = Store::open(&self.places.database, Access::Beside).unwrap();
+        store.read(look).await.unwrap()
     }
 
     pub fn database(&self) -> &Path {
