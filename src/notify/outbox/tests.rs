@@ -202,7 +202,6 @@ impl World {
     async fn owes(&self, chat: i64, incident: IncidentId, number: u32) -> DeliveryId {
         self.owes_all(incident, number, vec![Owing::now(chat, number == 1)]).await;
         let recent = self.store.read(|db| db.deliveries().recent(1)).await.unwrap();
-        self.looks();
         recent[0].id
     }
 

@@ -116,7 +116,6 @@ async fn what_is_owed_long_after_it_was_decided_is_told_as_of_now() {
         world.until(late * 1000).await;
         world.owes(chat, incident, 1).await;
         world.until(21 * 60_000).await;
-        world.platform.seen.lock().unwrap().clear();
         world.begins();
         world.until(21 * 60_000).await;
         assert!(world.title().contains(title), "owed {late} s after it was decided: {}", world.title());
