@@ -3,6 +3,7 @@
 use super::StoreError;
 use super::error::{BUSY_SECONDS, plain};
 use super::migrate::{self, Found, NEWEST};
+use rusqlite::ffi::SQLITE_READONLY_ROLLBACK;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -68,16 +69,10 @@ pub(super) fn lock(path: &Path) -> Result<OwnerLock, StoreError> {
 pub(super) fn writer(path: &Path) -> Result<(Connection, Option<u32>), StoreError> {
     let is_there = fs::metadata(path).is_ok_and(|file| file.len() > 0);
     let mut older = None;
-    if is_there {
-        let connection = Connection::open_with_flags(path, flags(OpenFlags::SQLITE_OPEN_READ_ONLY))?;
-        connection.busy_timeout(Duration::from_secs(BUSY_SECONDS))?;
-        if let Found::Ours(found) = migrate::check(&connection, path)? {
-            older = (found < NEWEST).then_some(found);
-        }
+    if is_there && let Found::Ours(found) = migrate::check(&reader(path)?, path)? {
+        older = (found < NEWEST).then_some(found);
     }
-    let flags = flags(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE);
-    let mut connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(Duration::from_secs(BUSY_SECONDS))?;
+    let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
     if is_there {
         // The switch below does not wait for somebody who writes; this does.
         connection.execute_batch("BEGIN IMMEDIATE; COMMIT")?;
@@ -110,8 +105,11 @@ fn set_up_writer(connection: &Connection) -> rusqlite::Result<()> {
 
 /// A connection that reads beside the writer, of this process or another.
 pub(super) fn reader(path: &Path) -> Result<Connection, StoreError> {
-    let connection = Connection::open_with_flags(path, flags(OpenFlags::SQLITE_OPEN_READ_ONLY))?;
-    connection.busy_timeout(Duration::from_secs(BUSY_SECONDS))?;
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    if is_half_written(&connection)? {
+        // Whoever may write takes back what was begun, as soon as it reads.
+        is_half_written(&connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?)?;
+    }
     connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
     connection.pragma_update(None, "temp_store", "memory")?;
     Ok(connection)
@@ -135,7 +133,19 @@ pub(super) fn reader_beside(path: &Path) -> Result<Connection, StoreError> {
     }
 }
 
-fn flags(access: OpenFlags) -> OpenFlags {
+/// Whether somebody was killed while it wrote to the file itself, as the first start on a new database or on a backup does
+/// before there is a write-ahead log: what it began stands in `<database>-journal`, and who only reads cannot take it back.
+fn is_half_written(connection: &Connection) -> rusqlite::Result<bool> {
+    let read = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
+    match read {
+        Err(rusqlite::Error::SqliteFailure(error, _)) if error.extended_code == SQLITE_READONLY_ROLLBACK => Ok(true),
+        other => other.map(|()| false),
+    }
+}
+
+fn connect(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
     // A connection is used by one thread at a time, and file names are names, not addresses.
-    access | OpenFlags::SQLITE_OPEN_NO_MUTEX
+    let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(Duration::from_secs(BUSY_SECONDS))?;
+    Ok(connection)
 }

@@ -4,9 +4,11 @@ use super::backup::copy;
 use super::error::plain;
 use super::open::beside;
 use super::{Store, StoreError, migrate, open};
-use rusqlite::{Connection, OpenFlags};
 use std::fs;
 use std::path::{Path, PathBuf};
+
+/// Of a database: what stands beside it belongs to it alone.
+const FILES: [&str; 4] = ["-wal", "-shm", "-journal", ""];
 
 impl Store {
     /// Takes the backup at `from` for the database at `to`, which nobody may be running on. Says where the old one is kept
@@ -16,8 +18,7 @@ impl Store {
             return Err(StoreError::Missing { path: from.to_owned() });
         }
         let _lock = open::lock(to)?;
-        let backup = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_ONLY)
-            .map_err(|error| StoreError::from(error).in_file(from))?;
+        let backup = open::reader(from).map_err(|error| error.in_file(from))?;
         let found = migrate::check(&backup, from).map_err(|error| error.in_file(from))?;
         if found == migrate::Found::Empty {
             return Err(StoreError::BadBackup { path: from.to_owned(), why: "it is empty".to_owned() });
@@ -29,22 +30,20 @@ impl Store {
             StoreError::Damaged { why, .. } => StoreError::BadBackup { path: from.to_owned(), why },
             other => other,
         })?;
-        let kept = to.exists().then(|| free_name(to));
+        let (kept, stood_there) = (free_name(to), to.exists());
         let moved = |from: &Path, to: &Path| {
             fs::rename(from, to).map_err(|error| StoreError::Backup { path: to.to_owned(), why: plain(&error) })
         };
-        if let Some(kept) = &kept {
-            // The log first: without the file it belongs to it is nothing, with it it is the newest that was stored.
-            for ending in ["-wal", "-shm"] {
-                let log = beside(to, ending);
-                if log.exists() {
-                    moved(&log, &beside(kept, ending))?;
-                }
+        // The logs first: with the file they belong to they are the newest that was stored, or what must be taken back; beside
+        // another they would damage it.
+        for ending in FILES {
+            let file = beside(to, ending);
+            if file.exists() {
+                moved(&file, &beside(&kept, ending))?;
             }
-            moved(to, kept)?;
         }
         moved(&new, to)?;
-        Ok(kept)
+        Ok(stood_there.then_some(kept))
     }
 }
 
@@ -61,5 +60,5 @@ fn remove(path: &Path) -> Result<(), StoreError> {
 fn free_name(path: &Path) -> PathBuf {
     let numbered = (2..).map(|number| beside(path, &format!(".before-restore-{number}")));
     let mut names = std::iter::once(beside(path, ".before-restore")).chain(numbered);
-    names.find(|name| !name.exists()).unwrap_or_default()
+    names.find(|name| !FILES.iter().any(|ending| beside(name, ending).exists())).unwrap_or_default()
 }

@@ -136,6 +136,7 @@ impl World {
             folder,
         };
         world.upgrade().await;
+        assert!(world.faults.is_empty(), "seed {}: {}", world.plan.seed, world.faults.join("; "));
         world.outside.subscribe(&world.places.database).await;
         world
     }
