@@ -2,7 +2,7 @@
 
 use super::rules::Weight;
 use super::signal::LOW;
-use super::state::Draft;
+use super::state::{Draft, SetBack};
 use super::verdict::Voice;
 use crate::domain::time::{DAY, HOUR, MINUTE};
 use crate::domain::{IncidentKey, Layer, Phase, Seconds, Timestamp, Transition, TransitionKind};
@@ -92,6 +92,15 @@ impl Life {
     /// What fell before belongs to an incident that is over.
     pub fn begins_after(&self) -> i64 {
         self.over_since
+    }
+
+    /// What was told is dated as it was told, and the next is no earlier.
+    pub fn move_back(&mut self, back: SetBack) {
+        self.over_since = back.right(self.over_since);
+        if let Some(open) = &mut self.open {
+            open.opened_at = back.right(open.opened_at);
+            open.started_at = back.right(open.started_at);
+        }
     }
 
     pub fn allows_learning(&self, until: i64) -> bool {

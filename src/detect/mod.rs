@@ -25,6 +25,7 @@ use state::Draft;
 /// Takes the next batch and says what changed. Costs in proportion to the batch, not to the state.
 pub fn advance(state: &State, batch: &Batch) -> (Change, Vec<Transition>) {
     let mut draft = Draft::new(state, batch);
+    draft.follow_the_clock();
     draft.take_facts();
     draft.take_controls();
     draft.take_observations();

@@ -1,6 +1,7 @@
 //! One series: its newest bins, and the evidence that they add up to.
 
 use super::baseline::{DEPTHS, LEANS, Normal, Slot, Unit, median};
+use super::state::SetBack;
 use super::trust::SAGS_BELOW;
 use crate::domain::Seconds;
 use crate::domain::time::HOUR;
@@ -290,6 +291,27 @@ impl Head {
     pub fn begin_anew(&mut self) {
         (self.base, self.score) = (Score::default(), Score::default());
         self.kept = 0;
+    }
+
+    /// The hour that is under way is left out: its values are of two hours.
+    pub fn move_back(&mut self, back: SetBack) {
+        let mut bins = self.bins().to_vec();
+        for bin in bins.iter_mut().chain(&mut self.held) {
+            bin.start = back.right(bin.start);
+        }
+        // The clock was ahead for longer than by how much: of what it wrote twice either will do.
+        bins.sort_by_key(|bin| bin.start);
+        bins.dedup_by_key(|bin| bin.start);
+        self.kept = bins.len() as u8;
+        self.bins[..bins.len()].copy_from_slice(&bins);
+        for score in [&mut self.base, &mut self.score] {
+            for instant in [&mut score.since, &mut score.up_since, &mut score.back_at, &mut score.last] {
+                *instant = back.right(*instant);
+            }
+        }
+        self.gap = back.right(self.gap);
+        self.received = back.right(self.received);
+        self.hour = Hour::default();
     }
 
     /// Adds the bin to its hour; a completed hour is handed out.

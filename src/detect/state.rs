@@ -5,7 +5,7 @@
 
 mod draft;
 
-pub use draft::Draft;
+pub use draft::{Draft, SetBack};
 
 use super::baseline::{History, Slot};
 use super::lifecycle::{Life, Stored};

@@ -440,6 +440,61 @@ fn what_is_missed_while_our_line_is_gone_is_told_when_it_is_back_and_not_before(
     assert!((0..=3 * 60 + 12).contains(&after), "{after} s after the first good round began");
 }
 
+/// Two hours of rounds by a clock that is ahead by `by` minutes in the half hour from 25 on. Our line is doubtful in a round in
+/// which the clock jumps.
+fn with_a_clock_ahead(by: i64, value: impl Fn(&str, i64) -> f64) -> Vec<Batch> {
+    let mut batches = rounds(120, value);
+    for at in [25, 55] {
+        for observation in &mut batches[at].observations {
+            observation.value = observation.series.is_control().then_some(0.0);
+        }
+    }
+    for batch in &mut batches[25..55] {
+        batch.received_at = batch.received_at + by * MINUTE;
+        for observation in &mut batch.observations {
+            observation.observed_at = observation.observed_at + by * MINUTE;
+        }
+    }
+    batches
+}
+
+#[test]
+fn a_clock_that_was_ahead_makes_our_own_eyes_blind_for_no_longer_than_it_was() {
+    for by in [0, 3, 10, 45, 120, 600] {
+        let fallen = |signal: &str, minute: i64| if (60..90).contains(&minute) { 0.0 } else { usual(signal) };
+        let told = watch(&mut State::default(), &with_a_clock_ahead(by, fallen));
+        let kinds: Vec<_> = told.iter().map(|t| t.kind).collect();
+        assert_eq!(
+            kinds,
+            [TransitionKind::Started, TransitionKind::Recovered],
+            "ahead by {by} minutes: {:?}",
+            lines(&told)
+        );
+        let minutes = |at: Timestamp| (at.unix() - START) / MINUTE;
+        assert!((60..=63).contains(&minutes(told[0].at)), "{:?}", lines(&told));
+        assert_eq!((minutes(told[0].started_at), told[1].ended_at.map(minutes)), (59, Some(90)), "{:?}", lines(&told));
+    }
+}
+
+#[test]
+fn what_began_while_the_clock_was_ahead_goes_on_when_it_is_right_and_is_told_to_be_over_once() {
+    for by in [0, 3, 10, 45, 120, 600] {
+        let fallen = |signal: &str, minute: i64| if (40..90).contains(&minute) { 0.0 } else { usual(signal) };
+        let told = watch(&mut State::default(), &with_a_clock_ahead(by, fallen));
+        let kinds: Vec<_> = told.iter().map(|t| t.kind).collect();
+        assert_eq!(
+            kinds,
+            [TransitionKind::Started, TransitionKind::Recovered],
+            "ahead by {by} minutes: {:?}",
+            lines(&told)
+        );
+        // An instant that the right clock has passed by then may be of either, and stays as it was told.
+        let off = if by < 15 { by } else { 0 };
+        let lasted = (told[1].ended_at.unwrap() - told[1].started_at) / MINUTE;
+        assert_eq!(lasted, 51 - off, "ahead by {by} minutes: {:?}", lines(&told));
+    }
+}
+
 #[test]
 fn probes_alone_wait_for_the_word_of_the_controls() {
     let world = |controls_until: i64| {

@@ -1,6 +1,7 @@
 //! Is it them, the source, or our own uplink? A family is one signal of one source over all entities: when nearly all
 //! unrelated entities fall in the same bin by the same factor, the source is ill, not the world.
 
+use super::state::SetBack;
 use crate::domain::Seconds;
 use crate::domain::time::DAY;
 use serde::{Deserialize, Serialize};
@@ -95,6 +96,17 @@ impl Faults {
     /// Whether anything of `[start, end)` lies in a fault.
     pub fn cover(&self, start: i64, end: i64) -> bool {
         self.windows.iter().any(|fault| fault.from < end && fault.until.is_none_or(|until| start < until))
+    }
+
+    pub fn move_back(&mut self, back: SetBack) {
+        for fault in &mut self.windows {
+            fault.from = back.right(fault.from);
+            fault.until = fault.until.map(|until| back.right(until));
+        }
+        self.checked = back.right(self.checked);
+        for (start, _) in &mut self.waiting {
+            *start = back.right(*start);
+        }
     }
 
     /// Whether a bin that shows no fall is worth a look at all entities: a fault may end, or somebody's fall waits for it.

@@ -12,6 +12,9 @@ pub const MINUTE: Seconds = 60;
 pub const HOUR: Seconds = 3600;
 pub const DAY: Seconds = 86_400;
 
+/// A clock that is set right by steps of less is none that was set back.
+pub const SLEWED: Seconds = MINUTE;
+
 /// An instant: Unix seconds, UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]

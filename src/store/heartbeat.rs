@@ -2,7 +2,7 @@
 
 use super::StoreError;
 use super::session::{Writes, noun};
-use crate::domain::time::MINUTE;
+use crate::domain::time::SLEWED;
 use crate::domain::{Seconds, Timestamp};
 use rusqlite::{OptionalExtension, named_params};
 
@@ -47,9 +47,6 @@ impl Heartbeats<'_, Writes> {
         Ok(())
     }
 }
-
-/// A clock that is set right by steps of less is none that was set back.
-const SLEWED: Seconds = MINUTE;
 
 /// Both are of the past, whenever they are looked at, but by a clock that was set back.
 const NEWEST: &str = "

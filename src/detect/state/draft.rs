@@ -1,6 +1,9 @@
 //! A batch on its way into what the detector knows: what it would change, and what can be asked meanwhile.
 
 mod compare;
+mod set_back;
+
+pub use set_back::SetBack;
 
 use super::{Change, Named, State, says_the_same_thing};
 use crate::detect::baseline::{History, Normal, Slot};

@@ -111,6 +111,12 @@ async fn only_what_says_something_new_is_fresh() {
             assert_eq!(tx.observations().series_values(&bgp, NOW, NOW + 1)?, [(NOW, Some(3.0))]);
             assert_eq!(tx.observations().newest("ioda")?, [((*bgp).clone(), NOW)]);
             assert!(tx.observations().newest("ripestat")?.is_empty());
+
+            // Our own eyes see a moment twice where the clock was ahead at the first time: it was another moment.
+            let own = Arc::new(Series { source: "probe".to_owned(), ..(*bgp).clone() });
+            let seen = vec![observation(&own, NOW, Some(4.0))];
+            tx.observations().append(&batch(NOW, seen.clone()))?;
+            assert_eq!(tx.observations().fresh(seen.clone())?, seen);
             Ok(())
         })
         .await

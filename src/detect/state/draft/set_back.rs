@@ -1,0 +1,63 @@
+//! A clock that was ahead, and was set right: what our own eyes saw by it is moved back with it.
+
+use super::{Draft, upsert};
+use crate::detect::signal::Head;
+use crate::domain::Seconds;
+use crate::domain::time::SLEWED;
+
+/// How a clock was set back: what it wrote from `from` on is as much older as `by`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SetBack {
+    from: i64,
+    by: Seconds,
+}
+
+impl SetBack {
+    /// The instant as it was in truth.
+    pub fn right(self, instant: i64) -> i64 {
+        if instant >= self.from { instant - self.by } else { instant }
+    }
+}
+
+impl Draft<'_> {
+    /// Our own eyes see what is now: where it is earlier than when they last saw something, the clock was set back. Else what they
+    /// see would be behind what they saw until their time has passed it, and we would be blind for so long.
+    pub fn follow_the_clock(&mut self) {
+        let Some(back) = self.set_back() else { return };
+        let state = self.state;
+        for (number, named) in state.names.iter().enumerate().filter(|(_, named)| named.series.is_our_own()) {
+            if let Some(mut head) = self.take_head(number as u32) {
+                head.move_back(back);
+                self.put_head(number as u32, head);
+            }
+            if !named.series.is_control() {
+                let family = state.heads[number].family;
+                let mut faults = self.faults(family).clone();
+                faults.move_back(back);
+                upsert(&mut self.change.faults, family, faults);
+            }
+        }
+        let mut uplink = self.uplink().clone();
+        uplink.move_back(back);
+        self.change.uplink = Some(uplink);
+        for entity in 0..state.lives.len() as u32 {
+            let mut life = self.life(entity).clone();
+            life.move_back(back);
+            if life != *self.life(entity) {
+                self.put_life(entity, life);
+            }
+        }
+    }
+
+    /// By as much as puts the newest that was seen right before what is seen now.
+    fn set_back(&self) -> Option<SetBack> {
+        let own = self.batch.observations.iter().filter(|row| row.series.is_our_own());
+        let back = own.filter_map(|row| {
+            let head: &Head = self.head(*self.state.index.series.get(&row.series)?)?;
+            let (from, newest) = (row.observed_at.unix(), head.newest()?.start);
+            let heard_before = self.batch.received_at.unix() < head.received;
+            (heard_before && newest - from > SLEWED).then(|| SetBack { from, by: newest - from + head.width() })
+        });
+        back.max_by_key(|back| back.by)
+    }
+}
