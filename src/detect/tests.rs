@@ -496,6 +496,23 @@ fn what_began_while_the_clock_was_ahead_goes_on_when_it_is_right_and_is_told_to_
 }
 
 #[test]
+fn an_outage_is_not_dated_back_to_when_one_source_fell_ill_that_says_the_same() {
+    // RIPEstat shows nothing of XA for an hour and a half, and in the last half hour that is so.
+    let world = |ill_for: i64| {
+        World::default()
+            .measured(&FOUR, &[BGP, PING], HOURS + 4, gone_between("XA", T, T + 2 * HOUR))
+            .measured(&FOUR, &[Signal { step: 300, ..RIS }], HOURS + 4, gone_between("XA", T - ill_for, T + 2 * HOUR))
+            .tells()
+    };
+    for ill_for in [0, 45 * MINUTE, HOUR, 2 * HOUR] {
+        let told = world(ill_for);
+        let started = told.iter().find(|t| t.kind == TransitionKind::Started).unwrap();
+        let off = started.started_at.unix() - START - T;
+        assert!(off.abs() <= 10 * MINUTE, "ill for {} min before: {:?}", ill_for / MINUTE, lines(&told));
+    }
+}
+
+#[test]
 fn probes_alone_wait_for_the_word_of_the_controls() {
     let world = |controls_until: i64| {
         World::default()

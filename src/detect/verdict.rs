@@ -4,6 +4,7 @@ use super::baseline::Normal;
 use super::signal::{Head, LOW};
 use super::state::{Draft, ONE_BLOCK};
 use crate::domain::observation::BLOCKS;
+use crate::domain::time::MINUTE;
 use crate::domain::{
     Assessment, Evidence, Fact, FactKind, Layer, Phase, Reading, Seconds, Sureness, Timestamp, Unknown, Verdict,
 };
@@ -19,6 +20,8 @@ const STANDS_FOR_THE_WHOLE: f64 = 0.8;
 const FALL_SHOWS_AFTER: Seconds = 30;
 /// Withdrawals this close to what the bins say belong to the same fall.
 const SAME_FALL: Seconds = 600;
+/// Two that see the same layer may differ by a wide bin or two about when it fell, not by more.
+const DENIED_FOR: Seconds = 30 * MINUTE;
 
 /// What one witness says about an entity.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -192,12 +195,14 @@ impl Draft<'_> {
     }
 
     fn began_by_bins(&self, voices: &[Voice]) -> Option<i64> {
-        let low = || {
-            voices
-                .iter()
-                .filter(|voice| voice.low >= LOW)
-                .filter_map(|voice| self.head(voice.series).zip(self.normal(voice.series)))
-        };
+        let surely = |voice: &&Voice| voice.low >= LOW;
+        voices.iter().find(surely)?;
+        let mut fallen: Vec<&Voice> = voices.iter().filter(|voice| voice.low > 0.0).collect();
+        fallen.retain(|voice| !voices.iter().any(|other| self.denies(other, voice)));
+        if fallen.iter().any(surely) {
+            fallen.retain(surely);
+        }
+        let low = || fallen.iter().filter_map(|voice| self.head(voice.series).zip(self.normal(voice.series)));
         let exact = || low().filter(|(_, normal)| normal.is_exact());
         let mut onsets: Vec<(i64, i64)> = exact().filter_map(|(head, normal)| head.onset(normal)).collect();
         onsets.sort_by_key(|(from, until)| (until - from, *until, *from));
@@ -211,6 +216,20 @@ impl Draft<'_> {
             }
         }
         Some((i64::midpoint(from, until) - FALL_SHOWS_AFTER).div_euclid(60) * 60)
+    }
+
+    /// Whether `other` saw the same layer whole for long after `voice` says that it fell, and fell only then: until then it was the
+    /// source of `voice` that was ill.
+    fn denies(&self, other: &Voice, voice: &Voice) -> bool {
+        let (theirs, ours) = (self.named(other.series), self.named(voice.series));
+        let Some((other_head, head)) = self.head(other.series).zip(self.head(voice.series)) else { return false };
+        let (fell, since) = (other_head.score.since, head.score.since);
+        other.low > 0.0
+            && theirs.layer == ours.layer
+            && theirs.series.measurer() != ours.series.measurer()
+            && self.normal(other.series).is_some_and(Normal::is_exact)
+            && fell - since > DENIED_FOR
+            && other_head.bins().iter().any(|bin| (since..fell).contains(&bin.start))
     }
 
     pub fn evidence(&self, entity: u32) -> Evidence {
