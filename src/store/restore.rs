@@ -7,8 +7,8 @@ use super::{Store, StoreError, migrate, open};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Of a database: what stands beside it belongs to it alone.
-const FILES: [&str; 4] = ["-wal", "-shm", "-journal", ""];
+/// What stands beside a database belongs to it alone.
+const LOGS: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 impl Store {
     /// Takes the backup at `from` for the database at `to`, which nobody may be running on. Says where the old one is kept
@@ -36,11 +36,16 @@ impl Store {
         };
         // The logs first: with the file they belong to they are the newest that was stored, or what must be taken back; beside
         // another they would damage it.
-        for ending in FILES {
+        for ending in LOGS {
             let file = beside(to, ending);
             if file.exists() {
                 moved(&file, &beside(&kept, ending))?;
             }
+        }
+        // Where the file system can, the old one stands in its place until the new one takes it: a start in between would begin an
+        // empty one.
+        if stood_there && fs::hard_link(to, &kept).is_err() {
+            moved(to, &kept)?;
         }
         moved(&new, to)?;
         Ok(stood_there.then_some(kept))
@@ -60,5 +65,5 @@ fn remove(path: &Path) -> Result<(), StoreError> {
 fn free_name(path: &Path) -> PathBuf {
     let numbered = (2..).map(|number| beside(path, &format!(".before-restore-{number}")));
     let mut names = std::iter::once(beside(path, ".before-restore")).chain(numbered);
-    names.find(|name| !FILES.iter().any(|ending| beside(name, ending).exists())).unwrap_or_default()
+    names.find(|name| !name.exists() && !LOGS.iter().any(|ending| beside(name, ending).exists())).unwrap_or_default()
 }
