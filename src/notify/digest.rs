@@ -51,11 +51,15 @@ pub fn digest(items: &[Item], now: Timestamp) -> Vec<Step> {
         }
     }
     let is_late = |item: &Item| item.held_for.is_some() || now - item.owed_at >= LATE;
-    let (late, fresh): (Vec<_>, Vec<_>) = by_incident
-        .into_values()
-        .partition(|group| group.iter().any(|(item, _)| is_late(item)) && !ends_in_doubt(group));
-    let mut steps: Vec<Step> = fresh.iter().flat_map(|group| overtaken(group)).collect();
     let sums: Vec<&Item> = items.iter().filter(|item| item.summary.is_some() && !item.in_doubt).collect();
+    // A sum tells how its incidents stand when it is sent: told by itself as well, what is new of them would be told twice.
+    let is_summed =
+        |incident: i64| sums.iter().filter_map(|sum| sum.summary.as_ref()).any(|(of, ..)| of.contains(&incident));
+    let (late, fresh): (Vec<_>, Vec<_>) = by_incident.into_iter().partition(|(incident, group)| {
+        (is_summed(*incident) || group.iter().any(|(item, _)| is_late(item))) && !ends_in_doubt(group)
+    });
+    let [late, fresh] = [late, fresh].map(|groups| groups.into_iter().map(|(_, group)| group).collect::<Vec<_>>());
+    let mut steps: Vec<Step> = fresh.iter().flat_map(|group| overtaken(group)).collect();
     match late.as_slice() {
         [] => {}
         [only] if !is_all_missed(only) && sums.is_empty() => steps.extend(newest(only)),
@@ -148,6 +152,17 @@ mod tests {
         // A start that may have arrived, and the end that did not: one line.
         let items = [doubtful(item(6, 7, 1, 3600, true)), item(7, 7, 2, 0, true)];
         assert!(matches!(digest(&items, now())[..], [Step::SumUp { .. }, Step::SumUp { .. }, Step::Summary { .. }]));
+    }
+
+    #[test]
+    fn what_is_new_of_an_incident_that_a_sum_will_tell_of_goes_into_the_sum() {
+        let sum =
+            Item { alert: None, summary: Some((vec![5, 6], Untimely::Late, now() - 900)), ..item(4, 0, 0, 600, false) };
+        let back = item(9, 6, 3, 0, true);
+        let summary = Step::Summary { incidents: vec![5, 6], why: Untimely::Late, since: now() - 900 };
+        assert_eq!(digest(&[sum.clone(), back], now()), [Step::SumUp { id: 9 }, Step::SumUp { id: 4 }, summary]);
+        // Another incident's news goes by itself.
+        assert_eq!(digest(&[sum, item(9, 7, 1, 0, false)], now()), []);
     }
 
     fn held(mut item: Item) -> Item {
