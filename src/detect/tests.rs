@@ -458,18 +458,20 @@ fn with_a_clock_ahead(by: i64, value: impl Fn(&str, i64) -> f64) -> Vec<Batch> {
     batches
 }
 
+/// What is told of an outage over those rounds, by such a clock: that it began, and that it is over.
+fn told_by_a_clock_ahead(by: i64, outage: std::ops::Range<i64>) -> Vec<Transition> {
+    let fallen = |signal: &str, minute: i64| if outage.contains(&minute) { 0.0 } else { usual(signal) };
+    let told = watch(&mut State::default(), &with_a_clock_ahead(by, fallen));
+    let kinds: Vec<_> = told.iter().map(|t| t.kind).collect();
+    let expected = [TransitionKind::Started, TransitionKind::Recovered];
+    assert_eq!(kinds, expected, "ahead by {by} minutes: {:?}", lines(&told));
+    told
+}
+
 #[test]
 fn a_clock_that_was_ahead_makes_our_own_eyes_blind_for_no_longer_than_it_was() {
     for by in [0, 3, 10, 45, 120, 600] {
-        let fallen = |signal: &str, minute: i64| if (60..90).contains(&minute) { 0.0 } else { usual(signal) };
-        let told = watch(&mut State::default(), &with_a_clock_ahead(by, fallen));
-        let kinds: Vec<_> = told.iter().map(|t| t.kind).collect();
-        assert_eq!(
-            kinds,
-            [TransitionKind::Started, TransitionKind::Recovered],
-            "ahead by {by} minutes: {:?}",
-            lines(&told)
-        );
+        let told = told_by_a_clock_ahead(by, 60..90);
         let minutes = |at: Timestamp| (at.unix() - START) / MINUTE;
         assert!((60..=63).contains(&minutes(told[0].at)), "{:?}", lines(&told));
         assert_eq!((minutes(told[0].started_at), told[1].ended_at.map(minutes)), (59, Some(90)), "{:?}", lines(&told));
@@ -479,15 +481,7 @@ fn a_clock_that_was_ahead_makes_our_own_eyes_blind_for_no_longer_than_it_was() {
 #[test]
 fn what_began_while_the_clock_was_ahead_goes_on_when_it_is_right_and_is_told_to_be_over_once() {
     for by in [0, 3, 10, 45, 120, 600] {
-        let fallen = |signal: &str, minute: i64| if (40..90).contains(&minute) { 0.0 } else { usual(signal) };
-        let told = watch(&mut State::default(), &with_a_clock_ahead(by, fallen));
-        let kinds: Vec<_> = told.iter().map(|t| t.kind).collect();
-        assert_eq!(
-            kinds,
-            [TransitionKind::Started, TransitionKind::Recovered],
-            "ahead by {by} minutes: {:?}",
-            lines(&told)
-        );
+        let told = told_by_a_clock_ahead(by, 40..90);
         // An instant that the right clock has passed by then may be of either, and stays as it was told.
         let off = if by < 15 { by } else { 0 };
         let lasted = (told[1].ended_at.unwrap() - told[1].started_at) / MINUTE;
@@ -497,7 +491,6 @@ fn what_began_while_the_clock_was_ahead_goes_on_when_it_is_right_and_is_told_to_
 
 #[test]
 fn an_outage_is_not_dated_back_to_when_one_source_fell_ill_that_says_the_same() {
-    // RIPEstat shows nothing of XA for an hour and a half, and in the last half hour that is so.
     let world = |ill_for: i64| {
         World::default()
             .measured(&FOUR, &[BGP, PING], HOURS + 4, gone_between("XA", T, T + 2 * HOUR))

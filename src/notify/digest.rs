@@ -55,10 +55,9 @@ pub fn digest(items: &[Item], now: Timestamp) -> Vec<Step> {
     // A sum tells how its incidents stand when it is sent: told by itself as well, what is new of them would be told twice.
     let is_summed =
         |incident: i64| sums.iter().filter_map(|sum| sum.summary.as_ref()).any(|(of, ..)| of.contains(&incident));
-    let (late, fresh): (Vec<_>, Vec<_>) = by_incident.into_iter().partition(|(incident, group)| {
-        (is_summed(*incident) || group.iter().any(|(item, _)| is_late(item))) && !ends_in_doubt(group)
-    });
-    let [late, fresh] = [late, fresh].map(|groups| groups.into_iter().map(|(_, group)| group).collect::<Vec<_>>());
+    let is_due = |(item, told): &(&Item, Told)| is_late(item) || is_summed(told.incident);
+    let (late, fresh): (Vec<_>, Vec<_>) =
+        by_incident.into_values().partition(|group| group.iter().any(is_due) && !ends_in_doubt(group));
     let mut steps: Vec<Step> = fresh.iter().flat_map(|group| overtaken(group)).collect();
     match late.as_slice() {
         [] => {}

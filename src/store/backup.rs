@@ -2,7 +2,7 @@
 
 use super::error::plain;
 use super::open::beside;
-use super::{Store, StoreError};
+use super::{Store, StoreError, open};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 use std::fs;
@@ -57,11 +57,8 @@ pub(super) fn copy(from: &Connection, to: &Path, progress: impl FnMut(usize, usi
 
 /// Inside the reader's transaction: what is written meanwhile neither waits for the copy nor starts it anew.
 fn copy_pages(from: &Connection, to: &Path, mut progress: impl FnMut(usize, usize)) -> Result<(), StoreError> {
-    from.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
-    let mut copy = Connection::open_with_flags(
-        to,
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-    )?;
+    open::read(from)?;
+    let mut copy = open::connect(to, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
     {
         let backup = Backup::new(from, &mut copy)?;
         loop {

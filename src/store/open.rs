@@ -106,9 +106,10 @@ fn set_up_writer(connection: &Connection) -> rusqlite::Result<()> {
 /// A connection that reads beside the writer, of this process or another.
 pub(super) fn reader(path: &Path) -> Result<Connection, StoreError> {
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    if is_half_written(&connection)? {
+    match read(&connection) {
         // Whoever may write takes back what was begun, as soon as it reads.
-        is_half_written(&connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?)?;
+        Err(error) if is_half_written(&error) => read(&connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?)?,
+        other => other?,
     }
     connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
     connection.pragma_update(None, "temp_store", "memory")?;
@@ -135,15 +136,16 @@ pub(super) fn reader_beside(path: &Path) -> Result<Connection, StoreError> {
 
 /// Whether somebody was killed while it wrote to the file itself, as the first start on a new database or on a backup does
 /// before there is a write-ahead log: what it began stands in `<database>-journal`, and who only reads cannot take it back.
-fn is_half_written(connection: &Connection) -> rusqlite::Result<bool> {
-    let read = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
-    match read {
-        Err(rusqlite::Error::SqliteFailure(error, _)) if error.extended_code == SQLITE_READONLY_ROLLBACK => Ok(true),
-        other => other.map(|()| false),
-    }
+fn is_half_written(error: &rusqlite::Error) -> bool {
+    matches!(error, rusqlite::Error::SqliteFailure(error, _) if error.extended_code == SQLITE_READONLY_ROLLBACK)
 }
 
-fn connect(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
+/// The least that makes SQLite look at the file.
+pub(super) fn read(connection: &Connection) -> rusqlite::Result<()> {
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+}
+
+pub(super) fn connect(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
     // A connection is used by one thread at a time, and file names are names, not addresses.
     let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(Duration::from_secs(BUSY_SECONDS))?;

@@ -1,9 +1,9 @@
 //! A clock that was ahead, and was set right: what our own eyes saw by it is moved back with it.
 
 use super::{Draft, upsert};
-use crate::detect::signal::Head;
 use crate::domain::Seconds;
 use crate::domain::time::SLEWED;
+use std::collections::BTreeSet;
 
 /// How a clock was set back: what it wrote from `from` on is as much older as `by`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,18 +24,15 @@ impl Draft<'_> {
     /// see would be behind what they saw until their time has passed it, and we would be blind for so long.
     pub fn follow_the_clock(&mut self) {
         let Some(back) = self.set_back() else { return };
-        let state = self.state;
-        for (number, named) in state.names.iter().enumerate().filter(|(_, named)| named.series.is_our_own()) {
-            if let Some(mut head) = self.take_head(number as u32) {
-                head.move_back(back);
-                self.put_head(number as u32, head);
-            }
-            if !named.series.is_control() {
-                let family = state.heads[number].family;
-                let mut faults = self.faults(family).clone();
-                faults.move_back(back);
-                upsert(&mut self.change.faults, family, faults);
-            }
+        let (state, mut own_families) = (self.state, BTreeSet::new());
+        for (number, _) in state.names.iter().enumerate().filter(|(_, named)| named.series.is_our_own()) {
+            self.head_mut(number as u32).move_back(back);
+            own_families.insert(state.heads[number].family);
+        }
+        for family in own_families {
+            let mut faults = self.faults(family).clone();
+            faults.move_back(back);
+            upsert(&mut self.change.faults, family, faults);
         }
         let mut uplink = self.uplink().clone();
         uplink.move_back(back);
@@ -53,7 +50,7 @@ impl Draft<'_> {
     fn set_back(&self) -> Option<SetBack> {
         let own = self.batch.observations.iter().filter(|row| row.series.is_our_own());
         let back = own.filter_map(|row| {
-            let head: &Head = self.head(*self.state.index.series.get(&row.series)?)?;
+            let head = self.head(*self.state.index.series.get(&row.series)?)?;
             let (from, newest) = (row.observed_at.unix(), head.newest()?.start);
             let heard_before = self.batch.received_at.unix() < head.received;
             (heard_before && newest - from > SLEWED).then(|| SetBack { from, by: newest - from + head.width() })
