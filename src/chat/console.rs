@@ -1,7 +1,7 @@
 //! The console as a platform: alerts are printed, commands are typed. Line editing on a terminal, plain lines in a pipe.
 
 use crate::domain::Chat;
-use crate::notify::pace::{Limit, Overall};
+use crate::notify::pace::{Limit, SharedPace};
 use crate::notify::platform::{Cards, Doing, Edit, Outgoing, Platform, Sent};
 use crate::notify::retry::SendError;
 use crate::render::{Card, console::text};
@@ -41,8 +41,8 @@ impl Platform for Console {
         Cards::None
     }
 
-    fn pace(&self) -> Arc<Overall> {
-        Overall::new(Limit::NONE)
+    fn pace(&self) -> SharedPace {
+        SharedPace::new(Limit::NONE)
     }
 
     fn pace_of(&self, _: &Chat) -> Limit {

@@ -2,10 +2,9 @@
 //! wait for it. A flood is answered slower, and what comes on top of that not at all.
 
 use crate::clock::Clock;
-use crate::notify::pace::{Limit, Overall, Pace};
+use crate::notify::pace::{Limit, SharedPace};
 use std::collections::HashMap;
 use std::future::Future;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
@@ -21,13 +20,12 @@ pub(super) struct Lines {
     /// So many commands at once are answered at once; then one after another.
     limit: Limit,
     open: Arc<Mutex<HashMap<String, mpsc::Sender<Work>>>>,
-    pace: Arc<Mutex<Pace>>,
+    pace: SharedPace,
 }
 
 impl Lines {
     pub(super) fn new(clock: Clock, limit: Limit) -> Self {
-        let pace = Arc::new(Mutex::new(Pace::new(Overall::new(Limit::NONE))));
-        Self { clock, limit, open: Arc::default(), pace }
+        Self { clock, limit, open: Arc::default(), pace: SharedPace::new(Limit::NONE) }
     }
 
     /// Does `work` when the chat's turn has come. Says whether there was a place in the line.
@@ -44,17 +42,12 @@ impl Lines {
     }
 
     async fn serve(self, chat: String, mut waiting: mpsc::Receiver<Work>) {
-        let key = {
-            let mut hasher = DefaultHasher::new();
-            chat.hash(&mut hasher);
-            hasher.finish() as i64
-        };
         loop {
             let Some(work) = self.next(&chat, &mut waiting) else { return };
             let at = {
-                let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
-                let at = pace.chat_opens_at(key, self.limit, self.clock.millis());
-                pace.pass(key, self.limit, at);
+                let mut pace = self.pace.lock();
+                let at = pace.place_opens_at(&chat, self.limit, self.clock.millis());
+                pace.pass(&chat, self.limit, at);
                 at
             };
             drop(self.clock.sleep_until_millis(at, crate::clock::Busy::default()).await);

@@ -41,85 +41,110 @@ impl Gate {
     }
 }
 
-/// What all that goes to a platform shares, whoever sends it.
-#[derive(Debug)]
-pub struct Overall {
-    limit: Limit,
-    gate: Mutex<Gate>,
-}
+/// Answers to commands take no more of a platform's overall limit than this: alerts need the rest.
+const ANSWERS: Limit = Limit::per_second(5.0);
 
-impl Overall {
-    pub fn new(limit: Limit) -> Arc<Self> {
-        Arc::new(Self { limit, gate: Mutex::default() })
-    }
+/// Beyond this many places those that may be called at once are forgotten.
+const REMEMBERED: usize = 4096;
 
-    fn gate(&self) -> MutexGuard<'_, Gate> {
-        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn opens_at(&self, now: i64) -> i64 {
-        self.gate().opens_at(self.limit, now)
-    }
-
-    /// Something goes at `at`; what comes after makes room for it.
-    pub fn pass(&self, at: i64) {
-        self.gate().pass(self.limit, at);
-    }
-}
-
-/// The pace of one platform.
+/// The pace of one platform. A *place* is what the platform counts together, such as a group with all its topics.
 #[derive(Debug)]
 pub struct Pace {
-    overall: Arc<Overall>,
-    chats: HashMap<i64, Gate>,
-    /// Chats that are to be left alone until then, as the platform asked.
-    resting: HashMap<i64, i64>,
+    overall: Limit,
+    gate: Gate,
+    answers: Gate,
+    places: HashMap<String, Gate>,
+    /// Places that are not called before that time, as the platform asked.
+    resting: HashMap<String, i64>,
     all_rest_until: i64,
 }
 
-/// Beyond so many chats those that are at rest are forgotten.
-const REMEMBERED: usize = 4096;
-
 impl Pace {
-    pub fn new(overall: Arc<Overall>) -> Self {
-        Self { overall, chats: HashMap::new(), resting: HashMap::new(), all_rest_until: 0 }
+    pub fn new(overall: Limit) -> Self {
+        Self {
+            overall,
+            gate: Gate::default(),
+            answers: Gate::default(),
+            places: HashMap::new(),
+            resting: HashMap::new(),
+            all_rest_until: 0,
+        }
     }
 
-    /// When anything at all may go.
+    /// Returns when the next message may go to any place.
     pub fn opens_at(&self, now: i64) -> i64 {
-        self.overall.opens_at(now).max(self.all_rest_until)
+        self.gate.opens_at(self.overall, now).max(self.all_rest_until)
     }
 
-    /// When something may go to this chat.
-    pub fn chat_opens_at(&self, chat: i64, limit: Limit, now: i64) -> i64 {
-        let gate = self.chats.get(&chat).copied().unwrap_or_default();
-        let rest = self.resting.get(&chat).copied().unwrap_or(0);
-        gate.opens_at(limit, now).max(rest).max(self.opens_at(now))
+    /// Returns when the next message may go to this place.
+    pub fn place_opens_at(&self, place: &str, limit: Limit, now: i64) -> i64 {
+        self.place_gate(place).opens_at(limit, now).max(self.rests_until(place)).max(self.opens_at(now))
     }
 
-    /// Something goes to the chat at `at`.
-    pub fn pass(&mut self, chat: i64, limit: Limit, at: i64) {
-        self.overall.pass(at);
-        if self.chats.len() >= REMEMBERED {
-            self.chats.retain(|_, gate| gate.due > at as f64);
+    /// Counts a message that goes to the place at `at`.
+    pub fn pass(&mut self, place: &str, limit: Limit, at: i64) {
+        self.gate.pass(self.overall, at);
+        if self.places.len() >= REMEMBERED {
+            self.places.retain(|_, gate| gate.due > at as f64);
+        }
+        if self.resting.len() >= REMEMBERED {
             self.resting.retain(|_, until| *until > at);
         }
-        self.chats.entry(chat).or_default().pass(limit, at);
+        self.places.entry(place.to_owned()).or_default().pass(limit, at);
     }
 
-    /// Chats to which nothing may go now: what is owed to them is in nobody's way.
+    /// Returns when an answer to a command may go to this place. An answer never uses a place's burst, so that an
+    /// alert right after it need not wait; and it does not wait for the alerts of other places.
+    pub fn answer_opens_at(&self, place: &str, limit: Limit, now: i64) -> i64 {
+        let without_burst = Limit { burst: 1, ..limit };
+        let of_place = self.place_gate(place).opens_at(without_burst, now).max(self.rests_until(place));
+        of_place.max(self.answers.opens_at(ANSWERS, now)).max(self.all_rest_until)
+    }
+
+    /// Counts an answer that goes to the place at `at`. Alerts after it make room for it.
+    pub fn pass_answer(&mut self, place: &str, limit: Limit, at: i64) {
+        self.answers.pass(ANSWERS, at);
+        self.pass(place, limit, at);
+    }
+
+    /// Counts the places to which nothing may go now: what is owed to them blocks nobody else.
     pub fn closed(&self, now: i64) -> usize {
-        let shut = self.chats.values().filter(|gate| gate.due > now as f64).count();
+        let shut = self.places.values().filter(|gate| gate.due > now as f64).count();
         shut + self.resting.values().filter(|until| **until > now).count()
     }
 
-    pub fn rest(&mut self, chat: i64, until: i64) {
-        let known = self.resting.entry(chat).or_default();
+    /// Keeps the place from being called before `until`.
+    pub fn rest(&mut self, place: &str, until: i64) {
+        let known = self.resting.entry(place.to_owned()).or_default();
         *known = (*known).max(until);
     }
 
+    /// Keeps every place from being called before `until`.
     pub fn rest_all(&mut self, until: i64) {
         self.all_rest_until = self.all_rest_until.max(until);
+    }
+
+    fn place_gate(&self, place: &str) -> Gate {
+        self.places.get(place).copied().unwrap_or_default()
+    }
+
+    fn rests_until(&self, place: &str) -> i64 {
+        self.resting.get(place).copied().unwrap_or(0)
+    }
+}
+
+/// A platform's pace as its outbox and the answers to commands share it.
+#[derive(Clone, Debug)]
+pub struct SharedPace(Arc<Mutex<Pace>>);
+
+impl SharedPace {
+    pub fn new(overall: Limit) -> Self {
+        Self(Arc::new(Mutex::new(Pace::new(overall))))
+    }
+
+    /// Locks the pace. No lock is held across an await.
+    pub fn lock(&self) -> MutexGuard<'_, Pace> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -132,67 +157,92 @@ mod tests {
 
     #[test]
     fn a_chat_may_be_told_a_few_things_at_once_and_then_no_faster_than_its_limit() {
-        let mut pace = Pace::new(Overall::new(Limit::NONE));
+        let mut pace = Pace::new(Limit::NONE);
         let mut went = Vec::new();
         for _ in 0..5 {
-            let at = pace.chat_opens_at(1, CHAT, 0);
-            pace.pass(1, CHAT, at);
+            let at = pace.place_opens_at("1", CHAT, 0);
+            pace.pass("1", CHAT, at);
             went.push(at);
         }
         assert_eq!(went, [0, 0, 0, 1000, 2000]);
-        assert_eq!(pace.chat_opens_at(2, CHAT, 0), 0, "another chat does not wait for it");
-        assert_eq!(pace.chat_opens_at(1, CHAT, 2000), 3000);
+        assert_eq!(pace.place_opens_at("2", CHAT, 0), 0, "another chat does not wait for it");
+        assert_eq!(pace.place_opens_at("1", CHAT, 2000), 3000);
     }
 
     #[test]
     fn chats_that_wait_for_their_pace_or_a_pause_are_counted_as_closed() {
-        let mut pace = Pace::new(Overall::new(Limit::NONE));
+        let mut pace = Pace::new(Limit::NONE);
         assert_eq!(pace.closed(0), 0);
-        pace.pass(1, CHAT, 0);
-        pace.pass(2, CHAT, 0);
-        pace.rest(3, 5_000);
+        pace.pass("1", CHAT, 0);
+        pace.pass("2", CHAT, 0);
+        pace.rest("3", 5_000);
         assert_eq!((pace.closed(999), pace.closed(1_000), pace.closed(4_999), pace.closed(5_000)), (3, 1, 1, 0));
     }
 
     #[test]
     fn what_has_passed_is_forgotten_and_what_has_not_is_kept() {
-        let mut pace = Pace::new(Overall::new(Limit::NONE));
-        for chat in 0..REMEMBERED as i64 {
-            pace.pass(chat, CHAT, 0);
+        let mut pace = Pace::new(Limit::NONE);
+        for chat in 0..REMEMBERED {
+            pace.pass(&chat.to_string(), CHAT, 0);
         }
-        pace.rest(1, 9_000);
-        pace.rest(2, 500);
-        pace.pass(-1, CHAT, 1_000);
-        assert_eq!((pace.chats.len(), pace.resting.len()), (1, 1), "all but the newest, and the rest that goes on");
-        assert_eq!(pace.chat_opens_at(1, CHAT, 1_000), 9_000);
+        pace.rest("1", 9_000);
+        pace.rest("2", 500);
+        pace.pass("-1", CHAT, 1_000);
+        assert_eq!(pace.places.len(), 1, "all but the newest are forgotten");
+        assert_eq!(pace.place_opens_at("1", CHAT, 1_000), 9_000);
     }
 
     #[test]
     fn a_platform_that_asked_for_a_pause_gets_it() {
-        let mut pace = Pace::new(Overall::new(Limit::per_second(10.0)));
-        pace.rest(1, 5_000);
-        assert_eq!((pace.chat_opens_at(1, CHAT, 0), pace.chat_opens_at(2, CHAT, 0)), (5_000, 0));
+        let mut pace = Pace::new(Limit::per_second(10.0));
+        pace.rest("1", 5_000);
+        assert_eq!((pace.place_opens_at("1", CHAT, 0), pace.place_opens_at("2", CHAT, 0)), (5_000, 0));
         pace.rest_all(9_000);
-        assert_eq!(pace.chat_opens_at(2, CHAT, 0), 9_000);
+        assert_eq!(pace.place_opens_at("2", CHAT, 0), 9_000);
     }
 
     #[test]
     fn alerts_make_room_for_an_answer() {
-        let overall = Overall::new(Limit::per_second(10.0));
-        let mut pace = Pace::new(Arc::clone(&overall));
-        pace.pass(1, Limit::NONE, 1000);
+        let mut pace = Pace::new(Limit::per_second(10.0));
+        pace.pass("1", Limit::NONE, 1000);
         assert_eq!(pace.opens_at(1000), 1100);
-        overall.pass(1050);
+        assert_eq!(pace.answer_opens_at("2", CHAT, 1050), 1050, "it does not wait for alerts to others");
+        pace.pass_answer("2", CHAT, 1050);
         assert_eq!(pace.opens_at(1050), 1200);
+        assert_eq!(pace.answer_opens_at("3", CHAT, 1050), 1250, "five answers a second at most");
+    }
+
+    #[test]
+    fn answers_leave_a_busy_chat_a_place_for_an_alert() {
+        let mut pace = Pace::new(Limit::NONE);
+        let mut now = 0;
+        for _ in 0..20 {
+            now = pace.answer_opens_at("1", CHAT, now);
+            pace.pass_answer("1", CHAT, now);
+        }
+        assert_eq!(now, 19_000, "one at a time");
+        assert_eq!(pace.place_opens_at("1", CHAT, now), now, "an alert goes at once");
+        pace.pass("1", CHAT, now);
+        assert_eq!(pace.answer_opens_at("1", CHAT, now), now + 2000, "the next answer waits for it");
+    }
+
+    #[test]
+    fn an_answer_is_not_sent_where_the_platform_asked_for_a_pause() {
+        let mut pace = Pace::new(Limit::NONE);
+        pace.rest("1", 5_000);
+        assert_eq!((pace.answer_opens_at("1", CHAT, 0), pace.answer_opens_at("2", CHAT, 0)), (5_000, 0));
+        pace.rest_all(9_000);
+        assert_eq!(pace.answer_opens_at("2", CHAT, 0), 9_000);
     }
 
     #[test]
     fn what_is_told_one_after_the_other_takes_no_longer_than_the_limit_says() {
-        let mut pace = Pace::new(Overall::new(Limit::per_second(49.0)));
+        let mut pace = Pace::new(Limit::per_second(49.0));
         let mut now = 0;
         for chat in 0..=4_900 {
-            now = pace.chat_opens_at(chat, Limit::NONE, now);
-            pace.pass(chat, Limit::NONE, now);
+            let chat = chat.to_string();
+            now = pace.place_opens_at(&chat, Limit::NONE, now);
+            pace.pass(&chat, Limit::NONE, now);
         }
         assert!((100_000..=100_001).contains(&now), "{now}");
     }
@@ -200,12 +250,13 @@ mod tests {
     proptest! {
         #[test]
         fn no_second_ever_holds_more_than_the_limit(pauses in prop::collection::vec(0..90_i64, 1..200)) {
-            let mut pace = Pace::new(Overall::new(Limit::per_second(28.5)));
+            let mut pace = Pace::new(Limit::per_second(28.5));
             let (mut now, mut went) = (0, Vec::new());
             for (chat, pause) in pauses.into_iter().enumerate() {
                 now += pause;
-                let at = pace.chat_opens_at(chat as i64, Limit::NONE, now);
-                pace.pass(chat as i64, Limit::NONE, at);
+                let chat = chat.to_string();
+                let at = pace.place_opens_at(&chat, Limit::NONE, now);
+                pace.pass(&chat, Limit::NONE, at);
                 went.push(at);
             }
             for (i, first) in went.iter().enumerate() {

@@ -1,13 +1,12 @@
 //! What the outbox needs of a platform. Each platform implements it in `chat/`.
 
-use super::pace::{Limit, Overall};
+use super::pace::{Limit, SharedPace};
 use super::retry::SendError;
 use crate::domain::{Chat, Timestamp};
 use crate::render::Card;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 
 /// A message on its way.
 #[derive(Clone, Debug)]
@@ -76,11 +75,16 @@ pub trait Platform: Send + Sync + fmt::Debug {
 
     fn cards(&self) -> Cards;
 
-    /// How fast it may be told at all.
-    fn pace(&self) -> Arc<Overall>;
+    /// Returns the pace that everything sent to this platform shares.
+    fn pace(&self) -> SharedPace;
 
-    /// How fast this chat may be told.
+    /// Returns how fast messages may go to this chat.
     fn pace_of(&self, chat: &Chat) -> Limit;
+
+    /// Returns the place that the platform counts together when it limits messages: by default the chat itself.
+    fn place_of(&self, chat: &Chat) -> String {
+        chat.address.clone()
+    }
 
     /// What a chat is called to somebody who is told of it elsewhere.
     fn place(&self, chat: &Chat) -> String;

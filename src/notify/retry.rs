@@ -20,6 +20,9 @@ pub enum SendError {
     /// The chat has another address now.
     #[error("the chat has moved to {to}")]
     Moved { to: String },
+    /// This message cannot be edited for now. It says nothing about new messages to the chat.
+    #[error("{why}")]
+    EditRefused { why: String, until: EditAgain },
     /// The message that was to be edited is no longer there.
     #[error("the message is gone")]
     MessageGone,
@@ -33,6 +36,15 @@ pub enum SendError {
 pub enum Arrival {
     No,
     Perhaps,
+}
+
+/// When a message that cannot be edited for now can be edited again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EditAgain {
+    /// The platform names no time.
+    Later,
+    /// At once after a new message was sent to the same place, which wakes an archived thread.
+    AfterAMessage,
 }
 
 /// Who is to wait.
@@ -63,7 +75,7 @@ pub enum Verdict {
     GiveUp,
 }
 
-/// The first pause; it doubles with each attempt.
+/// The first pause; it doubles with each failure.
 const FIRST: Seconds = 2;
 /// The longest: news that is older is still owed, so there is no end to trying, only a slow pace.
 const LONGEST: Seconds = 900;
@@ -80,8 +92,9 @@ impl SendError {
     }
 }
 
-/// `jitter` in `[0, 1)` spreads those who failed together; `was_plain` says that it was sent as plain text already.
-pub fn after(error: &SendError, attempts: u32, was_plain: bool, now: Timestamp, jitter: f64) -> Verdict {
+/// Decides what to do after an attempt failed with `error`. `failures` counts the failures in a row before it; `jitter` in
+/// `[0, 1)` spreads deliveries that failed together; `was_plain` says that it was sent as plain text already.
+pub fn after(error: &SendError, failures: u32, was_plain: bool, now: Timestamp, jitter: f64) -> Verdict {
     match error {
         SendError::Never { .. } => Verdict::Suspend,
         SendError::Moved { to } => Verdict::Move { to: to.clone() },
@@ -92,7 +105,9 @@ pub fn after(error: &SendError, attempts: u32, was_plain: bool, now: Timestamp, 
             Verdict::Again { at: now + whole_seconds(*pause_ms).max(1), arrival: Arrival::No }
         }
         SendError::Revoked { .. } => Verdict::Again { at: now + LONGEST, arrival: Arrival::No },
-        SendError::Later { arrival, .. } => Verdict::Again { at: now + pause(attempts, jitter), arrival: *arrival },
+        SendError::Later { arrival, .. } => Verdict::Again { at: now + pause(failures, jitter), arrival: *arrival },
+        // Only an edit ends like this.
+        SendError::EditRefused { .. } => Verdict::Again { at: now + LONGEST, arrival: Arrival::No },
         SendError::MessageGone => Verdict::Again { at: now, arrival: Arrival::No },
     }
 }
@@ -102,8 +117,8 @@ pub fn whole_seconds(millis: i64) -> Seconds {
     (millis + 999).div_euclid(1000)
 }
 
-fn pause(attempts: u32, jitter: f64) -> Seconds {
-    let doubled = FIRST.saturating_mul(1 << attempts.min(16)).min(LONGEST);
+fn pause(failures: u32, jitter: f64) -> Seconds {
+    let doubled = FIRST.saturating_mul(1 << failures.min(16)).min(LONGEST);
     let spread = (doubled as f64 * (0.5 + jitter.clamp(0.0, 1.0) / 2.0)).ceil() as Seconds;
     spread.max(1)
 }

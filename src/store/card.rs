@@ -80,6 +80,23 @@ impl Cards<'_, Writes> {
         Ok(())
     }
 
+    /// Keeps the card as it is until `at`, or until a new message is in its chat, which lets it be edited.
+    pub fn refused(&self, incident: IncidentId, chat: i64, at: Timestamp) -> Result<(), StoreError> {
+        self.connection.execute(
+            "UPDATE card SET next_at = :at, is_refused = 1 WHERE incident_id = :incident AND chat_id = :chat",
+            named_params! { ":incident": incident, ":chat": chat, ":at": at },
+        )?;
+        Ok(())
+    }
+
+    /// Lets the chat's refused cards be edited from `at` on.
+    pub fn retry_refused(&self, chat: i64, at: Timestamp) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached("UPDATE card SET next_at = :at, is_refused = 0 WHERE chat_id = :chat AND is_refused = 1")?
+            .execute(named_params! { ":chat": chat, ":at": at })?;
+        Ok(())
+    }
+
     /// The message is gone: there is nothing left to edit.
     pub fn lost(&self, incident: IncidentId, chat: i64) -> Result<(), StoreError> {
         self.connection.execute(

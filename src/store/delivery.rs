@@ -125,6 +125,8 @@ pub struct Delivery {
     pub plain: bool,
     /// Attempts that were begun.
     pub attempts: u32,
+    /// Attempts in a row that failed by a fault of the platform or the network.
+    pub failures: u32,
     /// Since when it may go: what is told long after is late.
     pub owed_at: Timestamp,
     /// Not to be tried before.
@@ -139,10 +141,31 @@ pub struct Delivery {
 }
 
 impl<A> Deliveries<'_, A> {
-    /// What is owed to `platform` and may go at `now`: starts before updates, oldest first, one for each chat, none for
-    /// a chat to which one is being sent. What an incident owes a chat goes in the order of its transitions.
-    pub fn due(&self, platform: &str, now: Timestamp, at_most: usize) -> Result<Vec<Delivery>, StoreError> {
-        self.select(&due_sql(), named_params! { ":platform": platform, ":now": now, ":at_most": at_most as i64 })
+    /// Returns what is owed to `platform` and may go at `now`, one delivery for each chat, none for a chat to which one
+    /// is being sent. Starts owed after `fresh_since` come first, then older starts, then everything else, each by age.
+    /// What an incident owes a chat goes in the order of its transitions.
+    pub fn due(
+        &self,
+        platform: &str,
+        now: Timestamp,
+        fresh_since: Timestamp,
+        at_most: usize,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        let mut due = Vec::new();
+        for sql in [fresh_sql(), rest_sql()] {
+            due.extend(self.select(
+                &sql,
+                named_params! { ":platform": platform, ":now": now, ":fresh_since": fresh_since,
+                ":at_most": (at_most - due.len()) as i64 },
+            )?);
+        }
+        Ok(due)
+    }
+
+    /// Returns what of [`due`](Deliveries::due) is the chat's.
+    pub fn due_of(&self, chat: i64, now: Timestamp, fresh_since: Timestamp) -> Result<Option<Delivery>, StoreError> {
+        let params = named_params! { ":chat": chat, ":now": now, ":fresh_since": fresh_since };
+        Ok(self.select(&due_of_sql(), params)?.pop())
     }
 
     /// How much else the chat is owed, though it may not go yet.
@@ -244,31 +267,64 @@ impl<A> Deliveries<'_, A> {
     }
 }
 
-/// What may go, but for the hour: nothing of the same incident stands before it, and nothing is on its way to the chat.
-/// A state is asked for twice so that the partial index is known to hold every row that is wanted.
-const MAY_GO: &str = "
-    WHERE d.platform = :platform AND d.state = 'owed'
-      AND NOT EXISTS (SELECT 1 FROM delivery s
+/// Holds for a delivery that nothing else keeps back: no earlier transition of its incident is owed to the chat, and
+/// nothing is being sent to it. A state is asked for twice so that the partial index is known to hold every row.
+const NOTHING_BEFORE: &str = "
+      NOT EXISTS (SELECT 1 FROM delivery s
                       WHERE s.state IN ('owed', 'held', 'sending') AND s.state = 'sending' AND s.chat_id = d.chat_id)
       AND NOT EXISTS (SELECT 1 FROM delivery e
                       WHERE e.state IN ('owed', 'held', 'sending') AND e.chat_id = d.chat_id
                         AND e.incident_id = d.incident_id AND e.transition_number < d.transition_number)";
 
-/// Another of the same chat that may go and comes first.
-const COMES_FIRST: &str = "
+/// How urgent a delivery is: 2 for a fresh start, 1 for an older one, 0 for everything else.
+fn urgency(of: &str) -> String {
+    format!("({of}.is_start * (1 + ({of}.owed_at > :fresh_since)))")
+}
+
+/// Finds another delivery of the same chat that may go and comes first.
+fn comes_first() -> String {
+    let (of_b, of_d) = (urgency("b"), urgency("d"));
+    format!(
+        "{BEFORE_IN_CHAT} AND ({of_b} > {of_d}
+           OR {of_b} = {of_d} AND (b.notice_id < d.notice_id OR b.notice_id = d.notice_id AND b.id < d.id))"
+    )
+}
+
+const BEFORE_IN_CHAT: &str = "
     SELECT 1 FROM delivery b
     WHERE b.state IN ('owed', 'held', 'sending') AND b.state = 'owed' AND b.chat_id = d.chat_id AND b.next_at <= :now
-      AND (b.is_start > d.is_start
-           OR b.is_start = d.is_start AND (b.notice_id < d.notice_id OR b.notice_id = d.notice_id AND b.id < d.id))
       AND NOT EXISTS (SELECT 1 FROM delivery f
                       WHERE f.state IN ('owed', 'held', 'sending') AND f.chat_id = b.chat_id
                         AND f.incident_id = b.incident_id AND f.transition_number < b.transition_number)";
 
-/// One for each chat.
-pub(super) fn due_sql() -> String {
+/// The columns by which the index `delivery_owed` sorts.
+const BY_AGE: &str = "ORDER BY d.is_start DESC, d.owed_at, d.notice_id, d.id LIMIT :at_most";
+
+/// Fresh starts, one for each chat.
+pub(super) fn fresh_sql() -> String {
+    let comes_first = comes_first();
     format!(
-        "{WHOLE} {MAY_GO} AND d.next_at <= :now AND NOT EXISTS ({COMES_FIRST})
-         ORDER BY d.is_start DESC, d.notice_id, d.id LIMIT :at_most"
+        "{WHOLE} WHERE d.platform = :platform AND d.state = 'owed' AND d.is_start = 1 AND d.owed_at > :fresh_since
+           AND d.next_at <= :now AND {NOTHING_BEFORE} AND NOT EXISTS ({comes_first}) {BY_AGE}"
+    )
+}
+
+/// Everything else, one for each chat.
+pub(super) fn rest_sql() -> String {
+    let comes_first = comes_first();
+    format!(
+        "{WHOLE} WHERE d.platform = :platform AND d.state = 'owed' AND NOT (d.is_start = 1 AND d.owed_at > :fresh_since)
+           AND d.next_at <= :now AND {NOTHING_BEFORE} AND NOT EXISTS ({comes_first}) {BY_AGE}"
+    )
+}
+
+/// The first of one chat.
+pub(super) fn due_of_sql() -> String {
+    let urgency = urgency("d");
+    format!(
+        "{WHOLE} WHERE d.state IN ('owed', 'held', 'sending') AND d.state = 'owed' AND d.chat_id = :chat
+           AND d.next_at <= :now AND {NOTHING_BEFORE}
+         ORDER BY {urgency} DESC, d.notice_id, d.id LIMIT 1"
     )
 }
 
@@ -278,7 +334,8 @@ pub(super) fn in_doubt_sql() -> String {
 
 pub(super) fn next_due_sql() -> String {
     format!(
-        "SELECT min(at) FROM (SELECT min(d.next_at) AS at FROM delivery d {MAY_GO}
+        "SELECT min(at) FROM (SELECT min(d.next_at) AS at FROM delivery d
+         WHERE d.platform = :platform AND d.state = 'owed' AND {NOTHING_BEFORE}
          UNION ALL SELECT min(h.next_at) FROM delivery h WHERE h.platform = :platform AND h.state = 'held')"
     )
 }
@@ -303,7 +360,7 @@ const OTHERS: &str = "
 const WHOLE: &str = "
     SELECT d.id, c.id, c.platform, c.address, n.kind, n.incident_id, n.transition_number, n.body, n.created_at,
            d.is_start, d.state, d.held_for, d.in_doubt, d.doubt_since, d.doubts, d.plain, d.attempts, d.owed_at, d.next_at,
-           d.sending_at, d.sent_at, d.message_id, d.error
+           d.sending_at, d.sent_at, d.message_id, d.error, d.failures
     FROM delivery d JOIN notice n ON n.id = d.notice_id JOIN chat c ON c.id = d.chat_id";
 
 pub(super) const HEARD: &str = "
@@ -349,6 +406,7 @@ fn delivery(row: &Row<'_>) -> Result<Delivery, StoreError> {
         sent_at: row.get(20)?,
         message_id: row.get(21)?,
         error: row.get(22)?,
+        failures: row.get(23)?,
     })
 }
 

@@ -1,8 +1,8 @@
 //! One transaction's view of the database, and the nouns that are found there: `tx.incidents()`, `db.deliveries()`.
 
 use super::{
-    Cards, Chats, Checkpoints, Deliveries, Heartbeats, Incidents, Observations, Retention, Sources, Subscriptions,
-    Troubles,
+    Cards, Chats, Checkpoints, Deliveries, Heartbeats, Incidents, Observations, Pauses, Retention, Sources,
+    Subscriptions, Troubles,
 };
 use rusqlite::Connection;
 use std::marker::PhantomData;
@@ -59,6 +59,10 @@ impl<'a, A> Session<'a, A> {
 
     pub fn cards(&self) -> Cards<'a, A> {
         Cards::new(self.connection)
+    }
+
+    pub fn pauses(&self) -> Pauses<'a, A> {
+        Pauses::new(self.connection)
     }
 
     pub fn sources(&self) -> Sources<'a, A> {

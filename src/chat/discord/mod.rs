@@ -12,7 +12,7 @@ mod rest;
 mod search;
 
 use crate::domain::Chat;
-use crate::notify::pace::{Limit, Overall};
+use crate::notify::pace::{Limit, SharedPace};
 use crate::notify::platform::{Cards, Doing, Edit, Outgoing, Platform, Sent};
 use crate::notify::retry::SendError;
 use reqwest::Url;
@@ -122,9 +122,9 @@ impl Platform for Discord {
         Cards::Kept
     }
 
-    fn pace(&self) -> Arc<Overall> {
+    fn pace(&self) -> SharedPace {
         // Answers to interactions do not count.
-        Overall::new(OVERALL)
+        SharedPace::new(OVERALL)
     }
 
     fn pace_of(&self, _: &Chat) -> Limit {

@@ -1,16 +1,18 @@
 //! A command that somebody typed, or a button that somebody tapped: who asks, what, and the answer.
 
-use super::PLATFORM;
 use super::address::Address;
 use super::refusal::Refusal;
 use super::send::{Message, keyboard, say, words};
 use super::updates::Listener;
-use crate::clock::Busy;
+use super::{PLATFORM, limit_of};
+use crate::clock::{Busy, Millis};
 use crate::command::{Asker, Rank, WORDS};
 use crate::notify::platform::{Form, Volume};
+use crate::notify::retry::whole_seconds;
 use crate::render::Card;
 use crate::render::blocks::cut;
 use crate::render::telegram::{html, plain};
+use crate::store::Pause;
 use std::sync::Arc;
 use teloxide_core::payloads::AnswerCallbackQuerySetters as _;
 use teloxide_core::prelude::Requester as _;
@@ -160,7 +162,12 @@ impl Listener {
             if place + 1 == shown.len() && !left.is_empty() {
                 card.foot.push(format!("{} more parts do not fit here", left.len()));
             }
-            if let Err(error) = self.reply(at, asked, &card).await {
+            let outcome = self.reply(at, asked, &card).await;
+            if let Err(Refusal::RetryAfter { seconds }) = outcome {
+                tracing::debug!(chat = at.chat.0, seconds, "an answer would have to wait and is left out");
+                return;
+            }
+            if let Err(error) = outcome {
                 tracing::warn!(chat = at.chat.0, "Telegram: an answer was not taken: {}", error.error(at));
                 return;
             }
@@ -178,11 +185,17 @@ impl Listener {
         }
     }
 
-    /// Sends an answer; again when asked to wait a little, once more as plain text when it cannot be read.
+    /// Sends an answer; again when Telegram asked to wait a little, once more as plain text when it cannot be read. An
+    /// answer that would have to wait longer than [`PATIENCE_S`] is left out.
     async fn reply(&self, at: Address, asked: MessageId, card: &Card) -> Result<i64, Refusal> {
+        let patience = self.desk.clock.millis() + 1000 * PATIENCE_S;
         let send = async |message: &Message| {
-            self.telegram.overall.pass(self.desk.clock.millis());
-            say(&self.telegram.rest, at, message).await
+            self.wait_for_pace(at, patience).await?;
+            let outcome = say(&self.telegram.rest, at, message).await;
+            if let Err(Refusal::RetryAfter { seconds }) = outcome {
+                self.rest(at, seconds.max(1)).await;
+            }
+            outcome
         };
         let rich = Message {
             text: html(card),
@@ -191,14 +204,11 @@ impl Listener {
             volume: Volume::Loud,
             form: Form::Rich,
         };
-        let mut patience = PATIENCE_S;
         let mut outcome = send(&rich).await;
         while let Err(Refusal::RetryAfter { seconds }) = outcome {
-            if seconds.max(1) > patience {
+            if self.desk.clock.millis() + 1000 * seconds.max(1) > patience {
                 break;
             }
-            patience -= seconds.max(1);
-            let _busy = self.desk.clock.sleep(seconds.max(1), Busy::default()).await;
             outcome = send(&rich).await;
         }
         match outcome {
@@ -207,6 +217,39 @@ impl Listener {
                 send(&Message { text: plain(card), form: Form::Plain, ..rich }).await
             }
             other => other,
+        }
+    }
+
+    /// Waits until an answer may go to the chat. Fails with the seconds that are left where that is after `patience`.
+    async fn wait_for_pace(&self, at: Address, patience: Millis) -> Result<(), Refusal> {
+        let (clock, place) = (&self.desk.clock, at.chat.0.to_string());
+        loop {
+            let now = clock.millis();
+            let opens = {
+                let mut pace = self.telegram.pace.lock();
+                let opens = pace.answer_opens_at(&place, limit_of(&place), now);
+                if opens <= now {
+                    pace.pass_answer(&place, limit_of(&place), now);
+                    return Ok(());
+                }
+                opens
+            };
+            if opens > patience {
+                return Err(Refusal::RetryAfter { seconds: whole_seconds(opens - now) });
+            }
+            // An alert may take the place meanwhile: it is asked again.
+            drop(clock.sleep_until_millis(opens, Busy::default()).await);
+        }
+    }
+
+    /// Leaves the chat alone for so many seconds, as Telegram asked, also after a restart.
+    async fn rest(&self, at: Address, seconds: i64) {
+        let (clock, place) = (&self.desk.clock, at.chat.0.to_string());
+        self.telegram.pace.lock().rest(&place, clock.millis() + 1000 * seconds);
+        let now = clock.now();
+        let pause = Pause { place: Some(place), until: now + seconds };
+        if let Err(error) = self.desk.store.write(move |tx| tx.pauses().keep(PLATFORM, &pause, now)).await {
+            tracing::error!(chat = at.chat.0, %error, "a pause that Telegram asked for could not be stored");
         }
     }
 }

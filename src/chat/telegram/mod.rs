@@ -10,14 +10,13 @@ mod send;
 mod updates;
 
 use crate::domain::Chat;
-use crate::notify::pace::{Limit, Overall};
+use crate::notify::pace::{Limit, SharedPace};
 use crate::notify::platform::{Cards, Doing, Edit, Outgoing, Platform, Sent};
 use address::Address;
 use reqwest::Url;
 use rest::Rest;
 use secrecy::{ExposeSecret, SecretString};
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 use teloxide_core::Bot;
 use teloxide_core::prelude::Requester as _;
@@ -28,9 +27,10 @@ pub const PLATFORM: &str = "telegram";
 /// Telegram names 30 messages a second over all chats; see <https://core.telegram.org/bots/faq#my-bot-is-hitting-limits>.
 /// One of them is left to an answer: the alert after it waits in its stead, but what is handed over already does not.
 const OVERALL: Limit = Limit::per_second(28.9);
-/// "Avoid sending more than one message per second" to a chat; to a group 20 a minute.
+/// Telegram asks for at most one message a second to a chat, and 20 a minute to a group. With a burst of two, a message
+/// every 3.2 s is the fastest that never puts more than 20 into a minute.
 const ALONE: Limit = Limit { every_ms: 1050.0, burst: 1 };
-const GROUP: Limit = Limit { every_ms: 3100.0, burst: 2 };
+const GROUP: Limit = Limit { every_ms: 3200.0, burst: 2 };
 
 /// How long a poll waits for something to happen.
 const POLL: Duration = Duration::from_secs(50);
@@ -46,7 +46,7 @@ pub struct Telegram {
     bot: Bot,
     polling: Bot,
     /// Alerts and answers count together.
-    overall: Arc<Overall>,
+    pace: SharedPace,
 }
 
 impl Telegram {
@@ -64,7 +64,7 @@ impl Telegram {
             rest: Rest::new(token, api, deadline)?,
             bot: bot(rest::client(deadline)?),
             polling: bot(rest::client(POLL + deadline)?),
-            overall: Overall::new(OVERALL),
+            pace: SharedPace::new(OVERALL),
         })
     }
 }
@@ -111,6 +111,11 @@ impl Telegram {
     }
 }
 
+/// Returns how fast messages may go to the chat at that address. Groups and channels have numbers below zero.
+fn limit_of(address: &str) -> Limit {
+    if address.starts_with('-') { GROUP } else { ALONE }
+}
+
 /// The library's own form shows the token.
 impl fmt::Debug for Telegram {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -127,13 +132,17 @@ impl Platform for Telegram {
         Cards::Kept
     }
 
-    fn pace(&self) -> Arc<Overall> {
-        Arc::clone(&self.overall)
+    fn pace(&self) -> SharedPace {
+        self.pace.clone()
     }
 
     fn pace_of(&self, chat: &Chat) -> Limit {
-        // Groups and channels have numbers below zero.
-        if chat.address.starts_with('-') { GROUP } else { ALONE }
+        limit_of(&chat.address)
+    }
+
+    /// Telegram counts all topics of a group together.
+    fn place_of(&self, chat: &Chat) -> String {
+        Address::read(&chat.address).map_or_else(|_| chat.address.clone(), |address| address.chat.to_string())
     }
 
     fn place(&self, chat: &Chat) -> String {

@@ -1,13 +1,16 @@
 //! What came of sending, written down: one transaction for all that has come in since the last.
 
 use super::compose::{Composed, Revised};
-use crate::domain::{Owing, Seconds, Timestamp, time::MINUTE};
+use crate::domain::{
+    Chat, Owing, Seconds, Timestamp,
+    time::{HOUR, MINUTE},
+};
 use crate::notify::body::Body;
 use crate::notify::digest::{Item, Step, Told, digest};
 use crate::notify::platform::{Platform, Sent};
-use crate::notify::retry::{self, Arrival, SendError, Verdict};
+use crate::notify::retry::{self, Arrival, EditAgain, SendError, Verdict, Whom};
 use crate::notify::suspend;
-use crate::store::{Attempt, DeliveryId, NewNotice, StoreError, Tx};
+use crate::store::{Attempt, DeliveryId, NewNotice, Pause, StoreError, Tx};
 
 /// A message or an edit that has come to its end.
 #[derive(Debug)]
@@ -34,6 +37,15 @@ impl Finished {
         match self {
             Self::Message { outcome, .. } => outcome.as_ref().err(),
             Self::Edited { outcome, .. } => outcome.as_ref().err(),
+            Self::Fallen { .. } => None,
+        }
+    }
+
+    /// Returns the chat that was called.
+    pub(super) fn chat(&self) -> Option<&Chat> {
+        match self {
+            Self::Message { message, .. } => Some(&message.outgoing.chat),
+            Self::Edited { card, .. } => Some(&card.edit.chat),
             Self::Fallen { .. } => None,
         }
     }
@@ -74,7 +86,27 @@ fn note_sent(tx: &Tx<'_>, message: &Composed, sent: &Sent, now: Timestamp) -> Re
     if let Some((incident, revision)) = message.becomes_card {
         tx.cards().sent(incident, delivery.chat.id, &sent.message, revision)?;
     }
-    Ok(())
+    // A new message wakes an archived thread: its cards can be edited again.
+    tx.cards().retry_refused(delivery.chat.id, now)
+}
+
+/// Keeps the pause that the platform asked for, if it did.
+fn keep_pause(
+    tx: &Tx<'_>,
+    platform: &dyn Platform,
+    chat: &Chat,
+    error: &SendError,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let SendError::Wait { pause_ms, whom } = error else { return Ok(()) };
+    let place = match whom {
+        // What the delivery or the card itself waits for is written beside it.
+        Whom::Route => return Ok(()),
+        Whom::Chat => Some(platform.place_of(chat)),
+        Whom::Platform => None,
+    };
+    let pause = Pause { place, until: now + retry::whole_seconds(*pause_ms) };
+    tx.pauses().keep(platform.name(), &pause, now)
 }
 
 fn note_failed(
@@ -89,7 +121,11 @@ fn note_failed(
     let Some(delivery) = tx.deliveries().by_id(id)? else { return Ok(()) };
     let chat = &delivery.chat;
     let why = error.to_string();
-    match retry::after(error, message.attempts, delivery.plain, now, jitter) {
+    keep_pause(tx, platform, chat, error, now)?;
+    if matches!(error, SendError::Later { .. }) {
+        tx.deliveries().count_failure(id)?;
+    }
+    match retry::after(error, message.failures, delivery.plain, now, jitter) {
         Verdict::Again { at, arrival } => tx.deliveries().put_off(id, at, &why, attempt(arrival)),
         Verdict::Plain => {
             tracing::error!(platform = platform.name(), delivery = id.0, card = ?message.outgoing.card,
@@ -124,6 +160,9 @@ fn suspend(tx: &Tx<'_>, platform: &dyn Platform, chat: i64, why: &str, now: Time
 
 /// A card is edited no sooner after it was, or after that failed.
 const EDITS_APART: Seconds = 30;
+/// Before a card whose edit was refused is edited again. Discord names no time after which an old message may be edited
+/// again (code 30046), and an archived thread stays so until somebody writes in it.
+const AFTER_A_REFUSED_EDIT: Seconds = HOUR;
 
 fn note_edited(
     tx: &Tx<'_>,
@@ -133,6 +172,9 @@ fn note_edited(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let chat = card.edit.chat.id;
+    if let Some(error) = error {
+        keep_pause(tx, platform, &card.edit.chat, error, now)?;
+    }
     match error {
         None => {
             tx.cards().sent(card.incident, chat, &card.edit.message, card.revision)?;
@@ -144,6 +186,14 @@ fn note_edited(
         }
         // The chat has shut the bot out: when it lets it in again, the card is still behind.
         Some(error @ SendError::Never { .. }) => suspend(tx, platform, chat, &error.to_string(), now),
+        Some(SendError::EditRefused { why, until }) => {
+            tracing::info!(chat, incident = card.incident.0, why, "the card cannot be edited for now");
+            let again = now + AFTER_A_REFUSED_EDIT;
+            match until {
+                EditAgain::Later => tx.cards().not_before(card.incident, chat, again),
+                EditAgain::AfterAMessage => tx.cards().refused(card.incident, chat, again),
+            }
+        }
         Some(SendError::MessageGone | SendError::Unreadable { .. }) => {
             tracing::info!(chat, incident = card.incident.0, "the card cannot be edited any more");
             tx.cards().lost(card.incident, chat)

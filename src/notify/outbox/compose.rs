@@ -19,7 +19,7 @@ const AS_IT_HAPPENS: i64 = 60;
 #[derive(Clone, Debug)]
 pub(super) struct Composed {
     pub delivery: DeliveryId,
-    pub attempts: u32,
+    pub failures: u32,
     pub outgoing: Outgoing,
     /// The incident whose card the message becomes, and the revision that it shows.
     pub becomes_card: Option<(IncidentId, u32)>,
@@ -45,7 +45,7 @@ pub(super) struct Composer {
 impl Composer {
     /// `None` where what it told of is not on record.
     pub(super) fn compose(&self, db: &Db<'_>, delivery: &Delivery) -> Result<Option<Composed>, StoreError> {
-        let (attempts, id) = (delivery.attempts, delivery.id);
+        let (failures, id) = (delivery.failures, delivery.id);
         let form = if delivery.plain { Form::Plain } else { Form::Rich };
         let mut outgoing = Outgoing {
             card: Card::default(),
@@ -71,7 +71,7 @@ impl Composer {
                 outgoing.card = card;
             }
         }
-        Ok(Some(Composed { delivery: id, attempts, outgoing, becomes_card }))
+        Ok(Some(Composed { delivery: id, failures, outgoing, becomes_card }))
     }
 
     fn alert(&self, db: &Db<'_>, delivery: &Delivery, id: IncidentId, number: u32) -> Result<Option<Told>, StoreError> {

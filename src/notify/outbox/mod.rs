@@ -51,6 +51,10 @@ impl Outbox {
             busy = clock.sleep_until_millis(clock.millis() + DATABASE_PAUSE_MS, busy).await;
         }
         let mut round = Round::new(self);
+        while let Err(error) = round.take_up_pauses().await {
+            tracing::error!(%error, "the pauses that a platform asked for cannot be read");
+            busy = clock.sleep_until_millis(clock.millis() + DATABASE_PAUSE_MS, busy).await;
+        }
         loop {
             pulse.within(LONGEST_TURN);
             let next = match round.turn().await {

@@ -4,8 +4,10 @@ use super::Outbox;
 use super::book::{self, Finished};
 use super::compose::{Composed, Composer, Revised};
 use crate::clock::{Busy, Millis};
-use crate::domain::Chat;
-use crate::notify::pace::Pace;
+use crate::domain::time::HOUR;
+use crate::domain::{Chat, Seconds};
+use crate::notify::digest::LATE;
+use crate::notify::pace::SharedPace;
 use crate::notify::retry::{SendError, Whom};
 use crate::store::{Delivery, DeliveryId, StoreError, Tx};
 use std::collections::{HashMap, HashSet};
@@ -26,8 +28,12 @@ const SUMMED_AT_ONCE: usize = 64;
 const SHORT_PAUSE_MS: Millis = 1_000;
 /// Before a token that was refused is tried again.
 const LONG_PAUSE_MS: Millis = 900_000;
+/// No pause from before a start is kept for longer.
+const LONGEST_PAUSE: Seconds = 24 * HOUR;
 /// So many failures in a row are the platform's, not a chat's.
 const AWAY: u32 = 5;
+/// Where the platform took nothing for so long, or not since the start, nobody knows whose fault earlier failures were.
+const SILENT_MS: Millis = 60_000;
 
 /// What goes out next, and when.
 #[derive(Debug)]
@@ -39,7 +45,7 @@ enum Going {
 #[derive(Debug)]
 pub(super) struct Round {
     outbox: Outbox,
-    pace: Pace,
+    pace: SharedPace,
     flights: JoinSet<(Finished, Busy)>,
     /// To whom each flight goes, and which delivery it is.
     flying: HashMap<Id, (i64, Option<DeliveryId>)>,
@@ -48,6 +54,10 @@ pub(super) struct Round {
     /// Shared with the writer, and kept until they are written: a database that is ill must not make them unknown.
     finished: Vec<Arc<Finished>>,
     failures_in_a_row: u32,
+    /// When the platform last took something, since the start.
+    last_taken: Option<Millis>,
+    /// When the first of the places opens to which something is due, but may not go yet.
+    opens_next: Option<Millis>,
     /// The platform answers again after it was away: what waits is to wait no longer.
     is_back: bool,
 }
@@ -55,15 +65,33 @@ pub(super) struct Round {
 impl Round {
     pub(super) fn new(outbox: Outbox) -> Self {
         Self {
-            pace: Pace::new(outbox.platform.pace()),
+            pace: outbox.platform.pace(),
             flights: JoinSet::new(),
             flying: HashMap::new(),
             busy_chats: HashSet::new(),
             finished: Vec::new(),
             failures_in_a_row: 0,
+            last_taken: None,
+            opens_next: None,
             is_back: false,
             outbox,
         }
+    }
+
+    /// Takes up the pauses that the platform asked for before the start.
+    pub(super) async fn take_up_pauses(&self) -> Result<(), StoreError> {
+        let (name, now, millis) = (self.outbox.platform.name(), self.outbox.clock.now(), self.outbox.clock.millis());
+        let pauses = self.outbox.store.read(move |db| db.pauses().of(name, now)).await?;
+        let mut pace = self.pace.lock();
+        for pause in pauses {
+            // A clock that was ahead must not silence a platform for long.
+            let until = millis + 1000 * (pause.until - now).min(LONGEST_PAUSE);
+            match pause.place {
+                Some(place) => pace.rest(&place, until),
+                None => pace.rest_all(until),
+            }
+        }
+        Ok(())
     }
 
     /// Waits until something that is on its way has come to its end; for ever where nothing is.
@@ -89,9 +117,7 @@ impl Round {
         let whither = self.flying.remove(&id);
         match done {
             Ok((_, (finished, busy))) => {
-                if let Some((chat, _)) = whither {
-                    self.ended(chat, &finished);
-                }
+                self.ended(&finished);
                 self.finished.push(Arc::new(finished));
                 busy
             }
@@ -105,24 +131,25 @@ impl Round {
     }
 
     /// The chat, or the platform, rests as long as it was asked for.
-    fn ended(&mut self, chat: i64, finished: &Finished) {
+    fn ended(&mut self, finished: &Finished) {
         let (now, platform) = (self.outbox.clock.millis(), self.outbox.platform.name());
         let error = finished.error();
         self.count_failure(error);
+        let place = finished.chat().map(|chat| self.outbox.platform.place_of(chat)).unwrap_or_default();
         match error {
-            Some(SendError::Wait { pause_ms, whom: Whom::Chat }) => self.pace.rest(chat, now + pause_ms),
+            Some(SendError::Wait { pause_ms, whom: Whom::Chat }) => self.pace.lock().rest(&place, now + pause_ms),
             Some(SendError::Wait { pause_ms, whom: Whom::Platform }) => {
                 tracing::warn!(platform, "asked to pause for {pause_ms} ms");
-                self.pace.rest_all(now + pause_ms);
+                self.pace.lock().rest_all(now + pause_ms);
             }
             Some(error @ SendError::Revoked { .. }) => {
                 tracing::error!(platform, "{error}");
-                self.pace.rest_all(now + LONG_PAUSE_MS);
+                self.pace.lock().rest_all(now + LONG_PAUSE_MS);
             }
             Some(_) => {}
             None => {
                 if let Some(rest_ms) = finished.rest_ms() {
-                    self.pace.rest(chat, now + rest_ms);
+                    self.pace.lock().rest(&place, now + rest_ms);
                 }
             }
         }
@@ -139,7 +166,7 @@ impl Round {
         if self.flights.len() >= AT_ONCE {
             return Ok(None);
         }
-        let opens = self.pace.opens_at(clock.millis());
+        let opens = self.pace.lock().opens_at(clock.millis());
         if opens > clock.millis() + AHEAD_MS {
             return Ok(Some(opens - EARLY_MS));
         }
@@ -150,7 +177,7 @@ impl Round {
         }
         self.launch(going).await?;
         let now = clock.millis();
-        Ok(Some((self.pace.opens_at(now) - EARLY_MS).max(now + 1)))
+        Ok(Some((self.pace.lock().opens_at(now) - EARLY_MS).max(now + 1)))
     }
 
     /// Writes down what has come to its end: together, or, where that fails, one by one, so that none holds up the others.
@@ -195,7 +222,10 @@ impl Round {
             Some(SendError::Later { .. }) => self.failures_in_a_row += 1,
             Some(_) => {}
             None => {
-                self.is_back |= self.failures_in_a_row >= AWAY;
+                let now = self.outbox.clock.millis();
+                let was_silent = self.last_taken.is_none_or(|at| now - at >= SILENT_MS);
+                self.is_back |= self.failures_in_a_row >= AWAY || was_silent;
+                self.last_taken = Some(now);
                 self.failures_in_a_row = 0;
             }
         }
@@ -215,8 +245,9 @@ impl Round {
     async fn choose(&mut self) -> Result<Vec<Going>, StoreError> {
         let (name, clock) = (self.outbox.platform.name(), self.outbox.clock.clone());
         let (now, millis) = (clock.now(), clock.millis());
-        let most = SPARE + self.pace.closed(millis);
-        let due = self.outbox.store.read(move |db| db.deliveries().due(name, now, most)).await?;
+        self.opens_next = None;
+        let most = SPARE + self.pace.lock().closed(millis);
+        let due = self.outbox.store.read(move |db| db.deliveries().due(name, now, now - LATE, most)).await?;
         let mut chosen: Vec<(Delivery, Millis)> = Vec::new();
         for delivery in due {
             if let Some(at) = self.slot(&delivery.chat, millis) {
@@ -224,7 +255,7 @@ impl Round {
             }
         }
         if !chosen.is_empty() {
-            return self.compose(self.alone(chosen).await?).await;
+            return self.compose(self.sum_up_piles(chosen).await?).await;
         }
         let most = most + self.busy_chats.len();
         let behind = self.outbox.store.read(move |db| db.cards().behind(name, now, most)).await?;
@@ -240,9 +271,9 @@ impl Round {
         Ok(going)
     }
 
-    /// Those whose chats are owed nothing else that would have to be told with it: what piled up is summed up first, and
-    /// chosen at the next look.
-    async fn alone(&self, chosen: Vec<(Delivery, Millis)>) -> Result<Vec<(Delivery, Millis)>, StoreError> {
+    /// Sums up what piled up for the chats that were chosen. The first of what is left to tell goes in the place that was
+    /// chosen for the chat: summing up costs no pace.
+    async fn sum_up_piles(&self, chosen: Vec<(Delivery, Millis)>) -> Result<Vec<(Delivery, Millis)>, StoreError> {
         let now = self.outbox.clock.now();
         let ids: Vec<(i64, DeliveryId)> = chosen.iter().map(|(delivery, _)| (delivery.chat.id, delivery.id)).collect();
         let crowded = self.outbox.store.read(move |db| {
@@ -259,16 +290,20 @@ impl Round {
             return Ok(chosen);
         }
         let summed = self.outbox.store.write(move |tx| {
-            let mut summed = HashSet::new();
+            let mut summed = HashMap::new();
             for chat in crowded {
                 if book::sum_up(tx, chat, now)? {
-                    summed.insert(chat);
+                    summed.insert(chat, tx.deliveries().due_of(chat, now, now - LATE)?);
                 }
             }
             Ok(summed)
         });
-        let summed = summed.await?;
-        Ok(chosen.into_iter().filter(|(delivery, _)| !summed.contains(&delivery.chat.id)).collect())
+        let mut summed = summed.await?;
+        let first = |(delivery, at): (Delivery, Millis)| match summed.remove(&delivery.chat.id) {
+            Some(first) => first.map(|first| (first, at)),
+            None => Some((delivery, at)),
+        };
+        Ok(chosen.into_iter().filter_map(first).collect())
     }
 
     /// When something may go to the chat, if that is about now: the place is taken then.
@@ -277,11 +312,16 @@ impl Round {
         if self.busy_chats.len() >= AT_ONCE || self.busy_chats.contains(&chat.id) {
             return None;
         }
-        let at = self.pace.chat_opens_at(chat.id, limit, now);
+        let place = self.outbox.platform.place_of(chat);
+        let mut pace = self.pace.lock();
+        let at = pace.place_opens_at(&place, limit, now);
         if at > now + AHEAD_MS {
+            drop(pace);
+            self.opens_next = Some(self.opens_next.map_or(at, |known| known.min(at)));
             return None;
         }
-        self.pace.pass(chat.id, limit, at);
+        pace.pass(&place, limit, at);
+        drop(pace);
         self.busy_chats.insert(chat.id);
         Some(at)
     }
@@ -370,7 +410,9 @@ impl Round {
             .read(move |db| Ok(db.deliveries().next_due(name)?.into_iter().chain(db.cards().next_edit(name)?).min()));
         let next = next.await?;
         let (now, millis) = (self.outbox.clock.now(), self.outbox.clock.millis());
-        Ok(next.map(|next| millis + ((next - now) * 1000).max(SHORT_PAUSE_MS)))
+        let next = next.map(|next| millis + ((next - now) * 1000).max(SHORT_PAUSE_MS));
+        let opens = self.opens_next.map(|opens| (opens - EARLY_MS).max(millis + 1));
+        Ok(next.into_iter().chain(opens).min())
     }
 }
 

@@ -1,5 +1,6 @@
 //! The outbox alone: before it a platform that answers as it was told to, behind it a database in memory, and a clock that is moved.
 
+mod backlog;
 mod composing;
 mod failures;
 mod pacing;
@@ -8,7 +9,7 @@ use super::Outbox;
 use crate::clock::{Clock, Millis};
 use crate::domain::{Chat, Entity, IncidentKey, Owing, Timestamp, Transition, TransitionKind, Watched, Watchlist};
 use crate::notify::body::Body;
-use crate::notify::pace::{Limit, Overall};
+use crate::notify::pace::{Limit, SharedPace};
 use crate::notify::platform::{Cards, Doing, Edit, Outgoing, Platform, Sent};
 use crate::notify::retry::SendError;
 use crate::steps::Steps;
@@ -46,7 +47,7 @@ enum Answer {
 #[derive(Debug)]
 struct Played {
     clock: Clock,
-    overall: Arc<Overall>,
+    pace: SharedPace,
     limit: Limit,
     cards: Cards,
     seen: Mutex<Vec<Seen>>,
@@ -92,8 +93,8 @@ impl Platform for Played {
         self.cards
     }
 
-    fn pace(&self) -> Arc<Overall> {
-        Arc::clone(&self.overall)
+    fn pace(&self) -> SharedPace {
+        self.pace.clone()
     }
 
     fn pace_of(&self, _: &Chat) -> Limit {
@@ -118,6 +119,16 @@ impl Platform for Played {
     }
 }
 
+/// Makes so many chats: `crowd 0` and on.
+async fn crowd(world: &World, count: usize) -> Vec<i64> {
+    let crowd = world.store.write(move |tx| {
+        (0..count)
+            .map(|chat| Ok(tx.chats().ensure(PLATFORM, &format!("crowd {chat}"))?.id))
+            .collect::<Result<Vec<_>, _>>()
+    });
+    crowd.await.unwrap()
+}
+
 struct World {
     clock: Clock,
     store: Store,
@@ -139,7 +150,7 @@ impl World {
         let clock = Clock::moved(BEGIN);
         let platform = Played {
             clock: clock.clone(),
-            overall: Overall::new(overall),
+            pace: SharedPace::new(overall),
             limit: of_a_chat,
             cards: Cards::Kept,
             seen: Mutex::default(),
@@ -252,6 +263,14 @@ impl World {
         let (pulse, busy) = (self.pulse.clone(), self.clock.busy());
         self.wake = Some(wake);
         self.runs = Some(tokio::spawn(async move { outbox.run(&mut woken, pulse, busy).await }));
+    }
+
+    /// Ends the outbox in the middle of whatever it does.
+    async fn kill(&mut self) {
+        let runs = self.runs.take().unwrap();
+        runs.abort();
+        assert!(runs.await.unwrap_err().is_cancelled());
+        self.wake = None;
     }
 
     /// The outbox hears that something may be owed.

@@ -36,7 +36,7 @@ impl Deliveries<'_, Writes> {
         self.owe(new, &[Owing::now(chat, true)], at, 0)?;
         let notice = self.notice(new, at)?;
         self.connection.execute(
-            "UPDATE delivery SET state = 'owed', owed_at = :at, next_at = :at, attempts = 0, is_start = 1, error = NULL,
+            "UPDATE delivery SET state = 'owed', owed_at = :at, next_at = :at, attempts = 0, failures = 0, is_start = 1, error = NULL,
                     held_for = NULL
              WHERE notice_id = :notice AND chat_id = :chat AND state = 'given_up'",
             named_params! { ":notice": notice, ":chat": chat, ":at": at },
@@ -167,13 +167,20 @@ impl Deliveries<'_, Writes> {
         Ok(())
     }
 
-    /// The platform is back: what waits for a further attempt need not wait longer.
+    /// Lets everything that waits since a failure go at once: the platform answers again.
     pub fn pull_forward(&self, platform: &str, now: Timestamp) -> Result<(), StoreError> {
         self.connection.execute(
-            "UPDATE delivery SET next_at = :now
-             WHERE platform = :platform AND state = 'owed' AND attempts > 0 AND next_at > :now",
+            "UPDATE delivery SET next_at = :now, failures = 0
+             WHERE platform = :platform AND state = 'owed' AND failures > 0 AND next_at > :now",
             named_params! { ":platform": platform, ":now": now },
         )?;
+        Ok(())
+    }
+
+    /// Counts an attempt that failed by a fault of the platform or the network.
+    pub fn count_failure(&self, id: DeliveryId) -> Result<(), StoreError> {
+        self.connection
+            .execute("UPDATE delivery SET failures = failures + 1 WHERE id = :id", named_params! { ":id": id.0 })?;
         Ok(())
     }
 

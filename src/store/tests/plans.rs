@@ -24,7 +24,9 @@ fn hot_queries_walk_no_table_that_grows() {
         incident::selected(incident::OPEN),
         incident::selected(incident::UNTOLD),
         incident::selected(incident::OF_ENTITY),
-        delivery::due_sql(),
+        delivery::fresh_sql(),
+        delivery::rest_sql(),
+        delivery::due_of_sql(),
         delivery::in_doubt_sql(),
         delivery::next_due_sql(),
         delivery::RELEASED.to_owned(),
@@ -47,6 +49,11 @@ fn hot_queries_walk_no_table_that_grows() {
             assert!(small.iter().any(|word| step.contains(word)), "{step}\nin\n{plan}\nof{sql}");
         }
         assert!(!sql.contains("ORDER BY batch_id") || !plan.contains("TEMP B-TREE"), "sorted anew: {plan}");
+    }
+    for sql in [delivery::fresh_sql(), delivery::rest_sql()] {
+        let plan = plan(&connection, &sql);
+        let is_in_order = plan.contains("INDEX delivery_owed") && !plan.contains("USE TEMP B-TREE FOR ORDER BY");
+        assert!(is_in_order, "what is owed is sorted anew: {plan}");
     }
     for sql in [retention::DELETE_DELIVERIES, retention::DELETE_CARDS] {
         let plan = plan(&connection, sql);

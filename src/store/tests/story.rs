@@ -243,10 +243,10 @@ async fn a_delivery_that_was_being_sent_is_found_in_doubt_and_is_never_owed_twic
             let out = tx.deliveries();
             out.owe(&NewNotice::alert(incident, 1), &[Owing::now(chat, true)], NOW, 0)?;
             out.owe(&NewNotice::alert(incident, 1), &[Owing::now(chat, true)], NOW + 60, 0)?;
-            assert!(out.due("discord", NOW, 9)?.is_empty());
-            assert!(out.due("console", NOW - 1, 9)?.is_empty());
+            assert!(out.due("discord", NOW, NOW - 600, 9)?.is_empty());
+            assert!(out.due("console", NOW - 1, NOW - 1 - 600, 9)?.is_empty());
             assert_eq!(out.next_due("console")?, Some(NOW));
-            let [owed] = &out.due("console", NOW, 9)?[..] else { panic!("owed once") };
+            let [owed] = &out.due("console", NOW, NOW - 600, 9)?[..] else { panic!("owed once") };
             assert_eq!(owed.notice, Notice::Alert { incident, number: 1 });
 
             out.mark_sending(owed.id, NOW)?;
@@ -256,13 +256,13 @@ async fn a_delivery_that_was_being_sent_is_found_in_doubt_and_is_never_owed_twic
 
             out.put_off(owed.id, NOW + 5, "no answer", Attempt::InDoubt)?;
             out.put_off(owed.id, NOW + 9, "503", Attempt::Refused)?;
-            let again = &out.due("console", NOW + 9, 9)?[0];
+            let again = &out.due("console", NOW + 9, NOW + 9 - 600, 9)?[0];
             assert!(again.in_doubt && again.attempts == 1 && again.error.as_deref() == Some("503"));
 
             out.mark_sending(owed.id, NOW + 9)?;
             out.mark_sent(owed.id, Some("m1"), NOW + 10)?;
             out.owe(&NewNotice::alert(incident, 1), &[Owing::now(chat, true)], NOW + 60, 0)?;
-            assert!(out.due("console", NOW + 99, 9)?.is_empty());
+            assert!(out.due("console", NOW + 99, NOW + 99 - 600, 9)?.is_empty());
             let sent = &out.recent(9)?[0];
             assert_eq!((sent.state, sent.message_id.as_deref()), (DeliveryState::Sent, Some("m1")));
             assert_eq!(out.heard(incident)?, [chat].into());
@@ -288,17 +288,17 @@ async fn a_chat_that_never_heard_the_start_hears_nothing_of_the_rest() {
             out.owe(&NewNotice::alert(incident, 2), &to(false), NOW, 0)?;
 
             // The start goes first, though the test is older.
-            let due = out.due("console", NOW, 9)?;
+            let due = out.due("console", NOW, NOW - 600, 9)?;
             assert!(due.len() == 2 && due.iter().all(|d| d.notice == Notice::Alert { incident, number: 1 }));
             out.mark_sent(due[0].id, None, NOW)?;
             out.give_up(due[1].id, "the chat is gone")?;
             assert_eq!(out.heard(incident)?, [due[0].chat.id].into());
 
-            for delivery in out.due("console", NOW, 9)? {
+            for delivery in out.due("console", NOW, NOW - 600, 9)? {
                 assert!(matches!(delivery.notice, Notice::Test { .. }));
                 out.mark_sent(delivery.id, None, NOW)?;
             }
-            let rest = out.due("console", NOW, 9)?;
+            let rest = out.due("console", NOW, NOW - 600, 9)?;
             assert_eq!(rest.iter().map(|delivery| delivery.chat.id).collect::<Vec<_>>(), [due[0].chat.id]);
             Ok(())
         })
@@ -317,7 +317,7 @@ async fn a_recovery_does_not_wait_behind_a_change_that_it_has_overtaken() {
             for (number, kind) in [(1, TransitionKind::Started), (2, TransitionKind::PartlyBack)] {
                 let id = tx.incidents().apply(&transition(1, number, kind))?.id;
                 out.owe(&NewNotice::alert(id, number), &[Owing::now(chat, number == 1)], NOW, 0)?;
-                let due = out.due("console", NOW, 9)?.remove(0);
+                let due = out.due("console", NOW, NOW - 600, 9)?.remove(0);
                 assert!(out.mark_sending(due.id, NOW)?);
                 out.mark_sent(due.id, None, NOW)?;
                 incident = Some(id);
@@ -326,11 +326,11 @@ async fn a_recovery_does_not_wait_behind_a_change_that_it_has_overtaken() {
             // No sooner than a quarter of an hour after the last; the recovery at once.
             tx.incidents().apply(&transition(1, 3, TransitionKind::GoneAgain))?;
             out.owe(&NewNotice::alert(incident, 3), &[Owing::now(chat, false)], NOW + 60, 900)?;
-            assert!(out.due("console", NOW + 60, 9)?.is_empty());
+            assert!(out.due("console", NOW + 60, NOW + 60 - 600, 9)?.is_empty());
             tx.incidents().apply(&transition(1, 4, TransitionKind::Recovered))?;
             out.overtake(incident, 4)?;
             out.owe(&NewNotice::alert(incident, 4), &[Owing::now(chat, false)], NOW + 120, 0)?;
-            let due = out.due("console", NOW + 120, 9)?;
+            let due = out.due("console", NOW + 120, NOW + 120 - 600, 9)?;
             assert_eq!(due[0].notice, Notice::Alert { incident, number: 4 });
             Ok(())
         })
@@ -520,7 +520,9 @@ async fn what_chats_were_told_of_what_is_over_is_kept_for_a_year_and_what_is_owe
                 let chats = if ordinal == 1 { vec![told, waits] } else { vec![told] };
                 let owings: Vec<Owing> = chats.iter().map(|chat| Owing::now(*chat, true)).collect();
                 tx.deliveries().owe(&NewNotice::alert(incident, 1), &owings, NOW, 0)?;
-                for owed in tx.deliveries().due("console", NOW, 9)?.into_iter().filter(|owed| owed.chat.id == told) {
+                for owed in
+                    tx.deliveries().due("console", NOW, NOW - 600, 9)?.into_iter().filter(|owed| owed.chat.id == told)
+                {
                     tx.deliveries().mark_sending(owed.id, NOW)?;
                     tx.deliveries().mark_sent(owed.id, Some("m"), NOW)?;
                     tx.cards().sent(incident, told, "m", 1)?;
@@ -540,7 +542,7 @@ async fn what_chats_were_told_of_what_is_over_is_kept_for_a_year_and_what_is_owe
             assert_eq!(tx.retention().prune_told(NOW + 401 * DAY, Keep::default(), 1)?, Pruned { rows: 1, more: true });
             tx.retention().prune_told(NOW + 401 * DAY, Keep::default(), 9)?;
             let owed = counts()?;
-            let last = tx.deliveries().due("console", NOW, 9)?.remove(0);
+            let last = tx.deliveries().due("console", NOW, NOW - 600, 9)?.remove(0);
             tx.deliveries().mark_sending(last.id, NOW)?;
             tx.deliveries().mark_sent(last.id, Some("m"), NOW)?;
             tx.retention().prune_told(NOW + 401 * DAY, Keep::default(), 9)?;
@@ -606,7 +608,7 @@ proptest! {
         for (minute, (deed, which)) in deeds.into_iter().enumerate() {
             let now = NOW + minute as i64 * 60;
             let pending = out.recent(1000).unwrap();
-            let due = out.due("console", now, 9).unwrap();
+            let due = out.due("console", now, now - 600, 9).unwrap();
 
             let mut seen = Vec::new();
             for one in &due {

@@ -75,15 +75,6 @@ async fn chats_that_wait_for_their_pace_are_in_nobody_s_way() {
     assert_eq!(world.seen()[200..], ["0 late: message"]);
 }
 
-async fn crowd(world: &World, count: usize) -> Vec<i64> {
-    let crowd = world.store.write(move |tx| {
-        (0..count)
-            .map(|chat| Ok(tx.chats().ensure(PLATFORM, &format!("crowd {chat}"))?.id))
-            .collect::<Result<Vec<_>, _>>()
-    });
-    crowd.await.unwrap()
-}
-
 #[tokio::test]
 async fn cards_are_edited_however_many_chats_hang() {
     let mut world = World::new();
