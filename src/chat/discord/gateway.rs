@@ -152,6 +152,11 @@ impl EventHandler for Listener {
         self.let_in(new.guild_id).await;
     }
 
+    // A thread may have been unlocked: Discord sends this for threads, and never a channel's update.
+    async fn thread_update(&self, _: Context, _: Option<GuildChannel>, new: GuildChannel) {
+        self.let_in(new.guild_id).await;
+    }
+
     async fn guild_role_update(&self, _: Context, _: Option<Role>, new: Role) {
         self.let_in(new.guild_id).await;
     }

@@ -4,7 +4,7 @@ use super::refusal::{self, Refusal};
 use super::rest::Answer;
 use super::{Address, Discord};
 use crate::notify::platform::{Edit, Form, Outgoing, Sent, Volume};
-use crate::notify::retry::{SendError, Whom};
+use crate::notify::retry::SendError;
 use crate::render::blocks::cut;
 use crate::render::card::{Action, Card};
 use crate::render::discord::{CONTENT, embed, plain};
@@ -91,12 +91,7 @@ impl Discord {
         let body = serde_json::to_value(&message).unwrap_or(Value::Null);
         match self.rest.patch(&format!("/channels/{channel}/messages/{id}"), &body).await {
             Ok(_) => Ok(()),
-            Err(Refusal { code: Some(refusal::UNKNOWN_CHANNEL), .. }) => Err(SendError::MessageGone),
-            // Edits have a limit of their own: new messages need not wait for it.
-            Err(Refusal { error: SendError::Wait { pause_ms, whom: Whom::Chat }, .. }) => {
-                Err(SendError::Wait { pause_ms, whom: Whom::Route })
-            }
-            Err(refusal) => Err(refusal.error),
+            Err(refusal) => Err(refusal.of_edit()),
         }
     }
 

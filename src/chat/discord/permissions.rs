@@ -61,12 +61,18 @@ impl Discord {
         // A thread has the permissions of the channel that it hangs on.
         let of_parent = match snowflake(&shown, "parent_id").filter(|_| is_thread) {
             Some(parent) => get(format!("/channels/{parent}")).await.map_err(|refusal| refusal.error)?,
-            None => shown,
+            None => shown.clone(),
         };
         let me = self.me.load(Ordering::Relaxed);
         let roles = get(format!("/guilds/{guild}/roles")).await.map_err(|refusal| refusal.error)?;
         let member = get(format!("/guilds/{guild}/members/{me}")).await.map_err(|refusal| refusal.error)?;
-        Ok((missing(added_up(guild, me, &roles, &member, &of_parent), is_thread), name))
+        let has = added_up(guild, me, &roles, &member, &of_parent);
+        let mut lacks = missing(has, is_thread);
+        let is_locked = shown.pointer("/thread_metadata/locked").and_then(Value::as_bool).unwrap_or_default();
+        if is_locked && !has.intersects(Permissions::ADMINISTRATOR | Permissions::MANAGE_THREADS) {
+            lacks.push("Manage Threads, as the thread is locked,".to_owned());
+        }
+        Ok((lacks, name))
     }
 
     /// Whether nothing is missing at an address of ours, and it is still there.

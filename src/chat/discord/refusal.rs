@@ -1,6 +1,6 @@
 //! What Discord's refusals mean. Codes: <https://discord.com/developers/docs/topics/opcodes-and-status-codes#json>
 
-use crate::notify::retry::{SendError, Whom};
+use crate::notify::retry::{EditAgain, SendError, Whom};
 use crate::render::words::tame;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
@@ -9,6 +9,13 @@ pub(super) const UNKNOWN_CHANNEL: u64 = 10_003;
 const UNKNOWN_GUILD: u64 = 10_004;
 pub(super) const UNKNOWN_MESSAGE: u64 = 10_008;
 const UNKNOWN_USER: u64 = 10_013;
+const EXPLICIT_CONTENT: u64 = 20_009;
+const OLD_MESSAGE_EDITED_TOO_OFTEN: u64 = 30_046;
+const DISABLED_FOR_NOW: u64 = 40_006;
+const TRY_LATER: u64 = 110_001;
+const BLOCKED_BY_AUTO_MODERATION: u64 = 200_000;
+const TITLE_BLOCKED_BY_AUTO_MODERATION: u64 = 200_001;
+const HARMFUL_LINK: u64 = 240_000;
 pub(super) const MISSING_ACCESS: u64 = 50_001;
 const NOT_THE_AUTHOR: u64 = 50_005;
 const CANNOT_MESSAGE_USER: u64 = 50_007;
@@ -39,6 +46,7 @@ pub(super) struct Headers {
     remaining: Option<u32>,
     reset_after_ms: Option<i64>,
     retry_after_ms: Option<i64>,
+    is_global: bool,
 }
 
 impl Headers {
@@ -49,6 +57,8 @@ impl Headers {
             remaining: text("x-ratelimit-remaining").and_then(|text| text.parse().ok()),
             reset_after_ms: seconds("x-ratelimit-reset-after"),
             retry_after_ms: seconds("retry-after"),
+            is_global: text("x-ratelimit-global").is_some_and(|text| text.eq_ignore_ascii_case("true"))
+                || text("x-ratelimit-scope") == Some("global"),
         }
     }
 
@@ -79,6 +89,7 @@ impl Refusal {
         let about_answered = code == Some(NO_HISTORY_TO_ANSWER)
             || body.get("errors").is_some_and(|errors| errors.get("message_reference").is_some());
         let error = match (status, code) {
+            (429, Some(OLD_MESSAGE_EDITED_TOO_OFTEN)) => SendError::EditRefused { why: said, until: EditAgain::Later },
             (429, _) => wait(body, headers),
             (401, _) => SendError::Revoked {
                 why: "Discord refuses the token: it is wrong or was reset; a new one is made on the Bot page of the \
@@ -89,6 +100,10 @@ impl Refusal {
             (403, None) if !body.is_object() => SendError::Wait { pause_ms: BANNED_MS, whom: Whom::Platform },
             (_, Some(UNKNOWN_MESSAGE | NOT_THE_AUTHOR)) => SendError::MessageGone,
             (_, Some(code)) if is_final(code) => SendError::Never { why: reason(code, &said) },
+            (_, Some(DISABLED_FOR_NOW | TRY_LATER)) => SendError::later(format!("Discord: {said}")),
+            (_, Some(code)) if is_about_the_text(code) => SendError::Unreadable { why: format!("Discord: {said}") },
+            // A refusal with a code of Discord's own does not pass by itself.
+            (403, Some(code)) => SendError::Never { why: reason(code, &said) },
             (400, _) => SendError::Unreadable { why: format!("Discord: {said} {}", details(body)) },
             (500.., _) => SendError::in_doubt(format!("Discord is in trouble ({status})")),
             (200..=299, _) => SendError::in_doubt("an answer that is not Discord's"),
@@ -96,13 +111,45 @@ impl Refusal {
         };
         Self { error, code, is_about_the_answered: about_answered }
     }
+
+    /// Returns what the refusal of an edit says. Only a refusal that is known to concern the whole chat says anything
+    /// about new messages to it.
+    pub(super) fn of_edit(self) -> SendError {
+        match (self.error, self.code) {
+            (_, Some(UNKNOWN_CHANNEL)) => SendError::MessageGone,
+            // Edits have a limit of their own: new messages need not wait for it.
+            (SendError::Wait { pause_ms, whom: Whom::Chat }, _) => SendError::Wait { pause_ms, whom: Whom::Route },
+            (SendError::Never { why }, Some(THREAD_ARCHIVED | THREAD_LOCKED)) => {
+                SendError::EditRefused { why, until: EditAgain::AfterAMessage }
+            }
+            (SendError::Never { why }, Some(code)) if !is_about_the_chat(code) => {
+                SendError::EditRefused { why, until: EditAgain::Later }
+            }
+            (error, _) => error,
+        }
+    }
 }
 
+/// Reads how long to wait, and who. Discord says `global` in the body or by a header; an answer that is no JSON object
+/// comes from its front end, which refuses the whole address.
 fn wait(body: &Value, headers: &Headers) -> SendError {
     let said = body.get("retry_after").and_then(Value::as_f64).map(|seconds| (seconds * 1000.0).ceil() as i64);
-    let is_global = body.get("global").and_then(Value::as_bool).unwrap_or(body.get("retry_after").is_none());
+    let is_global = body.get("global").and_then(Value::as_bool).unwrap_or(headers.is_global || !body.is_object());
     let pause_ms = said.or(headers.retry_after_ms).unwrap_or(5_000).max(1);
     SendError::Wait { pause_ms, whom: if is_global { Whom::Platform } else { Whom::Chat } }
+}
+
+/// Whether the code refuses everything that is sent to the chat.
+fn is_about_the_chat(code: u64) -> bool {
+    matches!(
+        code,
+        UNKNOWN_CHANNEL | UNKNOWN_GUILD | UNKNOWN_USER | MISSING_ACCESS | CANNOT_MESSAGE_USER | MISSING_PERMISSIONS
+    )
+}
+
+/// Whether the code refuses the words of the message, not the chat.
+fn is_about_the_text(code: u64) -> bool {
+    matches!(code, EXPLICIT_CONTENT | BLOCKED_BY_AUTO_MODERATION | TITLE_BLOCKED_BY_AUTO_MODERATION | HARMFUL_LINK)
 }
 
 fn is_final(code: u64) -> bool {
@@ -166,5 +213,46 @@ mod tests {
         assert!(matches!(error(400, &malformed), SendError::Unreadable { why } if why.contains("embeds")));
         assert!(matches!(error(502, &Value::Null), SendError::Later { .. }));
         assert!(matches!(error(401, &json!({ "code": 0 })), SendError::Revoked { .. }));
+    }
+
+    #[test]
+    fn a_403_with_a_code_of_discords_is_final_unless_it_is_known_not_to_be() {
+        for code in [50_278, 50_009, 50_001, 160_005, 49_999, 340_015] {
+            let refused = error(403, &json!({ "message": "no", "code": code }));
+            assert!(matches!(refused, SendError::Never { .. }), "{code}: {refused:?}");
+        }
+        let passing = |code| error(403, &json!({ "message": "later", "code": code }));
+        assert!(matches!(passing(40_006), SendError::Later { .. }));
+        assert!(matches!(passing(200_000), SendError::Unreadable { .. }), "the words are blocked, not the chat");
+        assert!(matches!(passing(0), SendError::Later { .. }), "no code of Discord's own");
+    }
+
+    #[test]
+    fn a_429_without_global_concerns_nobody_else() {
+        let of = |body: &Value, headers: Headers| Refusal::of_answer(429, body, &headers);
+        let old = json!({ "message": "Maximum number of edits to messages older than 1 hour reached. Try again later.",
+            "code": 30_046 });
+        let error = of(&old, Headers::default()).of_edit();
+        assert!(matches!(error, SendError::EditRefused { until: EditAgain::Later, .. }), "{error:?}");
+        let bare = json!({ "message": "You are being rate limited." });
+        let (chat, all) = (Whom::Chat, Whom::Platform);
+        let wait = |pause_ms, whom| SendError::Wait { pause_ms, whom };
+        assert_eq!(of(&bare, Headers::default()).error, wait(5_000, chat));
+        let headers = Headers { retry_after_ms: Some(3_000), is_global: true, ..Headers::default() };
+        assert_eq!(of(&bare, headers).error, wait(3_000, all));
+    }
+
+    #[test]
+    fn a_refused_edit_says_nothing_about_new_messages_unless_the_chat_is_shut() {
+        let edit = |status, code: u64| {
+            Refusal::of_answer(status, &json!({ "message": "no", "code": code }), &Headers::default()).of_edit()
+        };
+        for (status, code) in [(400, THREAD_ARCHIVED), (403, THREAD_LOCKED)] {
+            let error = edit(status, code);
+            assert!(matches!(error, SendError::EditRefused { until: EditAgain::AfterAMessage, .. }), "{error:?}");
+        }
+        assert!(matches!(edit(403, 50_278), SendError::EditRefused { until: EditAgain::Later, .. }));
+        assert!(matches!(edit(403, MISSING_ACCESS), SendError::Never { .. }));
+        assert_eq!(edit(404, UNKNOWN_CHANNEL), SendError::MessageGone);
     }
 }

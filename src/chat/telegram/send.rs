@@ -4,7 +4,7 @@ use super::address::{Address, message_id};
 use super::refusal::Refusal;
 use super::rest::Rest;
 use crate::notify::platform::{Edit, Form, Outgoing, Sent, Volume};
-use crate::notify::retry::SendError;
+use crate::notify::retry::{EditAgain, SendError};
 use crate::render::card::{Action, Card};
 use crate::render::telegram::{escape, html, plain};
 use serde_json::Value;
@@ -60,6 +60,10 @@ pub(super) async fn edit(rest: &Rest, edit: &Edit) -> Result<(), SendError> {
         Err(refusal) if refusal.says("message is not modified") => Ok(()),
         Err(refusal) if refusal.says("message to edit not found") || refusal.says("message can't be edited") => {
             Err(SendError::MessageGone)
+        }
+        // A closed topic takes no edits; new messages go to its group.
+        Err(refusal) if refusal.says("TOPIC_CLOSED") => {
+            Err(SendError::EditRefused { why: "the topic is closed".to_owned(), until: EditAgain::AfterAMessage })
         }
         Err(refusal) => Err(refusal.error(to)),
     }

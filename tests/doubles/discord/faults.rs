@@ -19,6 +19,8 @@ pub enum Fault {
     RateLimited { after_ms: Millis, global: bool },
     /// 404, "Unknown Channel".
     NotFoundChannel,
+    /// 403 with that code of Discord's.
+    Forbidden(u64),
     /// 200 with a page that is no JSON, as of a proxy in between.
     HtmlPage,
     /// 400, "Invalid Form Body": Discord takes the message for a bad one.

@@ -143,6 +143,33 @@ impl DiscordDouble {
         });
     }
 
+    /// The thread was quiet for as long as its server allows: Discord archives it. Anybody's message wakes it.
+    pub fn archives(&self, thread: u64) {
+        self.inner.change(|world| world.change_thread(thread, |thread| thread.archived = true));
+    }
+
+    /// A moderator locks the thread, which archives it as well.
+    pub fn locks(&self, thread: u64) {
+        self.inner.change(|world| {
+            world.change_thread(thread, |thread| (thread.archived, thread.locked) = (true, true));
+        });
+    }
+
+    pub fn unlocks(&self, thread: u64) {
+        self.inner.change(|world| {
+            world.change_thread(thread, |thread| (thread.archived, thread.locked) = (false, false));
+        });
+    }
+
+    pub fn is_archived(&self, thread: u64) -> bool {
+        self.inner.lock().channel_mut(thread).archived
+    }
+
+    /// Whether the channel has had its edits of messages that are older than an hour.
+    pub fn refuses_old_edits(&self, channel: u64, refuses: bool) {
+        self.inner.change(|world| world.channel_mut(channel).refuses_old_edits = refuses);
+    }
+
     /// Somebody deletes a channel or thread.
     pub fn deletes(&self, channel: u64) {
         self.inner.change(|world| {
@@ -201,6 +228,9 @@ impl World {
             opened: false,
             denied: 0,
             deleted: false,
+            archived: false,
+            locked: false,
+            refuses_old_edits: false,
             messages: Vec::new(),
             seen: Vec::new(),
             shown: 0,
@@ -211,6 +241,14 @@ impl World {
             let shown = wire::channel(self, &self.channels[&id]);
             self.sessions.dispatch(event, &shown, GUILDS);
         }
+    }
+
+    /// Changes a thread. Real Discord sends THREAD_UPDATE for it, and never CHANNEL_UPDATE
+    /// (<https://discord.com/developers/docs/events/gateway-events#thread-update>).
+    pub(super) fn change_thread(&mut self, thread: u64, change: impl FnOnce(&mut Channel)) {
+        change(self.channel_mut(thread));
+        let shown = wire::channel(self, &self.channels[&thread]);
+        self.sessions.dispatch("THREAD_UPDATE", &shown, GUILDS);
     }
 
     /// The one channel of direct messages with a person.

@@ -3,8 +3,8 @@
 use super::messages::{Draft, Message};
 use super::permissions::{EMBED_LINKS, READ_MESSAGE_HISTORY, SEND_MESSAGES, SEND_MESSAGES_IN_THREADS};
 use super::refusal::{
-    Complaints, EMPTY_MESSAGE, MISSING_PERMISSIONS, NO_SUCH_PATH, NO_TEXT_CHANNEL, NOT_TO_THIS_USER, NOT_YOURS,
-    REPLY_WITHOUT_HISTORY, Refusal, UNKNOWN_MESSAGE,
+    Complaints, EMPTY_MESSAGE, MISSING_PERMISSIONS, NO_MUTUAL_GUILDS, NO_SUCH_PATH, NO_TEXT_CHANNEL, NOT_TO_THIS_USER,
+    NOT_YOURS, OLD_EDITS, REPLY_WITHOUT_HISTORY, Refusal, THREAD_ARCHIVED, UNKNOWN_MESSAGE,
 };
 use super::rest::query;
 use super::world::{Channel, Kind, World};
@@ -13,25 +13,38 @@ use linkdown::clock::Millis;
 use serde_json::{Value, json};
 
 const NONCE_HOLDS: Millis = 300_000;
+const HOUR: Millis = 3_600_000;
 
 pub(super) fn create(world: &mut World, channel: u64, body: &Value) -> Result<Value, Refusal> {
     let place = world.visible(channel)?;
     if place.kind == Kind::Forum {
         return Err(NO_TEXT_CHANNEL);
     }
-    if let Some(person) = place.with
-        && (world.blocking.contains(&person) || !place.opened && !world.share_a_guild(person))
-    {
-        return Err(NOT_TO_THIS_USER);
+    if let Some(person) = place.with {
+        if world.blocking.contains(&person) {
+            return Err(NOT_TO_THIS_USER);
+        }
+        if !place.opened && !world.share_a_guild(person) {
+            return Err(NO_MUTUAL_GUILDS);
+        }
     }
     let needed = if place.kind == Kind::Thread { SEND_MESSAGES_IN_THREADS } else { SEND_MESSAGES };
     world.allowed(channel, needed)?;
+    // The bot has no Manage Threads: it cannot wake a thread that is locked.
+    if place.locked {
+        return Err(THREAD_ARCHIVED);
+    }
     let draft = validate::draft(body)?;
     let reply_to = reply(world, place, body)?;
     if let Some(first) = same_nonce(world, place, body) {
         return Ok(wire::message(world, first));
     }
     let message = compose(world, channel, draft, body, reply_to)?;
+    // "The API will helpfully automatically unarchive a thread when sending a message in that thread"
+    // (discord/discord-api-docs#2855); an edit does not.
+    if world.channels[&channel].archived {
+        world.change_thread(channel, |thread| thread.archived = false);
+    }
     let id = world.store(message);
     Ok(wire::message(world, world.channels[&channel].message(id)?))
 }
@@ -117,6 +130,12 @@ pub(super) fn edit(world: &mut World, channel: u64, message: u64, body: &Value) 
     let old = place.message(message).ok().filter(|message| message.only_for.is_none()).ok_or(UNKNOWN_MESSAGE)?;
     if old.author != BOT {
         return Err(NOT_YOURS);
+    }
+    if place.archived {
+        return Err(THREAD_ARCHIVED);
+    }
+    if place.refuses_old_edits && world.clock.millis() - old.at_millis >= HOUR {
+        return Err(OLD_EDITS);
     }
     let mut draft = validate::draft(body)?;
     if world.bot_permissions(place) & EMBED_LINKS == 0 && place.guild.is_some() {

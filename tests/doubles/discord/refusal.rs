@@ -16,11 +16,18 @@ pub(super) const EMPTY_MESSAGE: Refusal = Refusal::new(400, 50006, "Cannot send 
 pub(super) const NO_TEXT_CHANNEL: Refusal = Refusal::new(400, 50008, "Cannot send messages in a non-text channel");
 pub(super) const NO_JSON: Refusal = Refusal::new(400, 50109, "The request body contains invalid JSON.");
 pub(super) const ACKNOWLEDGED: Refusal = Refusal::new(400, 40060, "Interaction has already been acknowledged.");
+/// As in discord/discord-api-docs#5517 and victornpb/undiscord#399.
+pub(super) const THREAD_ARCHIVED: Refusal = Refusal::new(400, 50083, "Thread is archived");
+/// As in aikaterna/aikaterna-cogs#302; the body has neither `retry_after` nor `global`.
+pub(super) const OLD_EDITS: Refusal =
+    Refusal::new(429, 30046, "Maximum number of edits to messages older than 1 hour reached. Try again later.");
 pub(super) const UNAUTHORIZED: Refusal = Refusal::new(401, 0, "401: Unauthorized");
 pub(super) const STALE_TOKEN: Refusal = Refusal::new(401, 50027, "Invalid Webhook Token");
 pub(super) const MISSING_ACCESS: Refusal = Refusal::new(403, 50001, "Missing Access");
 pub(super) const NOT_YOURS: Refusal = Refusal::new(403, 50005, "Cannot edit a message authored by another user");
 pub(super) const NOT_TO_THIS_USER: Refusal = Refusal::new(403, 50007, "Cannot send messages to this user");
+pub(super) const NO_MUTUAL_GUILDS: Refusal =
+    Refusal::new(403, 50278, "Cannot send messages to this user due to having no mutual guilds");
 pub(super) const MISSING_PERMISSIONS: Refusal = Refusal::new(403, 50013, "Missing Permissions");
 pub(super) const NO_USER_AGENT: Refusal = Refusal::new(403, 40333, "internal network error");
 pub(super) const REPLY_WITHOUT_HISTORY: Refusal =

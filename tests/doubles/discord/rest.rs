@@ -91,6 +91,9 @@ fn message_call_in(world: &mut World, bucket: Bucket, request: &Request, parts: 
             world.limits.shut(bucket, wait, now);
             return wait.reply(bucket);
         }
+        Some(Fault::Forbidden(code)) => {
+            Reply::json(403, json!({"message": "Discord names a reason here", "code": code}))
+        }
         Some(Fault::NotFoundChannel) => UNKNOWN_CHANNEL.reply(),
         Some(Fault::HtmlPage) => return page(200, "one moment, please"),
         Some(Fault::Malformed400) => MALFORMED.reply(),

@@ -73,7 +73,8 @@ pub(super) fn channel(world: &World, channel: &Channel) -> Value {
         shown["message_count"] = json!(channel.messages.len());
         shown["total_message_sent"] = json!(channel.messages.len());
         shown["member_count"] = json!(1);
-        shown["thread_metadata"] = json!({"archived": false, "auto_archive_duration": 4320, "locked": false,
+        shown["thread_metadata"] = json!({"archived": channel.archived,
+            "auto_archive_duration": 4320, "locked": channel.locked,
             "archive_timestamp": time(world.clock.millis()), "create_timestamp": time(world.clock.millis())});
     } else {
         shown["position"] = json!(0);

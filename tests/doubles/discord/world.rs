@@ -69,6 +69,11 @@ pub(super) struct Channel {
     /// What the bot may not.
     pub(super) denied: u64,
     pub(super) deleted: bool,
+    /// Of a thread.
+    pub(super) archived: bool,
+    pub(super) locked: bool,
+    /// Edits of messages older than an hour are refused for now.
+    pub(super) refuses_old_edits: bool,
     pub(super) messages: Vec<Message>,
     /// What was to be seen, in order, and how much of it has been shown.
     pub(super) seen: Vec<String>,

@@ -7,6 +7,7 @@ mod north_korea;
 mod operator;
 mod places;
 mod quiet;
+mod refused;
 mod sensitivity;
 
 /// The first line of each thing that a chat shows, without the times that say when it began.
