@@ -1,7 +1,10 @@
-//! What the chats' promises cost: `cargo bench --bench chats -- fanout | kills | commands | memory`; all where none is named.
+//! What the chats' promises cost: `cargo bench --bench chats -- fanout | backlog [N…] | busy | kills [N] | commands | memory`;
+//! all where none is named.
 
 #![allow(clippy::unwrap_used)]
 
+mod backlog;
+mod busy;
 mod commands;
 #[path = "../../tests/doubles/mod.rs"]
 mod doubles;
@@ -29,9 +32,24 @@ fn main() {
     if wants("fanout") {
         runtime().block_on(fanout::run());
     }
+    let numbers = || asked.iter().filter_map(|word| word.parse::<usize>().ok());
+    let mut kept = true;
+    if wants("backlog") {
+        let sizes: Vec<usize> = numbers().collect();
+        let sizes = if sizes.is_empty() { vec![100, 2_000, 10_000] } else { sizes };
+        for chats in sizes {
+            kept &= runtime().block_on(backlog::run(chats));
+        }
+    }
+    if wants("busy") {
+        kept &= runtime().block_on(busy::run());
+    }
     if wants("kills") {
-        let number = asked.iter().find_map(|word| word.parse().ok());
-        runtime().block_on(kills::run(number.unwrap_or(200)));
+        runtime().block_on(kills::run(numbers().next().unwrap_or(200)));
+    }
+    if !kept {
+        println!("\na promise was not kept");
+        std::process::exit(1);
     }
 }
 

@@ -95,6 +95,12 @@ impl World {
             }
             What::LineLost => self.outside.line_is_lost(),
             What::LineBack => self.outside.line_is_back(),
+            What::ThreadArchived => self.outside.archives_the_thread(),
+            What::OldEditsRefused => self.outside.refuses_old_edits(true),
+            What::OldEditsTaken => self.outside.refuses_old_edits(false),
+            What::ToldToWait { platform, seconds, everywhere } => {
+                self.outside.asks_to_wait(platform, seconds, everywhere);
+            }
         }
     }
 

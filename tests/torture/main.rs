@@ -75,7 +75,11 @@ fn kept() -> Vec<Seed> {
     let read = |line: &str| {
         let mut words = line.split(' ');
         let (seed, kills) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-        let faults = if words.next()? == "first" { Faults::First } else { Faults::All };
+        let faults = match words.next()? {
+            "first" => Faults::First,
+            "second" => Faults::Second,
+            _ => Faults::All,
+        };
         Some((seed, Some((kills, faults))))
     };
     KEPT.lines().filter_map(read).collect()
@@ -98,6 +102,7 @@ struct Sums {
     allowed: usize,
     out_of_order: usize,
     incidents: usize,
+    disobedience: usize,
     counts: Counts,
 }
 
@@ -193,6 +198,7 @@ fn run(seed: u64, measure: Measure, shows: bool, sums: &Mutex<Sums>) {
     sums.allowed += verdict.allowed;
     sums.out_of_order += verdict.out_of_order.len();
     sums.incidents += verdict.incidents.len();
+    sums.disobedience += verdict.disobedience;
     sums.counts.add(&world.counts);
     if !good {
         sums.failed.push(seed);
@@ -204,7 +210,7 @@ fn summary(sums: &Sums, took: Duration) {
     eprintln!(
         "\n{} seeds, {} simulated days in {:.0} s: {} outages, {} kill -9 ({} with what was not synced), {} stops, {} reloads, \
          {} upgrades, {} starts ({} refused while disk or database were away), {} messages\nlost {}, doubled {} (and {} on Telegram that are counted as doubtful), out of \
-         order {}, wrong incidents {}\nlargest {:.1} MiB, {} open files",
+         order {}, wrong incidents {}, calls while told to wait {}\nlargest {:.1} MiB, {} open files",
         sums.runs,
         sums.days,
         took.as_secs_f64(),
@@ -222,6 +228,7 @@ fn summary(sums: &Sums, took: Duration) {
         sums.allowed,
         sums.out_of_order,
         sums.incidents,
+        sums.disobedience,
         counts.most_kib as f64 / 1024.0,
         counts.most_files,
     );

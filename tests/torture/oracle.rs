@@ -33,6 +33,8 @@ pub struct Verdict {
     pub faults: Vec<String>,
     pub outages: usize,
     pub messages: usize,
+    /// Calls that were made while a platform had asked not to be called.
+    pub disobedience: usize,
 }
 
 impl Verdict {
@@ -129,6 +131,7 @@ pub async fn judge(world: &World) -> Verdict {
         verdict.doubled.push(format!("{} on Telegram, {doubts} are counted as doubtful:\n    {told}", verdict.allowed));
     }
     database_is_whole(world, &mut verdict);
+    verdict.disobedience = world.outside.disobedience();
     if world.counts.most_kib > MOST_KIB || world.counts.most_files > MOST_FILES {
         verdict.faults.push(format!("it grew: {:?}", world.counts));
     }
@@ -181,6 +184,7 @@ fn heard_by_all(world: &World) -> Vec<Vec<Message>> {
         telegram(&[chats.crew]),
         telegram(&chats.groups[0]),
         telegram(&chats.groups[1]),
+        discord(chats.thread),
     ]
 }
 

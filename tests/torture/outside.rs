@@ -3,7 +3,7 @@
 use super::plan::{COUNTRIES, Illness, Outage, Plan, Platform, Source};
 use crate::doubles::{DiscordDouble, Fault, IodaDouble, RipestatDouble, TelegramDouble, discord, telegram};
 use linkdown::clock::{Clock, Millis};
-use linkdown::domain::{Entity, Options, Scope, Subscription, Timestamp};
+use linkdown::domain::{Entity, Options, Scope, Seconds, Subscription, Timestamp};
 use linkdown::store::{Access, Store};
 use std::path::Path;
 use std::sync::Arc;
@@ -20,13 +20,14 @@ pub struct Listener {
 
 /// Everything that is watched.
 const EVERYTHING: &[&str] = &[];
-pub const LISTENERS: [Listener; 6] = [
+pub const LISTENERS: [Listener; 7] = [
     Listener { name: "discord #ops", wants: EVERYTHING },
     Listener { name: "discord #korea", wants: &["country/KP"] },
     Listener { name: "telegram person", wants: &["country/ER", "country/BT"] },
     Listener { name: "telegram crew", wants: EVERYTHING },
     Listener { name: "telegram group", wants: &["country/KP", "country/BT"] },
     Listener { name: "telegram silent group", wants: &["country/ER"] },
+    Listener { name: "discord thread", wants: EVERYTHING },
 ];
 
 pub struct Outside {
@@ -47,6 +48,8 @@ pub struct Chats {
     guild: u64,
     pub ops: u64,
     pub korea: u64,
+    /// Of #ops.
+    pub thread: u64,
     pub person: telegram::Person,
     pub crew: i64,
     /// Two basic groups, with what they became.
@@ -66,7 +69,7 @@ impl Outside {
     }
 
     /// Platform, address and home of each listener's chat, as they were when it subscribed.
-    fn addresses(&self) -> [(&'static str, String, String); 6] {
+    fn addresses(&self) -> [(&'static str, String, String); 7] {
         let chats = &self.chats;
         let discord = |channel: u64| ("discord", channel.to_string(), chats.guild.to_string());
         let telegram = |chat: i64| ("telegram", chat.to_string(), chat.to_string());
@@ -77,6 +80,7 @@ impl Outside {
             telegram(chats.crew),
             telegram(chats.groups[0][0]),
             telegram(chats.groups[1][0]),
+            discord(chats.thread),
         ]
     }
 
@@ -226,6 +230,30 @@ impl Outside {
         was_gone
     }
 
+    pub fn archives_the_thread(&self) {
+        self.discord.archives(self.chats.thread);
+    }
+
+    pub fn refuses_old_edits(&self, refuses: bool) {
+        self.discord.refuses_old_edits(self.chats.ops, refuses);
+    }
+
+    /// The next message is answered so; Telegram knows no pause that is everybody's.
+    pub fn asks_to_wait(&self, platform: Platform, seconds: Seconds, everywhere: bool) {
+        match platform {
+            Platform::Discord => {
+                let fault = discord::Fault::RateLimited { after_ms: seconds * 1000, global: everywhere };
+                self.discord.fault(fault, 1);
+            }
+            Platform::Telegram => self.telegram.fault(telegram::Fault::RateLimited(seconds), 1),
+        }
+    }
+
+    /// Counts the calls that were made while the platforms had asked not to be called.
+    pub fn disobedience(&self) -> usize {
+        self.discord.disobedience() + self.telegram.disobedience()
+    }
+
     /// A group becomes a supergroup, if there is one left.
     pub fn migrates(&mut self) -> bool {
         let Some(at) = self.moved.iter().position(Option::is_none) else { return false };
@@ -269,10 +297,12 @@ fn settle(discord: &DiscordDouble, telegram: &TelegramDouble) -> Chats {
     let guild = discord.guild("Newsroom");
     let person = telegram.person("Dan");
     telegram.puts(&person, person.id, "/start");
+    let ops = discord.channel(guild, "ops");
     Chats {
         guild,
-        ops: discord.channel(guild, "ops"),
+        ops,
         korea: discord.channel(guild, "korea"),
+        thread: discord.thread(ops, "outages"),
         crew: telegram.supergroup("Crew"),
         groups: [vec![telegram.group("Group")], vec![telegram.group("Silent group")]],
         person,

@@ -16,6 +16,8 @@ const KNOWN: (&str, &str, &str) = ("2025-06-05 02:00", "2025-06-05 04:00", "2025
 const KNOWN_COUNTRY: &str = "country/KP";
 /// An odd number, so that what came later to a seed is not what the seed was.
 const LATER: u64 = 0x9e37_79b9_7f4a_7c15;
+/// Another, for what came after that.
+const LAST: u64 = 0xd1b5_4a32_d192_ed03;
 /// Countries that go and come back: by name, with the /24s that IODA sees and the prefixes that RIPEstat does.
 pub const COUNTRIES: [(&str, f64, f64); 3] =
     [("country/KP", 4.0, 4.0), ("country/ER", 16.0, 18.0), ("country/BT", 60.0, 80.0)];
@@ -145,6 +147,17 @@ pub enum What {
     Migrates,
     LineLost,
     LineBack,
+    /// Discord archives the thread that nobody has written in.
+    ThreadArchived,
+    /// Discord refuses edits of messages that are older than an hour.
+    OldEditsRefused,
+    OldEditsTaken,
+    /// The platform asks once for a pause of so many seconds, in one chat or everywhere.
+    ToldToWait {
+        platform: Platform,
+        seconds: Seconds,
+        everywhere: bool,
+    },
 }
 
 /// How much goes wrong.
@@ -157,9 +170,10 @@ pub struct Measure {
 }
 
 /// A seed that once failed is played with the faults that there were then.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Faults {
     First,
+    Second,
     All,
 }
 
@@ -167,7 +181,7 @@ impl Plan {
     pub fn new(seed: u64, measure: Measure) -> Self {
         let mut dice = fastrand::Rng::with_seed(seed);
         let mut later = fastrand::Rng::with_seed(seed ^ LATER);
-        let schema = (measure.faults == Faults::All && later.u8(..4) == 0).then(|| Schema {
+        let schema = (measure.faults >= Faults::Second && later.u8(..4) == 0).then(|| Schema {
             number: later.choice(earlier::LANDED).unwrap(),
             kill_after: Duration::from_micros(later.u64(0..80_000)),
         });
@@ -209,8 +223,11 @@ impl Plan {
             plan.happens(at, what);
         }
         plan.ills(&mut dice, measure, (first, last));
-        if measure.faults == Faults::All {
+        if measure.faults >= Faults::Second {
             plan.later_ills(&mut later, measure, (first, last));
+        }
+        if measure.faults == Faults::All {
+            plan.refusals(&mut fastrand::Rng::with_seed(seed ^ LAST), (first, last));
         }
         plan.events.sort_by_key(|event| event.at);
         plan
@@ -296,6 +313,28 @@ impl Plan {
                 }
             };
             self.happens(at, what);
+        }
+    }
+
+    /// Adds what platforms refuse, and kills while they wait to be left alone.
+    fn refusals(&mut self, dice: &mut fastrand::Rng, (first, last): (Timestamp, Timestamp)) {
+        let moment = |dice: &mut fastrand::Rng| first + dice.i64(0..last - first);
+        for _ in 0..4 {
+            let at = moment(dice);
+            self.happens(at, What::ThreadArchived);
+        }
+        for _ in 0..2 {
+            let at = moment(dice);
+            self.happens(at, What::OldEditsRefused);
+            self.happens((at + dice.i64(HOUR..6 * HOUR)).min(last), What::OldEditsTaken);
+        }
+        for _ in 0..6 {
+            let (at, seconds) = (moment(dice), dice.i64(MINUTE..40 * MINUTE));
+            let platform = dice.choice([Platform::Discord, Platform::Telegram]).unwrap();
+            self.happens(at, What::ToldToWait { platform, seconds, everywhere: dice.bool() });
+            for _ in 0..dice.u8(1..4) {
+                self.happens(at + dice.i64(0..seconds), What::Kill { steps: dice.u32(1..30), away: dice.i64(0..20) });
+            }
         }
     }
 
