@@ -4,7 +4,7 @@
 use crate::chat::console::Console;
 use crate::chat::discord::{self, Discord};
 use crate::chat::telegram::{self, Telegram};
-use crate::clock::Busy;
+use crate::clock::{Busy, Clock};
 use crate::command::{self, Desk};
 use crate::config::{Addresses, Secrets};
 use crate::notify::outbox::Outbox;
@@ -27,12 +27,19 @@ pub(super) struct Platforms {
 }
 
 impl Platforms {
-    pub(super) fn new(console: &Console, secrets: &Secrets, addresses: &Addresses, deadline: Option<Duration>) -> Self {
+    pub(super) fn new(
+        console: &Console,
+        secrets: &Secrets,
+        addresses: &Addresses,
+        deadline: Option<Duration>,
+        clock: &Clock,
+    ) -> Self {
         let said = command::Said::default();
         let mut platforms = Self { outboxes: Vec::new(), wake: Vec::new(), discord: None, telegram: None, said };
         platforms.add(Arc::new(console.clone()));
         if let Some(token) = &secrets.discord_token {
             let discord = Discord::new(token, addresses.discord_api.as_ref(), deadline);
+            let discord = discord.map(|discord| discord.with_clock(clock.clone()));
             platforms.discord = platforms.added(discord::PLATFORM, discord);
         }
         if let Some(token) = &secrets.telegram_token {

@@ -124,12 +124,18 @@ impl Pace {
         self.all_rest_until = self.all_rest_until.max(until);
     }
 
-    fn place_gate(&self, place: &str) -> Gate {
-        self.places.get(place).copied().unwrap_or_default()
+    /// Returns until when the platform asked not to be called at all.
+    pub fn all_rest_until(&self) -> i64 {
+        self.all_rest_until
     }
 
-    fn rests_until(&self, place: &str) -> i64 {
-        self.resting.get(place).copied().unwrap_or(0)
+    /// Returns until when the platform asked not to be called at all, or about this place.
+    pub fn rests_until(&self, place: &str) -> i64 {
+        self.resting.get(place).copied().unwrap_or(0).max(self.all_rest_until)
+    }
+
+    fn place_gate(&self, place: &str) -> Gate {
+        self.places.get(place).copied().unwrap_or_default()
     }
 }
 

@@ -11,6 +11,7 @@ mod refusal;
 mod rest;
 mod search;
 
+use crate::clock::Clock;
 use crate::domain::Chat;
 use crate::notify::pace::{Limit, SharedPace};
 use crate::notify::platform::{Cards, Doing, Edit, Outgoing, Platform, Sent};
@@ -41,6 +42,8 @@ pub struct Discord {
     /// For the gateway and the answers to interactions.
     http: Arc<Http>,
     token: SecretString,
+    /// Answers to interactions do not count.
+    pace: SharedPace,
     /// Our own user, once it is known: tells our messages from others'.
     me: AtomicU64,
     /// The channels in which people are written to alone, by person.
@@ -50,7 +53,8 @@ pub struct Discord {
 impl Discord {
     /// `api` stands in for `https://discord.com`, `deadline` for the usual one.
     pub fn new(token: &SecretString, api: Option<&Url>, deadline: Option<Duration>) -> Result<Self, String> {
-        let rest = Rest::new(token, api, deadline.unwrap_or(DEADLINE))?;
+        let pace = SharedPace::new(OVERALL);
+        let rest = Rest::new(token, api, deadline.unwrap_or(DEADLINE), pace.clone())?;
         let mut http = HttpBuilder::new(token.expose_secret()).client(rest.client().clone()).ratelimiter_disabled(true);
         if let Some(api) = api {
             http = http.proxy(api.as_str().trim_end_matches('/'));
@@ -59,6 +63,7 @@ impl Discord {
             rest,
             http: Arc::new(http.build()),
             token: token.clone(),
+            pace,
             me: AtomicU64::new(0),
             conversations: Mutex::default(),
         })
@@ -66,6 +71,13 @@ impl Discord {
 }
 
 impl Discord {
+    /// Goes by another clock than the system's.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.rest.set_clock(clock);
+        self
+    }
+
     /// The address by which a server lets the bot in, with the least permissions.
     pub async fn invite(&self) -> Result<String, String> {
         let application = self.http.get_current_application_info().await.map_err(|error| gateway::words(&error))?;
@@ -123,8 +135,7 @@ impl Platform for Discord {
     }
 
     fn pace(&self) -> SharedPace {
-        // Answers to interactions do not count.
-        SharedPace::new(OVERALL)
+        self.pace.clone()
     }
 
     fn pace_of(&self, _: &Chat) -> Limit {

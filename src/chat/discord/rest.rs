@@ -2,6 +2,7 @@
 
 use super::refusal::{self, Refusal};
 use crate::clock::{Clock, Millis};
+use crate::notify::pace::SharedPace;
 use crate::notify::retry::{SendError, Whom};
 use reqwest::{Client, Method, Url};
 use secrecy::{ExposeSecret, SecretString};
@@ -18,6 +19,9 @@ pub(super) struct Rest {
     base: Url,
     token: SecretString,
     invalid: Invalid,
+    clock: Clock,
+    /// Shared with the outbox: nothing is asked while Discord wants no calls at all.
+    pace: SharedPace,
 }
 
 /// An answer, and for how long that route is to be left alone.
@@ -28,7 +32,12 @@ pub(super) struct Answer {
 }
 
 impl Rest {
-    pub(super) fn new(token: &SecretString, api: Option<&Url>, deadline: Duration) -> Result<Self, String> {
+    pub(super) fn new(
+        token: &SecretString,
+        api: Option<&Url>,
+        deadline: Duration,
+        pace: SharedPace,
+    ) -> Result<Self, String> {
         let agent = concat!("DiscordBot (https://linkdown.example/, ", env!("CARGO_PKG_VERSION"), ")");
         let client = Client::builder()
             .user_agent(agent)
@@ -42,8 +51,13 @@ impl Rest {
             Some(api) => api.clone(),
             None => Url::parse(API).map_err(|error| error.to_string())?,
         };
-        let invalid = Invalid { clock: Clock::system(), window: Mutex::default() };
-        Ok(Self { client, base, token: token.clone(), invalid })
+        let invalid = Invalid { window: Mutex::default() };
+        Ok(Self { client, base, token: token.clone(), invalid, clock: Clock::system(), pace })
+    }
+
+    /// Goes by another clock than the system's.
+    pub(super) fn set_clock(&mut self, clock: Clock) {
+        self.clock = clock;
     }
 
     pub(super) fn client(&self) -> &Client {
@@ -63,7 +77,9 @@ impl Rest {
     }
 
     async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, Refusal> {
-        if let Some(pause_ms) = self.invalid.pause() {
+        let now = self.clock.millis();
+        let paused_ms = Some(self.pace.lock().all_rest_until() - now).filter(|left| *left > 0);
+        if let Some(pause_ms) = self.invalid.pause(now).or(paused_ms) {
             return Err(Refusal::transport(SendError::Wait { pause_ms, whom: Whom::Platform }));
         }
         let url = format!("{}/api/v10{path}", self.base.as_str().trim_end_matches('/'));
@@ -86,17 +102,21 @@ impl Rest {
         if status.is_success() && !body.is_null() {
             return Ok(Answer { body, rest_ms: headers.rest_ms() });
         }
+        let now = self.clock.millis();
         if matches!(status.as_u16(), 401 | 403 | 429) {
-            self.invalid.count();
+            self.invalid.count(now);
         }
-        Err(Refusal::of_answer(status.as_u16(), &body, &headers))
+        let refusal = Refusal::of_answer(status.as_u16(), &body, &headers);
+        if let SendError::Wait { pause_ms, whom: Whom::Platform } = refusal.error {
+            self.pace.lock().rest_all(now + pause_ms);
+        }
+        Err(refusal)
     }
 }
 
 /// Discord bans an address that makes 10,000 requests within ten minutes which it must refuse: half of that is enough.
 #[derive(Debug)]
 struct Invalid {
-    clock: Clock,
     /// Since when, and how many.
     window: Mutex<(Millis, u32)>,
 }
@@ -105,8 +125,7 @@ const WINDOW_MS: Millis = 600_000;
 const INVALID_AT_MOST: u32 = 5_000;
 
 impl Invalid {
-    fn count(&self) {
-        let now = self.clock.millis();
+    fn count(&self, now: Millis) {
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
         if now - window.0 >= WINDOW_MS {
             *window = (now, 0);
@@ -115,9 +134,9 @@ impl Invalid {
     }
 
     /// How long nothing may be asked, where too much was refused.
-    fn pause(&self) -> Option<Millis> {
+    fn pause(&self, now: Millis) -> Option<Millis> {
         let window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = window.0 + WINDOW_MS - self.clock.millis();
+        let left = window.0 + WINDOW_MS - now;
         (window.1 >= INVALID_AT_MOST && left > 0).then_some(left)
     }
 }
