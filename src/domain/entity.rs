@@ -1,5 +1,6 @@
 //! What can go down: `country/KP`, `region/4416`, `asn/131279`, `prefix/175.45.176.0/22`, `site/kcna.kp`.
 
+use super::hostname::{self, NameError};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -36,7 +37,7 @@ pub enum Entity {
     Region(String),
     Asn(Asn),
     Prefix(IpNet),
-    /// A host name in lower case.
+    /// A host name as DNS carries it: ASCII, in lower case. [`hostname::shown`] gives the form for people.
     Site(String),
     /// A bare name without a kind, as a file of observations may use it (`XA`).
     Name(String),
@@ -57,8 +58,8 @@ pub enum EntityError {
     NoAsn(String),
     #[error("`{0}` is no prefix: an address block such as 175.45.176.0/22")]
     NoPrefix(String),
-    #[error("`{0}` is no site: a host name such as kcna.kp")]
-    NoSite(String),
+    #[error("`{0}` is no site: {1}")]
+    NoSite(String, NameError),
 }
 
 impl FromStr for Entity {
@@ -80,7 +81,7 @@ impl FromStr for Entity {
             "region" => Err(EntityError::NoRegion(code.to_owned())),
             "asn" => asn(code).map(Self::Asn).ok_or_else(|| EntityError::NoAsn(code.to_owned())),
             "prefix" => prefix(code).map(Self::Prefix).ok_or_else(|| EntityError::NoPrefix(code.to_owned())),
-            "site" => site(code).map(Self::Site).ok_or_else(|| EntityError::NoSite(code.to_owned())),
+            "site" => hostname::site(code).map(Self::Site).map_err(|why| EntityError::NoSite(code.to_owned(), why)),
             _ => Err(EntityError::UnknownKind(kind.to_owned())),
         }
     }
@@ -100,18 +101,9 @@ pub fn prefix(text: &str) -> Option<IpNet> {
     text.parse::<IpNet>().ok().map(|net| net.trunc())
 }
 
-/// A host name of at least two labels, lower-cased.
+/// Returns the host name as [`hostname::site`] does, or nothing where the text is not one.
 pub fn site(text: &str) -> Option<String> {
-    let name = text.trim_end_matches('.').to_ascii_lowercase();
-    let label = |l: &str| {
-        !l.is_empty()
-            && l.len() <= 63
-            && !l.starts_with('-')
-            && !l.ends_with('-')
-            && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-    };
-    let last_is_a_word = name.rsplit('.').next().is_some_and(|l| l.bytes().any(|b| b.is_ascii_alphabetic()));
-    (name.len() <= 253 && name.contains('.') && last_is_a_word && name.split('.').all(label)).then_some(name)
+    hostname::site(text).ok()
 }
 
 impl Entity {
@@ -175,6 +167,7 @@ mod tests {
         assert_eq!("asn/AS131279".parse::<Entity>().unwrap().to_string(), "asn/131279");
         assert_eq!("prefix/175.45.177.9/22".parse::<Entity>().unwrap().to_string(), "prefix/175.45.176.0/22");
         assert_eq!("site/KCNA.kp.".parse::<Entity>().unwrap().to_string(), "site/kcna.kp");
+        assert_eq!("site/münchen.example".parse::<Entity>().unwrap().to_string(), "site/xn--mnchen-3ya.example");
     }
 
     #[test]
@@ -185,6 +178,10 @@ mod tests {
         assert_eq!(why("country/KPX"), "`KPX` is no country code: two letters, such as KP");
         assert_eq!(why("asn/AS"), "`AS` is no AS number: digits, such as 131279");
         assert!(why("prefix/175.45.176.0/33").contains("is no prefix"));
-        assert!(why("site/10.0.0.1").contains("is no site"));
+        assert_eq!(why("site/10.0.0.1"), "`10.0.0.1` is no site: an address is not a host name, such as kcna.kp");
+        assert_eq!(
+            why("site/mün chen.example"),
+            "`mün chen.example` is no site: a space may not stand in a host name; letters, digits and hyphens may"
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! From what people type to the entity that they mean, and back to a name that they know.
 
 use super::entity::{asn, prefix, site};
-use super::{CountryCode, Entity, country};
+use super::{CountryCode, Entity, country, hostname};
 use chrono_tz::Tz;
 use std::fmt;
 use std::net::IpAddr;
@@ -34,18 +34,27 @@ pub fn parse_what(text: &str) -> Result<Entity, LookupError> {
     if let Ok(address) = said.parse::<IpAddr>() {
         return Err(one_address(said, address));
     }
-    if let Some(host) = host(said).and_then(site) {
-        return Ok(Entity::Site(host));
+    if let Some(web) = web_address(said) {
+        return site_of(web);
     }
     if said.contains('/') {
         return spelled_out(said);
+    }
+    let near = near(said);
+    // The dots of other scripts are taken too (UTS #46, section 2.3).
+    if said.contains(['.', '\u{3002}', '\u{ff0e}', '\u{ff61}']) && !said.contains(char::is_whitespace) {
+        match site_of(said) {
+            // A country may be meant: `iraan.`
+            Err(_) if !near.is_empty() => {}
+            site => return site,
+        }
     }
     let reason = if said.is_empty() {
         "nothing was named".to_owned()
     } else {
         format!("no country, network or site is called `{said}`")
     };
-    Err(LookupError { said: said.to_owned(), reason, near: near(said) })
+    Err(LookupError { said: said.to_owned(), reason, near })
 }
 
 /// What a person calls the entity: `North Korea`, `AS131279`, `175.45.176.0/22`, `kcna.kp`.
@@ -57,7 +66,7 @@ pub fn display_name(entity: &Entity) -> String {
         Entity::Region(code) => format!("region {code}"),
         Entity::Asn(number) => number.to_string(),
         Entity::Prefix(block) => block.to_string(),
-        Entity::Site(host) => host.clone(),
+        Entity::Site(host) => hostname::shown(host),
         Entity::Name(name) => name.clone(),
     }
 }
@@ -92,14 +101,32 @@ fn as_number(said: &str) -> Option<super::Asn> {
     asn(digits.trim_start())
 }
 
-/// The host of a web address, or the text itself where it holds no slash.
-fn host(said: &str) -> Option<&str> {
-    let lower = said.get(..8).unwrap_or(said).to_ascii_lowercase();
-    let rest = ["https://", "http://"].iter().find(|scheme| lower.starts_with(**scheme)).map(|s| &said[s.len()..]);
-    match rest {
-        Some(rest) => rest.split(['/', ':', '?', '#']).next(),
-        None => (!said.contains('/')).then_some(said),
+/// Returns what follows the scheme of a web address: all of `kcna.kp/en` too, which people write without one.
+fn web_address(said: &str) -> Option<&str> {
+    let after = |scheme: &str| {
+        let start = said.get(..scheme.len())?;
+        start.eq_ignore_ascii_case(scheme).then(|| &said[scheme.len()..])
+    };
+    let page = || said.split_once('/').is_some_and(|(host, _)| site_of(host).is_ok());
+    after("https://").or_else(|| after("http://")).or_else(|| page().then_some(said))
+}
+
+/// Returns the site at which a web address without its scheme leads; path, port and user are left out.
+fn site_of(web: &str) -> Result<Entity, LookupError> {
+    let authority = web.split(['/', '?', '#', '\\']).next().unwrap_or_default();
+    let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
+    if let Some(Ok(address)) = place.strip_prefix('[').and_then(|rest| rest.split(']').next()).map(str::parse) {
+        return Err(one_address(place, address));
     }
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    let host = place.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(place, |(host, _)| host);
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return Err(one_address(host, address));
+    }
+    hostname::site(host).map(Entity::Site).map_err(|why| {
+        let reason = if host.is_empty() { why.to_string() } else { format!("`{host}` is no site: {why}") };
+        LookupError { said: host.to_owned(), reason, near: Vec::new() }
+    })
 }
 
 /// One address is no entity, but the block around it may be meant.
@@ -179,6 +206,14 @@ mod tests {
             ("St. Lucia", "country/LC"),
             ("https://KCNA.kp/en/", "site/kcna.kp"),
             ("http://kcna.kp:8080", "site/kcna.kp"),
+            ("HTTP://user:secret@kcna.kp?a=b", "site/kcna.kp"),
+            ("kcna.kp:8080", "site/kcna.kp"),
+            ("kcna.kp/en/index.html", "site/kcna.kp"),
+            ("münchen.example", "site/xn--mnchen-3ya.example"),
+            ("https://MÜNCHEN.example/straße", "site/xn--mnchen-3ya.example"),
+            ("правительство.рф", "site/xn--80aealotwbjpid2k.xn--p1ai"),
+            ("site/правительство.рф", "site/xn--80aealotwbjpid2k.xn--p1ai"),
+            ("правительство。рф", "site/xn--80aealotwbjpid2k.xn--p1ai"),
             ("site/kcna.kp", "site/kcna.kp"),
             ("region/4416", "region/4416"),
         ] {
@@ -203,6 +238,16 @@ mod tests {
         assert_eq!(what(""), "nothing was named; say it as KP, AS131279, 175.45.176.0/22 or kcna.kp");
         assert!(what("country/XX").starts_with("no country has the code `XX`"));
         assert!(what("planet/KP").starts_with("unknown kind of entity `planet`"));
+        assert_eq!(
+            what("https://mün chen.example/"),
+            "`mün chen.example` is no site: a space may not stand in a host name; letters, digits and hyphens may; \
+             say it as KP, AS131279, 175.45.176.0/22 or kcna.kp"
+        );
+        assert!(what("https://").starts_with("a host name is missing, such as kcna.kp"));
+        assert!(what("kcna..kp").starts_with("`kcna..kp` is no site: two dots stand in a row"));
+        let secret = what("https://user:secret@kc na.kp/");
+        assert!(secret.starts_with("`kc na.kp` is no site") && !secret.contains("secret"), "{secret}");
+        assert!(what("http://[2001:db8::1]:80/").contains("did you mean 2001:db8::/48?"));
         assert!(what("zzzzqqq").ends_with("say it as KP, AS131279, 175.45.176.0/22 or kcna.kp"));
         assert_eq!(
             what("175.45.176.1"),
@@ -216,6 +261,10 @@ mod tests {
         assert_eq!(display_name(&entity("KP")), "North Korea");
         assert_eq!(display_name(&entity("131279")), "AS131279");
         assert_eq!(display_name(&entity("region/4416")), "region 4416");
+        assert_eq!(display_name(&entity("МЮНХЕН.рф")), "мюнхен.рф");
+        for name in ["münchen.example", "правительство.рф", "kcna.kp", "日本語.jp"] {
+            assert_eq!(display_name(&entity(name)), name);
+        }
         let wholes = [entity("AS131279"), entity("KP")];
         assert_eq!(zone_of(&entity("kcna.kp"), &wholes), Tz::Asia__Pyongyang);
         assert_eq!(zone_of(&entity("kcna.kp"), []), Tz::UTC);

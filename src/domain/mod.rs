@@ -7,6 +7,7 @@ pub mod entity;
 pub mod evidence;
 pub mod explanation;
 pub mod fact;
+pub mod hostname;
 pub mod incident;
 pub mod line;
 pub mod lookup;

@@ -3,9 +3,10 @@
 //! Written as an address: `dns://ns1.kptc.kp/kp`, `tcp://host:443`, `tls://host`, `http://kcna.kp/`, `https://…`,
 //! `smtp://smtp.star-co.net.kp`, `icmp://host`.
 
-use super::{Entity, Layer, entity::site};
+use super::hostname::{self, NameError};
+use super::{Entity, Layer};
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 /// One thing that is probed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +29,7 @@ pub struct Target {
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Host {
+    /// As DNS carries it; [`Host::shown`] gives the form for people.
     Name(String),
     Address(IpAddr),
 }
@@ -65,38 +67,70 @@ pub enum Certificate {
     Any,
 }
 
-/// Why a text is no target.
+/// Why a text is no target. What stands before an `@` may be a password and is never repeated.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
     #[error("`{0}` is no target: write it as KIND://HOST, such as https://kcna.kp/ or dns://ns1.kptc.kp/kp")]
     Shape(String),
     #[error("unknown kind of probe `{0}`: it must be one of dns, tcp, tls, http, https, smtp, icmp")]
     Kind(String),
-    #[error("`{0}` is no host: a name such as kcna.kp, or an address")]
-    Host(String),
-    #[error("`{0}` is no port: a number from 1 to 65535")]
-    Port(String),
+    #[error("`{0}` is no host: {1}")]
+    Host(String, HostError),
+    #[error("`{0}` is no port: a number from 1 to 65535{1}")]
+    Port(String, &'static str),
     #[error("tcp:// needs a port, such as tcp://{0}:443")]
     NoPort(String),
     #[error("dns:// needs a zone that the server answers for, such as dns://{0}/kp")]
     NoZone(String),
-    #[error("`{0}` is no zone: a domain such as kp or com.kp")]
-    Zone(String),
+    #[error("`{0}` is no zone: a domain such as kp or com.kp; {1}")]
+    Zone(String, NameError),
     #[error("{0}:// takes no path")]
     Path(&'static str),
+    #[error("`{text}` holds {what} as its character {at}: {instead}")]
+    Character { text: String, what: String, at: usize, instead: &'static str },
+}
+
+/// Why the part between `://` and the path is no host.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HostError {
+    #[error("{0}")]
+    Name(#[from] NameError),
+    #[error("a probe has no user and no password; leave out what stands before the `@`, and write %40 in a path")]
+    User,
+    #[error("its `[` has no `]`; write an IPv6 address as [2001:db8::1]")]
+    Unclosed,
+    #[error("an IPv6 address stands between brackets, as in [2001:db8::1]:443")]
+    Bare,
+    #[error("between brackets stands an IPv6 address and nothing else, such as [2001:db8::1]")]
+    NotInside,
+    #[error("`{0}` follows the `]`; write a colon before the port, as in [2001:db8::1]:80")]
+    AfterBracket(String),
+    #[error("it holds more than one colon; one stands before the port, and an IPv6 address between brackets")]
+    Colons,
 }
 
 impl Target {
-    /// Reads `KIND://HOST[:PORT][/PATH]` as a target of the entity.
+    /// Reads `KIND://HOST[:PORT][/PATH]` as a target of the entity. Hosts and zones may be
+    /// international; what a path may not hold as it is (RFC 3986), such as letters beyond ASCII,
+    /// is percent-encoded. Spaces, fragments, users and passwords are refused.
     pub fn parse(text: &str, entity: Entity) -> Result<Self, TargetError> {
+        Self::read(text, entity).map_err(|error| match text.rsplit_once('@') {
+            Some((_, rest)) => TargetError::Host(format!("…@{rest}"), HostError::User),
+            None => error,
+        })
+    }
+
+    fn read(text: &str, entity: Entity) -> Result<Self, TargetError> {
         let (kind, rest) = text.split_once("://").ok_or_else(|| TargetError::Shape(text.to_owned()))?;
-        let (place, path) = match rest.find('/') {
-            Some(at) => (&rest[..at], &rest[at..]),
-            None => (rest, ""),
-        };
+        let kind = kind.to_ascii_lowercase();
+        let (place, path) = rest.split_at(rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len()));
+        if place.contains('@') {
+            return Err(TargetError::Host(place.to_owned(), HostError::User));
+        }
+        refuse_characters(text, &kind)?;
         let (host, port) = split_port(place)?;
         let only = |kind| if matches!(path, "" | "/") { Ok(()) } else { Err(TargetError::Path(kind)) };
-        let (knock, usual) = match kind {
+        let (knock, usual) = match kind.as_str() {
             "dns" => (Knock::Dns { zone: zone(path, place)? }, 53),
             "tcp" => (only("tcp").map(|()| Knock::Tcp)?, port.ok_or_else(|| TargetError::NoPort(place.to_owned()))?),
             "tls" => (only("tls").map(|()| Knock::Tls { certificate: Certificate::default() })?, 443),
@@ -104,8 +138,11 @@ impl Target {
             "https" => (Knock::Http { path: path_of(path), text: None, tls: Some(Certificate::default()) }, 443),
             "smtp" => (only("smtp").map(|()| Knock::Smtp)?, 25),
             "icmp" => (only("icmp").map(|()| Knock::Icmp)?, 0),
-            _ => return Err(TargetError::Kind(kind.to_owned())),
+            _ => return Err(TargetError::Kind(kind)),
         };
+        if let (Knock::Icmp, Some(port)) = (&knock, port) {
+            return Err(TargetError::Port(port.to_string(), "; icmp:// takes none, so leave it out"));
+        }
         let port = port.unwrap_or(usual);
         Ok(Self { entity, knock, host, port, address: None, outside: None, why: None, known: None })
     }
@@ -136,42 +173,99 @@ impl Target {
     }
 }
 
-fn split_port(place: &str) -> Result<(Host, Option<u16>), TargetError> {
-    let no_host = || TargetError::Host(place.to_owned());
-    let (host, port) = if let Some(inner) = place.strip_prefix('[') {
-        let (address, rest) = inner.split_once(']').ok_or_else(no_host)?;
-        (address, rest.strip_prefix(':'))
-    } else {
-        match place.rsplit_once(':') {
-            Some((host, port)) if !host.contains(':') => (host, Some(port)),
-            _ => (place, None),
-        }
+/// Refuses what no target holds, and what would be asked for as something else than it is read as.
+fn refuse_characters(text: &str, kind: &str) -> Result<(), TargetError> {
+    // Of a zone, a space is told of as one in a name.
+    let is_refused = |c: &char| match c {
+        ' ' => kind != "dns",
+        '\\' | '#' => true,
+        c => c.is_whitespace() || c.is_control(),
     };
-    let number = |text: &str| text.parse().ok().filter(|port| *port > 0).ok_or_else(|| TargetError::Port(text.into()));
-    let host = match host.parse() {
-        Ok(address) => Host::Address(address),
-        Err(_) => Host::Name(site(host).ok_or_else(no_host)?),
+    let Some((at, c)) = text.chars().enumerate().find(|(_, c)| is_refused(c)) else { return Ok(()) };
+    let is_page = matches!(kind, "http" | "https");
+    let (what, instead) = match c {
+        ' ' if is_page => ("a space".to_owned(), "write %20 in a path, or leave it out"),
+        ' ' => ("a space".to_owned(), "leave it out"),
+        '\t' => ("a tab".to_owned(), "leave it out"),
+        '\n' | '\r' => ("a line break".to_owned(), "leave it out"),
+        '\\' => ("a backslash".to_owned(), "write `/`"),
+        '#' => ("a `#`".to_owned(), "a server is never sent what follows it; leave both out, or write %23"),
+        c => (format!("the character U+{:04X}", u32::from(c)), "leave it out"),
+    };
+    let text = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    Err(TargetError::Character { text, what, at: at + 1, instead })
+}
+
+fn split_port(place: &str) -> Result<(Host, Option<u16>), TargetError> {
+    let wrong = |why: HostError| TargetError::Host(place.to_owned(), why);
+    let (host, port) = if let Some(inner) = place.strip_prefix('[') {
+        let (address, rest) = inner.split_once(']').ok_or_else(|| wrong(HostError::Unclosed))?;
+        let address: Ipv6Addr = address.parse().map_err(|_| wrong(HostError::NotInside))?;
+        let port = match rest.strip_prefix(':') {
+            None if !rest.is_empty() => return Err(wrong(HostError::AfterBracket(rest.to_owned()))),
+            port => port,
+        };
+        (Host::Address(address.into()), port)
+    } else if place.parse::<Ipv6Addr>().is_ok() {
+        return Err(wrong(HostError::Bare));
+    } else {
+        let (host, port) = place.rsplit_once(':').map_or((place, None), |(host, port)| (host, Some(port)));
+        if host.contains(':') {
+            return Err(wrong(HostError::Colons));
+        }
+        (named(host).map_err(|why| wrong(why.into()))?, port)
     };
     Ok((host, port.map(number).transpose()?))
+}
+
+/// A name, or an address of version 4, however it is typed (`１２７.０.０.１`).
+fn named(host: &str) -> Result<Host, NameError> {
+    if let Ok(address) = host.parse() {
+        return Ok(Host::Address(address));
+    }
+    match hostname::site(host) {
+        Ok(name) => Ok(Host::Name(name)),
+        Err(NameError::Address) => {
+            let address = hostname::to_ascii(host)?.parse().map_err(|_| NameError::Address)?;
+            Ok(Host::Address(address))
+        }
+        Err(why) => Err(why),
+    }
+}
+
+/// Digits alone: the library's own reading takes `+80` too.
+fn number(text: &str) -> Result<u16, TargetError> {
+    let digits = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    let port = digits.and_then(|digits| digits.parse().ok()).filter(|port| *port > 0);
+    let hint = if text.is_empty() { "; leave out the colon for the usual one" } else { "" };
+    port.ok_or_else(|| TargetError::Port(text.to_owned(), hint))
 }
 
 fn zone(path: &str, place: &str) -> Result<String, TargetError> {
     if path == "/." {
         return Ok(".".to_owned());
     }
-    let zone = path.trim_start_matches('/').trim_end_matches('.').to_ascii_lowercase();
-    let label = |l: &str| !l.is_empty() && l.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    let zone = path.strip_prefix('/').unwrap_or(path);
     if zone.is_empty() {
         return Err(TargetError::NoZone(place.to_owned()));
     }
-    if zone.len() > 253 || !zone.split('.').all(label) {
-        return Err(TargetError::Zone(zone));
-    }
-    Ok(zone)
+    hostname::to_ascii(zone).map_err(|why| TargetError::Zone(zone.to_owned(), why))
 }
 
+/// Returns the path and query as they are sent: from the root, and what RFC 3986 does not allow in
+/// them percent-encoded. What is encoded already stays as it is.
 fn path_of(path: &str) -> String {
-    if path.is_empty() { "/".to_owned() } else { path.to_owned() }
+    use fmt::Write;
+    let mut sent = String::from(if path.starts_with('/') { "" } else { "/" });
+    for byte in path.bytes() {
+        if byte.is_ascii_graphic() && !b"\"<>^`{|}".contains(&byte) {
+            sent.push(char::from(byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(sent, "%{byte:02X}");
+        }
+    }
+    sent
 }
 
 impl Host {
@@ -181,8 +275,17 @@ impl Host {
             Self::Address(_) => None,
         }
     }
+
+    /// Returns the host as people write it, which is read as the same host.
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Name(name) => hostname::shown(name),
+            Self::Address(_) => self.to_string(),
+        }
+    }
 }
 
+/// As a protocol carries it.
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -194,10 +297,10 @@ impl fmt::Display for Host {
 }
 
 impl fmt::Display for Target {
-    /// As it is written in a profile, the usual port left out.
+    /// As people write it in a profile, the usual port left out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (kind, usual, path) = match &self.knock {
-            Knock::Dns { zone } => ("dns", 53, format!("/{zone}")),
+            Knock::Dns { zone } => ("dns", 53, format!("/{}", hostname::shown(zone))),
             Knock::Tcp => ("tcp", 0, String::new()),
             Knock::Tls { .. } => ("tls", 443, String::new()),
             Knock::Http { path, tls: None, .. } => ("http", 80, path.clone()),
@@ -205,7 +308,7 @@ impl fmt::Display for Target {
             Knock::Smtp => ("smtp", 25, String::new()),
             Knock::Icmp => ("icmp", 0, String::new()),
         };
-        write!(f, "{kind}://{}", self.host)?;
+        write!(f, "{kind}://{}", self.host.shown())?;
         if self.port != usual {
             write!(f, ":{}", self.port)?;
         }
@@ -234,6 +337,11 @@ mod tests {
             "icmp://[2001:db8::1]",
             "dns://[2001:db8::1]:5353/kp",
             "dns://217.150.35.129/.",
+            "https://münchen.example/",
+            "smtp://почта.правительство.рф",
+            "dns://ns1.правительство.рф/рф",
+            "http://kcna.kp/?a=b",
+            "http://kcna.kp/a%20b/%D0%BD",
         ] {
             assert_eq!(parse(text).map(|target| target.to_string()), Ok(text.to_owned()));
         }
@@ -248,8 +356,95 @@ mod tests {
         assert_eq!(why("tcp://kcna.kp"), "tcp:// needs a port, such as tcp://kcna.kp:443");
         assert!(why("dns://ns1.kptc.kp").contains("needs a zone"));
         assert!(why("dns://ns1.kptc.kp/k p").contains("is no zone"));
-        assert!(why("http://kcna.kp:0/").contains("is no port"));
-        assert!(why("http://user@kcna.kp/").contains("is no host"));
         assert_eq!(why("smtp://kcna.kp/x"), "smtp:// takes no path");
+    }
+    #[test]
+    fn an_international_host_is_asked_in_the_form_that_dns_carries() {
+        let host = |text: &str| parse(text).unwrap().host.to_string();
+        assert_eq!(host("https://MÜNCHEN.example/"), "xn--mnchen-3ya.example");
+        assert_eq!(host("smtp://почта。рф."), "xn--80a1acny.xn--p1ai");
+        assert_eq!(parse("HTTPS://kcna.kp").unwrap().to_string(), "https://kcna.kp/");
+        let asked = parse("dns://ns1.kptc.kp/РФ.").unwrap();
+        assert_eq!(asked.knock, Knock::Dns { zone: "xn--p1ai".to_owned() });
+        // Full-width digits are an address, as in a browser, and meet the guard as one.
+        assert_eq!(parse("http://１２７.０.０.１/").unwrap().host, Host::Address([127, 0, 0, 1].into()));
+    }
+
+    #[test]
+    fn a_path_is_sent_as_a_server_takes_it() {
+        let path = |text: &str| match parse(text).unwrap().knock {
+            Knock::Http { path, .. } => path,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(path("http://kcna.kp"), "/");
+        assert_eq!(path("http://kcna.kp?a=b/c"), "/?a=b/c");
+        assert_eq!(path("http://kcna.kp/новости"), "/%D0%BD%D0%BE%D0%B2%D0%BE%D1%81%D1%82%D0%B8");
+        assert_eq!(path("http://kcna.kp/a%20b?c={d}|e"), "/a%20b?c=%7Bd%7D%7Ce");
+        assert_eq!(path("http://kcna.kp/@user/x@y"), "/@user/x@y");
+    }
+
+    #[test]
+    fn what_would_be_asked_as_something_else_is_refused_with_its_place() {
+        for (text, expected) in [
+            (
+                "http://[::1]18000/",
+                "`[::1]18000` is no host: `18000` follows the `]`; write a colon before the port, as in [2001:db8::1]:80",
+            ),
+            ("http://[::1/", "`[::1` is no host: its `[` has no `]`; write an IPv6 address as [2001:db8::1]"),
+            ("http://::1/", "`::1` is no host: an IPv6 address stands between brackets, as in [2001:db8::1]:443"),
+            ("tcp://::1:443", "`::1:443` is no host: an IPv6 address stands between brackets, as in [2001:db8::1]:443"),
+            (
+                "http://[kcna.kp]/",
+                "`[kcna.kp]` is no host: between brackets stands an IPv6 address and nothing else, such as [2001:db8::1]",
+            ),
+            (
+                "http://[fe80::1%eth0]/",
+                "`[fe80::1%eth0]` is no host: between brackets stands an IPv6 address and nothing else, such as [2001:db8::1]",
+            ),
+            (
+                "http://kcna.kp:80:80/",
+                "`kcna.kp:80:80` is no host: it holds more than one colon; one stands before the port, and an IPv6 \
+                 address between brackets",
+            ),
+            ("http:///a", "`` is no host: a host name is missing, such as kcna.kp"),
+            ("http://:80/", "`:80` is no host: a host name is missing, such as kcna.kp"),
+            ("http://h/a", "`h` is no host: a host name has a dot and at least two parts, such as kcna.kp"),
+            ("http://kcna.kp:0/", "`0` is no port: a number from 1 to 65535"),
+            ("http://kcna.kp:70000/", "`70000` is no port: a number from 1 to 65535"),
+            ("http://kcna.kp:+80/", "`+80` is no port: a number from 1 to 65535"),
+            ("http://kcna.kp:/", "`` is no port: a number from 1 to 65535; leave out the colon for the usual one"),
+            ("http://[::1]:/", "`` is no port: a number from 1 to 65535; leave out the colon for the usual one"),
+            ("icmp://kcna.kp:80", "`80` is no port: a number from 1 to 65535; icmp:// takes none, so leave it out"),
+            (
+                "http://h.kp/a b",
+                "`http://h.kp/a b` holds a space as its character 14: write %20 in a path, or leave it out",
+            ),
+            ("tcp://h.kp :80", "`tcp://h.kp :80` holds a space as its character 11: leave it out"),
+            ("http://h.kp/a\tb", "`http://h.kp/a\u{fffd}b` holds a tab as its character 14: leave it out"),
+            ("http://h.kp/\n", "`http://h.kp/\u{fffd}` holds a line break as its character 13: leave it out"),
+            (
+                "http://h.kp/\u{3000}",
+                "`http://h.kp/\u{3000}` holds the character U+3000 as its character 13: leave it out",
+            ),
+            ("http://h.kp\\a", "`http://h.kp\\a` holds a backslash as its character 12: write `/`"),
+            (
+                "http://h.kp/#top",
+                "`http://h.kp/#top` holds a `#` as its character 13: a server is never sent what follows it; leave both \
+                 out, or write %23",
+            ),
+            (
+                "http://user:secret@kcna.kp/",
+                "`…@kcna.kp/` is no host: a probe has no user and no password; leave out what stands before the \
+                 `@`, and write %40 in a path",
+            ),
+        ] {
+            assert_eq!(parse(text).map_err(|error| error.to_string()), Err(expected.to_owned()), "{text}");
+        }
+        for text in
+            ["http:/u:secret@kcna.kp", "http://u:se/cret@kcna.kp/", "http://u:secret#@kcna.kp", "u:secret@kcna.kp"]
+        {
+            let why = parse(text).unwrap_err().to_string();
+            assert!(why.starts_with("`…@kcna.kp") && !why.contains("cret"), "{why}");
+        }
     }
 }
