@@ -1,9 +1,16 @@
-//! Asks name servers: the words on the wire, over UDP and then TCP, and what an authoritative server's answer is worth.
+//! Asks name servers, over UDP and then TCP, with EDNS and then without; and judges what an
+//! authoritative server's answer is worth.
+//!
+//! A server that does not know EDNS answers FORMERR (RFC 6891, section 7), or NOTIMP, SERVFAIL
+//! without an OPT record of its own, BADVERS, something that cannot be read, or nothing at all. It
+//! is asked again without, as BIND and Unbound do for the first two and resolvers before the DNS
+//! flag day of 2019 did for all: what serves people in some way is not down.
 
 use super::outcome::{Class, Outcome};
 use super::tcp;
 use crate::clock::Clock;
-use hickory_proto::op::{Edns, Message, MessageType, Query, ResponseCode};
+use crate::domain::hostname;
+use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::{DNSClass, Name, RData, RecordType};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
@@ -17,6 +24,11 @@ const DATAGRAM: Duration = Duration::from_secs(2);
 const PAYLOAD: u16 = 1232;
 /// More answers than this with another question or number, and somebody is guessing at ours.
 const STRAY_AT_MOST: usize = 16;
+/// Code 16 is BADVERS, and BADSIG beside a signature (RFC 6895, section 2.3), as which the library
+/// reads it. Nothing is signed here.
+const BAD_VERSION: ResponseCode = ResponseCode::BADSIG;
+/// The header of a message (RFC 1035, section 4.1.1).
+const HEADER: usize = 12;
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -43,6 +55,15 @@ pub enum Way {
     Tcp,
     /// Over TCP, since the datagrams were lost: something filters.
     TcpAlone,
+    /// Over UDP and cut short, since TCP brought nothing.
+    CutShort,
+}
+
+/// Whether a question says that larger datagrams are taken (RFC 6891).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    WithEdns,
+    Plain,
 }
 
 impl Question {
@@ -52,20 +73,23 @@ impl Question {
         Ok(Self { name, record, recursion })
     }
 
-    /// The question as a message, and as the bytes of it.
-    fn message(&self) -> Result<(Message, Vec<u8>), AskError> {
+    /// Returns the question as a message, and as the bytes of it.
+    fn message(&self, form: Form) -> Result<(Message, Vec<u8>), AskError> {
         // A number drawn afresh, and below a port that the system draws: an answer must match both.
         let mut message = Message::query();
         message.metadata.recursion_desired = self.recursion;
         message.add_query(Query::query(self.name.clone(), self.record));
-        let mut edns = Edns::new();
-        edns.set_max_payload(PAYLOAD);
-        message.set_edns(edns);
+        if form == Form::WithEdns {
+            let mut edns = Edns::new();
+            edns.set_max_payload(PAYLOAD);
+            message.set_edns(edns);
+        }
         let bytes = message.to_vec().map_err(|error| AskError::Malformed(error.to_string()))?;
         Ok((message, bytes))
     }
 
-    /// Whether `answer` is one to `asked`: the same number, and the same question where it repeats one.
+    /// Whether `answer` is one to `asked`: the same number, and the same question where it repeats
+    /// one. Names are compared without regard to case (RFC 4343).
     fn is_answered_by(&self, asked: &Message, answer: &Message) -> bool {
         let repeats = |query: &Query| {
             query.name() == &self.name && query.query_type() == self.record && query.query_class() == DNSClass::IN
@@ -74,9 +98,54 @@ impl Question {
             && answer.metadata.message_type == MessageType::Response
             && (answer.queries.iter().all(repeats))
     }
+
+    /// Reads an answer to `asked`; nothing where the bytes are not one. An answer whose header can
+    /// be read and whose records cannot is taken where the header says enough: an error, or that
+    /// the answer was cut short.
+    fn read(&self, asked: &Message, bytes: &[u8]) -> Result<Message, Unread> {
+        let error = match Message::from_vec(bytes) {
+            Ok(answer) if self.is_answered_by(asked, &answer) => return Ok(answer),
+            Ok(_) => return Err(Unread::Stray("of another question".to_owned())),
+            Err(error) => error.to_string(),
+        };
+        // RFC 1035, section 4.1.1: number, QR, opcode, AA, TC, RD, RA, Z, RCODE.
+        let [high, low, flags, code, ..] = *bytes else { return Err(Unread::Stray(error)) };
+        if u16::from_be_bytes([high, low]) != asked.metadata.id || flags & 0x80 == 0 || bytes.len() < HEADER {
+            return Err(Unread::Stray(error));
+        }
+        let code = ResponseCode::from(0, code & 0x0f);
+        let mut answer = Message::error_msg(asked.metadata.id, OpCode::Query, code);
+        answer.metadata.message_type = MessageType::Response;
+        answer.metadata.authoritative = flags & 0x04 != 0;
+        answer.metadata.truncation = flags & 0x02 != 0;
+        if code == ResponseCode::NoError && !answer.metadata.truncation {
+            return Err(Unread::Garbled(error));
+        }
+        Ok(answer)
+    }
 }
 
-/// Asks once over UDP; over TCP where the answer was cut short or none came. `limit` is for both together.
+/// Why bytes are no answer.
+enum Unread {
+    /// Nobody's answer to this question: the true one may still come.
+    Stray(String),
+    /// The answer, and it cannot be read.
+    Garbled(String),
+}
+
+/// Whether the same question without EDNS may bring more. A server that knows EDNS puts an OPT
+/// record into every answer to a question with one (RFC 6891, section 6.1.1).
+fn is_of_edns(answer: &Message) -> bool {
+    match answer.metadata.response_code {
+        ResponseCode::NoError | ResponseCode::NXDomain => false,
+        // Some repeat the question, OPT record and all, under these.
+        ResponseCode::FormErr | ResponseCode::NotImp | BAD_VERSION | ResponseCode::BADVERS => true,
+        _ => answer.edns.is_none(),
+    }
+}
+
+/// Asks a server until it has answered or `limit` has passed: over UDP; over TCP where the answer
+/// was cut short or none came; and without EDNS where the answer shows that this may be why.
 pub async fn ask(
     clock: &Clock,
     server: SocketAddr,
@@ -84,30 +153,76 @@ pub async fn ask(
     limit: Duration,
 ) -> Result<(Message, Way), AskError> {
     let watch = clock.stopwatch();
-    // TCP has half of a short time at least.
-    let way = match by_datagram(clock, server, question, DATAGRAM.min(limit / 2)).await {
-        Ok(answer) if !answer.metadata.truncation => return Ok((answer, Way::Udp)),
-        Ok(_) => Way::Tcp,
-        Err(AskError::Silent { .. }) => Way::TcpAlone,
-        Err(error) => return Err(error),
+    let first = exchange(clock, server, question, Form::WithEdns, limit).await;
+    let again = match &first {
+        Ok((answer, _)) => is_of_edns(answer),
+        Err(AskError::Malformed(_)) => true,
+        Err(AskError::Silent { .. } | AskError::Socket(_)) => false,
     };
     let left = watch.left_of(limit);
-    let over_tcp = by_stream(clock, server, question, left).await;
-    match over_tcp {
-        Ok(answer) => Ok((answer, way)),
-        // Neither way: what the name server did not say by datagram it did not say at all.
-        Err(AskError::Silent { .. }) => Err(AskError::Silent { after: limit }),
-        Err(error) => Err(error),
+    if !again || left.is_zero() {
+        return first;
     }
+    // The first answer was one, whatever came of the second question.
+    exchange(clock, server, question, Form::Plain, left).await.or(first)
+}
+
+/// Asks over UDP; over TCP where the answer was cut short or none came, and then over UDP without
+/// EDNS as well, which some filters and servers drop. `limit` is for all together.
+async fn exchange(
+    clock: &Clock,
+    server: SocketAddr,
+    question: &Question,
+    form: Form,
+    limit: Duration,
+) -> Result<(Message, Way), AskError> {
+    let watch = clock.stopwatch();
+    // TCP has half of a short time at least.
+    match by_datagram(clock, server, question, form, DATAGRAM.min(limit / 2)).await {
+        Ok(answer) if !answer.metadata.truncation => return Ok((answer, Way::Udp)),
+        Ok(cut) => {
+            let whole = by_stream(clock, server, question, form, watch.left_of(limit)).await;
+            // Whatever keeps TCP from us: the server has answered.
+            return Ok(whole.map_or((cut, Way::CutShort), |answer| (answer, Way::Tcp)));
+        }
+        Err(AskError::Silent { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    let left = watch.left_of(limit);
+    let mut over_tcp = std::pin::pin!(by_stream(clock, server, question, form, left));
+    let mut plainly = std::pin::pin!(by_datagram(clock, server, question, Form::Plain, left));
+    let (mut of_tcp, mut of_plain) = (None, (form == Form::Plain).then_some(AskError::Silent { after: limit }));
+    let cut = loop {
+        tokio::select! {
+            biased;
+            said = &mut over_tcp, if of_tcp.is_none() => match said {
+                Ok(answer) => return Ok((answer, Way::TcpAlone)),
+                Err(error) => of_tcp = Some(error),
+            },
+            said = &mut plainly, if of_plain.is_none() => match said {
+                Ok(answer) if answer.metadata.truncation => break answer,
+                Ok(answer) => return Ok((answer, Way::Udp)),
+                Err(error) => of_plain = Some(error),
+            },
+            else => {
+                let is_told = |error: &AskError| !matches!(error, AskError::Silent { .. });
+                let told = of_tcp.into_iter().chain(of_plain).find(is_told);
+                return Err(told.unwrap_or(AskError::Silent { after: limit }));
+            }
+        }
+    };
+    let whole = by_stream(clock, server, question, Form::Plain, watch.left_of(limit)).await;
+    Ok(whole.map_or((cut, Way::CutShort), |answer| (answer, Way::Tcp)))
 }
 
 async fn by_datagram(
     clock: &Clock,
     server: SocketAddr,
     question: &Question,
+    form: Form,
     limit: Duration,
 ) -> Result<Message, AskError> {
-    let (asked, bytes) = question.message()?;
+    let (asked, bytes) = question.message(form)?;
     let any: SocketAddr =
         if server.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
     let answer = async {
@@ -119,13 +234,12 @@ async fn by_datagram(
         let mut stray = 0;
         loop {
             let length = socket.recv(&mut buffer).await?;
-            match Message::from_vec(&buffer[..length]) {
-                Ok(answer) if question.is_answered_by(&asked, &answer) => return Ok(Ok(answer)),
-                // Not an answer to this: somebody else's guess, or a late one. The true one may still come.
-                other => {
+            match question.read(&asked, &buffer[..length]) {
+                Ok(answer) => return Ok(Ok(answer)),
+                Err(Unread::Garbled(why)) => return Ok(Err(AskError::Malformed(why))),
+                Err(Unread::Stray(why)) => {
                     stray += 1;
                     if stray >= STRAY_AT_MOST {
-                        let why = other.err().map_or_else(|| "of another question".to_owned(), |e| e.to_string());
                         return Ok(Err(AskError::Malformed(why)));
                     }
                 }
@@ -143,9 +257,10 @@ async fn by_stream(
     clock: &Clock,
     server: SocketAddr,
     question: &Question,
+    form: Form,
     limit: Duration,
 ) -> Result<Message, AskError> {
-    let (asked, bytes) = question.message()?;
+    let (asked, bytes) = question.message(form)?;
     let answer = async {
         let mut stream = tcp::open(server).await?;
         let length = u16::try_from(bytes.len()).unwrap_or(u16::MAX).to_be_bytes();
@@ -163,12 +278,7 @@ async fn by_stream(
         Some(Err(error)) => return Err(AskError::Socket(error)),
         Some(Ok(bytes)) => bytes,
     };
-    let answer = Message::from_vec(&bytes).map_err(|error| AskError::Malformed(error.to_string()))?;
-    if question.is_answered_by(&asked, &answer) {
-        Ok(answer)
-    } else {
-        Err(AskError::Malformed("of another question".to_owned()))
-    }
+    question.read(&asked, &bytes).map_err(|(Unread::Stray(why) | Unread::Garbled(why))| AskError::Malformed(why))
 }
 
 /// The addresses that an answer gives, whatever aliases lead to them, and how long they hold.
@@ -203,12 +313,16 @@ pub(super) async fn knock(clock: &Clock, server: SocketAddr, zone: &str, limit: 
 fn judge(zone: &str, answer: &Message, way: Way) -> Outcome {
     let code = answer.metadata.response_code;
     if code == ResponseCode::NXDomain {
+        let zone = hostname::shown(zone);
         return Outcome::broken(Class::Dns, format!("says that {zone} does not exist (NXDOMAIN)"));
     }
     if code != ResponseCode::NoError {
         return Outcome::broken(Class::Dns, word(code));
     }
-    let lame = (!answer.metadata.authoritative).then(|| format!("lame: no authority for {zone}"));
+    if way == Way::CutShort {
+        return Outcome::broken(Class::Dns, "its answer is cut short, and none comes over TCP");
+    }
+    let lame = (!answer.metadata.authoritative).then(|| format!("lame: no authority for {}", hostname::shown(zone)));
     let filtered = (way == Way::TcpAlone).then(|| "by TCP alone, UDP is lost".to_owned());
     let notes: Vec<String> = lame.into_iter().chain(filtered).collect();
     Outcome::Works { note: (!notes.is_empty()).then(|| notes.join("; ")) }
@@ -222,6 +336,7 @@ pub fn word(code: ResponseCode) -> String {
         ResponseCode::NXDomain => "NXDOMAIN".to_owned(),
         ResponseCode::FormErr => "FORMERR".to_owned(),
         ResponseCode::NotImp => "NOTIMP".to_owned(),
+        BAD_VERSION | ResponseCode::BADVERS => "BADVERS".to_owned(),
         other => other.to_string(),
     }
 }

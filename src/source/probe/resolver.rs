@@ -1,7 +1,7 @@
 //! Our own resolver: where a name leads now, and where it led when it was last known, since a dead name server must not look
 //! like a dead site.
 
-use super::dns::{self, Question};
+use super::dns::{self, Question, Way};
 use crate::clock::{Clock, Millis};
 use crate::domain::Host;
 use hickory_proto::op::ResponseCode;
@@ -127,7 +127,13 @@ impl Resolver {
     async fn ask_for(&self, server: SocketAddr, name: &str, record: RecordType) -> Result<(Vec<IpAddr>, u32), String> {
         let question = Question::new(name, record, true).map_err(|_| "it is no name".to_owned())?;
         match dns::ask(&self.clock, server, &question, PATIENCE).await {
-            Ok((answer, _)) if answer.metadata.response_code == ResponseCode::NoError => Ok(dns::addresses(&answer)),
+            Ok((answer, way)) if answer.metadata.response_code == ResponseCode::NoError => {
+                let found = dns::addresses(&answer);
+                if found.0.is_empty() && way == Way::CutShort {
+                    return Err(format!("a cut-off answer from {}, and none over TCP", server.ip()));
+                }
+                Ok(found)
+            }
             Ok((answer, _)) => Err(format!("{} from {}", dns::word(answer.metadata.response_code), server.ip())),
             Err(dns::AskError::Silent { .. }) => Err(format!("no answer from {}", server.ip())),
             Err(dns::AskError::Malformed(why)) => Err(format!("{} answers {why}", server.ip())),

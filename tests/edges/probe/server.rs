@@ -68,6 +68,27 @@ pub(super) enum Habit {
     WrongQuestion,
     Garbage,
     Silent,
+    /// Does not know EDNS; without it, it answers as it should.
+    Old(Old),
+    /// As one that is proper, in other letters: `KcNa.Kp`.
+    OtherCase,
+    /// UDP answers are cut short, in the middle of a record, and TCP brings nothing.
+    TruncatesAlone,
+}
+
+/// What a server makes of a question with EDNS that it does not know. Seen of real servers: an error
+/// without and with the question's own OPT record, a bare header that claims a question (Windows
+/// 2000 and home routers), nothing at all (firewalls), bytes that are no message.
+/// <https://www.dnsflagday.net/2019/>, RFC 6891 section 7.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Old {
+    Code(ResponseCode),
+    EchoesFormErr,
+    HeaderAlone,
+    Drops,
+    Garbles,
+    /// FORMERR; and its plain answers do not fit a datagram.
+    FormErrAndTruncates,
 }
 
 /// A name server over UDP and TCP. It knows some names; how it behaves, and what they lead to, may change.
@@ -76,6 +97,8 @@ pub(super) struct NameServer {
     pub address: SocketAddr,
     habit: Arc<Mutex<Habit>>,
     names: Arc<Mutex<HashMap<String, Vec<IpAddr>>>>,
+    /// Whether each question so far had EDNS.
+    asked: Arc<Mutex<Vec<bool>>>,
 }
 
 impl NameServer {
@@ -86,8 +109,8 @@ impl NameServer {
                 break (udp, tcp);
             }
         };
-        let server =
-            Self { address: udp.local_addr().unwrap(), habit: Arc::new(Mutex::new(habit)), names: Arc::default() };
+        let (address, habit) = (udp.local_addr().unwrap(), Arc::new(Mutex::new(habit)));
+        let server = Self { address, habit, names: Arc::default(), asked: Arc::default() };
         tokio::spawn(server.clone().datagrams(udp));
         tokio::spawn(server.clone().streams(tcp));
         server
@@ -102,6 +125,36 @@ impl NameServer {
         self.names.lock().unwrap().insert(name.to_owned(), addresses);
     }
 
+    /// The questions since it was last asked this: whether each had EDNS.
+    pub(super) fn asked_with_edns(&self) -> Vec<bool> {
+        std::mem::take(&mut *self.asked.lock().unwrap())
+    }
+
+    /// Its answer, where it does not treat datagrams or streams in a way of their own.
+    fn reply(&self, asked: &Message, habit: Habit) -> Option<Vec<u8>> {
+        self.asked.lock().unwrap().push(asked.edns.is_some());
+        let Habit::Old(old) = habit else { return Some(self.answer(asked, habit).to_vec().unwrap()) };
+        if asked.edns.is_none() {
+            return Some(self.answer(asked, Habit::Proper).to_vec().unwrap());
+        }
+        let mut answer = asked.clone().into_response();
+        answer.metadata.response_code = match old {
+            Old::Code(code) => code,
+            _ => ResponseCode::FormErr,
+        };
+        // The high bits of BADVERS stand in the OPT record.
+        let keeps = matches!(old, Old::EchoesFormErr | Old::Code(ResponseCode::BADVERS));
+        answer.edns = answer.edns.filter(|_| keeps);
+        let bytes = answer.to_vec().unwrap();
+        match old {
+            Old::Drops => None,
+            // The header still counts one question.
+            Old::HeaderAlone => Some(bytes[..12].to_vec()),
+            Old::Garbles => Some([&bytes[..3], &[0, 0xff, 0xff, 0, 9, 0, 9, 0, 9], b"\xff\xffgarbage"].concat()),
+            _ => Some(bytes),
+        }
+    }
+
     async fn datagrams(self, socket: UdpSocket) {
         let mut buffer = [0; 4096];
         while let Ok((length, from)) = socket.recv_from(&mut buffer).await {
@@ -110,9 +163,18 @@ impl NameServer {
                 continue;
             }
             let Ok(asked) = Message::from_vec(&buffer[..length]) else { continue };
-            let mut answer = self.answer(&asked, habit);
-            answer.metadata.truncation = habit == Habit::Truncates;
-            let bytes = if habit == Habit::Garbage { b"not DNS at all".to_vec() } else { answer.to_vec().unwrap() };
+            let Some(mut bytes) = self.reply(&asked, habit) else { continue };
+            let is_plain = asked.edns.is_none();
+            match habit {
+                Habit::Garbage => bytes = b"not DNS at all".to_vec(),
+                Habit::TruncatesAlone => bytes.truncate(bytes.len() - 15),
+                _ => {}
+            }
+            if matches!(habit, Habit::Truncates | Habit::TruncatesAlone)
+                || (habit == Habit::Old(Old::FormErrAndTruncates) && is_plain)
+            {
+                bytes[2] |= 0x02;
+            }
             for _ in 0..if matches!(habit, Habit::WrongNumber | Habit::Garbage) { 20 } else { 1 } {
                 let _ = socket.send_to(&bytes, from).await;
             }
@@ -122,7 +184,7 @@ impl NameServer {
     async fn streams(self, listener: TcpListener) {
         while let Ok((mut stream, _)) = listener.accept().await {
             let habit = *self.habit.lock().unwrap();
-            if habit == Habit::Silent {
+            if matches!(habit, Habit::Silent | Habit::TruncatesAlone) {
                 std::mem::forget(stream);
                 continue;
             }
@@ -130,7 +192,10 @@ impl NameServer {
             let mut asked = vec![0; length.into()];
             let _ = stream.read_exact(&mut asked).await;
             let Ok(asked) = Message::from_vec(&asked) else { continue };
-            let bytes = self.answer(&asked, habit).to_vec().unwrap();
+            let Some(bytes) = self.reply(&asked, habit) else {
+                std::mem::forget(stream);
+                continue;
+            };
             let _ = stream.write_all(&[&(bytes.len() as u16).to_be_bytes()[..], &bytes].concat()).await;
         }
     }
@@ -146,6 +211,9 @@ impl NameServer {
             return answer;
         }
         let query = &asked.queries[0];
+        if habit == Habit::OtherCase {
+            answer.queries[0].set_name(Name::from_ascii(in_other_case(&query.name().to_ascii())).unwrap());
+        }
         if habit == Habit::WrongQuestion {
             answer.queries[0].set_name(Name::from_ascii("other.example.").unwrap());
         }
@@ -171,4 +239,9 @@ impl NameServer {
         }
         answer
     }
+}
+
+fn in_other_case(name: &str) -> String {
+    let turned = |(at, c): (usize, char)| if at % 2 == 0 { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() };
+    name.chars().enumerate().map(turned).collect()
 }
