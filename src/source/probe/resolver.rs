@@ -1,12 +1,13 @@
-//! Our own resolver: where a name leads now, and where it led when it was last known, since a dead name server must not look
-//! like a dead site.
+//! Our own resolver: where a name leads now, and where it led when it was last known, since a dead
+//! name server must not look like a dead site.
 
 use super::dns::{self, Question, Way};
+use super::names::{Known, Names};
+use super::resolv_conf::{self, ResolvConf};
 use crate::clock::{Clock, Millis};
 use crate::domain::Host;
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::RecordType;
-use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -42,37 +43,67 @@ pub enum Resolved {
 #[derive(Debug)]
 pub struct Resolver {
     clock: Clock,
-    servers: Vec<SocketAddr>,
-    known: Mutex<HashMap<String, Known>>,
+    servers: Servers,
+    names: Mutex<Names>,
 }
 
-#[derive(Clone, Debug)]
-struct Known {
-    addresses: Vec<IpAddr>,
-    until: Millis,
+/// Whom it asks.
+#[derive(Debug)]
+enum Servers {
+    Given(Vec<SocketAddr>),
+    /// Those that this machine uses, and the public ones after them.
+    OfTheSystem(ResolvConf),
+}
+
+impl Servers {
+    fn now(&self) -> Vec<SocketAddr> {
+        let mut servers = match self {
+            Self::Given(servers) => return servers.clone(),
+            Self::OfTheSystem(file) => file.servers(),
+        };
+        let public = PUBLIC.map(|address| SocketAddr::new(address, 53));
+        let others = public.into_iter().filter(|public| !servers.contains(public)).collect::<Vec<_>>();
+        servers.extend(others);
+        servers.truncate(SERVERS);
+        servers
+    }
 }
 
 impl Resolver {
-    /// Asks the given servers, or those of the system and two public ones.
+    /// Asks the given servers, at most three of them, or those of the system and two public ones.
     pub fn new(clock: Clock, given: &[IpAddr]) -> Self {
-        let mut servers = if given.is_empty() { of_the_system() } else { given.to_vec() };
         if given.is_empty() {
-            servers.extend(PUBLIC.iter().filter(|public| !servers.contains(public)).copied().collect::<Vec<_>>());
+            return Self::asking(clock, Servers::OfTheSystem(ResolvConf::new(resolv_conf::FILE)));
         }
-        servers.truncate(SERVERS);
-        let servers = servers.into_iter().map(|address| SocketAddr::new(address, 53)).collect();
-        Self::with(clock, servers)
+        Self::with(clock, given.iter().take(SERVERS).map(|address| SocketAddr::new(*address, 53)).collect())
     }
 
     /// The same at ports of their own.
     pub fn with(clock: Clock, servers: Vec<SocketAddr>) -> Self {
-        Self { clock, servers, known: Mutex::default() }
+        Self::asking(clock, Servers::Given(servers))
+    }
+
+    fn asking(clock: Clock, servers: Servers) -> Self {
+        Self { clock, servers, names: Mutex::default() }
+    }
+
+    /// Never forgets where these hosts led, however many other names are resolved.
+    #[must_use]
+    pub fn keeping<'a>(self, hosts: impl IntoIterator<Item = &'a Host>) -> Self {
+        let names = hosts.into_iter().filter_map(Host::name).map(str::to_owned);
+        self.names.lock().unwrap_or_else(PoisonError::into_inner).keep(names);
+        self
+    }
+
+    /// Returns how many names it remembers.
+    pub fn remembered(&self) -> usize {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// Where `name` leads. `given` is where it led when somebody wrote it down, taken until it has been resolved once.
     pub async fn resolve(&self, name: &str, given: Option<IpAddr>) -> Resolved {
         let now = self.clock.millis();
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        let known = self.names.lock().unwrap_or_else(PoisonError::into_inner).get(name);
         if let Some(known) = known.as_ref().filter(|known| known.until > now) {
             return Resolved::Fresh(known.addresses.clone());
         }
@@ -80,7 +111,7 @@ impl Resolver {
             Ok((addresses, holds)) => {
                 let until = self.clock.millis() + Millis::from(holds) * 1000;
                 let known = Known { addresses: addresses.clone(), until };
-                self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), known);
+                self.names.lock().unwrap_or_else(PoisonError::into_inner).put(name, known);
                 Resolved::Fresh(addresses)
             }
             Err(why) => {
@@ -103,9 +134,9 @@ impl Resolver {
 
     async fn ask(&self, name: &str) -> Result<(Vec<IpAddr>, u32), String> {
         let mut said = "there is no resolver to ask".to_owned();
-        for server in &self.servers {
+        for server in self.servers.now() {
             let (v4, v6) =
-                tokio::join!(self.ask_for(*server, name, RecordType::A), self.ask_for(*server, name, RecordType::AAAA));
+                tokio::join!(self.ask_for(server, name, RecordType::A), self.ask_for(server, name, RecordType::AAAA));
             match (v4, v6) {
                 (Err(why), Err(_)) => said = why,
                 (v4, v6) => {
@@ -140,11 +171,4 @@ impl Resolver {
             Err(dns::AskError::Socket(error)) => Err(format!("{}: {error}", server.ip())),
         }
     }
-}
-
-/// The resolvers of this machine.
-fn of_the_system() -> Vec<IpAddr> {
-    let text = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
-    let server = |line: &str| line.strip_prefix("nameserver")?.trim().parse().ok();
-    text.lines().filter_map(server).collect()
 }

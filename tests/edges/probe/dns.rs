@@ -4,6 +4,7 @@ use super::server::{Habit, NameServer, Old, TTL, nobody};
 use super::{found, kit, said, target};
 use hickory_proto::op::ResponseCode;
 use linkdown::clock::Clock;
+use linkdown::domain::Host;
 use linkdown::source::probe::Outcome;
 use linkdown::source::probe::attempt::probe;
 use linkdown::source::probe::resolver::Resolved;
@@ -180,4 +181,32 @@ async fn an_international_name_is_asked_for_in_the_form_that_dns_carries() {
         said(&kit, &format!("dns://{}/рф", server.address)).await,
         "answers, but broken: says that рф does not exist (NXDOMAIN)"
     );
+}
+
+#[tokio::test]
+async fn names_of_strangers_are_forgotten_and_that_of_a_target_never_is() {
+    const MANY: usize = 2_500;
+    let server = NameServer::start(Habit::Proper).await;
+    let clock = Clock::sped(crate::edges::at("2025-06-06 17:00"), 20);
+    let target = Host::Name("kcna.kp".to_owned());
+    let resolver = Resolver::with(clock.clone(), vec![server.address]).keeping([&target]);
+    server.leads("kcna.kp", &["127.0.0.1"]);
+    let kcna = vec!["127.0.0.1".parse().unwrap()];
+    assert_eq!(resolver.resolve("kcna.kp", None).await, Resolved::Fresh(kcna.clone()));
+
+    // As redirects to ever new names would have it.
+    for number in 0..MANY {
+        let name = format!("n{number}.example");
+        server.leads(&name, &["127.0.0.2"]);
+        resolver.resolve(&name, None).await;
+    }
+    let remembered = resolver.remembered();
+    assert!((1_500..=2_049).contains(&remembered), "{remembered} of {MANY}");
+
+    server.behaves(Habit::Code(ResponseCode::ServFail));
+    clock.sleep(i64::from(TTL) + 1, clock.busy()).await;
+    let known = resolver.resolve("kcna.kp", None).await;
+    assert!(matches!(&known, Resolved::LastGood { addresses, .. } if *addresses == kcna), "{known:?}");
+    let forgotten = resolver.resolve("n0.example", None).await;
+    assert!(matches!(forgotten, Resolved::Unknown { .. }), "{forgotten:?}");
 }
