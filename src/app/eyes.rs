@@ -4,7 +4,7 @@
 use crate::clock::{Busy, Clock};
 use crate::command::Desk;
 use crate::config::{Addresses, Config, Profile};
-use crate::domain::{Certificate, Entity, Host, Knock, Target, Watchlist};
+use crate::domain::{Ask, Certificate, Control, Entity, Host, Knock, Target, Watchlist};
 use crate::source::probe::{Guard, Kit, Resolver, Tls, prober::Prober};
 use crate::source::ris_live::follow::{Follower, Watched};
 use crate::source::{ripestat, ris_live};
@@ -107,8 +107,22 @@ fn watched(profiles: &[Profile], controls: &[Entity], watchlist: &Watchlist) -> 
 
 pub fn kit(config: &Config, clock: &Clock) -> Kit {
     let probe = &config.probe;
-    let resolver = Resolver::new(clock.clone(), &probe.resolvers);
-    Kit::new(clock.clone(), Guard::new(probe.allowed.clone()), resolver, &config.contact, probe.timeout)
+    // Where the operator's own targets stand is never forgotten for the sake of what chats ask.
+    let listed = targets(&probe.targets, &Watchlist::new(config.watch.clone()));
+    let resolver = Resolver::new(clock.clone(), &probe.resolvers)
+        .keeping(listed.iter().map(|target| &target.host))
+        .keeping(&control_hosts(&probe.controls));
+    let guard = Guard::new(probe.allowed.clone()).refusing(probe.refused.clone());
+    Kit::new(clock.clone(), guard, resolver, &config.contact, probe.timeout)
+}
+
+/// The hosts of the controls that are asked by their names.
+fn control_hosts(controls: &[Control]) -> Vec<Host> {
+    let host = |control: &Control| match &control.ask {
+        Ask::Page { host, .. } => Some(Host::Name(host.clone())),
+        _ => None,
+    };
+    controls.iter().filter_map(host).collect()
 }
 
 /// Those of the config, and the pages of every watched site of which the config says nothing itself.

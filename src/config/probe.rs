@@ -39,6 +39,8 @@ pub struct ProbeSettings {
     pub profiles: Vec<Profile>,
     /// Networks that may be probed although they are private.
     pub allowed: Vec<IpNet>,
+    /// Networks that are not probed although they are public.
+    pub refused: Vec<IpNet>,
     /// Who resolves names; empty: those of the system.
     pub resolvers: Vec<IpAddr>,
     pub controls: Vec<Control>,
@@ -69,6 +71,7 @@ pub(super) fn check(raw: &raw::RawProbe, folder: &Path) -> Result<ProbeSettings,
         targets,
         profiles,
         allowed: raw.allow_networks.iter().map(network).collect::<Result<_, _>>()?,
+        refused: raw.refuse_networks.iter().map(network).collect::<Result<_, _>>()?,
         resolvers: raw.resolvers.iter().map(resolver).collect::<Result<_, _>>()?,
         controls: controls::find(raw.controls.as_ref(), folder)?,
     })

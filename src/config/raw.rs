@@ -55,6 +55,7 @@ pub(super) struct RawProbe {
     pub in_flight: Option<Spanned<u32>>,
     pub profiles: Vec<Spanned<String>>,
     pub allow_networks: Vec<Spanned<String>>,
+    pub refuse_networks: Vec<Spanned<String>>,
     pub resolvers: Vec<Spanned<String>>,
     pub controls: Option<Spanned<String>>,
     pub target: Vec<super::profile::RawTarget>,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// An address of each class that is refused, and the class as it is told.
-const REFUSED: [(&str, &str); 19] = [
+const REFUSED: [(&str, &str); 33] = [
     ("127.0.0.1", "loopback"),
     ("127.0.0.2", "loopback"),
     ("10.0.0.1", "private"),
@@ -27,6 +27,20 @@ const REFUSED: [(&str, &str); 19] = [
     ("ff02::1", "multicast"),
     ("::ffff:127.0.0.1", "loopback"),
     ("64:ff9b::7f00:1", "loopback"),
+    ("192.0.0.9", "reserved for protocols"),
+    ("192.88.99.1", "a relay for tunnels (6to4)"),
+    ("::ffff:0:10.0.0.1", "private"),
+    ("2001:2::1", "reserved for measurements within a network"),
+    ("2001:10::1", "an identifier and no address (ORCHID)"),
+    ("2001:30::1", "reserved for protocols"),
+    ("100:0:0:1::1", "not a public address"),
+    ("5f00::1", "not a public address"),
+    ("200::1", "not a public address"),
+    ("4000::1", "not a public address"),
+    ("2002:101:101::1", "a tunnel (6to4)"),
+    ("2a00:1450::5efe:10.0.0.1", "private"),
+    ("2a00:1450::200:5efe:10.0.0.1", "private"),
+    ("3fff::1", "reserved for examples"),
 ];
 
 #[tokio::test]
@@ -93,7 +107,7 @@ async fn a_name_that_leads_outside_when_it_is_vetted_and_inside_when_it_is_diall
     let kit = kit_that_allows(&[], Some(names.address));
     let mut asked = target(&format!("http://rebinding.kp:{}/", inside.port()));
     // It was known to stand outside; then it answers with another address each time it is asked.
-    asked.address = Some("192.88.99.1".parse().unwrap());
+    asked.address = Some("175.45.176.71".parse().unwrap());
     for address in ["127.0.0.1", "::1", "::ffff:127.0.0.1"] {
         names.leads("rebinding.kp", &[address]);
         let outcome = probe(&kit, &asked).await.outcome().to_string();
