@@ -37,7 +37,7 @@ pub struct Config {
     pub contact: String,
     /// In which the cron lines are meant.
     pub zone: Tz,
-    /// The watchlist, in the order of the file.
+    /// The watchlist, in the order of the file; then what profiles and targets name beside it.
     pub watch: Vec<Watched>,
     /// Every known source, in the order of [`sources::KNOWN`]; also those switched off.
     pub sources: Vec<SourceSettings>,
@@ -112,7 +112,8 @@ impl Config {
     fn checked(text: &str, folder: &Path) -> Result<Self, Place> {
         let raw = raw::read(text)?;
         let zone = raw.zone()?;
-        let watch = watch::check(&raw.watch)?;
+        let probe = probe::check(&raw.probe, folder)?;
+        let watch = watch::check(&raw.watch, probe.entities())?;
         let sources = sources::check(&raw.sources, zone)?;
         let storage = raw.storage(zone)?;
         let config = Self {
@@ -123,7 +124,7 @@ impl Config {
             storage,
             console: Console { sensitivity: raw.console.sensitivity() },
             access: access::check(&raw.access)?,
-            probe: probe::check(&raw.probe, folder)?,
+            probe,
             ris_live: probe::ris_live(&raw.ris_live)?,
             operator: care::operator(&raw.operator)?,
             web: care::web(&raw.web)?,

@@ -46,6 +46,15 @@ pub struct ProbeSettings {
     pub controls: Vec<Control>,
 }
 
+impl ProbeSettings {
+    /// Returns the entities of which profiles and targets speak, in the order of the file; none
+    /// where nothing is probed.
+    pub(super) fn entities(&self) -> impl Iterator<Item = &Entity> {
+        let profiles = self.profiles.iter().map(|profile| &profile.entity);
+        profiles.chain(self.targets.iter().map(|target| &target.entity)).filter(|_| self.enabled)
+    }
+}
+
 /// The live route stream.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RisLiveSettings {

@@ -209,3 +209,63 @@ fn a_profile_of_ones_own_is_found_beside_the_file_and_its_errors_say_where() {
     let why = said("", "[probe]\ncontrols = 'none.toml'").unwrap_err();
     assert!(why.starts_with("linkdown.toml:2: none.toml: cannot be read"), "{why}");
 }
+
+#[test]
+fn what_is_probed_is_watched_whether_it_is_listed_or_not() {
+    let config = parse(
+        "[watch]\nentities = ['KP', 'AS131279 in KP']\neager = ['x.example', 'FK']\n[probe]\nprofiles = ['kp', 'fk']\n\
+         [[probe.target]]\nentity = 'site/x.example'\nprobe = 'https://x.example/'\n\
+         [[probe.target]]\nentity = 'KP'\nprobe = 'icmp://175.45.177.1'\n\
+         [[probe.target]]\nentity = 'site/x.example'\nprobe = 'tcp://x.example:80'",
+    );
+    let watched: Vec<(String, &str)> =
+        config.watch.iter().map(|watched| (watched.entity.to_string(), watched.sensitivity.as_str())).collect();
+    let expected =
+        [("country/KP", "balanced"), ("asn/131279", "balanced"), ("country/FK", "eager"), ("site/x.example", "eager")];
+    assert_eq!(watched, expected.map(|(entity, word)| (entity.to_owned(), word)));
+    // That is what `/subscribe all` means.
+    let list = crate::domain::Watchlist::new(config.watch);
+    assert!(list.is_configured(&"site/x.example".parse().unwrap()));
+}
+
+#[test]
+fn what_is_not_probed_is_not_watched_for_the_sake_of_a_target() {
+    let config = parse("[probe]\nenabled = false\nprofiles = ['kp']");
+    assert!(config.watch.is_empty());
+}
+
+#[test]
+fn a_profile_of_ones_own_is_watched_and_so_are_the_entities_of_its_targets() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("linkdown.toml");
+    std::fs::write(
+        folder.path().join("mine.toml"),
+        "entity = 'country/TO'\n[[target]]\nentity = 'правительство.рф'\nprobe = 'https://правительство.рф/'",
+    )
+    .unwrap();
+    std::fs::write(&file, "[probe]\nprofiles = ['mine.toml']").unwrap();
+    let config = Config::load(&file).unwrap();
+    let names: Vec<String> = config.watch.iter().map(|watched| display_name(&watched.entity)).collect();
+    assert_eq!(names, ["Tonga", "правительство.рф"]);
+}
+
+#[test]
+fn a_wrong_target_is_refused_at_its_line_with_its_place() {
+    let target = |probe: &str| format!("[[probe.target]]\nentity = 'KP'\n\nprobe = '{probe}'");
+    assert_eq!(
+        why(&target("http://[::1]18000/")),
+        "linkdown.toml:4: `[::1]18000` is no host: `18000` follows the `]`; write a colon before the port, as in \
+         [2001:db8::1]:80"
+    );
+    assert_eq!(
+        why(&target("http://kcna.kp/a b")),
+        "linkdown.toml:4: `http://kcna.kp/a b` holds a space as its character 17: write %20 in a path, or leave it out"
+    );
+    let secret = why(&target("https://user:secret@kcna.kp/"));
+    assert!(secret.starts_with("linkdown.toml:4: `…@kcna.kp/` is no host") && !secret.contains("secret"), "{secret}");
+    assert_eq!(
+        why("[watch]\nentities = ['site/münchen']"),
+        "linkdown.toml:2: `münchen` is no site: a host name has a dot and at least two parts, such as kcna.kp; say it as \
+         KP, AS131279, 175.45.176.0/22 or kcna.kp"
+    );
+}

@@ -1,4 +1,5 @@
-//! The watchlist: `ENTITY`, `ENTITY in WHOLE`, `ENTITY in WHOLE called NAME`.
+//! The watchlist: `ENTITY`, `ENTITY in WHOLE`, `ENTITY in WHOLE called NAME`; and the entities that
+//! are probed, which are watched without being listed.
 
 use super::explain::Place;
 use super::raw;
@@ -8,7 +9,9 @@ use toml::Spanned;
 
 pub use crate::domain::Watched;
 
-pub(super) fn check(raw: &raw::Watch) -> Result<Vec<Watched>, Place> {
+/// Checks the watchlist. `probed` are the entities of the profiles and targets: the operator named
+/// them, so they are watched too, after the listed ones and in their own order.
+pub(super) fn check<'a>(raw: &raw::Watch, probed: impl IntoIterator<Item = &'a Entity>) -> Result<Vec<Watched>, Place> {
     let lines = &raw.entities;
     let mut watched: Vec<Watched> = Vec::with_capacity(lines.len());
     for line in lines {
@@ -21,6 +24,12 @@ pub(super) fn check(raw: &raw::Watch) -> Result<Vec<Watched>, Place> {
             return Err(at(format!("`{}` would be part of itself; remove one `in` of the circle", next.entity)));
         }
         watched.push(next);
+    }
+    for entity in probed {
+        if watched.iter().all(|listed| listed.entity != *entity) {
+            let (part_of, name, sensitivity) = (None, None, Sensitivity::Balanced);
+            watched.push(Watched { entity: entity.clone(), part_of, name, sensitivity });
+        }
     }
     for (line, sensitivity) in raw
         .careful
