@@ -7,7 +7,7 @@ use super::{NAME, uplink::Uplink};
 use crate::domain::observation::{BLOCKS, CONTROL};
 use crate::domain::{Batch, Block, Entity, Fact, FactKind, Line, Observation, Series, Target, Timestamp};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -66,6 +66,17 @@ impl Tally {
         for (number, target) in targets.iter().enumerate() {
             self.of_entity.entry(target.entity.clone()).or_default().push(number);
         }
+        self.forget_others();
+    }
+
+    /// Drops what is remembered of entities and hosts that are no longer asked: chats may come and
+    /// go with ever new ones.
+    fn forget_others(&mut self) {
+        let Self { of_entity, targets, told, series, certificates, .. } = self;
+        told.retain(|entity, _| of_entity.contains_key(entity));
+        series.retain(|(entity, _), _| of_entity.contains_key(entity));
+        let hosts: HashSet<String> = targets.iter().map(|target| target.host.to_string()).collect();
+        certificates.retain(|host, _| hosts.contains(host));
     }
 
     /// What the round says, received at `now`. While our line is not good it says nothing of anybody.
@@ -243,7 +254,7 @@ fn block_of(address: IpAddr) -> IpNet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::probe::{attempt::Seen, outcome::Class};
+    use crate::source::probe::{attempt::Seen, outcome::Class, tls};
 
     fn targets(texts: &[&str]) -> Arc<Vec<Target>> {
         let target = |text: &&str| Target::parse(text, "country/KP".parse().unwrap()).unwrap();
@@ -309,6 +320,22 @@ mod tests {
         let (values, facts) = take((&mut tally, &targets), round(0, Line::Good, both));
         assert_eq!(values, ["control 1", "http 2", "blocks 1"]);
         assert!(matches!(&facts[1], FactKind::Hosts { blocks, .. } if blocks[0].hosts == 1));
+    }
+
+    #[test]
+    fn of_what_chats_no_longer_ask_nothing_is_remembered() {
+        let mut tally = Tally::default();
+        for number in 0..500 {
+            let entity = format!("site/n{number}.example").parse().unwrap();
+            let target = Target::parse(&format!("https://n{number}.example/"), entity).unwrap();
+            let seen = tls::Seen { ends_at: Some(Timestamp::from_unix(1_800_000_000)), ..tls::Seen::default() };
+            let found = Found { certificate: Some(seen), ..found("175.45.176.71", Outcome::works()) };
+            let (_, facts) = take((&mut tally, &Arc::new(vec![target])), round(number, Line::Good, vec![found]));
+            assert_eq!(facts.len(), if number == 0 { 3 } else { 2 }, "{facts:?}");
+        }
+        // The last entity, its two numbers, and our own line.
+        assert_eq!((tally.told.len(), tally.certificates.len(), tally.last.len()), (1, 1, 1));
+        assert!(tally.series.len() <= 3, "{:?}", tally.series.keys());
     }
 
     #[test]

@@ -131,9 +131,7 @@ impl Follower {
         busy: &mut Busy,
     ) -> Result<(), StreamError> {
         let mut stream = Stream::connect(&self.url, &self.client, &self.tls, &self.clock).await?;
-        for net in watched.iter().flat_map(|watched| &watched.nets) {
-            memory.table.watch(*net);
-        }
+        memory.follow_only(watched);
         stream.subscribe(memory.table.watched()).await?;
         let connected_at = self.clock.now();
         self.tell(tell, Told::State("connected, reading the state of the routes".to_owned()));
@@ -249,6 +247,16 @@ enum Seeded {
 }
 
 impl Memory {
+    /// Drops what is remembered of entities and blocks that are no longer followed.
+    fn follow_only(&mut self, watched: &[Watched]) {
+        self.table.watch_only(watched.iter().flat_map(|watched| watched.nets.iter().copied()));
+        let is_followed = |entity: &Entity| watched.iter().any(|watched| watched.entity == *entity);
+        self.falling.retain(|entity, _| is_followed(entity));
+        self.gateways.retain(|(entity, _), _| is_followed(entity));
+        self.peers.retain(|entity, _| is_followed(entity));
+        self.falls.retain(|entity, _| is_followed(entity));
+    }
+
     /// Whether the routes of any of them are gone, all of them.
     fn anybody_is_gone(&self, watched: &[Watched]) -> bool {
         let standing = |one: &Watched| self.table.standing(&one.nets).filter(Standing::is_known);
@@ -295,6 +303,8 @@ impl Memory {
                 facts.push(fact(FactKind::Gateway { asn, name, prefixes_seen, peers_seeing }));
             }
         }
+        // Who announces a route names the neighbours in its path: those that are gone are not kept.
+        self.gateways.retain(|(entity, asn), _| *entity != one.entity || standing.gateways.contains_key(asn));
         let falling = self.falling.entry(one.entity.clone()).or_default().note(standing, now);
         let Some(since) = falling.filter(|_| standing.share() < 0.5) else { return };
         let mut gateways = self.table.falls(&one.nets, since);

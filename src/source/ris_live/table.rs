@@ -6,7 +6,7 @@
 use super::message::{Peer, Update};
 use crate::domain::{Fall, Timestamp};
 use ipnet::IpNet;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// A block is there while more than this share of its peers see it: some routers hold on to a withdrawn one for minutes.
 const GONE: f64 = 0.05;
@@ -115,6 +115,18 @@ impl Table {
     /// Follows the block, and what is announced inside it.
     pub fn watch(&mut self, net: IpNet) {
         self.watched.entry(net).or_default();
+    }
+
+    /// Follows these blocks alone from now on: what is known of others is dropped, since chats may
+    /// come and go with ever new ones.
+    pub fn watch_only(&mut self, nets: impl IntoIterator<Item = IpNet>) {
+        let nets: HashSet<IpNet> = nets.into_iter().collect();
+        self.watched.retain(|net, _| nets.contains(net));
+        let announced: HashSet<IpNet> = self.watched.values().flat_map(|watched| watched.announced.clone()).collect();
+        self.blocks.retain(|net, _| announced.contains(net));
+        for net in nets {
+            self.watch(net);
+        }
     }
 
     pub fn watched(&self) -> impl Iterator<Item = IpNet> {
@@ -402,6 +414,21 @@ mod tests {
         let falls = table.falls(&nets(), Timestamp::from_unix(1060));
         let shown: Vec<_> = falls.iter().map(|f| (f.gateway, f.first.unix(), f.last.unix(), f.peers)).collect();
         assert_eq!(shown, [(4837, 1100, 1118, 10), (20485, 1101, 1119, 10)]);
+    }
+
+    #[test]
+    fn of_blocks_that_chats_no_longer_follow_nothing_is_remembered() {
+        let mut table = seeded();
+        for number in 0..=255 {
+            let net: IpNet = format!("198.51.{number}.0/24").parse().unwrap();
+            table.watch_only(nets().into_iter().chain([net]));
+            table.take(&update(1, 1100.0, &[net], &[]));
+            table.take(&update(1, 1100.0, &["198.51.0.0/16".parse().unwrap()], &[]));
+            assert_eq!((table.watched.len(), table.blocks.len()), (3, 3));
+        }
+        table.watch_only(nets());
+        assert_eq!((table.watched.len(), table.blocks.len()), (2, 2));
+        assert_eq!(standing(&table).seeing, 20, "what is followed still stands as it did");
     }
 
     #[test]
