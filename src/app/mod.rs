@@ -93,6 +93,7 @@ impl Running {
         chores::alive(&store, clock.now()).await?;
         let watchlist = Arc::new(Watchlist::new(config.watch.clone()));
         watchlist.set_subscribed(store.read(|db| db.subscriptions().entities()).await?);
+        console.completes(&watchlist);
         let timeouts = deadline.map_or_else(Timeouts::default, Timeouts::all);
         let feeds = Arc::new(feeds(&config, &secrets, &addresses, &clock, timeouts)?);
         let (state, newest) = restore::state(&store).await?;

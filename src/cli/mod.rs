@@ -15,13 +15,13 @@ mod status;
 pub use args::{Cli, Command, Common, LogFormat};
 
 use crate::app::{self, Ground, Parts};
-use crate::chat::console::{Console, standard};
+use crate::chat::console::{self, Console, LogWriter, standard};
 use crate::config::{Config, ConfigError, Environment};
 use crate::demo;
 use crate::store::{Access, Store};
 use std::fmt::Display;
 use std::future::Future;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::Path;
 use tracing_subscriber::EnvFilter;
 
@@ -129,10 +129,10 @@ fn log(format: LogFormat, level: &str) {
     for quiet in TOLD_TOO_MUCH {
         filter = filter.add_directive(quiet.parse().expect("a directive"));
     }
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| LogWriter);
     // Only the first of several calls in one process sets it: that is enough.
     let _ = match format {
-        LogFormat::Human => log.with_ansi(io::stderr().is_terminal()).with_target(false).try_init(),
+        LogFormat::Human => log.with_ansi(console::has_colour(&io::stderr())).with_target(false).try_init(),
         LogFormat::Json => log.json().try_init(),
     };
 }
@@ -164,7 +164,9 @@ async fn watch(ground: Ground, common: &Common) -> Result<(), Failure> {
         let environment = self::environment().map_err(|failure| failure.to_string())?;
         Ok((config, environment.secrets, environment.addresses))
     };
-    app::run(parts, typed, Box::new(reread)).await.map_err(Failure::work)
+    let outcome = app::run(parts, typed, Box::new(reread)).await.map_err(Failure::work);
+    console::leave();
+    outcome
 }
 
 fn restore(common: &Common, file: &Path) -> Result<(), Failure> {

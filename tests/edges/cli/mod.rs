@@ -7,6 +7,7 @@ mod database;
 mod explain;
 mod first_alert;
 mod monitoring;
+mod prompt;
 mod stop;
 mod tokens;
 mod whole;
