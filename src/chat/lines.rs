@@ -11,6 +11,8 @@ use tokio::sync::mpsc;
 
 /// Nobody waits behind more than these.
 const LONGEST: usize = 30;
+/// So many chats are answered at the same time; commands of further chats are left out meanwhile.
+const OPEN: usize = 2000;
 
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -32,7 +34,12 @@ impl Lines {
     pub(super) fn stand(&self, chat: &str, work: impl Future<Output = ()> + Send + 'static) -> bool {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         // One that a fault has ended is opened anew.
-        open.retain(|known, line| known != chat || !line.is_closed());
+        if open.get(chat).is_some_and(mpsc::Sender::is_closed) {
+            open.remove(chat);
+        }
+        if open.len() >= OPEN && !open.contains_key(chat) {
+            return false;
+        }
         let line = open.entry(chat.to_owned()).or_insert_with(|| {
             let (line, waiting) = mpsc::channel(LONGEST);
             tokio::spawn(self.clone().serve(chat.to_owned(), waiting));
@@ -64,5 +71,22 @@ impl Lines {
             open.remove(chat);
         }
         next
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Timestamp;
+
+    #[tokio::test]
+    async fn the_chats_that_are_answered_at_once_and_the_commands_of_each_are_bounded() {
+        let lines = Lines::new(Clock::moved(Timestamp::from_unix(0)), Limit { every_ms: 1000.0, burst: 1 });
+        let stands = |chat: &str| lines.stand(chat, std::future::pending());
+        let taken = (0..2 * OPEN).filter(|chat| stands(&chat.to_string())).count();
+        assert_eq!(taken, OPEN);
+        let more = (0..2 * LONGEST).filter(|_| stands("0")).count();
+        assert_eq!(more, LONGEST - 1, "one was taken before");
+        assert_eq!(lines.open.lock().unwrap().len(), OPEN);
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod console;
 pub mod discord;
+mod flood;
 mod kept;
 mod lines;
 pub mod telegram;

@@ -3,6 +3,7 @@
 mod about;
 mod asker;
 mod complete;
+mod details;
 mod forget;
 mod help;
 mod history;

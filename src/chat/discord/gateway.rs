@@ -1,8 +1,9 @@
 //! The gateway: what happens on Discord, by serenity's client. It resumes, reconnects and identifies by itself; what ends
 //! it is said, and tried again where that makes sense.
 
-use super::interactions;
+use super::interactions::{self, Bounded};
 use super::{Discord, PLATFORM, commands};
+use crate::chat::flood::{Bounds, Flood};
 use crate::chat::lines::Lines;
 use crate::clock::Busy;
 use crate::command::Desk;
@@ -26,7 +27,13 @@ const PAUSE_MS: i64 = 2_000;
 const LONGEST_PAUSE_MS: i64 = 300_000;
 
 /// Answers to those in one channel: Discord has no limit of its own for these.
-const ANSWERS: Limit = Limit { every_ms: 1000.0, burst: 20 };
+const ANSWERS: Limit = Limit { every_ms: 1000.0, burst: 60 };
+
+/// How much is answered: what people do by hand, and no more.
+const BOUNDS: Bounds = Bounds { person: Limit { every_ms: 2000.0, burst: 20 }, chat: ANSWERS };
+/// Completions come with every key that is pressed.
+const KEYS: Bounds =
+    Bounds { person: Limit { every_ms: 250.0, burst: 60 }, chat: Limit { every_ms: 50.0, burst: 300 } };
 
 /// What serenity tells what happens.
 struct Listener {
@@ -34,7 +41,7 @@ struct Listener {
     failures: Arc<AtomicU32>,
     discord: Arc<Discord>,
     desk: Desk,
-    lines: Lines,
+    bounded: Bounded,
 }
 
 impl Discord {
@@ -83,7 +90,11 @@ impl Discord {
             failures: Arc::clone(failures),
             discord: Arc::clone(&self),
             desk: desk.clone(),
-            lines: Lines::new(desk.clock.clone(), ANSWERS),
+            bounded: Bounded {
+                lines: Lines::new(desk.clock.clone(), ANSWERS),
+                flood: Flood::new(PLATFORM, desk.clock.clone(), BOUNDS),
+                keys: Flood::new(PLATFORM, desk.clock.clone(), KEYS),
+            },
         };
         // Servers and channels alone: no message that people write is ever seen.
         let client = serenity::client::ClientBuilder::new_with_http(http.build(), GatewayIntents::GUILDS);
@@ -131,7 +142,7 @@ impl EventHandler for Listener {
     }
 
     async fn interaction_create(&self, _: Context, interaction: Interaction) {
-        interactions::take(&self.discord, &self.desk, &self.lines, interaction).await;
+        interactions::take(&self.discord, &self.desk, &self.bounded, interaction).await;
     }
 
     async fn guild_create(&self, _: Context, guild: Guild, _: Option<bool>) {
@@ -152,7 +163,7 @@ impl EventHandler for Listener {
         self.let_in(new.guild_id).await;
     }
 
-    // A thread may have been unlocked: Discord sends this for threads, and never a channel's update.
+    // Discord tells of an unlocked or unarchived thread by this event alone.
     async fn thread_update(&self, _: Context, _: Option<GuildChannel>, new: GuildChannel) {
         self.let_in(new.guild_id).await;
     }

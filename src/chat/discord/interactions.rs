@@ -2,7 +2,9 @@
 
 use super::message::{KEY_MARK, buttons, embedded};
 use super::permissions::missing;
+use super::target::Named;
 use super::{Discord, PLATFORM, gateway};
+use crate::chat::flood::{Admission, Flood};
 use crate::chat::lines::Lines;
 use crate::command::{Asker, CHANGING, Desk, Rank};
 use crate::render::Card;
@@ -12,7 +14,7 @@ use serenity::all::{
     AutocompleteChoice, ChannelType, CommandInteraction, ComponentInteraction, CreateAllowedMentions,
     CreateAutocompleteResponse, CreateInteractionResponse, CreateInteractionResponseFollowup,
     CreateInteractionResponseMessage, EditInteractionResponse, Interaction, PartialChannel, Permissions,
-    ResolvedOption, ResolvedValue,
+    ResolvedOption, ResolvedValue, Unresolved,
 };
 use serenity::http::Http;
 use std::sync::Arc;
@@ -24,48 +26,90 @@ const EMBEDS: usize = 10;
 /// Answers of many parts end after so many messages.
 const MESSAGES: usize = 5;
 
+/// What a person is told, once a minute, who asks too much.
+const SLOW_DOWN: &str = "Too many commands at once: the next ones get no answer for a moment.";
+
+/// What bounds the answers.
+pub(super) struct Bounded {
+    /// One chat's commands, one after the other.
+    pub lines: Lines,
+    /// Commands and taps.
+    pub flood: Flood,
+    /// Completions: one for each key that somebody presses.
+    pub keys: Flood,
+}
+
 /// Takes what somebody did.
-pub(super) async fn take(discord: &Arc<Discord>, desk: &Desk, lines: &Lines, interaction: Interaction) {
+pub(super) async fn take(discord: &Arc<Discord>, desk: &Desk, bounded: &Bounded, interaction: Interaction) {
     match interaction {
-        Interaction::Command(asked) => command(discord, desk, lines, asked).await,
-        Interaction::Component(tapped) => tap(discord, desk, lines, tapped).await,
-        Interaction::Autocomplete(asked) => complete(discord, desk, &asked).await,
+        Interaction::Command(asked) => {
+            let (person, channel) = (asked.user.id.to_string(), asked.channel_id.to_string());
+            let admission = bounded.flood.admit(Some(&person), &channel);
+            if let Some(first) = first_answer(admission) {
+                let taken = asked.create_response(&*discord.http, first).await;
+                if is_taken(taken) && admission == Admission::Answer {
+                    command(discord, desk, bounded, asked).await;
+                }
+            }
+        }
+        Interaction::Component(tapped) => {
+            let (person, channel) = (tapped.user.id.to_string(), tapped.channel_id.to_string());
+            let admission = bounded.flood.admit(Some(&person), &channel);
+            if let Some(first) = first_answer(admission) {
+                let taken = tapped.create_response(&*discord.http, first).await;
+                if is_taken(taken) && admission == Admission::Answer {
+                    tap(discord, desk, bounded, tapped).await;
+                }
+            }
+        }
+        Interaction::Autocomplete(asked) => {
+            let (person, channel) = (asked.user.id.to_string(), asked.channel_id.to_string());
+            if bounded.keys.admit(Some(&person), &channel) == Admission::Answer {
+                complete(discord, desk, &asked).await;
+            }
+        }
         _ => {}
     }
 }
 
-/// Discord wants an answer within three seconds, and shows who waits that it is coming.
-fn at_once() -> CreateInteractionResponse {
-    CreateInteractionResponse::Defer(CreateInteractionResponseMessage::new().ephemeral(true))
+/// Discord wants an answer within three seconds, and shows who waits that it is coming. Whoever asks too much is told that
+/// once, and then gets none.
+fn first_answer(admission: Admission) -> Option<CreateInteractionResponse> {
+    let message = CreateInteractionResponseMessage::new().ephemeral(true);
+    match admission {
+        Admission::Answer => Some(CreateInteractionResponse::Defer(message)),
+        Admission::SlowDown => Some(CreateInteractionResponse::Message(message.content(SLOW_DOWN))),
+        Admission::Silence => None,
+    }
 }
 
-async fn command(discord: &Arc<Discord>, desk: &Desk, lines: &Lines, asked: CommandInteraction) {
-    if let Err(error) = asked.create_response(&*discord.http, at_once()).await {
-        tracing::warn!("Discord: a command could not be taken: {}", gateway::words(&error));
-        return;
+fn is_taken(taken: Result<(), serenity::Error>) -> bool {
+    if let Err(error) = &taken {
+        tracing::warn!("Discord: a command could not be taken: {}", gateway::words(error));
     }
+    taken.is_ok()
+}
+
+async fn command(discord: &Arc<Discord>, desk: &Desk, bounded: &Bounded, asked: CommandInteraction) {
     let (discord, desk) = (Arc::clone(discord), desk.clone());
-    let token = asked.token.clone();
-    let http = Arc::clone(&discord.http);
-    let taken = lines.stand(&asked.channel_id.to_string(), async move {
-        let asker = asker(&discord, &asked).await;
-        let line = line(&asked);
-        let cards = desk.reply(&line, &asker).await;
+    let (http, token) = (Arc::clone(&discord.http), asked.token.clone());
+    let taken = bounded.lines.stand(&asked.channel_id.to_string(), async move {
+        let cards = match asker(&discord, &desk, &asked).await {
+            Ok(asker) => desk.reply(&line(&asked), &asker).await,
+            Err(refused) => vec![refused],
+        };
         answer(&discord.http, &asked.token, &cards).await;
     });
     if !taken {
-        answer(&http, &token, &[too_many()]).await;
+        bounded.flood.left_out();
+        answer(&http, &token, &[Card::titled(SLOW_DOWN)]).await;
     }
 }
 
-async fn tap(discord: &Arc<Discord>, desk: &Desk, lines: &Lines, tapped: ComponentInteraction) {
-    if let Err(error) = tapped.create_response(&*discord.http, at_once()).await {
-        tracing::warn!("Discord: a tap could not be taken: {}", gateway::words(&error));
-        return;
-    }
+async fn tap(discord: &Arc<Discord>, desk: &Desk, bounded: &Bounded, tapped: ComponentInteraction) {
     let (discord, desk) = (Arc::clone(discord), desk.clone());
     let (http, token) = (Arc::clone(&discord.http), tapped.token.clone());
-    let taken = lines.stand(&tapped.channel_id.to_string(), async move {
+    let taken = bounded.lines.stand(&tapped.channel_id.to_string(), async move {
         let line = tapped.data.custom_id.split(KEY_MARK).next().unwrap_or_default().to_owned();
         let has = tapped.member.as_ref().and_then(|member| member.permissions);
         let place = Place {
@@ -75,21 +119,25 @@ async fn tap(discord: &Arc<Discord>, desk: &Desk, lines: &Lines, tapped: Compone
             bot_has: tapped.app_permissions,
         };
         let asker = place.asker(tapped.user.id.get(), has, tapped.id.to_string());
-        let mut cards = desk.reply(&line, &asker).await;
-        if line.starts_with("outage") && cards.len() > 1 {
-            // The newest change alone: it has the evidence as it is now.
-            cards.drain(..cards.len() - 1);
-        }
+        let cards = match line.strip_prefix("outage ").and_then(|number| number.parse().ok()) {
+            Some(incident) => vec![desk.details(incident, &asker).await],
+            None => desk.reply(&line, &asker).await,
+        };
         answer(&discord.http, &tapped.token, &cards).await;
     });
     if !taken {
-        answer(&http, &token, &[too_many()]).await;
+        bounded.flood.left_out();
+        answer(&http, &token, &[Card::titled(SLOW_DOWN)]).await;
     }
 }
 
 async fn complete(discord: &Arc<Discord>, desk: &Desk, asked: &CommandInteraction) {
     let Some(option) = asked.data.autocomplete() else { return };
+    let asker = place_of(asked).asker(asked.user.id.get(), None, asked.id.to_string());
+    let is_admitted = desk.access.admits(PLATFORM, &asker.home, asker.person.as_deref());
     let found = match option.name {
+        // Whoever is not served is shown nothing of what is watched.
+        _ if !is_admitted => Vec::new(),
         "zone" => Desk::complete_zone(option.value),
         _ => desk.complete_what(option.value),
     };
@@ -99,10 +147,6 @@ async fn complete(discord: &Arc<Discord>, desk: &Desk, asked: &CommandInteractio
         // Whoever typed on has asked again.
         tracing::debug!("Discord: a completion came too late: {}", gateway::words(&error));
     }
-}
-
-fn too_many() -> Card {
-    Card::titled("Too many commands here at once: this one was left out. Try again in a moment.")
 }
 
 /// Where something was asked.
@@ -140,29 +184,47 @@ fn is_thread(kind: ChannelType) -> bool {
     matches!(kind, ChannelType::NewsThread | ChannelType::PublicThread | ChannelType::PrivateThread)
 }
 
-async fn asker(discord: &Discord, asked: &CommandInteraction) -> Asker {
-    let place = Place {
+fn place_of(asked: &CommandInteraction) -> Place<'_> {
+    Place {
         channel: asked.channel.as_ref(),
         id: asked.channel_id.get(),
         guild: asked.guild_id.map(serenity::all::GuildId::get),
         bot_has: asked.app_permissions,
-    };
+    }
+}
+
+/// Returns who asks, and of which place; the answer, where the place that the command names is none of theirs.
+async fn asker(discord: &Discord, desk: &Desk, asked: &CommandInteraction) -> Result<Asker, Card> {
     let has = asked.member.as_ref().and_then(|member| member.permissions);
-    let mut asker = place.asker(asked.user.id.get(), has, asked.id.to_string());
+    let mut asker = place_of(asked).asker(asked.user.id.get(), has, asked.id.to_string());
     // A command may speak of another channel than the one in which it is typed.
-    let target = asked.data.options().into_iter().find_map(|option| match option.value {
-        ResolvedValue::Channel(channel) => Some(channel.clone()),
+    let named = asked.data.options().into_iter().find_map(|option| match option.value {
+        ResolvedValue::Channel(channel) => Some((channel.id.get(), Some(channel.clone()))),
+        ResolvedValue::Unresolved(Unresolved::Channel(id)) => Some((id.get(), None)),
         _ => None,
     });
-    if let Some(target) = target {
-        let id = target.id.get();
-        asker.address = if target.kind == ChannelType::Forum { format!("forum:{id}") } else { id.to_string() };
-        asker.place = target.name.clone().map_or_else(|| format!("<#{id}>"), |name| format!("#{name}"));
-        if CHANGING.contains(&asked.data.name.as_str()) {
-            asker.lacks = discord.lacks_at(&asker.address).await;
+    let Some((id, resolved)) = named.filter(|(id, _)| *id != asked.channel_id.get()) else { return Ok(asker) };
+    let word = asked.data.name.as_str();
+    let Some(guild) = asked.guild_id else {
+        return Err(Card::titled("A channel can be named only in its own server."));
+    };
+    asker.address = match discord.named(desk, id, guild.get()).await {
+        Named::Here(address) => address,
+        // Discord shows it to the person, and not to the bot: what is missing is said below.
+        Named::Hidden if resolved.is_some() && matches!(word, "subscribe" | "test") => id.to_string(),
+        Named::Hidden | Named::Elsewhere => {
+            return Err(Card::titled("That is not a channel of this server that I can see: name one of this server."));
         }
+        Named::Unknown => {
+            return Err(Card::titled("Discord did not say where that channel is: try again in a moment."));
+        }
+    };
+    let name = resolved.and_then(|channel| channel.name);
+    asker.place = name.map_or_else(|| format!("<#{id}>"), |name| format!("#{name}"));
+    if CHANGING.contains(&word) {
+        asker.lacks = discord.lacks_at(&asker.address).await;
     }
-    asker
+    Ok(asker)
 }
 
 /// The command as a line: what stands there first, then the options by their names.

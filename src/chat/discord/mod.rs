@@ -10,6 +10,7 @@ mod permissions;
 mod refusal;
 mod rest;
 mod search;
+mod target;
 
 use crate::clock::Clock;
 use crate::domain::Chat;

@@ -3,7 +3,7 @@
 use super::messages::Message;
 use super::places::User;
 use super::seen;
-use super::world::World;
+use super::world::{Unchecked, World};
 use super::{DiscordDouble, options};
 use serde_json::Value;
 use std::time::Duration;
@@ -128,6 +128,30 @@ impl DiscordDouble {
     /// How long the bot has for its first answer, instead of three seconds: for stories of a bot that does not answer.
     pub fn deadline(&self, deadline: Duration) {
         self.inner.change(|world| world.deadline = deadline);
+    }
+
+    /// From now on a channel option may name any channel.
+    pub fn passes_on(&self, unchecked: Unchecked) {
+        self.inner.change(|world| world.unchecked = unchecked);
+    }
+
+    /// Somebody uses a command, and nobody waits for an answer.
+    pub async fn puts(&self, user: &User, channel: u64, command: &str, options: &Value) {
+        self.is_there(true).await.unwrap();
+        let put = self.inner.change(|world| {
+            let data = options::command(world, user, channel, command, options)?;
+            world.asks(2, user, channel, command, &data, None)
+        });
+        put.unwrap();
+    }
+
+    /// How many of the commands so far were answered in any way, and how many of those were put off.
+    pub fn answered(&self) -> (usize, usize) {
+        let world = self.inner.lock();
+        let of = |wanted: &dyn Fn(u64) -> bool| {
+            world.asking.iter().filter(|asking| asking.answer.is_some_and(wanted)).count()
+        };
+        (of(&|_| true), of(&|kind| kind == 5))
     }
 
     async fn is_there(&self, with_commands: bool) -> Result<(), String> {

@@ -46,6 +46,7 @@ pub use messages::{Edit, Message};
 pub use permissions::IntoPermissions;
 pub use places::User;
 pub use sessions::Identify;
+pub use world::Unchecked;
 
 use super::web::{Replying, Web};
 use linkdown::clock::Clock;

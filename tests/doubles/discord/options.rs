@@ -4,7 +4,7 @@ use super::mentions::number;
 use super::places::User;
 use super::seen;
 use super::wire;
-use super::world::World;
+use super::world::{Unchecked, World};
 use serde_json::{Map, Value, json};
 
 /// The `data` of a command.
@@ -144,7 +144,12 @@ fn fit(
         5 => return bad("true or false is wanted"),
         6..=9 => {
             let Some(id) = number(value) else { return bad("an id is wanted") };
-            if !resolve(world, user, channel, option, id, resolved) {
+            if kind == 7 && world.unchecked != Unchecked::Nothing && world.channels.contains_key(&id) {
+                if world.unchecked == Unchecked::Resolved {
+                    resolved["channels"][id.to_string()] = wire::channel(world, &world.channels[&id]);
+                    resolved["channels"][id.to_string()]["permissions"] = json!("0");
+                }
+            } else if !resolve(world, user, channel, option, id, resolved) {
                 return bad("there is no such one");
             }
             json!(id.to_string())

@@ -32,6 +32,8 @@ pub(super) struct World {
     pub(super) limits: Limits,
     pub(super) faults: Faults,
     pub(super) calls: Vec<Call>,
+    /// What of a channel option Discord passes on unchecked.
+    pub(super) unchecked: Unchecked,
     pub(super) unexpected: Vec<String>,
     last_id: u64,
 }
@@ -54,6 +56,17 @@ pub(super) enum Kind {
     Announcement = 5,
     Thread = 11,
     Forum = 15,
+}
+
+/// Whether a channel option may name a channel of another server. Discord's client offers those of the server alone, and
+/// the documentation does not say that anything else is refused: a story assumes the worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unchecked {
+    Nothing,
+    /// The number arrives, and the channel in `resolved`.
+    Resolved,
+    /// The number arrives alone.
+    Number,
 }
 
 pub(super) struct Channel {
@@ -98,6 +111,7 @@ impl World {
             limits: Limits::default(),
             faults: Faults::default(),
             calls: Vec::new(),
+            unchecked: Unchecked::Nothing,
             unexpected: Vec::new(),
             last_id: BOT.max(APPLICATION),
         }

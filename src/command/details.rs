@@ -1,0 +1,59 @@
+//! The answer to [Details] under an incident's message: the incident with its newest evidence.
+
+use super::{Asker, CommandError, Desk};
+use crate::domain::{Phase, lookup};
+use crate::render::Card;
+use crate::render::alert::{Alert, AsOf, alert};
+use crate::render::words::utc_time;
+use crate::source;
+use crate::store::IncidentId;
+
+impl Desk {
+    /// Answers with the incident as it stands now: never older than a message that was edited a moment ago.
+    pub async fn details(&self, incident: i64, asker: &Asker) -> Card {
+        let answer = match asker.is_admitted(&self.access) {
+            Ok(()) => newest(self, incident).await,
+            Err(denied) => Err(denied.into()),
+        };
+        answer.unwrap_or_else(|error| {
+            if let CommandError::Store(error) = &error {
+                tracing::error!("a tap on [Details] could not be answered: {error}");
+            }
+            Card::titled(error.to_string())
+        })
+    }
+}
+
+async fn newest(desk: &Desk, id: i64) -> Result<Card, CommandError> {
+    let read = desk.store.read(move |db| {
+        let Some(incident) = db.incidents().by_id(IncidentId(id))? else { return Ok(None) };
+        let history = db.incidents().transitions(IncidentId(id))?;
+        let earlier = db.incidents().in_the_week_before(&incident)?;
+        let open = db.incidents().open()?;
+        Ok(Some((incident, history, earlier, open)))
+    });
+    let (incident, history, earlier, open) = read.await?.ok_or(CommandError::NoIncident(id))?;
+    let (entity, now) = (&incident.key.entity, desk.clock.now());
+    let live = if incident.phase.is_over() { None } else { desk.evidence(entity, now) };
+    let parts: Vec<_> = desk.watchlist.parts_of(entity).collect();
+    let down = open.into_iter().filter(|other| other.phase == Phase::Down);
+    let parts_down: Vec<_> = down.map(|other| other.key.entity).filter(|part| parts.contains(&part)).collect();
+    let evidence = live.as_ref().or(incident.newer.as_ref());
+    let mut card = alert(&Alert {
+        incident: id,
+        transition: &incident.last,
+        newer: evidence,
+        history: &history,
+        zone: lookup::zone_of(entity, desk.watchlist.wholes_of(entity)),
+        now,
+        as_of_now: AsOf::Now,
+        late: 0,
+        parts_down: &parts_down,
+        earlier: &earlier,
+        links: source::links(entity, incident.started_at, now),
+        credits: source::credits(evidence.unwrap_or(incident.evidence())),
+        label: None,
+    });
+    card.foot.push(format!("As of {}.", utc_time(now)));
+    Ok(card)
+}
