@@ -100,7 +100,7 @@ impl Running {
         subscribe_console(&store, config.console.sensitivity, clock.now()).await?;
         let state = Arc::new(RwLock::new(state));
         let told = Arc::new(Notify::new());
-        let mut platforms = Platforms::new(&console, &secrets, &addresses, deadline, &clock);
+        let mut platforms = Platforms::new(&console, config.telegram, &secrets, &addresses, deadline, &clock);
         let desk = Desk {
             store: store.clone(),
             state: Arc::clone(&state),

@@ -6,7 +6,7 @@ use crate::chat::discord::{self, Discord};
 use crate::chat::telegram::{self, Telegram};
 use crate::clock::{Busy, Clock};
 use crate::command::{self, Desk};
-use crate::config::{Addresses, Secrets};
+use crate::config::{Addresses, Secrets, TelegramSettings};
 use crate::notify::outbox::Outbox;
 use crate::notify::platform::Platform;
 use crate::steps::Steps;
@@ -29,6 +29,7 @@ pub(super) struct Platforms {
 impl Platforms {
     pub(super) fn new(
         console: &Console,
+        settings: TelegramSettings,
         secrets: &Secrets,
         addresses: &Addresses,
         deadline: Option<Duration>,
@@ -44,6 +45,7 @@ impl Platforms {
         }
         if let Some(token) = &secrets.telegram_token {
             let telegram = Telegram::new(token, addresses.telegram_api.as_ref(), deadline);
+            let telegram = telegram.map(|telegram| telegram.removing_webhooks(settings.remove_webhook));
             platforms.telegram = platforms.added(telegram::PLATFORM, telegram);
         }
         platforms

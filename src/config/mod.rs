@@ -44,6 +44,7 @@ pub struct Config {
     pub storage: Storage,
     pub console: Console,
     pub access: Access,
+    pub telegram: TelegramSettings,
     pub probe: ProbeSettings,
     pub ris_live: RisLiveSettings,
     /// The chat of the person who runs this bot: platform and address.
@@ -61,6 +62,13 @@ pub struct Storage {
     pub hourly_days: u32,
     /// When what is older is removed.
     pub prune: Schedule,
+}
+
+/// What the bot may change on Telegram.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TelegramSettings {
+    /// Remove a webhook that another program left on the token: while it is set no command arrives.
+    pub remove_webhook: bool,
 }
 
 /// What the console hears.
@@ -124,6 +132,7 @@ impl Config {
             storage,
             console: Console { sensitivity: raw.console.sensitivity() },
             access: access::check(&raw.access)?,
+            telegram: TelegramSettings { remove_webhook: raw.telegram.remove_webhook },
             probe,
             ris_live: probe::ris_live(&raw.ris_live)?,
             operator: care::operator(&raw.operator)?,

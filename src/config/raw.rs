@@ -26,6 +26,7 @@ pub(super) struct Raw {
     pub storage: RawStorage,
     pub console: Console,
     pub access: RawAccess,
+    pub telegram: RawTelegram,
     pub probe: RawProbe,
     #[serde(rename = "ris-live")]
     pub ris_live: RawRisLive,
@@ -37,6 +38,12 @@ pub(super) struct Raw {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawOperator {
     pub chat: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawTelegram {
+    pub remove_webhook: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]

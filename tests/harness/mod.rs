@@ -2,6 +2,7 @@
 
 pub mod earlier;
 pub mod kills;
+pub mod log;
 pub mod stage;
 
 use crate::doubles::{DiscordDouble, IodaDouble, RadarDouble, RipestatDouble, TelegramDouble, gone_between};

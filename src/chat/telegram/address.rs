@@ -1,7 +1,7 @@
 //! A place on Telegram as we write it: `-100123`, and `-100123/45` for a topic of a group.
 
 use crate::notify::retry::SendError;
-use teloxide_core::types::{ChatId, Message, MessageId, ThreadId};
+use teloxide_core::types::{ChatId, MessageId, ThreadId};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Address {
@@ -10,12 +10,6 @@ pub(super) struct Address {
 }
 
 impl Address {
-    /// Where a message was written.
-    pub(super) fn of(message: &Message) -> Self {
-        // Replies in an ordinary group carry a thread as well: only a topic's is a place.
-        Self { chat: message.chat.id, topic: message.thread_id.filter(|_| message.is_topic_message) }
-    }
-
     pub(super) fn read(text: &str) -> Result<Self, SendError> {
         let (chat, topic) = text.split_once('/').map_or((text, None), |(chat, topic)| (chat, Some(topic)));
         let topic = topic.map(|topic| topic.parse().map(|id| ThreadId(MessageId(id)))).transpose();

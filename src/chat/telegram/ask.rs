@@ -3,8 +3,10 @@
 use super::address::Address;
 use super::refusal::Refusal;
 use super::send::{Message, keyboard, say, words};
+use super::update::{ANONYMOUS_ADMIN, ChatKind, Message as Said, Tap};
 use super::updates::Listener;
 use super::{PLATFORM, limit_of};
+use crate::chat::flood::Admission;
 use crate::clock::{Busy, Millis};
 use crate::command::{Asker, Rank, WORDS};
 use crate::notify::platform::{Form, Volume};
@@ -16,7 +18,7 @@ use crate::store::Pause;
 use std::sync::Arc;
 use teloxide_core::payloads::AnswerCallbackQuerySetters as _;
 use teloxide_core::prelude::Requester as _;
-use teloxide_core::types::{CallbackQuery, Message as Said, MessageId, UserId};
+use teloxide_core::types::{CallbackQueryId, MessageId, UserId};
 
 /// Answers of many parts end after so many messages.
 const MESSAGES: usize = 5;
@@ -24,78 +26,93 @@ const MESSAGES: usize = 5;
 const TOAST: usize = 200;
 /// An answer that is asked to wait longer than this, all in all, is left out.
 const PATIENCE_S: i64 = 10;
-/// Somebody else's messages: bots, and people who post as a channel.
-const ANONYMOUS_ADMIN: UserId = UserId(1_087_968_824);
+/// What a person is told, once a minute, who asks too much.
+const SLOW_DOWN: &str = "Too many commands at once: the next ones get no answer for a moment.";
 
 /// Answers a message, if it is for us.
-pub(super) fn command(listener: Arc<Listener>, message: Said, update: u32) {
-    let Some(line) = line(&message, listener.me.username()) else { return };
-    let at = Address::of(&message);
-    let lines = listener.lines.clone();
-    let taken = lines.stand(&at.chat.0.to_string(), async move {
-        let asker = listener.asker(&message, update).await;
-        let cards = listener.desk.reply(&line, &asker).await;
+pub(super) fn command(listener: Arc<Listener>, message: Said, update: i64) {
+    let Some(line) = line(&message, &listener.me.username) else { return };
+    let at = message.at;
+    let chat = at.chat.0.to_string();
+    let person = message.from.map(|from| from.id.0.to_string());
+    let admission = listener.flood.admit(person.as_deref(), &chat);
+    if admission == Admission::Silence {
+        return;
+    }
+    let (lines, flood) = (listener.lines.clone(), listener.flood.clone());
+    let taken = lines.stand(&chat, async move {
+        let cards = if admission == Admission::SlowDown {
+            vec![Card::titled(SLOW_DOWN)]
+        } else {
+            let asker = listener.asker(&message, update).await;
+            listener.desk.reply(&line, &asker).await
+        };
         listener.answer(at, message.id, &cards).await;
     });
     if !taken {
-        tracing::warn!(chat = at.chat.0, "Telegram: too many commands from one chat, some were ignored");
+        flood.left_out();
     }
 }
 
 /// Answers a tap on a button.
-pub(super) fn tap(listener: Arc<Listener>, query: CallbackQuery, update: u32) {
-    let Some(message) = query.regular_message().cloned() else {
+pub(super) fn tap(listener: Arc<Listener>, tap: Tap, update: i64) {
+    let Some(message) = tap.message.clone() else {
         tokio::spawn(async move {
-            listener.toast(&query, "This message is too old for its buttons; type /history instead.").await;
+            listener.toast(&tap, "This message is too old for its buttons; type /history instead.").await;
         });
         return;
     };
-    let at = Address::of(&message);
-    let lines = listener.lines.clone();
-    let (left_out, crowded) = (Arc::clone(&listener), query.clone());
-    let taken = lines.stand(&at.chat.0.to_string(), async move {
-        let line = query.data.clone().unwrap_or_default();
+    let chat = message.at.chat.0.to_string();
+    match listener.flood.admit(Some(&tap.from.0.to_string()), &chat) {
+        Admission::Answer => {}
+        Admission::SlowDown => {
+            tokio::spawn(async move { listener.toast(&tap, SLOW_DOWN).await });
+            return;
+        }
+        Admission::Silence => return,
+    }
+    let (lines, flood) = (listener.lines.clone(), listener.flood.clone());
+    let taken = lines.stand(&chat, async move {
         let asker = Asker {
             // The message is the bot's own: it says nothing of who taps.
-            rank: if message.chat.is_private() { Rank::Admin } else { listener.rank_of(&message, query.from.id).await },
-            person: Some(query.from.id.0.to_string()),
+            rank: match message.kind {
+                ChatKind::Private => Rank::Admin,
+                _ => listener.rank_of(&message, tap.from).await,
+            },
+            person: Some(tap.from.0.to_string()),
             ..asker_at(&message, update)
         };
-        let cards = listener.desk.reply(&line, &asker).await;
-        let title = cards.first().map(|card| card.title.to_string()).unwrap_or_default();
-        if line.starts_with("outage") {
-            listener.toast(&query, "").await;
-            // The newest change alone: it has the evidence as it is now.
-            listener.answer(at, message.id, cards.last().map_or(&[][..], std::slice::from_ref)).await;
-        } else {
-            listener.toast(&query, &title).await;
+        if let Some(incident) = tap.data.strip_prefix("outage ").and_then(|number| number.parse().ok()) {
+            return listener.details(&tap, &message, incident, &asker).await;
         }
+        let cards = listener.desk.reply(&tap.data, &asker).await;
+        let title = cards.first().map(|card| card.title.to_string()).unwrap_or_default();
+        listener.toast(&tap, &title).await;
     });
     if !taken {
-        tokio::spawn(
-            async move { left_out.toast(&crowded, "Too many taps here at once: try again in a moment.").await },
-        );
+        flood.left_out();
     }
 }
 
 /// The command in a message, without its slash and our name. None where it is not for us.
 fn line(message: &Said, me: &str) -> Option<String> {
-    let text = message.text()?.trim();
-    let is_forwarded = message.forward_origin().is_some() || message.via_bot.is_some();
-    let is_bots = message.from.as_ref().is_some_and(|from| from.is_bot && from.id != ANONYMOUS_ADMIN);
-    if is_forwarded || is_bots || text.is_empty() {
+    let text = message.words.as_deref()?.trim();
+    // Bots, and people who post as a channel, are bots to Telegram.
+    let is_bots = message.from.is_some_and(|from| from.is_bot && from.id != ANONYMOUS_ADMIN);
+    if !message.is_own || is_bots || text.is_empty() {
         return None;
     }
+    let is_private = message.kind == ChatKind::Private;
     let Some(typed) = text.strip_prefix('/') else {
         // Alone with the bot a name is question enough.
-        return message.chat.is_private().then(|| format!("status {text}"));
+        return is_private.then(|| format!("status {text}"));
     };
     let (word, rest) = typed.split_once(char::is_whitespace).unwrap_or((typed, ""));
     let word = match word.split_once('@') {
         Some((word, name)) if name.eq_ignore_ascii_case(me) => word,
         Some(_) => return None,
         // In a group an unknown command may be another bot's.
-        None if !message.chat.is_private() && !WORDS.contains(&word.to_lowercase().as_str()) && word != "start" => {
+        None if !is_private && !WORDS.contains(&word.to_lowercase().as_str()) && word != "start" => {
             return None;
         }
         None => word,
@@ -104,8 +121,8 @@ fn line(message: &Said, me: &str) -> Option<String> {
 }
 
 /// Who asks, but for the person.
-fn asker_at(message: &Said, update: u32) -> Asker {
-    let at = Address::of(message);
+fn asker_at(message: &Said, update: i64) -> Asker {
+    let at = message.at;
     Asker {
         platform: PLATFORM,
         address: at.written(),
@@ -119,22 +136,23 @@ fn asker_at(message: &Said, update: u32) -> Asker {
 }
 
 impl Listener {
-    async fn asker(&self, message: &Said, update: u32) -> Asker {
-        let person = message.from.as_ref().filter(|from| from.id != ANONYMOUS_ADMIN);
+    async fn asker(&self, message: &Said, update: i64) -> Asker {
+        let person = message.from.filter(|from| from.id != ANONYMOUS_ADMIN);
         Asker {
-            rank: self.rank(message, message.from.as_ref().map(|from| from.id)).await,
+            rank: self.rank(message).await,
             person: person.map(|from| from.id.0.to_string()),
             ..asker_at(message, update)
         }
     }
 
     /// Whether somebody may configure the chat. What cannot be found out is no.
-    async fn rank(&self, message: &Said, person: Option<UserId>) -> Rank {
-        let chat = &message.chat;
+    async fn rank(&self, message: &Said) -> Rank {
+        let person = message.from.map(|from| from.id);
         // Who posts in a channel, or as the group itself, is an admin there.
-        let as_the_chat = message.sender_chat.as_ref().is_some_and(|sender| sender.id == chat.id);
-        let speaks_for_it = as_the_chat && (chat.is_channel() || person == Some(ANONYMOUS_ADMIN));
-        if chat.is_private() || speaks_for_it {
+        let as_the_chat = message.sender_chat == Some(message.at.chat);
+        let is_channel = message.kind == ChatKind::Channel;
+        let speaks_for_it = as_the_chat && (is_channel || person == Some(ANONYMOUS_ADMIN));
+        if message.kind == ChatKind::Private || speaks_for_it {
             return Rank::Admin;
         }
         match person {
@@ -144,25 +162,28 @@ impl Listener {
     }
 
     async fn rank_of(&self, message: &Said, person: UserId) -> Rank {
-        let chat = &message.chat;
-        match self.telegram.bot.get_chat_member(chat.id, person).await {
-            Ok(member) if member.is_privileged() => Rank::Admin,
-            Ok(_) => Rank::Member,
-            Err(error) => {
-                tracing::warn!(chat = chat.id.0, "Telegram: who is an admin there is not known: {}", words(&error));
+        let chat = message.at.chat;
+        match self.telegram.member(chat, person).await {
+            Ok(member) => match member.get("status").and_then(serde_json::Value::as_str) {
+                Some("creator" | "administrator") => Rank::Admin,
+                _ => Rank::Member,
+            },
+            Err(refusal) => {
+                let why = refusal.words();
+                tracing::warn!(chat = chat.0, why, "Telegram: who is an admin there is not known");
                 Rank::Member
             }
         }
     }
 
-    async fn answer(&self, at: Address, asked: MessageId, cards: &[Card]) {
+    pub(super) async fn answer(&self, at: Address, asked: MessageId, cards: &[Card]) {
         let (shown, left) = cards.split_at(cards.len().min(MESSAGES));
         for (place, card) in shown.iter().enumerate() {
             let mut card = card.clone();
             if place + 1 == shown.len() && !left.is_empty() {
                 card.foot.push(format!("{} more parts do not fit here", left.len()));
             }
-            let outcome = self.reply(at, asked, &card).await;
+            let outcome = self.reply(at, Some(asked), &card).await;
             if let Err(Refusal::RetryAfter { seconds }) = outcome {
                 tracing::debug!(chat = at.chat.0, seconds, "an answer would have to wait and is left out");
                 return;
@@ -174,8 +195,9 @@ impl Listener {
         }
     }
 
-    async fn toast(&self, query: &CallbackQuery, text: &str) {
-        let mut call = self.telegram.bot.answer_callback_query(query.id.clone());
+    /// Shows a text to the one who tapped, alone; a longer one until they close it.
+    pub(super) async fn toast(&self, tap: &Tap, text: &str) {
+        let mut call = self.telegram.bot.answer_callback_query(CallbackQueryId(tap.id.clone()));
         if !text.is_empty() {
             call = call.text(cut(text, TOAST)).show_alert(text.chars().count() > 60);
         }
@@ -187,7 +209,7 @@ impl Listener {
 
     /// Sends an answer; again when Telegram asked to wait a little, once more as plain text when it cannot be read. An
     /// answer that would have to wait longer than [`PATIENCE_S`] is left out.
-    async fn reply(&self, at: Address, asked: MessageId, card: &Card) -> Result<i64, Refusal> {
+    pub(super) async fn reply(&self, at: Address, asked: Option<MessageId>, card: &Card) -> Result<i64, Refusal> {
         let patience = self.desk.clock.millis() + 1000 * PATIENCE_S;
         let send = async |message: &Message| {
             self.wait_for_pace(at, patience).await?;
@@ -199,7 +221,7 @@ impl Listener {
         };
         let rich = Message {
             text: html(card),
-            answers: Some(asked),
+            answers: asked,
             keyboard: keyboard(&card.actions),
             volume: Volume::Loud,
             form: Form::Rich,

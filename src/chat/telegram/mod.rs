@@ -3,24 +3,31 @@
 
 mod address;
 mod ask;
+mod details;
 mod menu;
+mod poll;
 mod refusal;
 mod rest;
 mod send;
+mod update;
 mod updates;
 
 use crate::domain::Chat;
 use crate::notify::pace::{Limit, SharedPace};
 use crate::notify::platform::{Cards, Doing, Edit, Outgoing, Platform, Sent};
+use crate::render::words::tame;
 use address::Address;
+use poll::Poller;
+use refusal::Refusal;
 use reqwest::Url;
 use rest::Rest;
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
 use std::fmt;
 use std::time::Duration;
 use teloxide_core::Bot;
 use teloxide_core::prelude::Requester as _;
-use teloxide_core::types::{ChatAction, ChatMemberKind};
+use teloxide_core::types::{ChatAction, ChatId, UserId};
 
 pub const PLATFORM: &str = "telegram";
 
@@ -32,8 +39,8 @@ const OVERALL: Limit = Limit::per_second(28.9);
 const ALONE: Limit = Limit { every_ms: 1050.0, burst: 1 };
 const GROUP: Limit = Limit { every_ms: 3200.0, burst: 2 };
 
-/// How long a poll waits for something to happen.
-const POLL: Duration = Duration::from_secs(50);
+/// Where the Bot API is, unless the operator names another server.
+const API: &str = "https://api.telegram.org";
 
 /// How long one call may take: one whose end is not known may have to be told twice, so there is time for it.
 const DEADLINE: Duration = Duration::from_secs(6);
@@ -42,58 +49,121 @@ const DEADLINE: Duration = Duration::from_secs(6);
 pub struct Telegram {
     /// For messages.
     rest: Rest,
-    /// For questions, so that they do not wait behind a poll.
+    /// For menus and for taps.
     bot: Bot,
-    polling: Bot,
+    poller: Poller,
     /// Alerts and answers count together.
     pace: SharedPace,
+    /// Whether a webhook that keeps updates away is removed.
+    removes_webhooks: bool,
+}
+
+/// The bot's own account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Me {
+    id: u64,
+    username: String,
+}
+
+/// A webhook that is set on the token: updates go there, and nowhere else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Webhook {
+    /// Its host alone: the path of a webhook is often a secret.
+    pub host: String,
+    /// Updates that it has not taken yet.
+    pub waiting: u64,
 }
 
 impl Telegram {
     /// `deadline` stands in for the usual one.
     pub fn new(token: &SecretString, api: Option<&Url>, deadline: Option<Duration>) -> Result<Self, String> {
         let deadline = deadline.unwrap_or(DEADLINE);
-        let bot = |client| {
-            let bot = Bot::with_client(token.expose_secret(), client);
-            match api {
-                Some(api) => bot.set_api_url(api.clone()),
-                None => bot,
-            }
+        let base = match api {
+            Some(api) => api.clone(),
+            None => Url::parse(API).map_err(|error| error.to_string())?,
         };
+        let bot = Bot::with_client(token.expose_secret(), rest::client(deadline)?).set_api_url(base.clone());
         Ok(Self {
             rest: Rest::new(token, api, deadline)?,
-            bot: bot(rest::client(deadline)?),
-            polling: bot(rest::client(POLL + deadline)?),
+            bot,
+            poller: Poller::new(token, base, deadline)?,
             pace: SharedPace::new(OVERALL),
+            removes_webhooks: false,
         })
+    }
+
+    /// Removes a webhook that keeps updates away, as `[telegram] remove_webhook` says.
+    #[must_use]
+    pub fn removing_webhooks(self, removes_webhooks: bool) -> Self {
+        Self { removes_webhooks, ..self }
     }
 }
 
 impl Telegram {
     /// The address by which a group lets the bot in. As a plain member it sees commands alone, and may write.
     pub async fn invite(&self) -> Result<String, String> {
-        let me = self.bot.get_me().await.map_err(|error| match error {
-            teloxide_core::RequestError::Api(teloxide_core::ApiError::InvalidToken) => {
+        let me = self.me().await.map_err(|refusal| match refusal {
+            Refusal::Said { status: 401 | 404, .. } => {
                 "the token is refused: it is wrong or was revoked; @BotFather gives a new one (/token)".to_owned()
             }
-            other => send::words(&other),
+            other => other.words(),
         })?;
-        Ok(format!("https://t.me/{}?startgroup=linkdown", me.username()))
+        Ok(format!("https://t.me/{}?startgroup=linkdown", me.username))
+    }
+
+    /// The webhook that is set on the token, if there is one.
+    pub async fn left_webhook(&self) -> Result<Option<Webhook>, String> {
+        self.webhook().await.map_err(|refusal| refusal.words())
+    }
+
+    async fn me(&self) -> Result<Me, Refusal> {
+        let me = self.rest.call("getMe", &json!({})).await?;
+        let id = me.get("id").and_then(Value::as_u64);
+        let username = me.get("username").and_then(Value::as_str);
+        match (id, username) {
+            (Some(id), Some(username)) => Ok(Me { id, username: tame(username, 64) }),
+            _ => Err(Refusal::in_doubt("Telegram did not name the bot")),
+        }
+    }
+
+    async fn webhook(&self) -> Result<Option<Webhook>, Refusal> {
+        let info = self.rest.call("getWebhookInfo", &json!({})).await?;
+        let url = info.get("url").and_then(Value::as_str).filter(|url| !url.is_empty());
+        let host = url.map(|url| Url::parse(url).ok().and_then(|url| url.host_str().map(|host| tame(host, 100))));
+        let waiting = info.get("pending_update_count").and_then(Value::as_u64).unwrap_or(0);
+        Ok(host.map(|host| Webhook { host: host.unwrap_or_else(|| "an unknown host".to_owned()), waiting }))
+    }
+
+    /// What waits for the webhook is kept, and arrives here.
+    async fn remove_webhook(&self) -> Result<(), Refusal> {
+        self.rest.call("deleteWebhook", &json!({ "drop_pending_updates": false })).await.map(drop)
+    }
+
+    /// What somebody is in a chat, as Telegram writes it: only the fields that are used are read, so that older and newer
+    /// servers do.
+    async fn member(&self, chat: ChatId, person: UserId) -> Result<Value, Refusal> {
+        self.rest.call("getChatMember", &json!({ "chat_id": chat, "user_id": person })).await
     }
 
     /// Whether the chat at that address can be told; why not, where it cannot.
     pub async fn may_tell(&self, address: &str) -> Result<(), String> {
         let chat = Address::read(address).map_err(|error| error.to_string())?.chat;
-        let chat = self.bot.get_chat(chat).await.map_err(|error| send::words(&error))?;
-        if chat.is_private() {
+        let words = |refusal: Refusal| refusal.words();
+        let shown = self.rest.call("getChat", &json!({ "chat_id": chat })).await.map_err(words)?;
+        let kind = shown.get("type").and_then(Value::as_str).unwrap_or_default();
+        if kind == "private" {
             return Ok(());
         }
-        let me = self.bot.get_me().await.map_err(|error| send::words(&error))?;
-        let member = self.bot.get_chat_member(chat.id, me.id).await.map_err(|error| send::words(&error))?;
-        let may_write = match &member.kind {
-            kind if !kind.is_present() => return Err("I am not in it".to_owned()),
-            ChatMemberKind::Restricted(rights) => rights.can_send_messages,
-            ChatMemberKind::Administrator(rights) if chat.is_channel() => rights.can_post_messages,
+        let me = self.me().await.map_err(words)?;
+        let member = self.member(chat, UserId(me.id)).await.map_err(words)?;
+        let may = |right: &str| member.get(right) == Some(&Value::Bool(true));
+        let status = member.get("status").and_then(Value::as_str).unwrap_or_default();
+        let may_write = match status {
+            _ if update::is_inside(status, member.get("is_member")) == Some(false) => {
+                return Err("I am not in it".to_owned());
+            }
+            "restricted" => may("can_send_messages"),
+            "administrator" if kind == "channel" => may("can_post_messages"),
             _ => true,
         };
         if may_write { Ok(()) } else { Err("I may not write in it".to_owned()) }
@@ -114,6 +184,17 @@ impl Telegram {
 /// Returns how fast messages may go to the chat at that address. Groups and channels have numbers below zero.
 fn limit_of(address: &str) -> Limit {
     if address.starts_with('-') { GROUP } else { ALONE }
+}
+
+impl Refusal {
+    /// What went wrong, in words for the log.
+    fn words(&self) -> String {
+        match self {
+            Self::Unreachable(why) | Self::InDoubt(why) | Self::Said { why, .. } => why.clone(),
+            Self::RetryAfter { seconds } => format!("asked to wait {seconds} s"),
+            Self::MigratedTo { chat } => format!("the group has become the supergroup {chat}"),
+        }
+    }
 }
 
 /// The library's own form shows the token.

@@ -1,29 +1,37 @@
 //! What happens on Telegram, by long polling: commands, taps on buttons, groups entered and left.
 
-use super::send::words;
-use super::{PLATFORM, POLL, Telegram, ask, menu};
+use super::details::Details;
+use super::poll::{Failed, Limit as AtOnce};
+use super::refusal::Refusal;
+use super::update::{self, ChatKind, Membership, Message, Update};
+use super::{Me, PLATFORM, Telegram, ask, menu};
+use crate::chat::flood::{Bounds, Flood, Rarely};
 use crate::chat::lines::Lines;
-use crate::clock::Busy;
+use crate::clock::{Busy, Millis};
 use crate::command::Desk;
 use crate::notify::pace::Limit;
 use crate::store::StoreError;
-use std::sync::Arc;
-use teloxide_core::payloads::GetUpdatesSetters as _;
-use teloxide_core::prelude::Requester as _;
-use teloxide_core::types::{AllowedUpdate, ChatMemberUpdated, Me, Update, UpdateId, UpdateKind};
-use teloxide_core::{ApiError, RequestError};
+use serde_json::value::RawValue;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// After the first failure; doubled up to the longest.
-const PAUSE_MS: i64 = 1_000;
-const LONGEST_PAUSE_MS: i64 = 60_000;
-/// Before a token that was refused, or that somebody else uses, is tried again.
-const LONG_PAUSE_MS: i64 = 300_000;
+const PAUSE_MS: Millis = 1_000;
+const LONGEST_PAUSE_MS: Millis = 60_000;
+/// Before a token that was refused is tried again.
+const LONG_PAUSE_MS: Millis = 300_000;
 
 /// Before what could not be stored is asked for again.
-const NOT_STORED_PAUSE_MS: i64 = 10_000;
+const NOT_STORED_PAUSE_MS: Millis = 10_000;
+
+/// A webhook that is set again so soon after it was removed belongs to another program at work: it is left alone.
+const REMOVED_AGAIN_AFTER_MS: Millis = 600_000;
 
 /// Answers to one chat: Telegram takes some at once, then one a second.
 const ANSWERS: Limit = Limit { every_ms: 1050.0, burst: 3 };
+
+/// How much is answered. Telegram takes 20 messages a minute in a group.
+const BOUNDS: Bounds =
+    Bounds { person: Limit { every_ms: 2000.0, burst: 20 }, chat: Limit { every_ms: 3000.0, burst: 20 } };
 
 /// One bot at its desk.
 #[derive(Debug)]
@@ -32,96 +40,188 @@ pub(super) struct Listener {
     pub desk: Desk,
     pub me: Me,
     pub lines: Lines,
+    pub flood: Flood,
+    pub details: Details,
+    unreadable: Mutex<Rarely>,
+}
+
+/// What went wrong in a row, for the log and for the length of the pause.
+#[derive(Debug, Default)]
+struct Failures {
+    count: u32,
+    /// Whether the webhook was told of.
+    told_of_webhook: bool,
+    webhook_removed_at: Option<Millis>,
 }
 
 impl Telegram {
     /// Listens until it is dropped.
     pub async fn serve(self: Arc<Self>, desk: Desk) {
-        let mut failures = 0_u32;
+        let mut failures = Failures::default();
         let me = loop {
-            match self.polling.get_me().await {
+            match self.me().await {
                 Ok(me) => break me,
-                Err(error) => self.rest(&desk, &error, &mut failures).await,
+                Err(refusal) => self.pause_after(&desk, &refusal, &mut failures).await,
             }
         };
-        desk.said.say(PLATFORM, format!("connected as @{}", me.username()));
-        tracing::info!("Telegram: connected as @{}", me.username());
-        menu::show(&self.bot, me.id.0, &desk).await;
-        let lines = Lines::new(desk.clock.clone(), ANSWERS);
-        let listener = Arc::new(Listener { telegram: Arc::clone(&self), desk: desk.clone(), me, lines });
+        desk.said.say(PLATFORM, format!("connected as @{}", me.username));
+        tracing::info!("Telegram: connected as @{}", me.username);
+        menu::show(&self.bot, me.id, &desk).await;
+        let listener = Arc::new(Listener {
+            telegram: Arc::clone(&self),
+            me,
+            lines: Lines::new(desk.clock.clone(), ANSWERS),
+            flood: Flood::new(PLATFORM, desk.clock.clone(), BOUNDS),
+            details: Details::default(),
+            unreadable: Mutex::default(),
+            desk,
+        });
         tokio::join!(listener.look_again(), self.poll(&listener, failures));
     }
 
-    /// Hears what is said, one thing after the other.
-    async fn poll(&self, listener: &Arc<Listener>, mut failures: u32) {
-        let (desk, mut offset) = (&listener.desk, None);
+    /// Takes what happens, one update after the other.
+    async fn poll(&self, listener: &Arc<Listener>, mut failures: Failures) {
+        let (desk, mut offset, mut at_once) = (&listener.desk, None, AtOnce::AsUsual);
         loop {
-            let mut poll = self.polling.get_updates().timeout(POLL.as_secs() as u32).limit(100).allowed_updates([
-                AllowedUpdate::Message,
-                AllowedUpdate::ChannelPost,
-                AllowedUpdate::CallbackQuery,
-                AllowedUpdate::MyChatMember,
-            ]);
-            if let Some(offset) = offset {
-                poll = poll.offset(offset);
-            }
-            match poll.await {
+            match self.poller.updates(offset, at_once).await {
                 Ok(updates) => {
-                    if std::mem::take(&mut failures) > 0 {
-                        desk.said.say(PLATFORM, format!("connected as @{}", listener.me.username()));
+                    if std::mem::take(&mut failures.count) > 0 {
+                        failures.told_of_webhook = false;
+                        desk.said.say(PLATFORM, format!("connected as @{}", listener.me.username));
                         tracing::info!("Telegram: connected again");
                     }
-                    for update in updates {
-                        let next = after(update.id);
-                        // It is not confirmed, and so told again: a disk that is full must not make it forgotten.
-                        if let Err(error) = Arc::clone(listener).take(update).await {
-                            tracing::error!(
-                                "Telegram: what happened in a chat could not be stored: {error}; trying again"
-                            );
-                            let again = desk.clock.millis() + NOT_STORED_PAUSE_MS;
-                            let _busy = desk.clock.sleep_until_millis(again, Busy::default()).await;
-                            break;
+                    at_once = AtOnce::AsUsual;
+                    let is_empty = updates.is_empty();
+                    match listener.take_all(&updates).await {
+                        Some(next) => offset = Some(next),
+                        None if is_empty => {}
+                        None => {
+                            self.pause_after(desk, &Refusal::in_doubt("no update has a number"), &mut failures).await
                         }
-                        offset = Some(next);
                     }
                 }
-                Err(error) => self.rest(desk, &error, &mut failures).await,
+                Err(Failed::TooLong) if at_once == AtOnce::AsUsual => at_once = AtOnce::One,
+                Err(Failed::TooLong) => {
+                    let refusal = Refusal::in_doubt("an update is too long to be read");
+                    self.pause_after(desk, &refusal, &mut failures).await;
+                }
+                Err(Failed::Refused(refusal)) => self.pause_after(desk, &refusal, &mut failures).await,
             }
         }
     }
 
     /// Says what is wrong, and waits.
-    async fn rest(&self, desk: &Desk, error: &RequestError, failures: &mut u32) {
-        let (said, pause) = match error {
-            RequestError::Api(ApiError::InvalidToken) => (
+    async fn pause_after(&self, desk: &Desk, refusal: &Refusal, failures: &mut Failures) {
+        let (said, pause) = match refusal {
+            _ if is_webhook(refusal) => {
+                failures.count += 1;
+                return self.pause_for_the_webhook(desk, failures).await;
+            }
+            Refusal::Said { status: 401 | 404, .. } => (
                 "the token is refused: it is wrong or was revoked. @BotFather gives a new one (/token); put it into \
                  LINKDOWN_TELEGRAM_TOKEN and start again"
                     .to_owned(),
                 LONG_PAUSE_MS,
             ),
-            RequestError::Api(ApiError::TerminatedByOtherGetUpdates) => (
+            Refusal::Said { status: 409, .. } => (
                 "another program uses the same token: stop one of the two, since each takes the other's commands"
                     .to_owned(),
                 LONGEST_PAUSE_MS,
             ),
-            RequestError::RetryAfter(pause) => ("asked to wait".to_owned(), i64::from(pause.seconds()) * 1000),
+            Refusal::RetryAfter { seconds } => ("asked to wait".to_owned(), seconds * 1000),
             other => (
-                format!("commands are not heard: {}", words(other)),
-                (PAUSE_MS << (*failures).min(6)).min(LONGEST_PAUSE_MS),
+                format!("commands are not heard: {}", other.words()),
+                (PAUSE_MS << failures.count.min(6)).min(LONGEST_PAUSE_MS),
             ),
         };
-        *failures += 1;
+        failures.count += 1;
         let said = format!("{said}; trying again in {} s", pause / 1000);
         // Ever more rarely: a night without a line is not a thousand lines.
-        if failures.is_power_of_two() {
+        if failures.count.is_power_of_two() {
             tracing::error!("Telegram: {said}");
         }
         desk.said.say(PLATFORM, said);
         let _busy = desk.clock.sleep_until_millis(desk.clock.millis() + pause, Busy::default()).await;
     }
+
+    /// Removes the webhook where the operator allows that; else says once that it is there, and waits.
+    async fn pause_for_the_webhook(&self, desk: &Desk, failures: &mut Failures) {
+        let now = desk.clock.millis();
+        let is_set_again = failures.webhook_removed_at.is_some_and(|at| now - at < REMOVED_AGAIN_AFTER_MS);
+        let place = match self.webhook().await {
+            Ok(Some(webhook)) => format!("the webhook at {}", webhook.host),
+            _ => "a webhook".to_owned(),
+        };
+        let advice = if !self.removes_webhooks {
+            "remove it by calling deleteWebhook, or let the bot do so by [telegram] remove_webhook = true".to_owned()
+        } else if is_set_again {
+            "it was set again soon after the bot had removed it: stop the program that sets it".to_owned()
+        } else {
+            match self.remove_webhook().await {
+                Ok(()) => {
+                    failures.webhook_removed_at = Some(now);
+                    tracing::warn!(
+                        "Telegram: {place} took this bot's commands and was removed ([telegram] remove_webhook)"
+                    );
+                    return;
+                }
+                Err(refusal) => format!("removing it failed: {}", refusal.words()),
+            }
+        };
+        let said = format!(
+            "commands do not arrive, because {place} takes them; alerts are sent all the same. To get commands here, \
+             {advice}"
+        );
+        if !std::mem::replace(&mut failures.told_of_webhook, true) {
+            tracing::error!("Telegram: {said}; the bot looks again every {} s", LONGEST_PAUSE_MS / 1000);
+        }
+        desk.said.say(PLATFORM, said);
+        let _busy = desk.clock.sleep_until_millis(now + LONGEST_PAUSE_MS, Busy::default()).await;
+    }
+}
+
+/// Returns whether a poll was refused because of a webhook. Both forms are known from the source of the Bot API server
+/// (`Client.cpp`, `fail_query_conflict` and `abort_long_poll`).
+fn is_webhook(refusal: &Refusal) -> bool {
+    refusal.says("webhook is active") || refusal.says("terminated by setWebhook")
 }
 
 impl Listener {
+    /// Takes updates in their order. Returns the offset that confirms those that were taken: one that could not be stored,
+    /// and those after it, arrive again.
+    async fn take_all(self: &Arc<Self>, updates: &[Box<RawValue>]) -> Option<i64> {
+        let mut offset = None;
+        for raw in updates {
+            let number = update::number(raw.get());
+            let outcome = match update::read(raw.get()) {
+                Ok(update) => Arc::clone(self).take(update, number.unwrap_or_default()).await,
+                Err(unreadable) => {
+                    self.skip(number, unreadable);
+                    Ok(())
+                }
+            };
+            if let Err(error) = outcome {
+                // A full disk must not make it forgotten.
+                tracing::error!("Telegram: what happened in a chat could not be stored: {error}; trying again");
+                let again = self.desk.clock.millis() + NOT_STORED_PAUSE_MS;
+                let _busy = self.desk.clock.sleep_until_millis(again, Busy::default()).await;
+                // Asked for again from here on, also where nothing was taken before it.
+                return offset.or(number);
+            }
+            offset = number.map(|number| number.saturating_add(1)).or(offset);
+        }
+        offset
+    }
+
+    fn skip(&self, number: Option<i64>, unreadable: update::Unreadable) {
+        let now = self.desk.clock.millis();
+        let mut rarely = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(skipped) = rarely.count(now) {
+            let update::Unreadable { kind, why } = unreadable;
+            tracing::warn!(update = number, kind, why, skipped, "Telegram: an update cannot be read and is skipped");
+        }
+    }
+
     /// Telegram tells what happened in a chat once and within a day; and an older database may have been put back.
     async fn look_again(&self) {
         let outcome = async {
@@ -139,41 +239,29 @@ impl Listener {
     }
 
     /// An error: what it tells was not written down.
-    async fn take(self: Arc<Self>, update: Update) -> Result<(), StoreError> {
-        let id = update.id.0;
-        match update.kind {
-            UpdateKind::Message(message) | UpdateKind::ChannelPost(message) => {
-                if let Some(to) = message.migrate_to_chat_id() {
-                    let (from, to) = (message.chat.id.0.to_string(), to.0.to_string());
-                    return self.desk.moved(PLATFORM, &from, &to).await;
-                }
-                ask::command(self, message, id);
+    async fn take(self: Arc<Self>, update: Update, number: i64) -> Result<(), StoreError> {
+        match update {
+            Update::Message(Message { migrates_to: Some(to), at, .. }) => {
+                return self.desk.moved(PLATFORM, &at.chat.0.to_string(), &to.0.to_string()).await;
             }
-            UpdateKind::CallbackQuery(query) => ask::tap(self, query, id),
-            UpdateKind::MyChatMember(change) => return self.membership(&change).await,
-            UpdateKind::Error(raw) => {
-                let raw: String = raw.to_string().chars().take(200).collect();
-                tracing::warn!(update = id, "Telegram: an update that cannot be read was left out: {raw}");
-            }
-            _ => {}
+            Update::Message(message) => ask::command(self, message, number),
+            Update::Tap(tap) => ask::tap(self, tap, number),
+            Update::Membership(change) => return self.membership(change).await,
+            Update::Other => {}
         }
         Ok(())
     }
 
     /// The bot was let in, put out, blocked or let in again.
-    async fn membership(&self, change: &ChatMemberUpdated) -> Result<(), StoreError> {
-        let home = change.chat.id.0.to_string();
-        if change.new_chat_member.kind.is_present() {
+    async fn membership(&self, change: Membership) -> Result<(), StoreError> {
+        let home = change.chat.0.to_string();
+        if change.is_inside {
             let places = self.desk.suspended_in(PLATFORM, &home).await?;
             self.desk.let_in(PLATFORM, places).await
         } else {
-            let why = if change.chat.is_private() { "blocked by the person" } else { "put out of the chat" };
+            let is_private = change.kind == ChatKind::Private;
+            let why = if is_private { "blocked by the person" } else { "put out of the chat" };
             self.desk.put_out(PLATFORM, &home, why).await
         }
     }
-}
-
-/// The offset that confirms an update: ids are positive and fit, by the library's own word.
-fn after(id: UpdateId) -> i32 {
-    i32::try_from(id.0.saturating_add(1)).unwrap_or(i32::MAX)
 }

@@ -4,6 +4,7 @@ use super::{Finding, Patient};
 use crate::care::Heartbeat;
 use crate::chat::{console, discord, discord::Discord, telegram, telegram::Telegram};
 use crate::cli::Failure;
+use crate::render::words::plural;
 use crate::store::Place;
 use secrecy::SecretString;
 use std::future::Future;
@@ -32,7 +33,12 @@ pub(super) async fn look(patient: &Patient<'_>) -> Result<Vec<(String, Finding)>
     }) {
         Err(finding) => findings.push((telegram::PLATFORM.to_owned(), finding)),
         Ok(telegram) => {
-            findings.push((telegram::PLATFORM.to_owned(), token_of(telegram.invite().await)));
+            let token = token_of(telegram.invite().await);
+            let is_good = matches!(token, Finding::Well(_));
+            findings.push((telegram::PLATFORM.to_owned(), token));
+            if is_good {
+                findings.extend(webhook(patient, &telegram).await.map(|found| (telegram::PLATFORM.to_owned(), found)));
+            }
             findings.extend(each(&places, telegram::PLATFORM, |address| telegram.may_tell(address)).await);
         }
     }
@@ -58,6 +64,25 @@ fn token_of(answer: Result<String, String>) -> Finding {
         Ok(_) => Finding::Well("the token is good".to_owned()),
         Err(why) => Finding::Wrong(why),
     }
+}
+
+/// Returns what to do about a webhook that keeps commands away, or why that could not be looked up.
+async fn webhook(patient: &Patient<'_>, telegram: &Telegram) -> Option<Finding> {
+    let webhook = match telegram.left_webhook().await {
+        Ok(webhook) => webhook?,
+        Err(why) => return Some(Finding::Wrong(format!("whether a webhook is set could not be looked up: {why}"))),
+    };
+    let waiting = plural(webhook.waiting, "update waits", "updates wait");
+    let said =
+        format!("a webhook at {} takes this bot's commands, so none arrives here ({waiting} for it)", webhook.host);
+    Some(if patient.config.telegram.remove_webhook {
+        Finding::Hint(format!("{said}; `linkdown run` removes it ([telegram] remove_webhook = true)"))
+    } else {
+        Finding::Wrong(format!(
+            "{said}: stop the program that uses it, then call deleteWebhook, or set [telegram] remove_webhook = true and \
+             let `linkdown run` remove it"
+        ))
+    })
 }
 
 /// Every chat of the platform that has ever been told.

@@ -115,6 +115,8 @@ pub struct Said {
     pub markup: Value,
     pub edited_at: Option<Millis>,
     pub forwarded: bool,
+    /// The text is the caption of a photo.
+    pub photo: bool,
     /// What a service message is about: the field and its value.
     pub service: Option<(&'static str, Value)>,
 }

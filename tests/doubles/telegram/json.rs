@@ -151,15 +151,15 @@ impl World {
         let chat = self.chat(chat);
         let at = chat.said.binary_search_by_key(&id, |said| said.message.id).unwrap();
         let said = &chat.said[at];
-        let mut json = plain(chat, said);
+        let mut json = plain(chat, said, self.is_old);
         if let Some(original) = said.message.reply_to.and_then(|id| chat.find(id)) {
-            json["reply_to_message"] = plain(chat, original);
+            json["reply_to_message"] = plain(chat, original, self.is_old);
         }
         json
     }
 }
 
-fn plain(chat: &Chat, said: &Said) -> Value {
+fn plain(chat: &Chat, said: &Said, is_old: bool) -> Value {
     let message = &said.message;
     let mut json = json!({"message_id": message.id, "chat": chat.json(), "date": date(message.at_millis)});
     match &said.author {
@@ -183,18 +183,25 @@ fn plain(chat: &Chat, said: &Said) -> Value {
         json["message_thread_id"] = json!(original);
     }
     if said.forwarded {
-        json["forward_origin"] =
-            json!({"type": "hidden_user", "sender_user_name": "Somebody", "date": date(message.at_millis)});
+        if !is_old {
+            json["forward_origin"] =
+                json!({"type": "hidden_user", "sender_user_name": "Somebody", "date": date(message.at_millis)});
+        }
         json["forward_sender_name"] = json!("Somebody");
         json["forward_date"] = json!(date(message.at_millis));
     }
     if let Some((field, value)) = &said.service {
         json[*field] = value.clone();
+    } else if said.photo {
+        json["photo"] = json!([{"file_id": "AgACAgIAAxkBAAMC", "file_unique_id": "AQADAgAT", "width": 90, "height": 60,
+            "file_size": 1234}]);
+        json["caption"] = json!(message.text);
     } else {
         json["text"] = json!(message.text);
     }
     if !said.entities.is_empty() {
-        json["entities"] = said.entities.iter().map(Entity::json).collect();
+        json[if said.photo { "caption_entities" } else { "entities" }] =
+            said.entities.iter().map(Entity::json).collect();
     }
     if !said.markup.is_null() {
         json["reply_markup"] = said.markup.clone();

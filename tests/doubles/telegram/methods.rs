@@ -9,10 +9,11 @@ use super::world::World;
 use serde_json::{Value, json};
 
 /// All that this double knows, as the real one writes it; names are taken in any case.
-pub const KNOWN: [&str; 17] = [
+pub const KNOWN: [&str; 18] = [
     "getMe",
     "getUpdates",
     "deleteWebhook",
+    "getWebhookInfo",
     "sendMessage",
     "editMessageText",
     "editMessageReplyMarkup",
@@ -29,8 +30,16 @@ pub const KNOWN: [&str; 17] = [
     "setMyShortDescription",
 ];
 
-pub fn get_me() -> Value {
+pub fn get_me(world: &World) -> Value {
     let mut me = json::bot();
+    if world.is_old {
+        for (what, so) in
+            [("can_join_groups", true), ("can_read_all_group_messages", false), ("supports_inline_queries", false)]
+        {
+            me[what] = json!(so);
+        }
+        return me;
+    }
     for (what, so) in [
         ("can_join_groups", true),
         ("can_read_all_group_messages", false),
@@ -47,7 +56,18 @@ pub fn delete_webhook(world: &mut World, params: &Params) -> Value {
     if params.flag("drop_pending_updates") {
         world.queue.clear();
     }
+    world.webhook = None;
     Value::Bool(true)
+}
+
+/// Fields: <https://core.telegram.org/bots/api#webhookinfo>. The address is empty where there is no webhook.
+pub fn get_webhook_info(world: &World) -> Value {
+    let waiting = world.queue.len();
+    match &world.webhook {
+        Some(url) => json!({"url": url, "has_custom_certificate": false, "pending_update_count": waiting,
+            "max_connections": 40, "ip_address": "192.0.2.1"}),
+        None => json!({"url": "", "has_custom_certificate": false, "pending_update_count": waiting}),
+    }
 }
 
 /// `typing…`, for some seconds: nothing stays of it, but it may only be shown to whom a message may be sent.

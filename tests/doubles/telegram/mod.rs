@@ -160,7 +160,8 @@ impl World {
             self.heeds_the_wait(params)?;
         }
         match method {
-            "getMe" => Ok(methods::get_me()),
+            "getMe" => Ok(methods::get_me(self)),
+            "getWebhookInfo" => Ok(methods::get_webhook_info(self)),
             "deleteWebhook" => Ok(methods::delete_webhook(self, params)),
             "sendMessage" => sending::send_message(self, params),
             "editMessageText" => sending::edit_message_text(self, params),

@@ -13,6 +13,10 @@ struct Words<'a> {
     topic: Option<i32>,
     reply_to: Option<i32>,
     forwarded: bool,
+    /// The text is the caption of a photo.
+    photo: bool,
+    /// The text is marked as a block quotation.
+    is_quoted: bool,
 }
 
 /// What became of it: its id, that of the update, and how many messages the bot had sent before.
@@ -24,7 +28,11 @@ struct Put {
 
 impl<'a> Words<'a> {
     fn of(who: &Person, chat: i64, text: &'a str) -> Self {
-        Self { author: Author::Person(who.clone()), chat, text, topic: None, reply_to: None, forwarded: false }
+        Self::by(Author::Person(who.clone()), chat, text)
+    }
+
+    fn by(author: Author, chat: i64, text: &'a str) -> Self {
+        Self { author, chat, text, topic: None, reply_to: None, forwarded: false, photo: false, is_quoted: false }
     }
 }
 
@@ -47,7 +55,11 @@ impl World {
         let message = Message { topic, reply_to, html: text.clone(), text, ..Message::default() };
         let said = self.keep(words.chat, author, message);
         said.entities = commands_in(words.text);
-        said.forwarded = words.forwarded;
+        if words.is_quoted {
+            let length = words.text.encode_utf16().count();
+            said.entities.push(Entity { kind: "blockquote", offset: 0, length, extra: None });
+        }
+        (said.forwarded, said.photo) = (words.forwarded, words.photo);
         let id = said.message.id;
         Put { message: id, update: self.deliver(words.chat, id, false), sent }
     }
@@ -129,14 +141,13 @@ impl TelegramDouble {
 
     fn post<'a>(&self, channel: i64, text: &'a str) -> Words<'a> {
         self.look(|world| assert_eq!(world.chat(channel).kind, Kind::Channel, "only in a channel one posts"));
-        Words { author: Author::Channel, chat: channel, text, topic: None, reply_to: None, forwarded: false }
+        Words::by(Author::Channel, channel, text)
     }
 
     /// The owner writes in the name of the group.
     pub async fn says_as_anonymous(&self, chat: i64, text: &str) -> Vec<Sent> {
         self.look(|world| assert!(world.chat(chat).owner_is_anonymous, "nobody is anonymous in {chat}"));
-        let author = Author::Anonymous;
-        self.answered(Words { author, chat, text, topic: None, reply_to: None, forwarded: false }).await
+        self.answered(Words::by(Author::Anonymous, chat, text)).await
     }
 
     /// A reply; in a forum it is in the topic of what it replies to.
@@ -154,6 +165,16 @@ impl TelegramDouble {
     /// What somebody else wrote is passed on; what the bot sent then.
     pub async fn forwards(&self, who: &Person, chat: i64, text: &str) -> Vec<Sent> {
         self.unanswered(Words { forwarded: true, ..Words::of(who, chat, text) }).await
+    }
+
+    /// Somebody sends a photo with that caption.
+    pub async fn sends_photo(&self, who: &Person, chat: i64, caption: &str) -> Vec<Sent> {
+        self.answered(Words { photo: true, ..Words::of(who, chat, caption) }).await
+    }
+
+    /// Somebody writes it as a block quotation; what the bot sent then.
+    pub async fn quotes(&self, who: &Person, chat: i64, text: &str) -> Vec<Sent> {
+        self.unanswered(Words { is_quoted: true, ..Words::of(who, chat, text) }).await
     }
 
     /// Somebody writes, and nobody waits: the message's id.

@@ -52,6 +52,10 @@ impl Queue {
         self.waiting.iter().all(|update| update.id != id)
     }
 
+    pub fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
@@ -110,6 +114,9 @@ pub async fn get_updates(shared: &Shared, params: &Params) -> Outcome {
     let patience = Duration::from_secs(params.number("timeout").unwrap_or_default().clamp(0, 50) as u64);
     let deadline = Instant::now() + patience;
     let mine = shared.act(|world| {
+        if world.webhook.is_some() {
+            return Err(Refusal::webhook_is_active());
+        }
         if world.second_instance {
             return Err(Refusal::conflict());
         }
@@ -128,6 +135,9 @@ pub async fn get_updates(shared: &Shared, params: &Params) -> Outcome {
             let mut world = shared.lock();
             if world.revoked {
                 return Err(Refusal::unauthorized());
+            }
+            if world.webhook.is_some() {
+                return Err(Refusal::terminated_by_webhook());
             }
             if world.second_instance || world.queue.poll != mine {
                 return Err(Refusal::conflict());
@@ -150,6 +160,25 @@ impl TelegramDouble {
     pub fn update(&self, update: Value) -> i32 {
         let Value::Object(body) = update else { panic!("an update is an object") };
         self.act(|world| world.put_raw(body))
+    }
+
+    /// Another program sets a webhook on the token.
+    pub fn sets_webhook(&self, url: &str) {
+        self.act(|world| world.webhook = Some(url.to_owned()));
+    }
+
+    /// That program, or a person, removes it.
+    pub fn removes_webhook(&self) {
+        self.act(|world| world.webhook = None);
+    }
+
+    pub fn webhook(&self) -> Option<String> {
+        self.look(|world| world.webhook.clone())
+    }
+
+    /// The server is a self-hosted one of before Bot API 7.0: forwards have no `forward_origin`, getMe fewer fields.
+    pub fn is_an_older_server(&self) {
+        self.act(|world| world.is_old = true);
     }
 
     /// What waits to be polled is older than a day.

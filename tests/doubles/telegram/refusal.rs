@@ -33,6 +33,17 @@ impl Refusal {
         Self::new(409, format!("Conflict: {who}"))
     }
 
+    /// Words from the source of the Bot API server (`Client.cpp`), as bots report them in public.
+    pub fn webhook_is_active() -> Self {
+        let why = "can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first";
+        Self::new(409, format!("Conflict: {why}"))
+    }
+
+    /// What a poll under way gets when a webhook is set.
+    pub fn terminated_by_webhook() -> Self {
+        Self::new(409, "Conflict: terminated by setWebhook request".to_owned())
+    }
+
     pub fn not_found(what: &str) -> Self {
         Self::new(404, what.to_owned())
     }

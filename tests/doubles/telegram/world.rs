@@ -37,6 +37,10 @@ pub struct World {
     pub disobedience: usize,
     pub revoked: bool,
     pub second_instance: bool,
+    /// Where updates are sent; while there is one, none can be polled.
+    pub webhook: Option<String>,
+    /// The server is one of before Bot API 7.0.
+    pub is_old: bool,
 }
 
 pub struct Shared {
@@ -64,6 +68,8 @@ impl Shared {
             disobedience: 0,
             revoked: false,
             second_instance: false,
+            webhook: None,
+            is_old: false,
         };
         Self { world: Mutex::new(world), changes: watch::Sender::new(0) }
     }
@@ -150,6 +156,7 @@ impl World {
             markup: Value::Null,
             edited_at: None,
             forwarded: false,
+            photo: false,
             service: None,
         };
         let kept = &mut self.chat_mut(chat).said;

@@ -268,6 +268,31 @@ async fn the_doctor_looks_at_each_chat() {
     assert_eq!(said.code, Some(1));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_doctor_names_a_webhook_that_keeps_commands_away() {
+    let telegram = TelegramDouble::start(Clock::system()).await;
+    telegram.sets_webhook("https://hooks.example.org/123456789:secret-path");
+    let dan = telegram.person("Dan");
+    telegram.puts(&dan, dan.id, "/about");
+    let said = async |config: &str| {
+        let place = Place::new()
+            .watching(&format!("{KP}{config}"))
+            .with("LINKDOWN_TELEGRAM_TOKEN", telegram::TOKEN)
+            .with("LINKDOWN_TELEGRAM_API_URL", telegram.url());
+        tokio::task::spawn_blocking(move || place.runs("doctor")).await.unwrap().out
+    };
+    let left_alone = said("").await;
+    let words = "WRONG telegram: a webhook at hooks.example.org takes this bot's commands, so none arrives here \
+                 (1 update waits for it): stop the program that uses it, then call deleteWebhook, or set [telegram] \
+                 remove_webhook = true and let `linkdown run` remove it";
+    assert!(left_alone.contains("ok    telegram: the token is good") && left_alone.contains(words), "{left_alone}");
+    let allowed = said("[telegram]\nremove_webhook = true\n").await;
+    assert!(allowed.contains("hint  telegram: a webhook at hooks.example.org") && !allowed.contains("secret-path"));
+    assert!(telegram.webhook().is_some(), "the doctor changes nothing");
+    telegram.removes_webhook();
+    assert!(!said("").await.contains("webhook"));
+}
+
 #[test]
 fn the_service_manager_is_told_where_it_stands() {
     let place = Place::new().watching(KP);

@@ -1,5 +1,6 @@
 //! What people in Discord and Telegram chats type and see.
 
+mod asking;
 mod commands;
 mod delivery;
 mod killed;
