@@ -42,7 +42,15 @@ impl Gate {
 }
 
 /// Answers to commands take no more of a platform's overall limit than this: alerts need the rest.
-const ANSWERS: Limit = Limit::per_second(5.0);
+const ANSWERS: Limit = Limit { every_ms: 200.0, burst: 10 };
+
+/// A place in which little was asked lately takes this many answers at once: Telegram takes three messages in three
+/// seconds. Where people go on asking there is no such burst: it comes back after a minute of calm.
+const CALM: Limit = Limit { every_ms: 20_000.0, burst: 3 };
+/// An answer of that burst counts less than other messages, so that an alert right after three of them waits for three
+/// seconds and not for ten; yet never less than a message to a person alone.
+const CALM_SHARE: f64 = 2.0 / 3.0;
+const CALM_AT_LEAST_MS: f64 = 1050.0;
 
 /// Beyond this many places those that may be called at once are forgotten.
 const REMEMBERED: usize = 4096;
@@ -54,6 +62,8 @@ pub struct Pace {
     gate: Gate,
     answers: Gate,
     places: HashMap<String, Gate>,
+    /// By place, when it will have been calm for long enough.
+    calm: HashMap<String, Gate>,
     /// Places that are not called before that time, as the platform asked.
     resting: HashMap<String, i64>,
     all_rest_until: i64,
@@ -66,6 +76,7 @@ impl Pace {
             gate: Gate::default(),
             answers: Gate::default(),
             places: HashMap::new(),
+            calm: HashMap::new(),
             resting: HashMap::new(),
             all_rest_until: 0,
         }
@@ -93,18 +104,35 @@ impl Pace {
         self.places.entry(place.to_owned()).or_default().pass(limit, at);
     }
 
-    /// Returns when an answer to a command may go to this place. An answer never uses a place's burst, so that an
-    /// alert right after it need not wait; and it does not wait for the alerts of other places.
+    /// Returns when an answer to a command may go to this place. Where people go on asking an answer never uses the
+    /// place's burst, so that an alert right after it need not wait; and it does not wait for the alerts of other places.
     pub fn answer_opens_at(&self, place: &str, limit: Limit, now: i64) -> i64 {
         let without_burst = Limit { burst: 1, ..limit };
-        let of_place = self.place_gate(place).opens_at(without_burst, now).max(self.rests_until(place));
-        of_place.max(self.answers.opens_at(ANSWERS, now)).max(self.all_rest_until)
+        let paced = self.place_gate(place).opens_at(without_burst, now);
+        let of_place = match self.calm_limit(place, limit, now) {
+            Some(calm) => self.place_gate(place).opens_at(calm, now).min(paced),
+            None => paced,
+        };
+        of_place.max(self.rests_until(place)).max(self.answers.opens_at(ANSWERS, now)).max(self.all_rest_until)
     }
 
     /// Counts an answer that goes to the place at `at`. Alerts after it make room for it.
     pub fn pass_answer(&mut self, place: &str, limit: Limit, at: i64) {
         self.answers.pass(ANSWERS, at);
-        self.pass(place, limit, at);
+        self.pass(place, self.calm_limit(place, limit, at).unwrap_or(limit), at);
+        if self.calm.len() >= REMEMBERED {
+            self.calm.retain(|_, gate| gate.due > at as f64);
+        }
+        let calm = self.calm.entry(place.to_owned()).or_default();
+        calm.pass(CALM, at);
+        calm.due = calm.due.min(at as f64 + CALM.every_ms * f64::from(CALM.burst));
+    }
+
+    /// Returns the limit of answers in a place in which little was asked lately; `None` elsewhere.
+    fn calm_limit(&self, place: &str, limit: Limit, now: i64) -> Option<Limit> {
+        let is_calm = self.calm.get(place).copied().unwrap_or_default().opens_at(CALM, now) <= now;
+        let every_ms = (limit.every_ms * CALM_SHARE).max(CALM_AT_LEAST_MS).min(limit.every_ms);
+        is_calm.then_some(Limit { every_ms, burst: CALM.burst })
     }
 
     /// Counts the places to which nothing may go now: what is owed to them blocks nobody else.
@@ -215,7 +243,41 @@ mod tests {
         assert_eq!(pace.answer_opens_at("2", CHAT, 1050), 1050, "it does not wait for alerts to others");
         pace.pass_answer("2", CHAT, 1050);
         assert_eq!(pace.opens_at(1050), 1200);
-        assert_eq!(pace.answer_opens_at("3", CHAT, 1050), 1250, "five answers a second at most");
+        for place in 3..12 {
+            pace.pass_answer(&place.to_string(), CHAT, 1050);
+        }
+        assert_eq!(pace.answer_opens_at("12", CHAT, 1050), 1250, "ten answers at once, then five a second");
+    }
+
+    #[test]
+    fn a_calm_group_has_three_answers_at_once_and_a_busy_one_has_not() {
+        let group = Limit { every_ms: 3200.0, burst: 2 };
+        let mut pace = Pace::new(Limit::NONE);
+        let mut answer = |now| {
+            let at = pace.answer_opens_at("1", group, now);
+            pace.pass_answer("1", group, at);
+            at
+        };
+        let calm: Vec<i64> = (0..3).map(|_| answer(0)).collect();
+        assert_eq!(calm, [0, 0, 0]);
+        let mut now = 0;
+        let busy: Vec<i64> = (0..30)
+            .map(|_| {
+                now = answer(now);
+                now
+            })
+            .collect();
+        assert!(busy[0] > 3_000 && busy.windows(2).all(|pair| pair[1] - pair[0] == 3_200), "{busy:?}");
+        assert_eq!(answer(now + 61_000), now + 61_000);
+        assert_eq!(answer(now + 61_000), now + 61_000, "a minute of calm gives the burst back");
+        // An alert right after three questions.
+        let mut pace = Pace::new(Limit::NONE);
+        (0..3).for_each(|_| pace.pass_answer("1", group, 0));
+        assert_eq!(pace.place_opens_at("1", group, 0), 3_200);
+        // Questions right after two alerts.
+        let mut pace = Pace::new(Limit::NONE);
+        (0..2).for_each(|_| pace.pass("1", group, 0));
+        assert!(pace.answer_opens_at("1", group, 0) > 2_000);
     }
 
     #[test]
