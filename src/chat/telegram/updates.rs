@@ -49,6 +49,8 @@ pub(super) struct Listener {
 #[derive(Debug, Default)]
 struct Failures {
     count: u32,
+    /// What was said last, without the length of the pause.
+    said: String,
     /// Whether the webhook was told of.
     told_of_webhook: bool,
     webhook_removed_at: Option<Millis>,
@@ -87,6 +89,7 @@ impl Telegram {
                 Ok(updates) => {
                     if std::mem::take(&mut failures.count) > 0 {
                         failures.told_of_webhook = false;
+                        failures.said.clear();
                         desk.said.say(PLATFORM, format!("connected as @{}", listener.me.username));
                         tracing::info!("Telegram: connected again");
                     }
@@ -135,9 +138,11 @@ impl Telegram {
             ),
         };
         failures.count += 1;
+        let is_new = failures.said != said;
+        failures.said.clone_from(&said);
         let said = format!("{said}; trying again in {} s", pause / 1000);
-        // Ever more rarely: a night without a line is not a thousand lines.
-        if failures.count.is_power_of_two() {
+        // What goes on is said ever more rarely: a night is not a thousand lines.
+        if is_new || failures.count.is_power_of_two() {
             tracing::error!("Telegram: {said}");
         }
         desk.said.say(PLATFORM, said);
