@@ -60,8 +60,13 @@ pub async fn run() -> bool {
     };
     let answers = telegram.messages(busy).len() - 1;
     let (in_calm, in_busy) = (alert_in(calm), alert_in(busy));
-    println!("  the alert after {in_calm:.2} s in the calm group, {in_busy:.2} s in the busy one (promised {LATER} later)");
-    println!("  {typed} commands, {answers} answers; calls while told to wait: {} (0 promised)", telegram.disobedience());
+    println!(
+        "  the alert after {in_calm:.2} s in the calm group, {in_busy:.2} s in the busy one (promised {LATER} later)"
+    );
+    println!(
+        "  {typed} commands, {answers} answers; calls while told to wait: {} (0 promised)",
+        telegram.disobedience()
+    );
     bot.stop().await.unwrap();
     in_busy - in_calm <= LATER && telegram.disobedience() == 0 && answers > 0
 }

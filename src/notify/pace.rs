@@ -1,6 +1,6 @@
 //! How fast a platform is told: below its published limits, and each chat for itself. Pure; times are milliseconds.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// So many milliseconds between two messages, and how many may go before that counts.
@@ -52,6 +52,8 @@ const CALM: Limit = Limit { every_ms: 20_000.0, burst: 3 };
 const CALM_SHARE: f64 = 2.0 / 3.0;
 const CALM_AT_LEAST_MS: f64 = 1050.0;
 
+const SECOND_MS: i64 = 1_000;
+
 /// Beyond this many places those that may be called at once are forgotten.
 const REMEMBERED: usize = 4096;
 
@@ -61,6 +63,8 @@ pub struct Pace {
     overall: Limit,
     gate: Gate,
     answers: Gate,
+    /// When the messages of the last second went, and those that are handed over already.
+    recent: VecDeque<i64>,
     places: HashMap<String, Gate>,
     /// By place, when it will have been calm for long enough.
     calm: HashMap<String, Gate>,
@@ -75,6 +79,7 @@ impl Pace {
             overall,
             gate: Gate::default(),
             answers: Gate::default(),
+            recent: VecDeque::new(),
             places: HashMap::new(),
             calm: HashMap::new(),
             resting: HashMap::new(),
@@ -95,6 +100,8 @@ impl Pace {
     /// Counts a message that goes to the place at `at`.
     pub fn pass(&mut self, place: &str, limit: Limit, at: i64) {
         self.gate.pass(self.overall, at);
+        self.recent.retain(|went| *went > at - SECOND_MS);
+        self.recent.push_back(at);
         if self.places.len() >= REMEMBERED {
             self.places.retain(|_, gate| gate.due > at as f64);
         }
@@ -113,7 +120,20 @@ impl Pace {
             Some(calm) => self.place_gate(place).opens_at(calm, now).min(paced),
             None => paced,
         };
-        of_place.max(self.rests_until(place)).max(self.answers.opens_at(ANSWERS, now)).max(self.all_rest_until)
+        let of_all = self.answers.opens_at(ANSWERS, now).max(self.second_has_room_at(now)).max(self.all_rest_until);
+        of_place.max(self.rests_until(place)).max(of_all)
+    }
+
+    /// Returns when one more message fits into a second of the overall limit: a burst of answers beside many alerts
+    /// must not exceed it.
+    fn second_has_room_at(&self, now: i64) -> i64 {
+        if self.overall.every_ms <= 0.0 {
+            return now;
+        }
+        let at_most = (SECOND_MS as f64 / self.overall.every_ms) as usize + 1;
+        let mut within: Vec<i64> = self.recent.iter().copied().filter(|went| *went > now - SECOND_MS).collect();
+        within.sort_unstable_by_key(|went| std::cmp::Reverse(*went));
+        within.get(at_most - 1).map_or(now, |went| (went + SECOND_MS).max(now))
     }
 
     /// Counts an answer that goes to the place at `at`. Alerts after it make room for it.
@@ -244,9 +264,10 @@ mod tests {
         pace.pass_answer("2", CHAT, 1050);
         assert_eq!(pace.opens_at(1050), 1200);
         for place in 3..12 {
+            assert_eq!(pace.answer_opens_at(&place.to_string(), CHAT, 1050), 1050);
             pace.pass_answer(&place.to_string(), CHAT, 1050);
         }
-        assert_eq!(pace.answer_opens_at("12", CHAT, 1050), 1250, "ten answers at once, then five a second");
+        assert_eq!(pace.answer_opens_at("12", CHAT, 1050), 2000, "the second is full of both");
     }
 
     #[test]
@@ -315,6 +336,16 @@ mod tests {
         assert!((100_000..=100_001).contains(&now), "{now}");
     }
 
+    #[test]
+    fn ten_answers_go_at_once_and_then_five_a_second() {
+        let mut pace = Pace::new(Limit::per_second(50.0));
+        for place in 0..10 {
+            assert_eq!(pace.answer_opens_at(&place.to_string(), CHAT, 0), 0);
+            pace.pass_answer(&place.to_string(), CHAT, 0);
+        }
+        assert_eq!(pace.answer_opens_at("10", CHAT, 0), 200);
+    }
+
     proptest! {
         #[test]
         fn no_second_ever_holds_more_than_the_limit(pauses in prop::collection::vec(0..90_i64, 1..200)) {
@@ -330,6 +361,34 @@ mod tests {
             for (i, first) in went.iter().enumerate() {
                 let within = went[i..].iter().take_while(|at| **at < first + 1000).count();
                 prop_assert!(within <= 29, "{within} in the second from {first}");
+            }
+        }
+
+        #[test]
+        fn no_second_holds_more_than_thirty_alerts_and_answers(answers in prop::collection::vec(0..300_i64, 1..60)) {
+            // Alerts are handed over as fast as they may go; people ask meanwhile.
+            let mut pace = Pace::new(Limit::per_second(28.5));
+            let mut went = Vec::new();
+            let (mut now, mut alert) = (0, 0);
+            for (person, pause) in answers.into_iter().enumerate() {
+                now += pause;
+                while pace.opens_at(now) <= now {
+                    let place = format!("alert {alert}");
+                    let at = pace.place_opens_at(&place, Limit::NONE, now);
+                    pace.pass(&place, Limit::NONE, at);
+                    went.push(at);
+                    alert += 1;
+                }
+                let place = format!("person {person}");
+                if pace.answer_opens_at(&place, Limit::NONE, now) <= now {
+                    pace.pass_answer(&place, Limit::NONE, now);
+                    went.push(now);
+                }
+            }
+            went.sort_unstable();
+            for (i, first) in went.iter().enumerate() {
+                let within = went[i..].iter().take_while(|at| **at < first + 1000).count();
+                prop_assert!(within <= 30, "{within} in the second from {first}");
             }
         }
     }

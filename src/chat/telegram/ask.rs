@@ -41,6 +41,9 @@ pub(super) fn command(listener: Arc<Listener>, message: Said, update: i64) {
     }
     let (lines, flood) = (listener.lines.clone(), listener.flood.clone());
     let taken = lines.stand(&chat, async move {
+        if !listener.wait_for_rest(at).await {
+            return;
+        }
         let cards = if admission == Admission::SlowDown {
             vec![Card::titled(SLOW_DOWN)]
         } else {
@@ -240,6 +243,18 @@ impl Listener {
             }
             other => other,
         }
+    }
+
+    /// Waits until the pause is over that Telegram asked for in this chat; nothing is asked about the chat meanwhile.
+    /// Returns false where that takes too long for an answer.
+    async fn wait_for_rest(&self, at: Address) -> bool {
+        let (clock, place) = (&self.desk.clock, at.chat.0.to_string());
+        let (now, until) = (clock.millis(), self.telegram.pace.lock().rests_until(&place));
+        if until > now + 1000 * PATIENCE_S {
+            return false;
+        }
+        drop(clock.sleep_until_millis(until.max(now), Busy::default()).await);
+        true
     }
 
     /// Waits until an answer may go to the chat. Fails with the seconds that are left where that is after `patience`.

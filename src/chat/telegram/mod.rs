@@ -32,8 +32,8 @@ use teloxide_core::types::{ChatAction, ChatId, UserId};
 pub const PLATFORM: &str = "telegram";
 
 /// Telegram names 30 messages a second over all chats; see <https://core.telegram.org/bots/faq#my-bot-is-hitting-limits>.
-/// One of them is left to an answer: the alert after it waits in its stead, but what is handed over already does not.
-const OVERALL: Limit = Limit::per_second(28.9);
+/// The rest is room for answers, and for messages that arrive a little closer together than they were sent.
+const OVERALL: Limit = Limit::per_second(27.5);
 /// Telegram asks for at most one message a second to a chat, and 20 a minute to a group. With a burst of two, a message
 /// every 3.2 s is the fastest that never puts more than 20 into a minute.
 const ALONE: Limit = Limit { every_ms: 1050.0, burst: 1 };

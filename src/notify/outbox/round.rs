@@ -32,6 +32,9 @@ const LONG_PAUSE_MS: Millis = 900_000;
 const LONGEST_PAUSE: Seconds = 24 * HOUR;
 /// So many failures in a row are the platform's, not a chat's.
 const AWAY: u32 = 5;
+/// So many places that are told to wait within that time were told by a limit over all of them.
+const SEVERAL: usize = 3;
+const AT_ONCE_MS: Millis = 2_000;
 /// Where the platform took nothing for so long, or not since the start, nobody knows whose fault earlier failures were.
 const SILENT_MS: Millis = 60_000;
 
@@ -54,6 +57,8 @@ pub(super) struct Round {
     /// Shared with the writer, and kept until they are written: a database that is ill must not make them unknown.
     finished: Vec<Arc<Finished>>,
     failures_in_a_row: u32,
+    /// The places that were asked to wait a moment ago: when each was told, and until when it waits.
+    told_to_wait: Vec<(Millis, String, Millis)>,
     /// When the platform last took something, since the start.
     last_taken: Option<Millis>,
     /// When the first of the places opens to which something is due, but may not go yet.
@@ -71,6 +76,7 @@ impl Round {
             busy_chats: HashSet::new(),
             finished: Vec::new(),
             failures_in_a_row: 0,
+            told_to_wait: Vec::new(),
             last_taken: None,
             opens_next: None,
             is_back: false,
@@ -137,7 +143,7 @@ impl Round {
         self.count_failure(error);
         let place = finished.chat().map(|chat| self.outbox.platform.place_of(chat)).unwrap_or_default();
         match error {
-            Some(SendError::Wait { pause_ms, whom: Whom::Chat }) => self.pace.lock().rest(&place, now + pause_ms),
+            Some(SendError::Wait { pause_ms, whom: Whom::Chat }) => self.rest(place, now, now + pause_ms),
             Some(SendError::Wait { pause_ms, whom: Whom::Platform }) => {
                 tracing::warn!(platform, "asked to pause for {pause_ms} ms");
                 self.pace.lock().rest_all(now + pause_ms);
@@ -152,6 +158,19 @@ impl Round {
                     self.pace.lock().rest(&place, now + rest_ms);
                 }
             }
+        }
+    }
+
+    /// Leaves a place alone. Telegram does not say when its limit over all chats was met: where several places are told
+    /// to wait at once, nothing goes anywhere until the first of them may be called again.
+    fn rest(&mut self, place: String, now: Millis, until: Millis) {
+        self.told_to_wait.retain(|(told, other, _)| now - told < AT_ONCE_MS && *other != place);
+        let mut pace = self.pace.lock();
+        pace.rest(&place, until);
+        self.told_to_wait.push((now, place, until));
+        if self.told_to_wait.len() >= SEVERAL {
+            let first = self.told_to_wait.iter().map(|(.., until)| *until).min().unwrap_or(until);
+            pace.rest_all(first);
         }
     }
 
