@@ -62,7 +62,7 @@ pub(super) async fn knock(
     let (mut address, mut been, mut certificate) = (address, Vec::new(), None);
     loop {
         let left = Limits { total: watch.left_of(limits.total), ..limits };
-        let fetched = match fetch(kit, &hop, address, left).await {
+        let fetched = match fetch(kit, (&hop, page.tls.unwrap_or_default()), address, left).await {
             Ok(fetched) => fetched,
             // What a redirect leads to is not the host that was asked about, which has answered.
             Err(Outcome::Silent { detail }) if !been.is_empty() => {
@@ -129,14 +129,19 @@ async fn resolve(kit: &Kit, hop: &Hop) -> Result<SocketAddr, String> {
     Ok(SocketAddr::new(*first, hop.port))
 }
 
-async fn fetch(kit: &Kit, hop: &Hop, address: SocketAddr, limits: Limits) -> Result<Fetched, Outcome> {
+async fn fetch(
+    kit: &Kit,
+    (hop, certificate): (&Hop, Certificate),
+    address: SocketAddr,
+    limits: Limits,
+) -> Result<Fetched, Outcome> {
     let watch = kit.clock.stopwatch();
     let stream = tcp::connect(&kit.clock, address, limits.connect.min(limits.total)).await?;
     let left = |limits: Limits| watch.left_of(limits.total);
     if !hop.is_tls {
         return exchange(kit, hop, stream, left(limits)).await;
     }
-    let (stream, seen) = kit.tls.handshake(&kit.clock, stream, &hop.host, left(limits)).await?;
+    let (stream, seen) = kit.tls.handshake(&kit.clock, stream, (&hop.host, certificate), left(limits)).await?;
     let fetched = exchange(kit, hop, stream, left(limits)).await?;
     Ok(Fetched { certificate: Some(seen), ..fetched })
 }

@@ -9,6 +9,8 @@ use std::time::Duration;
 pub enum Outcome {
     /// The service does what it is there for; the note says what is odd about it.
     Works { note: Option<String> },
+    /// The service answers as one that works would, but Linkdown cannot judge it further, by `limit`.
+    Answers { limit: String },
     /// Packets came back, but the service does not do what it is there for. That is not "gone".
     Broken { class: Class, detail: String },
     /// Nothing came back.
@@ -33,6 +35,10 @@ impl Outcome {
         Self::Works { note: None }
     }
 
+    pub fn answers(limit: impl Into<String>) -> Self {
+        Self::Answers { limit: limit.into() }
+    }
+
     pub fn broken(class: Class, detail: impl Into<String>) -> Self {
         Self::Broken { class, detail: detail.into() }
     }
@@ -45,14 +51,16 @@ impl Outcome {
         Self::Unknown { why: why.into() }
     }
 
+    /// Returns whether the service counts as working. One that Linkdown cannot judge does: a limit
+    /// of ours is nobody's outage.
     pub fn does_work(&self) -> bool {
-        matches!(self, Self::Works { .. })
+        matches!(self, Self::Works { .. } | Self::Answers { .. })
     }
 
     /// Whether anything came back from the host; `None` where nothing was learned.
     pub fn reached(&self) -> Option<bool> {
         match self {
-            Self::Works { .. } | Self::Broken { .. } => Some(true),
+            Self::Works { .. } | Self::Answers { .. } | Self::Broken { .. } => Some(true),
             Self::Silent { .. } => Some(false),
             Self::Unknown { .. } => None,
         }
@@ -69,7 +77,8 @@ impl Outcome {
             Self::Unknown { .. } => 0,
             Self::Silent { .. } => 1,
             Self::Broken { .. } => 2,
-            Self::Works { .. } => 3,
+            Self::Answers { .. } => 3,
+            Self::Works { .. } => 4,
         }
     }
 
@@ -106,6 +115,7 @@ impl fmt::Display for Outcome {
         match self {
             Self::Works { note: None } => f.write_str("works"),
             Self::Works { note: Some(note) } => write!(f, "works ({note})"),
+            Self::Answers { limit } => write!(f, "answers, {limit}"),
             Self::Broken { detail, .. } => write!(f, "answers, but broken: {detail}"),
             Self::Silent { detail } => f.write_str(detail),
             Self::Unknown { why } => write!(f, "unknown: {why}"),

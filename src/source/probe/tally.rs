@@ -236,8 +236,10 @@ fn fact(entity: Entity, observed_at: Timestamp, kind: FactKind) -> Fact {
 fn trouble(target: &Target, last: &Last) -> Option<String> {
     let of_name = last.name_trouble.as_ref().map(|why| format!("its name is not found ({why})"));
     match (&last.outcome, of_name) {
-        (Outcome::Works { .. }, None) => None,
-        (Outcome::Works { .. }, Some(name)) => Some(format!("{target}: {name}, the site answers at its last address")),
+        (Outcome::Works { .. } | Outcome::Answers { .. }, None) => None,
+        (Outcome::Works { .. } | Outcome::Answers { .. }, Some(name)) => {
+            Some(format!("{target}: {name}, the site answers at its last address"))
+        }
         (outcome, None) => Some(format!("{target}: {outcome}")),
         (outcome, Some(name)) => Some(format!("{target}: {outcome}; {name}")),
     }

@@ -4,6 +4,7 @@ mod dns;
 mod guard;
 mod http;
 mod mail;
+mod odd_tls;
 mod rounds;
 mod server;
 mod tls;

@@ -14,23 +14,28 @@ use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
 
-fn fixture(name: &str) -> std::path::PathBuf {
+pub(super) fn fixture(name: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tls").join(name)
 }
 
-fn certificate(name: &str) -> CertificateDer<'static> {
+pub(super) fn certificate(name: &str) -> CertificateDer<'static> {
     CertificateDer::from_pem_file(fixture(name)).unwrap()
 }
 
-/// A site with that certificate.
-async fn site(name: &str) -> SocketAddr {
+/// Shakes hands with that certificate.
+pub(super) fn acceptor(name: &str) -> TlsAcceptor {
     let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
         .with_single_cert(vec![certificate(name)], PrivateKeyDer::from_pem_file(fixture("leaf.key")).unwrap())
         .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    TlsAcceptor::from(Arc::new(config))
+}
+
+/// A site with that certificate.
+async fn site(name: &str) -> SocketAddr {
+    let acceptor = acceptor(name);
     on_tcp(move |stream| {
         let acceptor = acceptor.clone();
         async move {
@@ -44,15 +49,19 @@ async fn site(name: &str) -> SocketAddr {
 }
 
 /// Trusts the authority of the tests.
-fn trusting() -> Kit {
-    let mut roots = RootCertStore::empty();
-    roots.add(certificate("ca.pem")).unwrap();
+pub(super) fn trusting() -> Kit {
     let mut kit = kit(None);
-    kit.tls = Tls::trusting(roots);
+    kit.tls = authority();
     kit
 }
 
-fn at(kind: &str, site: SocketAddr) -> Target {
+pub(super) fn authority() -> Tls {
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate("ca.pem")).unwrap();
+    Tls::trusting(roots)
+}
+
+pub(super) fn at(kind: &str, site: SocketAddr) -> Target {
     let path = if kind == "https" { "/" } else { "" };
     Target { address: Some(site.ip()), ..target(&format!("{kind}://kcna.kp:{}{path}", site.port())) }
 }
