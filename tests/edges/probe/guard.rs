@@ -80,15 +80,15 @@ async fn a_redirect_that_leads_inside_is_not_followed() {
         let literal = if address.contains(':') { format!("[{address}]") } else { address.to_owned() };
         let name = format!("r{number}.kcna.kp");
         names.leads(&name, &["127.0.0.1", address]);
-        let shown = address.parse::<std::net::IpAddr>().unwrap();
-        for place in [format!("http://{literal}/latest/meta-data/"), format!("http://{name}/")] {
+        let foreign = format!("a foreign site, {literal}");
+        // Nobody learns what a name within the site leads to: the words are those of a name that does not exist.
+        let unreachable = format!("{name}, which cannot be reached");
+        for (place, expected) in
+            [(format!("http://{literal}/latest/meta-data/"), foreign), (format!("http://{name}/"), unreachable)]
+        {
             let site = page(answer("302 Found", &format!("Location: {place}\r\n"), "")).await;
             let outcome = said(&kit, &format!("http://kcna.kp:{}/", site.port())).await;
-            assert_eq!(
-                outcome,
-                format!("answers, but broken: redirects to {shown}, which is refused: {class}"),
-                "{place}"
-            );
+            assert_eq!(outcome, format!("answers, but broken: redirects to {expected}"), "{class}: {place}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Web servers that answer, and those that do not know how.
 
-use super::server::{Habit, NameServer, answer, nobody, on_tcp, page};
+use super::server::{answer, nobody, on_tcp, page};
 use super::{kit, said, target};
 use linkdown::domain::Knock;
 use linkdown::source::probe::attempt::probe;
@@ -124,48 +124,4 @@ async fn what_is_no_http_is_said_to_be_none() {
         let outcome = said(&kit, &format!("http://{site}/")).await;
         assert!(outcome.starts_with(&format!("answers, but broken: {expected}")), "{outcome}");
     }
-}
-
-#[tokio::test]
-async fn redirects_are_followed_within_the_site_and_no_further() {
-    let names = NameServer::start(Habit::Proper).await;
-    for name in ["kcna.kp", "www.kcna.kp", "parking.example"] {
-        names.leads(name, &["127.0.0.1"]);
-    }
-    let kit = kit(Some(names.address));
-    let home = page(answer("200 OK", "", "home")).await;
-    let to = |place: String| answer("302 Found", &format!("Location: {place}\r\n"), "");
-    for (place, expected) in [
-        (format!("http://www.kcna.kp:{}/home", home.port()), "works"),
-        (
-            format!("http://parking.example:{}/", home.port()),
-            "answers, but broken: redirects to a foreign site, parking.example",
-        ),
-        (
-            "http://nowhere.example/".to_owned(),
-            "answers, but broken: redirects to nowhere.example, which cannot be found: NXDOMAIN from 127.0.0.1",
-        ),
-        ("file:///etc/passwd".to_owned(), "answers, but broken: redirects to file:"),
-        ("http://intranet/".to_owned(), "answers, but broken: redirects to `intranet`, a name without a domain"),
-        ("/".to_owned(), "answers, but broken: redirects in a circle"),
-    ] {
-        let site = page(to(place)).await;
-        assert_eq!(said(&kit, &format!("http://kcna.kp:{}/", site.port())).await, expected);
-    }
-    let counting = Arc::new(Mutex::new(0));
-    let endless = on_tcp(move |mut stream| {
-        let counting = Arc::clone(&counting);
-        async move {
-            let _ = stream.read(&mut [0; 4096]).await;
-            let next = {
-                let mut count = counting.lock().unwrap();
-                *count += 1;
-                *count
-            };
-            let _ = stream.write_all(answer("302 Found", &format!("Location: /{next}\r\n"), "").as_bytes()).await;
-        }
-    })
-    .await;
-    let outcome = said(&kit, &format!("http://kcna.kp:{}/", endless.port())).await;
-    assert_eq!(outcome, "answers, but broken: redirects more than 5 times");
 }

@@ -1,12 +1,17 @@
 //! Each kind of probe against servers that behave, and against those that do not, over real sockets.
 
+mod cookies;
 mod dns;
 mod guard;
 mod http;
+mod lenient;
 mod mail;
 mod odd_tls;
+mod page_text;
+mod redirects;
 mod rounds;
 mod server;
+mod site;
 mod tls;
 
 use linkdown::clock::Clock;

@@ -99,6 +99,8 @@ pub(super) struct NameServer {
     names: Arc<Mutex<HashMap<String, Vec<IpAddr>>>>,
     /// Whether each question so far had EDNS.
     asked: Arc<Mutex<Vec<bool>>>,
+    /// The names whose addresses it was asked for, in order.
+    named: Arc<Mutex<Vec<String>>>,
 }
 
 impl NameServer {
@@ -110,7 +112,7 @@ impl NameServer {
             }
         };
         let (address, habit) = (udp.local_addr().unwrap(), Arc::new(Mutex::new(habit)));
-        let server = Self { address, habit, names: Arc::default(), asked: Arc::default() };
+        let server = Self { address, habit, names: Arc::default(), asked: Arc::default(), named: Arc::default() };
         tokio::spawn(server.clone().datagrams(udp));
         tokio::spawn(server.clone().streams(tcp));
         server
@@ -123,6 +125,10 @@ impl NameServer {
     pub(super) fn leads(&self, name: &str, addresses: &[&str]) {
         let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
         self.names.lock().unwrap().insert(name.to_owned(), addresses);
+    }
+
+    pub(super) fn asked(&self) -> Vec<String> {
+        self.named.lock().unwrap().clone()
     }
 
     /// The questions since it was last asked this: whether each had EDNS.
@@ -224,6 +230,7 @@ impl NameServer {
             return answer;
         }
         let name = query.name().to_ascii().trim_end_matches('.').to_owned();
+        self.named.lock().unwrap().push(name.clone());
         let names = self.names.lock().unwrap();
         let Some(addresses) = names.get(&name) else {
             answer.metadata.response_code = ResponseCode::NXDomain;

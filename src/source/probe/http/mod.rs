@@ -1,0 +1,198 @@
+//! One GET, by hand over a connection of its own: each step that may break is told apart, and the
+//! address that was vetted is the one that is dialled.
+
+mod chunks;
+mod coding;
+mod cookies;
+mod exchange;
+mod head;
+mod redirect;
+mod text;
+
+use super::outcome::{Class, Outcome};
+use super::resolver::Resolved;
+use super::{Kit, Limits, tcp, tls};
+use crate::domain::{Certificate, Host};
+use cookies::{Jar, Place};
+use exchange::{Response, exchange};
+use redirect::{Hop, REDIRECTS};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+use text::Comparison;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// A page to fetch, and what must be true of it.
+#[derive(Clone, Debug)]
+pub(super) struct Page<'a> {
+    pub host: &'a Host,
+    pub port: u16,
+    pub path: &'a str,
+    pub tls: Option<Certificate>,
+    pub text: Option<&'a str>,
+}
+
+/// What one exchange brought.
+struct Fetched {
+    response: Response,
+    certificate: Option<tls::Seen>,
+}
+
+/// Fetches the page at the address, over as many redirects as are followed. Cookies last as long as
+/// this call.
+pub(super) async fn knock(
+    kit: &Kit,
+    page: &Page<'_>,
+    address: SocketAddr,
+    limits: Limits,
+) -> (Outcome, Option<tls::Seen>) {
+    let watch = kit.clock.stopwatch();
+    let Some(first) = Hop::first(page.host, page.port, page.path, page.tls.is_some()) else {
+        return (Outcome::unknown("its path cannot be asked for"), None);
+    };
+    let (mut hop, mut at, mut certificate, mut jar) = (first.clone(), address, None, Jar::default());
+    // Each page with the cookies that it was asked with: the same page may answer otherwise to others.
+    let mut been: Vec<(String, Option<Vec<u8>>)> = Vec::new();
+    loop {
+        let left = Limits { total: watch.left_of(limits.total), ..limits };
+        let cookie = jar.header(place(&hop));
+        let fetched = match fetch(kit, (&hop, page.tls.unwrap_or_default()), cookie.as_deref(), at, left).await {
+            Ok(fetched) => fetched,
+            // What a redirect leads to is not the host that was asked about, which has answered.
+            Err(Outcome::Silent { detail }) if !been.is_empty() => {
+                return (Outcome::broken(Class::Content, format!("redirects to {}: {detail}", hop.host)), certificate);
+            }
+            Err(outcome) => return (outcome, certificate),
+        };
+        if been.is_empty() {
+            certificate.clone_from(&fetched.certificate);
+        }
+        if let (Some(made_of_it), Some(seen)) = (page.tls, &fetched.certificate) {
+            let held = tls::held(seen, made_of_it);
+            if !held.does_work() {
+                return (held, certificate);
+            }
+        }
+        let Some(location) = fetched.response.head.location() else {
+            return (judge(page, &fetched), certificate);
+        };
+        for field in fetched.response.head.all("set-cookie") {
+            jar.take(place(&hop), field, kit.clock.now());
+        }
+        been.push((hop.url(), cookie));
+        let next = match hop.towards(location) {
+            Ok(next) => next,
+            Err(why) => return (Outcome::broken(Class::Content, why), certificate),
+        };
+        let why = if been.contains(&(next.url(), jar.header(place(&next)))) {
+            Some("redirects in a circle".to_owned())
+        } else if been.len() > REDIRECTS {
+            Some(format!("redirects more than {REDIRECTS} times"))
+        } else {
+            hop.refuses(&next, &first)
+        };
+        if let Some(why) = why {
+            return (Outcome::broken(Class::Content, why), certificate);
+        }
+        let Some(address) = resolve(kit, &next, (page.host, address.ip())).await else {
+            let why = format!("redirects to {}, which cannot be reached", next.host);
+            return (Outcome::broken(Class::Content, why), certificate);
+        };
+        at = SocketAddr::new(address, next.port);
+        hop = next;
+    }
+}
+
+fn place(hop: &Hop) -> Place<'_> {
+    Place { host: &hop.host, path: &hop.path, is_tls: hop.is_tls }
+}
+
+/// Returns the address of the next hop, vetted like the first. The host that is being probed stays
+/// where it is probed. Why there is no address is for the operator's log alone: it would tell a chat
+/// which names exist in the operator's network, and where they lead.
+async fn resolve(kit: &Kit, hop: &Hop, (probed, address): (&Host, IpAddr)) -> Option<IpAddr> {
+    let found = match &hop.host {
+        host if host == probed => vec![address],
+        Host::Address(address) => vec![*address],
+        Host::Name(name) => match kit.resolver.resolve(name, None).await {
+            Resolved::Fresh(found) | Resolved::LastGood { addresses: found, .. } => found,
+            Resolved::Unknown { why } => {
+                tracing::debug!(name, why, "redirect leads to a name without an address");
+                return None;
+            }
+        },
+    };
+    // One bad address is enough: whoever gives a private one beside a public one is trying something.
+    if let Some((address, why)) = found.iter().find_map(|address| Some((address, kit.guard.refuses(*address)?))) {
+        tracing::debug!(host = %hop.host, %address, why, "redirect leads to an address that is never dialled");
+        return None;
+    }
+    let of_family = found.iter().find(|found| found.is_ipv4() == address.is_ipv4());
+    of_family.or(found.first()).copied()
+}
+
+async fn fetch(
+    kit: &Kit,
+    (hop, certificate): (&Hop, Certificate),
+    cookie: Option<&[u8]>,
+    address: SocketAddr,
+    limits: Limits,
+) -> Result<Fetched, Outcome> {
+    let watch = kit.clock.stopwatch();
+    let mut stream = tcp::connect(&kit.clock, address, limits.connect.min(limits.total)).await?;
+    let request = request(&kit.agent, hop, cookie);
+    if !hop.is_tls {
+        let response = talk(kit, &mut stream, &request, watch.left_of(limits.total)).await?;
+        return Ok(Fetched { response, certificate: None });
+    }
+    let left = watch.left_of(limits.total);
+    let (mut stream, seen) = kit.tls.handshake(&kit.clock, stream, (&hop.host, certificate), left).await?;
+    let response = talk(kit, &mut stream, &request, watch.left_of(limits.total)).await?;
+    Ok(Fetched { response, certificate: Some(seen) })
+}
+
+fn request(agent: &str, hop: &Hop, cookie: Option<&[u8]>) -> Vec<u8> {
+    let mut request = format!(
+        "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: {agent}\r\nAccept: */*\r\nAccept-Encoding: identity\r\n\
+         Connection: close\r\n",
+        hop.path,
+        hop.authority()
+    )
+    .into_bytes();
+    if let Some(cookie) = cookie {
+        request.extend_from_slice(b"Cookie: ");
+        request.extend_from_slice(cookie);
+        request.extend_from_slice(b"\r\n");
+    }
+    request.extend_from_slice(b"\r\n");
+    request
+}
+
+async fn talk<S>(kit: &Kit, stream: &mut S, request: &[u8], limit: Duration) -> Result<Response, Outcome>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    match kit.clock.within(limit, exchange(stream, request)).await {
+        Some(Ok(response)) => Ok(response),
+        Some(Err(fault)) => Err(Outcome::broken(Class::Protocol, fault.to_string())),
+        None => Err(Outcome::broken(
+            Class::Protocol,
+            format!("takes the connection, but gives no page in {} s", limit.as_secs().max(1)),
+        )),
+    }
+}
+
+fn judge(page: &Page<'_>, fetched: &Fetched) -> Outcome {
+    let status = fetched.response.head.status;
+    if !(200..400).contains(&status) {
+        return Outcome::broken(Class::Http, format!("http {status}"));
+    }
+    match page.text.map(|text| (text, text::compare(&fetched.response, text))) {
+        Some((text, Comparison::Absent)) => Outcome::broken(Class::Content, format!("the page lacks `{text}`")),
+        Some((_, Comparison::Impossible(why))) => Outcome::answers(format!("the page cannot be compared: {why}")),
+        // What is odd about a certificate that is taken as it is.
+        Some((_, Comparison::Present)) | None => match (&fetched.certificate, page.tls) {
+            (Some(seen), Some(made_of_it)) => tls::held(seen, made_of_it),
+            _ => Outcome::works(),
+        },
+    }
+}
