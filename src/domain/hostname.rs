@@ -142,7 +142,7 @@ fn is_clear(label: &[char], tld: &[char]) -> bool {
     if !label.iter().all(|c| is_lettering(*c)) {
         return false;
     }
-    let mut scripts: Vec<Script> = label.iter().map(|c| c.script()).collect();
+    let mut scripts: Vec<Script> = label.iter().map(UnicodeScript::script).collect();
     scripts.retain(|script| !matches!(script, Script::Common | Script::Inherited));
     let all_of = |allowed: &[Script]| scripts.iter().all(|script| allowed.contains(script));
     let one_language = scripts.first().is_none_or(|first| all_of(&[*first]))

@@ -153,7 +153,8 @@ pub async fn ask(
     limit: Duration,
 ) -> Result<(Message, Way), AskError> {
     let watch = clock.stopwatch();
-    let first = exchange(clock, server, question, Form::WithEdns, limit).await;
+    // On the heap: a resolver asks twice at once, and each way keeps the state of several sockets.
+    let first = Box::pin(exchange(clock, server, question, Form::WithEdns, limit)).await;
     let again = match &first {
         Ok((answer, _)) => is_of_edns(answer),
         Err(AskError::Malformed(_)) => true,
@@ -164,7 +165,7 @@ pub async fn ask(
         return first;
     }
     // The first answer was one, whatever came of the second question.
-    exchange(clock, server, question, Form::Plain, left).await.or(first)
+    Box::pin(exchange(clock, server, question, Form::Plain, left)).await.or(first)
 }
 
 /// Asks over UDP; over TCP where the answer was cut short or none came, and then over UDP without

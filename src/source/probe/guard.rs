@@ -5,8 +5,8 @@
 //! An address is dialled only where it is known to be public:
 //!
 //! - of IPv4, all but the blocks of IANA's special-purpose registry, multicast and class E;
-//! - of IPv6, 2000::/3 without the blocks of its special-purpose registry (RFC 4291, section 2.4:
-//!   the rest is not assigned). One exception: 64:ff9b::/96 stands for an address of IPv4, through
+//! - of IPv6, `2000::/3` without the blocks of its special-purpose registry (RFC 4291, section 2.4:
+//!   the rest is not assigned). One exception: `64:ff9b::/96` stands for an address of IPv4, through
 //!   which hosts that have IPv6 alone reach it, and is judged as that one is;
 //! - and never one of this machine itself: a service that listens there trusts who comes from it.
 //!

@@ -46,8 +46,8 @@ const REGISTRY_V4: &str = "
     224.0.0.0/4         false 223.255.255.255 -";
 
 /// IANA IPv6 Special-Purpose Address Registry, last updated 2025-10-09, in the same way, without
-/// ::ffff:0:0/96 and 64:ff9b::/96, which are judged by the address of IPv4 inside; below it what
-/// RFC 4291 and RFC 3879 set apart, and the edges of 2000::/3.
+/// `::ffff:0:0/96` and `64:ff9b::/96`, which are judged by the address of IPv4 inside; below it what
+/// RFC 4291 and RFC 3879 set apart, and the edges of `2000::/3`.
 /// <https://www.iana.org/assignments/iana-ipv6-special-registry>
 const REGISTRY_V6: &str = "
     ::1/128             false - -
