@@ -53,7 +53,12 @@ pub fn standard() -> (Console, mpsc::UnboundedReceiver<Typed>) {
         *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = tcgetattr(io::stdin()).ok();
         // Where nobody can write nobody reads.
         let _ = console.write(WELCOME);
-        std::thread::spawn(move || edited_lines(&mut editor, &typed));
+        std::thread::spawn(move || {
+            edited_lines(&mut editor, &typed);
+            // The editor goes first: a line of the log that waits for it would wait for ever, and all others behind it.
+            drop(editor);
+            log::appears_above(None);
+        });
         return (console, receiver);
     }
     std::thread::spawn(move || plain_lines(&typed));
@@ -104,7 +109,6 @@ fn edited_lines(editor: &mut Keyboard, typed: &mpsc::UnboundedSender<Typed>) {
         };
         let leaving = message == Typed::Leave;
         if typed.send(message).is_err() || leaving {
-            log::appears_above(None);
             return;
         }
     }

@@ -47,7 +47,7 @@ pub(super) async fn take(discord: &Arc<Discord>, desk: &Desk, bounded: &Bounded,
             let admission = bounded.flood.admit(Some(&person), &channel);
             if let Some(first) = first_answer(admission) {
                 let taken = asked.create_response(&*discord.http, first).await;
-                if is_taken(taken) && admission == Admission::Answer {
+                if is_taken(&taken) && admission == Admission::Answer {
                     command(discord, desk, bounded, asked).await;
                 }
             }
@@ -57,7 +57,7 @@ pub(super) async fn take(discord: &Arc<Discord>, desk: &Desk, bounded: &Bounded,
             let admission = bounded.flood.admit(Some(&person), &channel);
             if let Some(first) = first_answer(admission) {
                 let taken = tapped.create_response(&*discord.http, first).await;
-                if is_taken(taken) && admission == Admission::Answer {
+                if is_taken(&taken) && admission == Admission::Answer {
                     tap(discord, desk, bounded, tapped).await;
                 }
             }
@@ -83,8 +83,8 @@ fn first_answer(admission: Admission) -> Option<CreateInteractionResponse> {
     }
 }
 
-fn is_taken(taken: Result<(), serenity::Error>) -> bool {
-    if let Err(error) = &taken {
+fn is_taken(taken: &Result<(), serenity::Error>) -> bool {
+    if let Err(error) = taken {
         tracing::warn!("Discord: a command could not be taken: {}", gateway::words(error));
     }
     taken.is_ok()

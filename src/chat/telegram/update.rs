@@ -269,8 +269,8 @@ mod tests {
     fn message(more: Value) -> Value {
         let mut message = json!({ "message_id": 7, "date": 1, "chat": { "id": 42, "type": "private" },
             "from": { "id": 42, "is_bot": false } });
-        for (field, value) in more.as_object().cloned().unwrap_or_default() {
-            message[field] = value;
+        if let Value::Object(fields) = more {
+            fields.into_iter().for_each(|(field, value)| message[field] = value);
         }
         message
     }

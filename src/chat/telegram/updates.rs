@@ -99,7 +99,8 @@ impl Telegram {
                         Some(next) => offset = Some(next),
                         None if is_empty => {}
                         None => {
-                            self.pause_after(desk, &Refusal::in_doubt("no update has a number"), &mut failures).await
+                            let refusal = Refusal::in_doubt("no update has a number");
+                            self.pause_after(desk, &refusal, &mut failures).await;
                         }
                     }
                 }
