@@ -12,7 +12,7 @@ pub use feeds::feeds;
 use crate::care::{self, Heartbeat, HeartbeatError, Watchman};
 use crate::chat::console::{self, Console, Typed};
 use crate::clock::{Busy, Clock};
-use crate::command::{Asker, Desk};
+use crate::command::{Additions, Asker, Desk};
 use crate::config::{Addresses, Config, Secrets};
 use crate::detect::State;
 use crate::domain::{Batch, Entity, Fact, FactKind, Options, Scope, Sensitivity, Subscription, Timestamp, Watchlist};
@@ -108,6 +108,8 @@ impl Running {
             feeds: Arc::clone(&feeds),
             clock: clock.clone(),
             access: config.access.clone(),
+            limits: config.limits,
+            additions: Additions::default(),
             wake: platforms.wake(),
             told,
             said: platforms.said.clone(),

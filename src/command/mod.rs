@@ -2,6 +2,7 @@
 
 mod about;
 mod asker;
+mod bounds;
 mod complete;
 mod details;
 mod forget;
@@ -22,6 +23,7 @@ mod watchlist;
 mod why;
 
 pub use asker::{Asker, Denied, Rank};
+pub use bounds::{Additions, Full};
 pub use help::LINES as HELP;
 pub use on_demand::Found;
 pub use parse::{CHANGING, Command, Meant, Mistake, Unsubscribe, WORDS, Wish, parse};
@@ -29,7 +31,7 @@ pub use said::Said;
 pub use why::{When, explain};
 
 use crate::clock::{Busy, Clock};
-use crate::config::Access;
+use crate::config::{Access, Limits};
 use crate::detect::State;
 use crate::domain::{Entity, Evidence, Timestamp, Watchlist};
 use crate::render::Card;
@@ -51,6 +53,9 @@ pub struct Desk {
     pub feeds: Arc<Vec<Feed>>,
     pub clock: Clock,
     pub access: Access,
+    pub limits: Limits,
+    /// What people subscribed to within the last hour.
+    pub additions: Additions,
     /// Tells each platform's outbox that something may be owed.
     pub wake: Vec<UnboundedSender<Busy>>,
     /// Told whenever the end of a delivery is known.
@@ -75,11 +80,8 @@ pub enum CommandError {
     StillToCome(Timestamp),
     #[error("there is no incident {0}; /history lists them")]
     NoIncident(i64),
-    #[error(
-        "this chat has {has} subscriptions and may have {most}: end some with /unsubscribe, or take all that is watched \
-         with /subscribe all"
-    )]
-    TooManySubscriptions { has: usize, most: usize },
+    #[error(transparent)]
+    Full(#[from] Full),
     #[error(
         "{watched} entities are watched, and the sources' daily calls reach for no more: end other subscriptions, or ask \
          the operator to raise calls_a_day"
@@ -96,8 +98,9 @@ impl Desk {
         feeds: Arc<Vec<Feed>>,
         clock: Clock,
     ) -> Self {
-        let (access, said) = (Access::default(), Said::default());
-        Self { store, state, watchlist, feeds, clock, access, wake: Vec::new(), told: Arc::default(), said }
+        let (access, limits, said) = (Access::default(), Limits::default(), Said::default());
+        let (additions, wake, told) = (Additions::default(), Vec::new(), Arc::default());
+        Self { store, state, watchlist, feeds, clock, access, limits, additions, wake, told, said }
     }
 
     /// What the watch knows of an entity.

@@ -12,6 +12,11 @@ impl Said {
         self.0.write().unwrap_or_else(PoisonError::into_inner).insert(part, said.into());
     }
 
+    /// The part has nothing to say any more.
+    pub fn say_no_more(&self, part: &'static str) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(part);
+    }
+
     pub fn all(&self) -> Vec<(&'static str, String)> {
         let said = self.0.read().unwrap_or_else(PoisonError::into_inner);
         said.iter().map(|(part, said)| (*part, said.clone())).collect()

@@ -1,5 +1,6 @@
 //! `/subscribe what [from:] [kinds:] [layers:] [mention:] [quiet:] [zone:]` and `/unsubscribe [what]`.
 
+use super::bounds::{Bounds, Full};
 use super::open::{owe_open, resume};
 use super::{Asker, CommandError, Desk, Unsubscribe, Wish};
 use crate::config::budget::calls_a_day_at_least;
@@ -14,33 +15,42 @@ use crate::store::{StoreError, Tx};
 /// What a transaction decided.
 enum Outcome {
     Done { told: usize },
-    TooMany { has: usize },
+    Refused(Full),
 }
 
 pub(super) async fn answer(desk: &Desk, asker: &Asker, wish: &Wish) -> Result<Vec<Card>, CommandError> {
     asker.may_change("subscribe", &desk.access)?;
     asker.can_be_told()?;
     check_budget(desk, wish)?;
-    let (now, most) = (desk.clock.now(), desk.access.max_subscriptions as usize);
+    let (now, millis) = (desk.clock.now(), desk.clock.millis());
+    let (access, limits, additions) = (desk.access.clone(), desk.limits, desk.additions.clone());
     let (who, wanted, watchlist) = (asker.clone(), wish.clone(), std::sync::Arc::clone(&desk.watchlist));
     let outcome = desk
         .store
         .write(move |tx| {
+            // A refused command leaves nothing behind, not even the chat.
+            let before = match tx.chats().at(who.platform, &who.address)? {
+                Some(place) => tx.subscriptions().of_chat(place.chat.id)?,
+                None => Vec::new(),
+            };
+            let before: Vec<Scope> = before.into_iter().map(|known| known.scope).collect();
+            let bounds = Bounds { asker: &who, access: &access, limits: &limits, watchlist: &watchlist };
+            let added = match bounds.check(tx, &before, &wanted.scopes)? {
+                Ok(added) => added,
+                Err(full) => return Ok(Outcome::Refused(full)),
+            };
+            if let Some(person) = bounds.counted_as().filter(|_| added > 0)
+                && let Err(full) = additions.add(&person, added, limits.per_hour as usize, millis)
+            {
+                return Ok(Outcome::Refused(full));
+            }
             let chat = tx.chats().ensure(who.platform, &who.address)?;
             tx.chats().belongs_to(chat.id, Some(&who.home), who.person.as_deref())?;
-            let before = tx.subscriptions().of_chat(chat.id)?;
-            let new = wanted.scopes.iter().filter(|scope| !before.iter().any(|known| known.scope == **scope)).count();
-            if before.len() + new > most {
-                return Ok(Outcome::TooMany { has: before.len() });
-            }
             resume(tx, &watchlist, &chat, now)?;
             for scope in &wanted.scopes {
-                tx.subscriptions().subscribe(&Subscription {
-                    chat: chat.clone(),
-                    scope: scope.clone(),
-                    since: now,
-                    options: wanted.options.clone(),
-                })?;
+                let (scope, options) = (scope.clone(), wanted.options.clone());
+                let wish = Subscription { chat: chat.clone(), scope, since: now, options };
+                tx.subscriptions().subscribe_as(&wish, who.person.as_deref())?;
             }
             // Within the transaction, so that of two that subscribe at once the later one counts.
             watchlist.set_subscribed(tx.subscriptions().entities()?);
@@ -48,7 +58,7 @@ pub(super) async fn answer(desk: &Desk, asker: &Asker, wish: &Wish) -> Result<Ve
         })
         .await?;
     let told = match outcome {
-        Outcome::TooMany { has } => return Err(CommandError::TooManySubscriptions { has, most }),
+        Outcome::Refused(full) => return Err(full.into()),
         Outcome::Done { told } => told,
     };
     desk.wake_outboxes();

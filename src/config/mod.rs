@@ -5,6 +5,7 @@ pub mod budget;
 mod care;
 mod controls;
 mod explain;
+pub mod limits;
 pub mod probe;
 pub mod profile;
 mod raw;
@@ -13,6 +14,7 @@ pub mod sources;
 pub mod watch;
 
 pub use access::Access;
+pub use limits::Limits;
 pub use probe::{ProbeSettings, RisLiveSettings};
 pub use profile::Profile;
 pub use raw::DEFAULT_CONTACT;
@@ -45,6 +47,7 @@ pub struct Config {
     pub console: Console,
     pub access: Access,
     pub telegram: TelegramSettings,
+    pub limits: Limits,
     pub probe: ProbeSettings,
     pub ris_live: RisLiveSettings,
     /// The chat of the person who runs this bot: platform and address.
@@ -133,6 +136,7 @@ impl Config {
             console: Console { sensitivity: raw.console.sensitivity() },
             access: access::check(&raw.access)?,
             telegram: TelegramSettings { remove_webhook: raw.telegram.remove_webhook },
+            limits: limits::check(&raw.limits)?,
             probe,
             ris_live: probe::ris_live(&raw.ris_live)?,
             operator: care::operator(&raw.operator)?,

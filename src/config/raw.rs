@@ -27,6 +27,7 @@ pub(super) struct Raw {
     pub console: Console,
     pub access: RawAccess,
     pub telegram: RawTelegram,
+    pub limits: RawLimits,
     pub probe: RawProbe,
     #[serde(rename = "ris-live")]
     pub ris_live: RawRisLive,
@@ -131,6 +132,16 @@ pub(super) struct RawAccess {
     pub telegram_chats: Vec<Spanned<String>>,
     pub owners: Vec<Spanned<String>>,
     pub max_subscriptions: Option<Spanned<u32>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawLimits {
+    pub per_server: Option<Spanned<u32>>,
+    pub per_person: Option<Spanned<u32>>,
+    pub in_all: Option<Spanned<u32>>,
+    pub per_hour: Option<Spanned<u32>>,
+    pub sites_in_flight: Option<Spanned<u32>>,
 }
 
 pub(super) fn read(text: &str) -> Result<Raw, Place> {

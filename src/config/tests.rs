@@ -269,3 +269,17 @@ fn a_wrong_target_is_refused_at_its_line_with_its_place() {
          KP, AS131279, 175.45.176.0/22 or kcna.kp"
     );
 }
+
+#[test]
+fn the_limits_of_chats_are_numbers_within_bounds_and_an_error_has_its_place() {
+    assert_eq!(parse("").limits, Limits::default());
+    assert_eq!(Config::parse(SHIPPED, "config/linkdown.toml").unwrap().limits, Limits::default());
+    let read = parse("[limits]\nper_server = 0\nper_person = 7\nin_all = 8\nper_hour = 9\nsites_in_flight = 10").limits;
+    assert_eq!(read, Limits { per_server: 0, per_person: 7, in_all: 8, per_hour: 9, sites_in_flight: 10 });
+    assert_eq!(
+        why("[limits]\nper_server = 5\nsites_in_flight = 0"),
+        "linkdown.toml:3: `sites_in_flight` must be from 1 to 1024, not 0"
+    );
+    assert_eq!(why("[limits]\nin_all = 100001"), "linkdown.toml:2: `in_all` must be from 0 to 100000, not 100001");
+    assert!(why("[limits]\nper_sever = 5").contains("per_server"));
+}

@@ -147,8 +147,13 @@ impl Chats<'_, Writes> {
         Ok(())
     }
 
-    /// No chat knows that person as its owner any more.
+    /// No chat knows that person as its owner any more, and no subscription as the one who made it.
     pub fn forget_owner(&self, platform: &str, owner: &str) -> Result<(), StoreError> {
+        self.connection.execute(
+            "UPDATE subscription SET person = NULL
+             WHERE person = :owner AND chat_id IN (SELECT id FROM chat WHERE platform = :platform)",
+            named_params! { ":platform": platform, ":owner": owner },
+        )?;
         self.connection.execute(
             "UPDATE chat SET owner = NULL WHERE platform = :platform AND owner = :owner",
             named_params! { ":platform": platform, ":owner": owner },

@@ -5,7 +5,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use std::path::Path;
 
 /// In order; a migration's number is its place, counted from 1, and is kept in `user_version`.
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 8] = [
     include_str!("../../migrations/0001_observations.sql"),
     include_str!("../../migrations/0002_incidents.sql"),
     include_str!("../../migrations/0003_deliveries.sql"),
@@ -13,6 +13,7 @@ const MIGRATIONS: [&str; 7] = [
     include_str!("../../migrations/0005_platforms.sql"),
     include_str!("../../migrations/0006_troubles.sql"),
     include_str!("../../migrations/0007_pauses.sql"),
+    include_str!("../../migrations/0008_limits.sql"),
 ];
 
 /// The schema that this version reads and writes.

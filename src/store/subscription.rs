@@ -30,6 +30,27 @@ impl<A> Subscriptions<'_, A> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// The entities of all subscriptions of a server or group, one for each subscription.
+    pub fn of_home(&self, platform: &str, home: &str) -> Result<Vec<Entity>, StoreError> {
+        let mut select = self.connection.prepare_cached(OF_HOME)?;
+        let rows = select.query_map(named_params! { ":platform": platform, ":home": home }, |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// How many subscriptions a server or group has, those to everything included.
+    pub fn count_of_home(&self, platform: &str, home: &str) -> Result<usize, StoreError> {
+        let mut select = self.connection.prepare_cached(COUNT_OF_HOME)?;
+        let count: u32 = select.query_row(named_params! { ":platform": platform, ":home": home }, |row| row.get(0))?;
+        Ok(count as usize)
+    }
+
+    /// The entities of all subscriptions that a person made, one for each subscription.
+    pub fn of_person(&self, platform: &str, person: &str) -> Result<Vec<Entity>, StoreError> {
+        let mut select = self.connection.prepare_cached(OF_PERSON)?;
+        let rows = select.query_map(named_params! { ":platform": platform, ":person": person }, |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// The mutes that hold at `now`.
     pub fn mutes(&self, now: Timestamp) -> Result<Vec<Mute>, StoreError> {
         let mut select = self
@@ -53,8 +74,14 @@ impl<A> Subscriptions<'_, A> {
 }
 
 impl Subscriptions<'_, Writes> {
-    /// Says whether it is new. One that exists takes the new options and keeps its age.
+    /// The same as [`Self::subscribe_as`] for a subscription that no person made.
     pub fn subscribe(&self, wish: &Subscription) -> Result<bool, StoreError> {
+        self.subscribe_as(wish, None)
+    }
+
+    /// Stores the subscription, made by `person`. Returns whether it is new. One that exists takes the new options and keeps
+    /// its age and its person.
+    pub fn subscribe_as(&self, wish: &Subscription, person: Option<&str>) -> Result<bool, StoreError> {
         let (entity, options) = (column(&wish.scope), to_json("options", &wish.options)?);
         let existed = self.connection.execute(
             "UPDATE subscription SET from_suspected = :from_suspected, options = :options
@@ -66,10 +93,10 @@ impl Subscriptions<'_, Writes> {
             return Ok(false);
         }
         self.connection.execute(
-            "INSERT INTO subscription (chat_id, entity, from_suspected, options, since)
-             VALUES (:chat, :entity, :from_suspected, :options, :since)",
+            "INSERT INTO subscription (chat_id, entity, from_suspected, options, since, person)
+             VALUES (:chat, :entity, :from_suspected, :options, :since, :person)",
             named_params! { ":chat": wish.chat.id, ":entity": entity, ":from_suspected": is_eager(wish),
-            ":options": options, ":since": wish.since },
+            ":options": options, ":since": wish.since, ":person": person },
         )?;
         Ok(true)
     }
@@ -109,6 +136,18 @@ impl Subscriptions<'_, Writes> {
         Ok(ended)
     }
 }
+
+pub(super) const OF_HOME: &str = "
+    SELECT s.entity FROM chat c JOIN subscription s ON s.chat_id = c.id
+    WHERE c.platform = :platform AND c.home = :home AND s.entity <> ''";
+
+pub(super) const COUNT_OF_HOME: &str = "
+    SELECT count(*) FROM chat c JOIN subscription s ON s.chat_id = c.id
+    WHERE c.platform = :platform AND c.home = :home";
+
+pub(super) const OF_PERSON: &str = "
+    SELECT s.entity FROM subscription s JOIN chat c ON c.id = s.chat_id
+    WHERE s.person = :person AND c.platform = :platform AND s.entity <> ''";
 
 const WHOLE: &str = "
     SELECT c.id, c.platform, c.address, s.entity, s.from_suspected, s.since, s.options

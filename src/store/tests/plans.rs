@@ -1,6 +1,6 @@
 //! The query plans of what is asked at every tick: no walk through a table that grows.
 
-use crate::store::{delivery, incident, observation, open, overview, retention};
+use crate::store::{delivery, incident, observation, open, overview, retention, subscription};
 use rusqlite::Connection;
 
 fn plan(connection: &Connection, sql: &str) -> String {
@@ -32,6 +32,9 @@ fn hot_queries_walk_no_table_that_grows() {
         delivery::RELEASED.to_owned(),
         delivery::HEARD.to_owned(),
         overview::WAITING.to_owned(),
+        subscription::OF_HOME.to_owned(),
+        subscription::COUNT_OF_HOME.to_owned(),
+        subscription::OF_PERSON.to_owned(),
     ];
     for sql in queries {
         let plan = plan(&connection, &sql);

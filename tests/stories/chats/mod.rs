@@ -1,6 +1,7 @@
 //! What people in Discord and Telegram chats type and see.
 
 mod asking;
+mod bounds;
 mod commands;
 mod delivery;
 mod killed;
