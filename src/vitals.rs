@@ -25,6 +25,31 @@ const WENT_WELL: Seconds = 600;
 pub struct Vitals {
     clock: Clock,
     tasks: Arc<Mutex<BTreeMap<&'static str, Task>>>,
+    works: Arc<Mutex<BTreeMap<&'static str, Progress>>>,
+}
+
+/// Work that is to be completed again and again, by a task or by several together. A task that begins again and again gives
+/// signs of life and completes nothing: that is seen by this.
+#[derive(Clone)]
+pub struct Progress {
+    clock: Clock,
+    inner: Arc<Mutex<Owed>>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Owed {
+    /// Since when something is owed, and after how many milliseconds it is late.
+    since: Option<(Millis, Millis)>,
+    last_done: Option<Timestamp>,
+}
+
+/// How some work stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkReport {
+    pub name: &'static str,
+    pub last_done: Option<Timestamp>,
+    /// For how many seconds nothing has been completed, where that is too long.
+    pub late: Option<Seconds>,
 }
 
 #[derive(Default)]
@@ -79,9 +104,53 @@ impl Pulse {
     }
 }
 
+impl Progress {
+    fn lock(&self) -> MutexGuard<'_, Owed> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Something is to be completed within so many seconds from now; what was owed before stays due when it was.
+    pub fn owes(&self, within: Seconds) {
+        let now = self.clock.millis();
+        self.lock().since.get_or_insert((now, within * 1000));
+    }
+
+    /// Something was completed.
+    pub fn done(&self) {
+        let (now, at) = (self.clock.millis(), self.clock.now());
+        let mut owed = self.lock();
+        owed.last_done = Some(at);
+        owed.since = owed.since.map(|(_, within)| (now, within));
+    }
+
+    /// Nothing is to be done at present.
+    pub fn rests(&self) {
+        self.lock().since = None;
+    }
+
+    fn report(&self, name: &'static str) -> WorkReport {
+        let (now, owed) = (self.clock.millis(), *self.lock());
+        let late = owed.since.filter(|(since, within)| now - since > *within).map(|(since, _)| (now - since) / 1000);
+        WorkReport { name, last_done: owed.last_done, late }
+    }
+}
+
 impl Vitals {
     pub fn new(clock: Clock) -> Self {
-        Self { clock, tasks: Arc::default() }
+        Self { clock, tasks: Arc::default(), works: Arc::default() }
+    }
+
+    /// The progress of some work, which is reported under that name from now on.
+    pub fn progress(&self, name: &'static str) -> Progress {
+        let mut works = self.works.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Progress { clock: self.clock.clone(), inner: Arc::default() };
+        works.entry(name).or_insert_with(new).clone()
+    }
+
+    /// How the work that is to be completed again and again stands.
+    pub fn works(&self) -> Vec<WorkReport> {
+        let works = self.works.lock().unwrap_or_else(PoisonError::into_inner);
+        works.iter().map(|(name, progress)| progress.report(name)).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, Task>> {
@@ -191,6 +260,12 @@ impl fmt::Debug for Vitals {
     }
 }
 
+impl fmt::Debug for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.lock().fmt(f)
+    }
+}
+
 impl fmt::Debug for Pulse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Pulse({})", self.due.load(Ordering::Relaxed))
@@ -280,5 +355,29 @@ mod tests {
             })
             .await;
         assert_eq!((begun.load(Ordering::SeqCst), vitals.report()[0].state), (1, State::Ended));
+    }
+
+    #[tokio::test]
+    async fn work_that_is_begun_and_never_completed_is_late_however_often_it_begins_again() {
+        let clock = Clock::moved(at(0));
+        let vitals = Vitals::new(clock.clone());
+        let progress = vitals.progress("rounds");
+        let late = || vitals.works()[0].late;
+        clock.advance_to(at(10_000)).await;
+        assert_eq!(late(), None, "nothing is owed yet");
+        for seconds in [0, 60, 120, 180] {
+            clock.advance_to(at(10_000 + seconds)).await;
+            progress.owes(300);
+        }
+        clock.advance_to(at(10_300)).await;
+        assert_eq!(late(), None);
+        clock.advance_to(at(10_301)).await;
+        assert_eq!(late(), Some(301));
+        progress.done();
+        assert_eq!((late(), vitals.works()[0].last_done), (None, Some(at(10_301))));
+        clock.advance_to(at(10_602)).await;
+        assert_eq!(late(), Some(301), "the next is owed since the last was completed");
+        progress.rests();
+        assert_eq!(late(), None);
     }
 }

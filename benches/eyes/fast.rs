@@ -64,7 +64,8 @@ pub async fn run() {
         minute += 1;
         let start = linkdown::domain::Timestamp::from_unix(1_749_168_000 + minute * 60);
         let uplink = Uplink { line: Line::Good, why: "as told".to_owned(), v6: false };
-        let round = Round { start, targets: Arc::clone(&targets), found, uplink };
+        let unreached = std::collections::BTreeSet::new();
+        let round = Round { start, targets: Arc::clone(&targets), operator: TARGETS, found, unreached, uplink };
         let batch = tally.take(&round, start + 70);
         pipeline.take(vec![batch], Box::new(|_| Ok(()))).await.unwrap();
     }

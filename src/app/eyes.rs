@@ -5,14 +5,19 @@ use crate::clock::{Busy, Clock};
 use crate::command::Desk;
 use crate::config::{Addresses, Config, Profile};
 use crate::domain::{Ask, Certificate, Control, Entity, Host, Knock, Target, Watchlist};
-use crate::source::probe::{Guard, Kit, Resolver, Tls, prober::Prober};
+use crate::source::probe::prober::{Prober, Targets};
+use crate::source::probe::{Guard, Kit, Resolver, Tls};
 use crate::source::ris_live::follow::{Follower, Watched};
 use crate::source::{ripestat, ris_live};
 use crate::vitals::Vitals;
 use crate::watch::{Pipeline, probes, routes};
+use std::collections::HashSet;
 use std::sync::Arc;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
+
+/// The probes, as `/health` names them.
+const PROBES: &str = "the probes";
 
 /// Sets them going.
 pub(super) fn open(
@@ -27,22 +32,24 @@ pub(super) fn open(
         return;
     }
     let (probe, watchlist) = (&config.probe, Arc::clone(&desk.watchlist));
-    let configured = probe.targets.clone();
+    let (configured, progress) = (probe.targets.clone(), vitals.progress(PROBES));
     let prober = Prober {
         kit: Arc::new(kit(config, &desk.clock)),
         targets: Arc::new(move || targets(&configured, &watchlist)),
         controls: probe.controls.clone(),
         every: probe.every,
         in_flight: probe.in_flight,
+        sites_in_flight: config.limits.sites_in_flight as usize,
+        progress: progress.clone(),
     };
     let (rounds, taken) = mpsc::unbounded_channel();
-    vitals.keep_in(tasks, "the probes", desk.clock.busy(), move |pulse, busy| {
-        prober.clone().run(rounds.clone(), pulse, busy)
-    });
+    vitals
+        .keep_in(tasks, PROBES, desk.clock.busy(), move |pulse, busy| prober.clone().run(rounds.clone(), pulse, busy));
     let (taken, pipeline, said) = (Arc::new(Mutex::new(taken)), Arc::clone(pipeline), desk.said.clone());
     vitals.keep_in(tasks, "the probes' rounds", Busy::default(), move |_, _| {
         let (taken, pipeline, said) = (Arc::clone(&taken), Arc::clone(&pipeline), said.clone());
-        async move { probes::run(&mut *taken.lock().await, pipeline, said).await }
+        let progress = progress.clone();
+        async move { probes::run(&mut *taken.lock().await, pipeline, said, progress).await }
     });
 }
 
@@ -108,7 +115,7 @@ fn watched(profiles: &[Profile], controls: &[Entity], watchlist: &Watchlist) -> 
 pub fn kit(config: &Config, clock: &Clock) -> Kit {
     let probe = &config.probe;
     // Where the operator's own targets stand is never forgotten for the sake of what chats ask.
-    let listed = targets(&probe.targets, &Watchlist::new(config.watch.clone()));
+    let listed = targets(&probe.targets, &Watchlist::new(config.watch.clone())).operator;
     let resolver = Resolver::new(clock.clone(), &probe.resolvers)
         .keeping(listed.iter().map(|target| &target.host))
         .keeping(&control_hosts(&probe.controls));
@@ -125,27 +132,31 @@ fn control_hosts(controls: &[Control]) -> Vec<Host> {
     controls.iter().filter_map(host).collect()
 }
 
-/// Those of the config, and the pages of every watched site of which the config says nothing itself.
-pub fn targets(configured: &[Target], watchlist: &Watchlist) -> Vec<Target> {
-    let mut targets = configured.to_vec();
-    for entity in watchlist.entities() {
-        let Entity::Site(host) = &entity else { continue };
-        if targets.iter().any(|target| target.entity == entity) {
-            continue;
-        }
-        // Whichever of both it has: what never worked is not missed.
-        for (port, tls) in [(443, Some(Certificate::MustHold)), (80, None)] {
-            targets.push(Target {
-                knock: Knock::Http { path: "/".to_owned(), text: None, tls },
-                host: Host::Name(host.clone()),
-                port,
-                address: None,
-                outside: None,
-                why: None,
-                known: None,
-                entity: entity.clone(),
-            });
-        }
+/// Those of the configuration, with the pages of every site of its watchlist of which it says nothing itself; and apart from
+/// them the pages of the sites that only chats watch.
+pub fn targets(configured: &[Target], watchlist: &Watchlist) -> Targets {
+    let named: HashSet<&Entity> = configured.iter().map(|target| &target.entity).collect();
+    let unnamed = |entity: &&Entity| !named.contains(entity);
+    let own = watchlist.configured().map(|watched| &watched.entity).filter(unnamed).flat_map(pages);
+    let chats = watchlist.subscribed();
+    Targets {
+        operator: configured.iter().cloned().chain(own).collect(),
+        chats: chats.iter().filter(unnamed).flat_map(pages).collect(),
     }
-    targets
+}
+
+/// The pages of a site; nothing of anything else. Whichever of both it has: what never worked is not missed.
+fn pages(entity: &Entity) -> Vec<Target> {
+    let Entity::Site(host) = entity else { return Vec::new() };
+    let page = |(port, tls)| Target {
+        knock: Knock::Http { path: "/".to_owned(), text: None, tls },
+        host: Host::Name(host.clone()),
+        port,
+        address: None,
+        outside: None,
+        why: None,
+        known: None,
+        entity: entity.clone(),
+    };
+    [(443, Some(Certificate::MustHold)), (80, None)].map(page).into()
 }

@@ -4,7 +4,7 @@ use crate::command::Desk;
 use crate::domain::{Seconds, Timestamp, Trouble};
 use crate::source::feed;
 use crate::store::{Space, StoreError, Waiting};
-use crate::vitals::{Report, Vitals};
+use crate::vitals::{Report, Vitals, WorkReport};
 
 /// One look.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub(super) struct Signs {
     /// By how much our clock is ahead of those of the servers that answered.
     pub ahead: Option<Seconds>,
     pub tasks: Vec<Report>,
+    /// Work that is to be completed again and again.
+    pub works: Vec<WorkReport>,
     pub file: File,
     /// What is known to be wrong already.
     pub known: Vec<Trouble>,
@@ -63,6 +65,7 @@ pub(super) async fn gather(desk: &Desk, vitals: &Vitals, since: Timestamp, file:
         space: desk.store.space(),
         ahead: feed::ahead(&desk.feeds),
         tasks: vitals.report(),
+        works: vitals.works(),
         file,
         known,
     })

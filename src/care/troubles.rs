@@ -5,6 +5,7 @@ use super::signs::{File, Signs};
 use crate::domain::time::{HOUR, MINUTE};
 use crate::domain::{Seconds, Timestamp, Trouble};
 use crate::render::words::{duration, plural};
+use crate::vitals::WorkReport;
 
 /// A source that has not answered for so long is ill for long: most that fail are back within the hour.
 const ILL: Seconds = 2 * HOUR;
@@ -120,7 +121,21 @@ pub(super) fn troubles(signs: &Signs) -> Vec<Trouble> {
         File::Unknown => found.extend(signs.known.iter().filter(|trouble| trouble.what == DATABASE).cloned()),
         File::Whole => {}
     }
+    found.extend(signs.works.iter().filter_map(|work| late(work, signs.now)));
     found
+}
+
+/// Rounds that are begun and never completed.
+fn late(work: &WorkReport, now: Timestamp) -> Option<Trouble> {
+    let late = work.late?;
+    let last = work.last_done.map_or_else(|| "none since the start".to_owned(), |at| format!("the last one at {at}"));
+    let said = format!(
+        "{} completed no round for {} ({last}): what they watch is unknown meanwhile, and no outage is told on their word. \
+         They are begun again by themselves; see the log for what holds them up",
+        work.name,
+        duration(late)
+    );
+    Some(Trouble { what: format!("rounds of {}", work.name), since: now - late, said })
 }
 
 #[cfg(test)]
@@ -143,6 +158,7 @@ mod tests {
             space: Some(Space { total: 10 << 30, free: 5 << 30, used: 1 << 20 }),
             ahead: Some(1),
             tasks: Vec::new(),
+            works: Vec::new(),
             file: File::Unknown,
             known: Vec::new(),
         }
@@ -226,6 +242,18 @@ mod tests {
         assert!(said.contains("2 h behind"), "{said}");
         assert!(told(&Signs { ahead: Some(60), ..well() }).is_empty());
         assert!(told(&Signs { ahead: None, ..well() }).is_empty());
+    }
+
+    #[test]
+    fn rounds_that_are_begun_and_never_completed_are_told_of_until_one_is() {
+        let works = |late| vec![WorkReport { name: "the probes", last_done: Some(now() - 360), late }];
+        assert!(told(&Signs { works: works(None), ..well() }).is_empty());
+        let trouble = troubles(&Signs { works: works(Some(360)), ..well() }).remove(0);
+        assert_eq!((trouble.what.as_str(), trouble.since), ("rounds of the probes", now() - 360));
+        let said = "the probes completed no round for 6 min (the last one at 2025-06-06T11:54:00Z)";
+        assert!(trouble.said.starts_with(said), "{}", trouble.said);
+        let never = vec![WorkReport { name: "the probes", last_done: None, late: Some(360) }];
+        assert!(troubles(&Signs { works: never, ..well() })[0].said.contains("(none since the start)"));
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(super) async fn run(common: &Common) -> Result<(), Failure> {
             "ICMP may not be sent by this user: TCP port 80 is asked instead. To allow it: sysctl net.ipv4.ping_group_range=\"0 2147483647\""
         );
     }
-    let targets = targets(&config.probe.targets, &Watchlist::new(config.watch.clone()));
+    let targets = targets(&config.probe.targets, &Watchlist::new(config.watch.clone())).operator;
     let kit = &kit;
     let asked = stream::iter(targets.iter().map(|target| async move { (target, probe(kit, target).await) }));
     let found: Vec<(&Target, Found)> = asked.buffered(AT_ONCE).collect().await;

@@ -8,6 +8,8 @@ use crate::render::words::{duration, plural, utc_time};
 use crate::source::probe::NAME;
 use crate::source::probe::tally::{Round, Tally};
 use crate::source::probe::uplink::Uplink;
+use crate::vitals::Progress;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -15,25 +17,50 @@ use tracing::Instrument;
 
 /// How our line is called where the sources are listed.
 const OUR_LINE: &str = "our own line";
+/// The same of the sites that only chats watch.
+const SITES: &str = "sites of chats";
 
-/// Takes rounds until no more come.
-pub async fn run(rounds: &mut UnboundedReceiver<(Round, Busy)>, pipeline: Arc<Mutex<Pipeline>>, said: Said) {
+/// Takes rounds until no more come. Each one that is stored is told to `progress`.
+pub async fn run(
+    rounds: &mut UnboundedReceiver<(Round, Busy)>,
+    pipeline: Arc<Mutex<Pipeline>>,
+    said: Said,
+    progress: Progress,
+) {
     let mut tally = Tally::default();
     let mut line: Option<(Line, Timestamp)> = None;
     while let Some((round, busy)) = rounds.recv().await {
         let mut pipeline = pipeline.lock().await;
         let now = pipeline.watch().clock.now();
         line = Some(spoken_of(&round.uplink, line, now, &said));
-        let working = round.found.iter().filter(|(_, found)| found.outcome().does_work()).count();
-        let asked = plural(round.targets.len() as u64, "target", "targets");
-        said.say(NAME, format!("{working} of {asked} work, asked in the round of {}", utc_time(round.start)));
+        say_what_works(&round, &said);
         let batch = tally.take(&round, now);
         let span = tracing::info_span!("tick", source = NAME);
-        if let Err(error) = pipeline.take(vec![batch], Box::new(|_| Ok(()))).instrument(span).await {
-            tracing::error!(source = NAME, "what was found could not be stored: {error}");
+        match pipeline.take(vec![batch], Box::new(|_| Ok(()))).instrument(span).await {
+            Ok(_) => progress.done(),
+            Err(error) => tracing::error!(source = NAME, "what was found could not be stored: {error}"),
         }
         drop(busy);
     }
+}
+
+/// Says in `/sources` how many targets work, those of the operator and the sites of chats each for themselves.
+fn say_what_works(round: &Round, said: &Said) {
+    let when = utc_time(round.start);
+    let works = |at: usize| round.found.iter().any(|(number, found)| *number == at && found.outcome().does_work());
+    let working = (0..round.operator).filter(|number| works(*number)).count();
+    let asked = plural(round.operator as u64, "target", "targets");
+    said.say(NAME, format!("{working} of {asked} work, asked in the round of {when}"));
+    let sites: BTreeSet<_> = round.targets[round.operator..].iter().map(|target| &target.entity).collect();
+    if sites.is_empty() {
+        return said.say_no_more(SITES);
+    }
+    let had_no_turn = |number: &&usize| **number >= round.operator;
+    let unreached: BTreeSet<_> =
+        round.unreached.iter().filter(had_no_turn).map(|number| &round.targets[*number].entity).collect();
+    let (all, left) = (sites.len(), unreached.len());
+    let those = if left == 0 { String::new() } else { format!("; {left} had no turn and are asked first in the next") };
+    said.say(SITES, format!("{} of {all} asked in the round of {when}{those}", all - left));
 }
 
 /// Says in the log when our line changes, and in `/sources` how it stands; since when, in return.

@@ -3,7 +3,7 @@
 use super::Web;
 use crate::domain::{Timestamp, Trouble};
 use crate::store::{SourceHealth, StoreError};
-use crate::vitals::{Report, State};
+use crate::vitals::{Report, State, WorkReport};
 use serde_json::{Value, json};
 
 #[derive(Debug)]
@@ -13,6 +13,7 @@ pub(super) struct Health {
     /// Every source has read what it missed, as far as it answers.
     pub(super) is_ready: bool,
     tasks: Vec<Report>,
+    works: Vec<WorkReport>,
     troubles: Vec<Trouble>,
     sources: Vec<(&'static str, Option<String>, Option<SourceHealth>)>,
     said: Vec<(&'static str, String)>,
@@ -34,11 +35,22 @@ impl Health {
             troubles,
             sources: web.desk.feeds.iter().map(|feed| (feed.name(), feed.off.clone(), of(feed.name()))).collect(),
             said: web.desk.said.all(),
+            works: web.vitals.works(),
             tasks,
         })
     }
 
+    /// Whether nothing is known to be wrong: no trouble of the bot's own, no task that fell, and no work that is late.
+    fn is_well(&self) -> bool {
+        let (fell, late) = (|task: &Report| task.state == State::Fell, |work: &WorkReport| work.late.is_some());
+        self.troubles.is_empty() && !self.tasks.iter().any(fell) && !self.works.iter().any(late)
+    }
+
     pub(super) fn to_json(&self) -> String {
+        let works = self.works.iter().map(|work| {
+            json!({ "name": work.name, "last_round_at": work.last_done.map(|at| at.to_string()),
+                "nothing_for_seconds": work.late })
+        });
         let tasks = self.tasks.iter().map(|task| {
             let state = match task.state {
                 State::Runs => "runs",
@@ -63,9 +75,11 @@ impl Health {
             "version": env!("CARGO_PKG_VERSION"),
             "now": self.now.to_string(),
             "since": self.since.to_string(),
+            "status": if self.is_well() { "ok" } else { "trouble" },
             "ready": self.is_ready,
             "troubles": troubles.collect::<Value>(),
             "tasks": tasks.collect::<Value>(),
+            "rounds": works.collect::<Value>(),
             "sources": sources.collect::<Value>(),
             "platforms": self.said.iter().map(|(name, said)| json!({ "name": name, "said": said })).collect::<Value>(),
         });

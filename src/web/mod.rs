@@ -1,4 +1,8 @@
-//! What a monitor asks: `/health`, `/health/live`, `/health/ready`, `/metrics`. Answers questions only, and only a few at a time.
+//! What a monitor asks: `/health`, `/health/live`, `/health/ready`, `/metrics`. Answers questions only.
+//!
+//! A new connection is always taken: where there are too many, the oldest one is closed. A client that asks at once is answered
+//! within milliseconds, and so is never the oldest; one that holds its connection open takes no place from it. What reads the
+//! database is answered a few at a time, `/health/live` at once.
 
 mod health;
 mod metrics;
@@ -14,18 +18,26 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
-/// Connections at one time: a scraper, a health check, and some room.
-const AT_ONCE: usize = 16;
+/// Connections at one time. Each takes a file handle and some kilobytes.
+const AT_ONCE: usize = 64;
+/// Answers that read the database at one time: fewer than there are readers, so that commands always find one.
+const READS_AT_ONCE: usize = 1;
 /// From a connection to the end of its question.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(5);
+/// From a connection to the end of its answer.
+const LONGEST: Duration = Duration::from_secs(20);
+/// Between two attempts to take a connection while there are no file handles left.
+const PAUSE: Duration = Duration::from_millis(100);
 const HEAD_CAP: usize = 8 << 10;
 
 /// All that is told of.
@@ -54,35 +66,40 @@ impl Web {
             }
         };
         tracing::info!("health and metrics are served on http://{}/", self.listen);
-        let (web, slots) = (Arc::new(self), Arc::new(Semaphore::new(AT_ONCE)));
-        let mut open = JoinSet::new();
+        let (web, reads) = (Arc::new(self), Arc::new(Semaphore::new(READS_AT_ONCE)));
+        let mut open = Open::default();
         loop {
-            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
-            while open.try_join_next().is_some() {}
             let Ok((stream, _)) = listener.accept().await else {
-                // Out of file handles, most likely: not in a tight circle.
+                // There are no file handles left, most likely: the oldest connection gives its own back.
+                open.close_oldest();
+                web.desk.clock.breathe(PAUSE).await;
                 tokio::task::yield_now().await;
                 continue;
             };
-            let web = Arc::clone(&web);
-            open.spawn(async move {
-                let _slot = slot;
-                let service = service_fn(|request| web.answer(request));
+            let (web, reads) = (Arc::clone(&web), Arc::clone(&reads));
+            open.add(async move {
+                let service = service_fn(|request| web.answer(request, &reads));
                 let mut connection = http1::Builder::new();
                 connection.timer(TokioTimer::new()).header_read_timeout(PATIENCE).max_buf_size(HEAD_CAP);
                 connection.keep_alive(false);
-                // Whoever goes away in the middle needs no answer.
+                // A client that disconnects early gets no answer.
                 let served = connection.serve_connection(TokioIo::new(stream), service);
-                let _ = web.desk.clock.within(2 * PATIENCE, served).await;
+                let _ = web.desk.clock.within(LONGEST, served).await;
             });
         }
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    async fn answer(&self, request: Request<Incoming>, reads: &Semaphore) -> Result<Response<Full<Bytes>>, Infallible> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return Ok(text(StatusCode::METHOD_NOT_ALLOWED, "GET only\n"));
         }
-        Ok(match request.uri().path() {
+        let path = request.uri().path();
+        // A flood of questions to the database must not hold up the bot's own.
+        let _turn = match path {
+            "/health" | "/health/ready" | "/metrics" => reads.acquire().await.ok(),
+            _ => None,
+        };
+        Ok(match path {
             "/health/live" => text(StatusCode::OK, "alive\n"),
             "/health/ready" => match Health::look(self).await {
                 Ok(health) if health.is_ready => text(StatusCode::OK, "ready\n"),
@@ -100,6 +117,31 @@ impl Web {
             "/" => text(StatusCode::OK, "Linkdown: /health, /health/live, /health/ready, /metrics\n"),
             _ => text(StatusCode::NOT_FOUND, "nothing here; / lists what there is\n"),
         })
+    }
+}
+
+/// The connections that are open, the oldest first.
+#[derive(Debug, Default)]
+struct Open {
+    tasks: JoinSet<()>,
+    by_age: VecDeque<AbortHandle>,
+}
+
+impl Open {
+    /// Serves one more. Where there are as many as there may be, the oldest is closed.
+    fn add(&mut self, connection: impl Future<Output = ()> + Send + 'static) {
+        while self.tasks.try_join_next().is_some() {}
+        self.by_age.retain(|task| !task.is_finished());
+        while self.by_age.len() >= AT_ONCE {
+            self.close_oldest();
+        }
+        self.by_age.push_back(self.tasks.spawn(connection));
+    }
+
+    fn close_oldest(&mut self) {
+        if let Some(oldest) = self.by_age.pop_front() {
+            oldest.abort();
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use super::{NAME, uplink::Uplink};
 use crate::domain::observation::{BLOCKS, CONTROL};
 use crate::domain::{Batch, Block, Entity, Fact, FactKind, Line, Observation, Series, Target, Timestamp};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -20,9 +20,14 @@ const UPLINK: &str = "uplink";
 #[derive(Clone, Debug)]
 pub struct Round {
     pub start: Timestamp,
+    /// The operator's targets first, then those of sites that only chats watch.
     pub targets: Arc<Vec<Target>>,
-    /// By number of the target. One that was not asked is not there.
+    /// How many of the targets are the operator's.
+    pub operator: usize,
+    /// By number of the target. One that was not asked, or is still being asked, is not there.
     pub found: Vec<(usize, Found)>,
+    /// Targets that had no turn before the round ended. An entity of which no target had one is unknown in this round.
+    pub unreached: BTreeSet<usize>,
     pub uplink: Uplink,
 }
 
@@ -94,7 +99,7 @@ impl Tally {
         let entities: Vec<Entity> = self.of_entity.keys().cloned().collect();
         for entity in &entities {
             let (blocks, outside) = (self.blocks(entity), self.outside(entity));
-            let is_known = is_good && !is_cut_off(&outside);
+            let is_known = is_good && self.had_a_turn(entity, &round.unreached) && !is_cut_off(&outside);
             for (signal, value) in self.values(entity, &blocks) {
                 let series = self.series(entity, signal);
                 let value = is_known.then_some(value);
@@ -131,6 +136,11 @@ impl Tally {
     fn all_of(&self, entity: &Entity) -> impl Iterator<Item = (&Target, &Last)> {
         let numbers = self.of_entity.get(entity).into_iter().flatten();
         numbers.filter_map(|number| Some((&self.targets[*number], self.last[*number].as_ref()?)))
+    }
+
+    /// Whether any target of the entity was reached in the round, or is still being asked.
+    fn had_a_turn(&self, entity: &Entity, unreached: &BTreeSet<usize>) -> bool {
+        self.of_entity.get(entity).into_iter().flatten().any(|number| !unreached.contains(number))
     }
 
     /// Those that are in it.
@@ -273,7 +283,9 @@ mod tests {
         Round {
             start: Timestamp::from_unix(minute * 60),
             targets: Arc::default(),
+            operator: 0,
             found: found.into_iter().enumerate().collect(),
+            unreached: BTreeSet::new(),
             uplink,
         }
     }
@@ -403,5 +415,23 @@ mod tests {
         both.seen.push(Seen { address: "2001:200::1".parse().unwrap(), outcome: Outcome::silent("no answer") });
         let (values, _) = take((&mut tally, &targets), round(0, Line::Good, vec![both]));
         assert_eq!(values, ["control 1", "http 1", "blocks 1"]);
+    }
+
+    #[test]
+    fn a_site_that_had_no_turn_is_unknown_in_that_round_and_neither_up_nor_down() {
+        let target =
+            |site: &str| Target::parse(&format!("http://{site}/"), format!("site/{site}").parse().unwrap()).unwrap();
+        let all = Arc::new(vec![target("one.example"), target("two.example")]);
+        let mut tally = Tally::default();
+        let both = vec![found("192.0.2.1", Outcome::works()), found("198.51.100.1", Outcome::works())];
+        take((&mut tally, &all), round(0, Line::Good, both));
+        let mut second = round(1, Line::Good, vec![found("192.0.2.1", Outcome::silent("no answer"))]);
+        second.unreached = BTreeSet::from([1]);
+        let (values, facts) = take((&mut tally, &all), second);
+        assert_eq!(values, ["control 1", "http 0", "blocks 0", "http unknown", "blocks unknown"]);
+        assert_eq!(facts.len(), 1, "nothing new is told of the second: {facts:?}");
+        // One that is still being asked stays as it was.
+        let (values, _) = take((&mut tally, &all), round(2, Line::Good, vec![]));
+        assert_eq!(values, ["control 1", "http 0", "blocks 0", "http 1", "blocks 1"]);
     }
 }

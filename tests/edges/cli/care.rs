@@ -43,7 +43,14 @@ fn a_monitor_asks_how_it_does() {
     assert!(get(port, "/health/live").starts_with("HTTP/1.1 200 OK"));
     bot.says("cannot be reached: Connection refused");
     let health = get(port, "/health");
-    for words in ["\"the watchman\"", "\"state\": \"runs\"", "\"name\": \"ioda\"", "\"troubles\": []", "\"version\""] {
+    for words in [
+        "\"the watchman\"",
+        "\"state\": \"runs\"",
+        "\"name\": \"ioda\"",
+        "\"troubles\": []",
+        "\"status\": \"ok\"",
+        "\"version\"",
+    ] {
         assert!(health.contains(words), "{words}: {health}");
     }
     let metrics = get(port, "/metrics");
@@ -63,6 +70,34 @@ fn a_monitor_asks_how_it_does() {
     assert!(asked(port, "POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").starts_with("HTTP/1.1 405"));
     bot.stops_by(Signal::SIGTERM);
     assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
+}
+
+/// Connections that say nothing, or a byte now and then, are closed when there are too many: whoever asks is answered.
+#[test]
+fn a_health_check_is_answered_however_many_hold_their_connections_open() {
+    let port = port();
+    let place = Place::new().watching(&on(port));
+    let mut bot = place.starts("run");
+    bot.says(&format!("health and metrics are served on http://127.0.0.1:{port}/"));
+    let mut slow = Vec::new();
+    for n in 0..300 {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        // Some send the beginning of a question, some a whole one to which no end of the answer is read, some nothing.
+        let begins = ["GET /health/live HT", "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", ""][n % 3];
+        stream.write_all(begins.as_bytes()).unwrap();
+        slow.push(stream);
+        if n % 50 == 49 {
+            let began = Instant::now();
+            for path in ["/health/live", "/health", "/metrics"] {
+                assert!(get(port, path).starts_with("HTTP/1.1 200 OK"), "{path} beside {n} slow connections");
+            }
+            assert!(began.elapsed() < Duration::from_secs(3), "{:?} beside {n} slow connections", began.elapsed());
+        }
+    }
+    // One byte more each time keeps none of them open for ever.
+    slow.retain_mut(|stream| stream.write_all(b"x").is_ok());
+    assert!(get(port, "/health/live").starts_with("HTTP/1.1 200 OK"));
+    bot.stops_by(Signal::SIGTERM);
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod redirects;
 mod rounds;
 mod server;
 mod site;
+mod strangers;
 mod tls;
 
 use linkdown::clock::Clock;

@@ -3,9 +3,9 @@
 use super::server::{Habit, NameServer, answer, on_tcp, page};
 use super::{kit, target};
 use hickory_proto::op::ResponseCode;
-use linkdown::clock::{Busy, Clock};
+use linkdown::clock::Busy;
 use linkdown::domain::{Ask, Control, Line, Target};
-use linkdown::source::probe::prober::Prober;
+use linkdown::source::probe::prober::{Prober, Targets};
 use linkdown::source::probe::tally::Round;
 use linkdown::vitals::Vitals;
 use std::sync::{Arc, Mutex};
@@ -15,14 +15,14 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinHandle;
 
 /// Controls of four operators, at servers of the tests.
-struct Controls {
-    servers: Vec<NameServer>,
+pub(super) struct Controls {
+    pub(super) servers: Vec<NameServer>,
     portal: Arc<Mutex<String>>,
     all: Vec<Control>,
 }
 
 impl Controls {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         let mut servers = Vec::new();
         let mut controls = Vec::new();
         let of = |operator: &str, ask| Control { operator: operator.to_owned(), place: "here".to_owned(), ask };
@@ -67,16 +67,28 @@ impl Controls {
 
 /// A prober of rounds of 16 s, each less than a second long at twenty times the pace.
 fn start(controls: &Controls, targets: Vec<Target>) -> (UnboundedReceiver<(Round, Busy)>, JoinHandle<()>) {
+    start_with(controls, Targets { operator: targets, chats: Vec::new() }, 64)
+}
+
+/// The same with sites of chats, of which so many are asked at one time.
+pub(super) fn start_with(
+    controls: &Controls,
+    targets: Targets,
+    sites_in_flight: usize,
+) -> (UnboundedReceiver<(Round, Busy)>, JoinHandle<()>) {
     let kit = Arc::new(kit(Some(controls.servers[0].address)));
+    let vitals = Vitals::new(kit.clock.clone());
     let prober = Prober {
         kit,
         targets: std::sync::Arc::new(move || targets.clone()),
         controls: controls.all.clone(),
         every: 16,
         in_flight: 64,
+        sites_in_flight,
+        progress: vitals.progress("the probes"),
     };
     let (rounds, taken) = unbounded_channel();
-    let pulse = Vitals::new(Clock::system()).pulse();
+    let pulse = vitals.pulse();
     (taken, tokio::spawn(prober.run(rounds, pulse, Busy::default())))
 }
 
@@ -90,7 +102,7 @@ async fn until(rounds: &mut UnboundedReceiver<(Round, Busy)>, is_good: bool) -> 
     }
 }
 
-async fn next(rounds: &mut UnboundedReceiver<(Round, Busy)>) -> Round {
+pub(super) async fn next(rounds: &mut UnboundedReceiver<(Round, Busy)>) -> Round {
     tokio::time::timeout(std::time::Duration::from_secs(20), rounds.recv()).await.unwrap().unwrap().0
 }
 
