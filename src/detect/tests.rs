@@ -348,6 +348,26 @@ fn probes_tell_a_blackout_within_minutes_while_the_controls_answer() {
     assert_eq!(told.last().unwrap().kind, TransitionKind::Recovered);
 }
 
+#[test]
+fn sites_that_fall_together_hide_no_outage_that_begins_with_theirs() {
+    let sites: Vec<String> = (0..30).map(|n| format!("site/s{n}.example")).collect();
+    let sites: Vec<&str> = sites.iter().map(String::as_str).collect();
+    let gone = |_: &str, _: &str, start: i64| Some(if (T..T + HOUR).contains(&start) { 0.0 } else { 1.0 });
+    let told = World::default()
+        .measured(&["XA"], &[DNS, HTTP], HOURS + 2, gone)
+        .measured(&["XB", "XC"], &[DNS, HTTP], HOURS + 2, all_up)
+        .measured(&sites, &[HTTP], HOURS + 2, gone)
+        .measured(&["control-1", "control-2"], &[CONTROL], HOURS + 2, all_up)
+        .tells();
+    let of = |who: &str| told.iter().find(|t| t.incident.entity.to_string() == who);
+    let started = of("XA").unwrap();
+    assert_eq!(started.kind, TransitionKind::Started);
+    assert!(started.at.unix() - START - T <= 4 * MINUTE, "{:?}", lines(&told));
+    let http = started.evidence.assessments.iter().find(|a| a.series.signal == "http").unwrap();
+    assert!(http.is_low(), "its sites are gone as well, and that is no fault of ours: {:?}", http.reading);
+    assert!(of(sites[0]).is_some(), "{:?}", lines(&told));
+}
+
 /// A quarter of an hour of rounds over a good line: no day of history, as a new profile has none.
 fn rounds(minutes: i64, value: impl Fn(&str, i64) -> f64) -> Vec<Batch> {
     let of = |name: &'static str, normal| Signal { source: "probe", name, step: 60, lag: 12, normal };

@@ -2,6 +2,7 @@
 
 use super::{Draft, upsert};
 use crate::detect::trust::{FELL_LONG_AGO, Faults, Look};
+use crate::domain::Entity;
 
 impl Draft<'_> {
     /// A bin that shows no fall, or has no value: somebody's fall may have waited for it.
@@ -58,6 +59,7 @@ impl Draft<'_> {
     fn look(&self, family: u32, start: i64) -> Look {
         let mut compared: Vec<(u32, f32)> = Vec::new();
         let (mut fell_before, mut unheard) = (Vec::new(), Vec::new());
+        let has_controls = self.is_own_probe(family) && self.has_controls();
         for number in &self.state.families[family as usize].members {
             let (Some(head), Some(normal)) = (self.head(*number), self.normal(*number)) else { continue };
             let (width, Some(newest)) = (head.width(), head.newest()) else { continue };
@@ -68,6 +70,11 @@ impl Draft<'_> {
                 continue;
             }
             let root = self.state.wholes_of(head.entity).last().unwrap_or(head.entity);
+            // Our own line is judged by its controls. Sites that chats add by the hundred, on one host perhaps, would
+            // outvote these, and hide an outage of a country that falls at the same time.
+            if has_controls && matches!(self.entity(root), Entity::Site(_)) {
+                continue;
+            }
             let usual = normal.at(start, width);
             if head.score.is_low_since(start - 1) {
                 fell_before.push(root);
