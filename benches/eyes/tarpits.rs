@@ -37,8 +37,18 @@ const MEASURED: usize = 60;
 const COMPARED: usize = 10;
 const GROWTH_AT_MOST: f64 = 5.0;
 
-/// How often each target of the operator's was asked in each minute, by the server.
-type Asked = Arc<Mutex<Vec<[u8; OWN]>>>;
+/// From one question to a target to the next, in milliseconds of the bot's clock: a minute, and what a busy machine is late by.
+const APART_AT_MOST: i64 = 66_000;
+
+/// What the operator's server has seen of each target.
+struct Log {
+    last: [i64; OWN],
+    /// The longest time between two questions to one target since this was set to 0, in milliseconds.
+    longest: i64,
+    times: [u32; OWN],
+}
+
+type Asked = Arc<Mutex<Log>>;
 
 pub async fn run() {
     let (mut servers, [dns, tarpit]) = start_servers();
@@ -46,8 +56,8 @@ pub async fn run() {
     let store = Store::open(folder.path().join("linkdown.db"), Access::Own).unwrap();
     let begin = Timestamp::parse("2025-06-06 12:00").unwrap();
     let clock = Clock::sped(begin, RATE);
-    let asked: Asked = Arc::new(Mutex::new(vec![[0; OWN]; WARMS_UP + MEASURED + 10]));
-    let good = serve_operator(clock.clone(), begin, Arc::clone(&asked)).await;
+    let asked: Asked = Arc::new(Mutex::new(Log { last: [0; OWN], longest: 0, times: [0; OWN] }));
+    let good = serve_operator(clock.clone(), Arc::clone(&asked)).await;
     let config = config(good);
     let watchlist = Arc::new(Watchlist::new(config.watch.clone()));
     watchlist.set_subscribed(subscribe(&store).await);
@@ -95,6 +105,10 @@ pub async fn run() {
         let own = round.found.iter().filter(|(number, found)| *number < OWN && found.outcome().does_work()).count();
         let sites = round.found.iter().filter(|(number, _)| *number >= OWN);
         sites.clone().for_each(|(number, _)| turns[*number - OWN] += 1);
+        if number == WARMS_UP {
+            let mut asked = asked.lock().unwrap();
+            (asked.longest, asked.times) = (0, [0; OWN]);
+        }
         if number >= WARMS_UP {
             incomplete += usize::from(own < OWN);
             left_out += usize::from(last.is_some_and(|last| round.start - last != config.probe.every));
@@ -115,14 +129,17 @@ pub async fn run() {
     let _ = servers.wait();
 
     let asked = asked.lock().unwrap();
-    // The first round begins at the first full minute.
-    let minutes = &asked[1 + WARMS_UP..WARMS_UP + MEASURED];
-    let silent: usize = minutes.iter().map(|minute| minute.iter().filter(|times| **times == 0).count()).sum();
+    let longest = asked.last.iter().map(|last| clock.millis() - last).fold(asked.longest, i64::max);
+    let times = asked.times.iter().min().unwrap();
     let mean = |rounds: &[f64]| rounds.iter().sum::<f64>() / rounds.len() as f64;
     let (first, end) = (mean(&resident[..COMPARED]), mean(&resident[resident.len() - COMPARED..]));
     let growth = (end / first - 1.0) * 100.0;
     let (least, most) = (turns.iter().min().unwrap(), turns.iter().max().unwrap());
-    println!("  operator's targets not asked in a minute, by the server: {silent} of {} (owed 0)", minutes.len() * OWN);
+    println!(
+        "  each of the operator's targets was asked {times} times or more in {MEASURED} minutes, at most {:.1} s apart (owed {:.0})",
+        longest as f64 / 1000.0,
+        APART_AT_MOST as f64 / 1000.0
+    );
     println!(
         "  rounds in which one did not work: {incomplete} of {MEASURED} (owed 0); rounds left out: {left_out} (owed 0)"
     );
@@ -131,7 +148,9 @@ pub async fn run() {
         "  resident, mean of the first {COMPARED} minutes {first:.1} MiB, of the last {COMPARED} {end:.1} MiB: {growth:+.1} % \
          (owed {GROWTH_AT_MOST:.0})"
     );
-    let is_kept = silent + incomplete + left_out == 0
+    let is_kept = incomplete + left_out == 0
+        && longest <= APART_AT_MOST
+        && *times as usize + 2 >= MEASURED
         && late.is_none()
         && *least > 0
         && most - least <= 2
@@ -175,8 +194,8 @@ async fn subscribe(store: &Store) -> Vec<linkdown::domain::Entity> {
     subscribed.await.unwrap()
 }
 
-/// Answers at once, and notes which target was asked in which minute of the bot's clock.
-async fn serve_operator(clock: Clock, begin: Timestamp, asked: Asked) -> SocketAddr {
+/// Answers at once, and notes when each target was asked by the bot's clock.
+async fn serve_operator(clock: Clock, asked: Asked) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let talk = move |mut stream: TcpStream, clock: Clock, asked: Asked| async move {
@@ -184,11 +203,13 @@ async fn serve_operator(clock: Clock, begin: Timestamp, asked: Asked) -> SocketA
         let length = stream.read(&mut head).await.unwrap_or(0);
         let path = String::from_utf8_lossy(&head[..length]);
         let number = path.split(' ').nth(1).and_then(|path| path.trim_start_matches('/').parse::<usize>().ok());
-        let minute = ((clock.now() - begin) / 60) as usize;
-        if let Some(number) = number
-            && let Some(times) = asked.lock().unwrap().get_mut(minute)
-        {
-            times[number] = times[number].saturating_add(1);
+        if let Some(number) = number.filter(|number| *number < OWN) {
+            let (now, mut asked) = (clock.millis(), asked.lock().unwrap());
+            if asked.last[number] > 0 {
+                asked.longest = asked.longest.max(now - asked.last[number]);
+            }
+            asked.last[number] = now;
+            asked.times[number] += 1;
         }
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok").await;
     };
