@@ -1,11 +1,12 @@
 //! A copy of the database, made while the bot runs.
 
 use super::error::plain;
-use super::open::beside;
+use super::file::{FileId, beside, rename_to_new, replace_private};
 use super::{Store, StoreError, open};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// Pages copied between two words on how far it is: 1 MiB.
@@ -13,7 +14,7 @@ const STEP: i32 = 256;
 
 impl Store {
     /// Copies the database as it is now to `to`, which must not exist, checks the copy, and gives it its name only then.
-    /// `progress` hears how many pages of how many are done.
+    /// The copy has mode 0600. `progress` hears how many pages of how many are done.
     pub async fn backup(
         &self,
         to: &Path,
@@ -37,20 +38,32 @@ impl Store {
 
 pub(super) fn copy(from: &Connection, to: &Path, progress: impl FnMut(usize, usize)) -> Result<(), StoreError> {
     let failed = |why: String| StoreError::Backup { path: to.to_owned(), why };
-    if to.exists() {
-        return Err(StoreError::Exists { path: to.to_owned() });
+    let exists = || StoreError::Exists { path: to.to_owned() };
+    if FileId::at(to).map_err(|error| failed(plain(&error)))?.is_some() {
+        return Err(exists());
     }
     let partial = beside(to, ".partial");
-    let _ = fs::remove_file(&partial);
+    let made = replace_private(&partial).map_err(|error| match error.kind() {
+        ErrorKind::StorageFull => failed("the disk is full".to_owned()),
+        _ => failed("its folder must exist and be writable for this user".to_owned()),
+    });
+    drop(made?);
     let done = copy_pages(from, &partial, progress)
         .map_err(|error| match error.in_file(&partial) {
             StoreError::NoAccess { .. } => failed("its folder must exist and be writable for this user".to_owned()),
             StoreError::Full { .. } => failed("the disk is full".to_owned()),
             other => other,
         })
-        .and_then(|()| fs::rename(&partial, to).map_err(|error| failed(plain(&error))));
+        .and_then(|()| {
+            rename_to_new(&partial, to).map_err(|error| match error.kind() {
+                ErrorKind::AlreadyExists => exists(),
+                _ => failed(plain(&error)),
+            })
+        });
     if done.is_err() {
-        let _ = fs::remove_file(&partial);
+        for ending in [""].into_iter().chain(open::BESIDE) {
+            let _ = fs::remove_file(beside(&partial, ending));
+        }
     }
     done
 }
@@ -58,7 +71,7 @@ pub(super) fn copy(from: &Connection, to: &Path, progress: impl FnMut(usize, usi
 /// Inside the reader's transaction: what is written meanwhile neither waits for the copy nor starts it anew.
 fn copy_pages(from: &Connection, to: &Path, mut progress: impl FnMut(usize, usize)) -> Result<(), StoreError> {
     open::read(from)?;
-    let mut copy = open::connect(to, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+    let mut copy = open::connect(to, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     {
         let backup = Backup::new(from, &mut copy)?;
         loop {

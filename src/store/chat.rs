@@ -83,7 +83,8 @@ impl Chats<'_, Writes> {
     /// Whom it belongs to; what is not known leaves what was.
     pub fn belongs_to(&self, chat: i64, home: Option<&str>, owner: Option<&str>) -> Result<(), StoreError> {
         self.connection.execute(
-            "UPDATE chat SET home = coalesce(:home, home), owner = coalesce(:owner, owner) WHERE id = :chat",
+            "UPDATE chat SET home = coalesce(:home, home), owner = coalesce(:owner, owner)
+             WHERE id = :chat AND (home, owner) IS NOT (coalesce(:home, home), coalesce(:owner, owner))",
             named_params! { ":home": home, ":owner": owner, ":chat": chat },
         )?;
         Ok(())
@@ -137,11 +138,35 @@ impl Chats<'_, Writes> {
         self.forget(chat)
     }
 
-    /// Removes all that is kept of it.
+    /// Removes all that is kept of it, with the notices that were for it alone. The writer overwrites what is removed.
     pub fn forget(&self, chat: i64) -> Result<(), StoreError> {
+        // What a person was told of this chat elsewhere: that it could not be reached.
+        self.connection.execute(
+            "DELETE FROM delivery WHERE state NOT IN ('owed', 'held', 'sending') AND notice_id IN (
+                 SELECT id FROM notice WHERE once GLOB 'suspended ' || :chat || ' *')",
+            named_params! { ":chat": chat },
+        )?;
+        self.connection.execute(
+            "DELETE FROM notice WHERE once GLOB 'suspended ' || :chat || ' *'
+                 AND NOT EXISTS (SELECT 1 FROM delivery WHERE notice_id = notice.id)",
+            named_params! { ":chat": chat },
+        )?;
+        let notices = self
+            .connection
+            .prepare_cached("SELECT DISTINCT notice_id FROM delivery WHERE chat_id = :chat")?
+            .query_map(named_params! { ":chat": chat }, |row| row.get(0))?
+            .collect::<Result<Vec<i64>, _>>()?;
         for table in ["subscription", "mute", "card", "delivery"] {
             self.connection
                 .execute(&format!("DELETE FROM {table} WHERE chat_id = :chat"), named_params! { ":chat": chat })?;
+        }
+        // An alert holds nothing of a chat: it names a transition.
+        let mut delete = self.connection.prepare_cached(
+            "DELETE FROM notice WHERE id = :notice AND kind <> 'alert'
+                 AND NOT EXISTS (SELECT 1 FROM delivery WHERE notice_id = :notice)",
+        )?;
+        for notice in notices {
+            delete.execute(named_params! { ":notice": notice })?;
         }
         self.connection.execute("DELETE FROM chat WHERE id = :chat", named_params! { ":chat": chat })?;
         Ok(())

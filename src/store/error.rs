@@ -16,6 +16,32 @@ pub enum StoreError {
     )]
     Locked { path: PathBuf },
     #[error(
+        "database {path} is in use by another linkdown under another name (a hard link to the same file); stop that \
+         one, or give this one another --database"
+    )]
+    InUseElsewhere { path: PathBuf },
+    #[error(
+        "{path} is a link or no plain file, and a lock never follows one; look where it leads, and remove it while no \
+         linkdown runs"
+    )]
+    LinkedLock { path: PathBuf },
+    #[error(
+        "database {path} was deleted while linkdown ran on it and cannot be written anew ({why}); nothing of this step \
+         was stored. linkdown still has all of it open and tries again by itself: make its folder writable and free \
+         some space, and do not stop linkdown before it says that the database is back"
+    )]
+    Deleted { path: PathBuf, why: String },
+    #[error(
+        "database {path} was replaced by another file while linkdown ran on it; nothing of this step was stored. Put \
+         the file back within seconds, or linkdown ends, and its next start takes the new file"
+    )]
+    Replaced { path: PathBuf },
+    #[error(
+        "database {path} can no longer be written to safely ({why}); linkdown ends, and its next start takes the file \
+         as it is"
+    )]
+    MustReopen { path: PathBuf, why: String },
+    #[error(
         "database {path} was written by a newer linkdown (schema {found}, this one knows up to {known}) and was left \
          untouched; run that newer version, or give this one another --database"
     )]

@@ -7,9 +7,12 @@ mod card;
 mod chat;
 mod checkpoint;
 mod delivery;
+mod erase;
 mod error;
+mod file;
 mod heartbeat;
 mod incident;
+mod lock;
 mod migrate;
 mod observation;
 mod open;
@@ -21,6 +24,7 @@ mod retention;
 mod session;
 mod source;
 mod space;
+mod standing;
 mod subscription;
 mod trouble;
 mod value;
@@ -34,6 +38,7 @@ pub use chat::{Chats, Place};
 pub use checkpoint::{Checkpoint, Checkpoints};
 pub use delivery::{Attempt, Deliveries, Delivery, DeliveryId, DeliveryState, NewNotice, Notice, Pending};
 pub use error::StoreError;
+pub use file::{create_private, replace_private};
 pub use heartbeat::Heartbeats;
 pub use incident::{Applied, Incident, IncidentId, Incidents, Untold};
 pub use migrate::NEWEST as NEWEST_SCHEMA;
@@ -44,12 +49,16 @@ pub use retention::{Hourly, Keep, Pruned, Retention};
 pub use session::{Db, Reads, Session, Tx, Writes};
 pub use source::{Progress, SourceHealth, Sources};
 pub use space::Space;
+pub use standing::Standing;
 pub use subscription::Subscriptions;
 pub use trouble::{Settled, Troubles};
 
+use lock::{Making, OwnerLock};
 use reader::Readers;
+use standing::DatabaseFile;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tokio::sync::watch;
 use writer::Writer;
 
 /// How a process comes to the database.
@@ -75,26 +84,30 @@ struct Inner {
     writer: Option<Writer>,
     /// The schema that the file had when it was opened, where it was an older one.
     migrated_from: Option<u32>,
+    standing: Arc<watch::Sender<Standing>>,
 }
 
 impl Store {
     /// Opens the file at `path`. Blocks for as long as migrations take.
     pub fn open(path: impl AsRef<Path>, access: Access) -> Result<Self, StoreError> {
-        let path = path.as_ref();
+        let path = &file::without_links(path.as_ref()).map_err(|error| StoreError::folder(path.as_ref(), &error))?;
         let in_file = |error: StoreError| error.in_file(path);
+        let standing = Standing::of_a_new_one();
+        let readers = Readers::new(path, standing.subscribe());
         let (writer, migrated_from) = match access {
             Access::Own => {
-                let lock = open::lock(path)?;
+                let lock = OwnerLock::take(path, Making::Database)?;
                 let (connection, from) = open::writer(path).map_err(in_file)?;
-                (Some(Writer::start(connection, Some(lock), path)?), from)
+                let file = DatabaseFile::new(path, lock, Arc::clone(&standing), readers.clone())?;
+                (Some(Writer::start(connection, Some(file), path).map_err(in_file)?), from)
             }
             Access::Beside => (None, None),
         };
-        let readers = Readers::new(path);
         if access == Access::Beside {
             readers.keep(open::reader_beside(path).map_err(in_file)?);
         }
-        Ok(Self { inner: Arc::new(Inner { path: path.to_owned(), readers: Some(readers), writer, migrated_from }) })
+        let (path, readers) = (path.to_owned(), Some(readers));
+        Ok(Self { inner: Arc::new(Inner { path, readers, writer, migrated_from, standing }) })
     }
 
     /// A database that is gone with the last handle to it.
@@ -102,9 +115,14 @@ impl Store {
         let path = Path::new(":memory:");
         let connection = open::in_memory().map_err(|error| error.in_file(path))?;
         let writer = Writer::start(connection, None, path)?;
-        Ok(Self {
-            inner: Arc::new(Inner { path: path.to_owned(), readers: None, writer: Some(writer), migrated_from: None }),
-        })
+        let (path, standing) = (path.to_owned(), Standing::of_a_new_one());
+        let inner = Inner { path, readers: None, writer: Some(writer), migrated_from: None, standing };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// How the database stands to the file at its path, now and whenever that changes.
+    pub fn standing(&self) -> watch::Receiver<Standing> {
+        self.inner.standing.subscribe()
     }
 
     pub fn path(&self) -> &Path {

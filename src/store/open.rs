@@ -1,13 +1,13 @@
-//! Opening the database file: whose it is, who else has it, and how it is to be treated.
+//! Opening the database file, and how SQLite is to treat it.
 
 use super::StoreError;
 use super::error::{BUSY_SECONDS, plain};
+use super::file::{beside, narrow};
 use super::migrate::{self, Found, NEWEST};
 use rusqlite::ffi::SQLITE_READONLY_ROLLBACK;
 use rusqlite::{Connection, OpenFlags};
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 /// Pages that a connection keeps in memory, in KiB: the whole bot fits into 40 MiB.
@@ -16,53 +16,6 @@ const READER_CACHE_KIB: i32 = 512;
 
 /// The write-ahead log is cut back to this after a checkpoint.
 const JOURNAL_LIMIT_BYTES: i64 = 8 * 1024 * 1024;
-
-/// Held while this process owns the database; the system lets go of it when the process ends, however it ends.
-#[derive(Debug)]
-pub(super) struct OwnerLock {
-    _file: File,
-}
-
-/// A file that stands beside the database: `<database>.lock`, `<database>-wal`.
-pub(super) fn beside(database: &Path, ending: &str) -> PathBuf {
-    let mut name = database.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
-}
-
-/// Makes the folder if there is none, and takes the owner's lock.
-pub(super) fn lock(path: &Path) -> Result<OwnerLock, StoreError> {
-    if path.is_dir() {
-        return Err(StoreError::NotADatabase { path: path.to_owned() });
-    }
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        fs::create_dir_all(folder).map_err(|error| StoreError::folder(path, &error))?;
-    }
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(beside(path, ".lock"))
-        .map_err(|error| StoreError::folder(path, &error))?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut text = String::new();
-            let _ = file.read_to_string(&mut text);
-            return Err(match text.trim().parse() {
-                Ok(pid) => StoreError::InUse { path: path.to_owned(), pid },
-                Err(_) => StoreError::Locked { path: path.to_owned() },
-            });
-        }
-        Err(TryLockError::Error(error)) => return Err(StoreError::folder(path, &error)),
-    }
-    let written = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
-    match written {
-        Ok(()) => Ok(OwnerLock { _file: file }),
-        Err(error) => Err(StoreError::folder(path, &error)),
-    }
-}
 
 /// The one connection that writes. The file is looked at before anything in it is changed.
 /// With it comes the schema that it was brought up to date from, if it was.
@@ -73,6 +26,7 @@ pub(super) fn writer(path: &Path) -> Result<(Connection, Option<u32>), StoreErro
         older = (found < NEWEST).then_some(found);
     }
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+    narrow_all(path);
     if is_there {
         // The switch below does not wait for somebody who writes; this does.
         connection.execute_batch("BEGIN IMMEDIATE; COMMIT")?;
@@ -80,7 +34,32 @@ pub(super) fn writer(path: &Path) -> Result<(Connection, Option<u32>), StoreErro
     connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
     set_up_writer(&connection)?;
     migrate::migrate(&mut connection)?;
+    // The log comes into being now, so that it can be told from one that takes its place.
+    connection.execute_batch("BEGIN IMMEDIATE; COMMIT")?;
     Ok((connection, older))
+}
+
+/// The files that SQLite keeps beside a database, which belong to it alone.
+pub(super) const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// Takes the rights of others from the database and what stands beside it, which an earlier version made for all to
+/// read. SQLite gives what it makes there the mode of the database.
+fn narrow_all(path: &Path) {
+    for ending in [""].into_iter().chain(BESIDE) {
+        let file = beside(path, ending);
+        match narrow(&file) {
+            Ok(None) => {}
+            Ok(Some(mode)) => tracing::warn!(
+                file = %file.display(),
+                "only its owner may read the database now: its mode was {mode:o} and is {:o}",
+                mode & 0o600
+            ),
+            Err(error) => tracing::warn!(
+                file = %file.display(), %error,
+                "others may read the database, and that cannot be changed: it belongs to another user; chmod it to 0600"
+            ),
+        }
+    }
 }
 
 /// A writer whose database is gone with it.
@@ -95,6 +74,8 @@ fn set_up_writer(connection: &Connection) -> rusqlite::Result<()> {
     // An alert that is owed must survive a power cut: every commit reaches the disk.
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    // What is deleted is overwritten with zeros: a chat that is forgotten leaves no words in free space.
+    connection.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
     connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
     connection.pragma_update_and_check(None, "journal_size_limit", JOURNAL_LIMIT_BYTES, |_| Ok(()))?;
     // The container's root, and with it the folder for temporary files, may be read-only.

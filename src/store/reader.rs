@@ -1,10 +1,11 @@
 //! The few connections that read beside the writer.
 
+use super::standing::Standing;
 use super::{Db, StoreError, open};
 use rusqlite::Connection;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::Semaphore;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{Semaphore, watch};
 
 /// At most so many read at once: each connection costs memory, and commands are few.
 const AT_ONCE: usize = 2;
@@ -12,18 +13,39 @@ const AT_ONCE: usize = 2;
 #[derive(Clone, Debug)]
 pub(super) struct Readers {
     path: PathBuf,
-    idle: Arc<Mutex<Vec<Connection>>>,
+    idle: Arc<Mutex<Idle>>,
     turns: Arc<Semaphore>,
+    standing: watch::Receiver<Standing>,
+}
+
+/// Connections for the next reads.
+#[derive(Debug, Default)]
+struct Idle {
+    connections: Vec<Connection>,
+    /// Counts the files that had the name: a connection to an earlier one is closed.
+    generation: u32,
 }
 
 impl Readers {
-    pub(super) fn new(path: &std::path::Path) -> Self {
-        Self { path: path.to_owned(), idle: Arc::default(), turns: Arc::new(Semaphore::new(AT_ONCE)) }
+    pub(super) fn new(path: &Path, standing: watch::Receiver<Standing>) -> Self {
+        let turns = Arc::new(Semaphore::new(AT_ONCE));
+        Self { path: path.to_owned(), idle: Arc::default(), turns, standing }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Idle> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps a connection for the next read.
     pub(super) fn keep(&self, connection: Connection) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        self.idle().connections.push(connection);
+    }
+
+    /// Every read from now on opens the file anew.
+    pub(super) fn renew(&self) {
+        let mut idle = self.idle();
+        idle.generation += 1;
+        idle.connections.clear();
     }
 
     pub(super) async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
@@ -42,16 +64,27 @@ impl Readers {
 
     /// A connection is kept only when the work went well: one that failed is closed.
     pub(super) fn read_now<T>(&self, work: impl FnOnce(&Db<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let mut connection = self.connection()?;
+        // A file that is not there any more, or is another, answers no question.
+        if let Some(error) = self.standing.borrow().error(&self.path) {
+            return Err(error);
+        }
+        let (mut connection, generation) = self.connection()?;
         let transaction = connection.transaction()?;
         let result = work(&Db::new(&transaction))?;
         transaction.finish()?;
-        self.keep(connection);
+        let mut idle = self.idle();
+        if idle.generation == generation {
+            idle.connections.push(connection);
+        }
         Ok(result)
     }
 
-    fn connection(&self) -> Result<Connection, StoreError> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        idle.map_or_else(|| open::reader(&self.path), Ok)
+    fn connection(&self) -> Result<(Connection, u32), StoreError> {
+        let (known, generation) = {
+            let mut idle = self.idle();
+            (idle.connections.pop(), idle.generation)
+        };
+        let connection = known.map_or_else(|| open::reader(&self.path), Ok)?;
+        Ok((connection, generation))
     }
 }

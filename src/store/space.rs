@@ -1,7 +1,7 @@
 //! The disk under the database.
 
 use super::Store;
-use super::open::beside;
+use super::file::beside;
 use nix::sys::statfs::{FsType, statfs};
 use nix::sys::statvfs::statvfs;
 

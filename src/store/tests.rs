@@ -1,8 +1,11 @@
 //! Stories about the file, the transactions and the plans; what belongs to one noun is told here as well, by chapter.
 
+mod erased;
 mod file;
 mod half_written;
+mod ownership;
 mod plans;
+mod standing;
 mod story;
 
 pub(crate) use story::transition;

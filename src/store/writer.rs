@@ -1,15 +1,20 @@
 //! The one thread that writes: closures come in over a channel, each becomes one transaction.
 
-use super::open::OwnerLock;
+use super::erase::Erasure;
+use super::standing::{DatabaseFile, checkpoint};
 use super::{Db, StoreError, Tx};
 use rusqlite::{Connection, TransactionBehavior};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 use tokio::sync::oneshot;
 
-type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+/// How soon a deleted or replaced database is noticed where nothing is written.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+type Job = Box<dyn FnOnce(&mut Owned) + Send>;
 
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -18,33 +23,54 @@ pub(super) struct Writer {
     path: PathBuf,
 }
 
+/// What the thread owns.
+struct Owned {
+    connection: Connection,
+    /// None for a database in memory.
+    file: Option<DatabaseFile>,
+    erasure: Erasure,
+}
+
 impl Writer {
-    /// Takes the connection over, and the lock with it: both are let go of when the last job is done.
-    pub(super) fn start(mut connection: Connection, lock: Option<OwnerLock>, path: &Path) -> Result<Self, StoreError> {
+    /// Takes the connection over, and the file with its lock: all are let go of when the last job is done.
+    pub(super) fn start(
+        mut connection: Connection,
+        file: Option<DatabaseFile>,
+        path: &Path,
+    ) -> Result<Self, StoreError> {
         let (jobs, queue) = mpsc::channel::<Job>();
+        let erasure = Erasure::watch(&mut connection)?;
+        let mut owned = Owned { connection, file, erasure };
         let thread = thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || {
-                for job in queue {
-                    job(&mut connection);
+                loop {
+                    match queue.recv_timeout(LOOK_EVERY) {
+                        Ok(job) => job(&mut owned),
+                        Err(RecvTimeoutError::Timeout) => owned.look(),
+                        Err(RecvTimeoutError::Disconnected) => break,
+                    }
                 }
-                close(connection);
-                drop(lock);
+                owned.close();
             })
             .map_err(|error| StoreError::Unexpected { path: path.to_owned(), why: error.to_string() })?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread), path: path.to_owned() })
     }
 
-    /// One IMMEDIATE transaction: committed when `work` returns Ok, rolled back otherwise.
+    /// One IMMEDIATE transaction: committed when `work` returns Ok, rolled back otherwise. What is committed stands in
+    /// the file at the path, or it is an error.
     pub(super) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Tx<'_>) -> Result<T, StoreError> + Send + 'static,
     {
-        self.run(move |connection| {
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        self.run(move |owned| {
+            owned.check()?;
+            let transaction = owned.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let result = work(&Tx::new(&transaction))?;
             transaction.commit()?;
+            owned.confirm()?;
+            owned.erasure.finish(&owned.connection);
             Ok(result)
         })
         .await
@@ -56,20 +82,20 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&Db<'_>) -> Result<T, StoreError> + Send + 'static,
     {
-        self.run(move |connection| work(&Db::new(connection))).await
+        self.run(move |owned| work(&Db::new(&owned.connection))).await
     }
 
     async fn run<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+        F: FnOnce(&mut Owned) -> Result<T, StoreError> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
         let path = self.path.clone();
-        let job: Job = Box::new(move |connection| {
+        let job: Job = Box::new(move |owned| {
             // A fault in one job must not end the thread that all others need: its transaction is rolled back while
             // the stack unwinds, and nothing else outlives it.
-            let result = catch_unwind(AssertUnwindSafe(|| work(connection)))
+            let result = catch_unwind(AssertUnwindSafe(|| work(owned)))
                 .unwrap_or_else(|_| Err(StoreError::Inconsistent("a step was given up half-way".to_owned())));
             let _ = answer.send(result.map_err(|error| error.in_file(&path)));
         });
@@ -78,14 +104,49 @@ impl Writer {
     }
 }
 
-/// The log goes into the database, so that a stopped bot's file is whole by itself.
-fn close(connection: Connection) {
-    let checkpoint = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-    if let Err(error) = checkpoint {
-        tracing::warn!(%error, "the write-ahead log stays beside the database until the next start");
+impl Owned {
+    fn check(&mut self) -> Result<(), StoreError> {
+        self.with_file(DatabaseFile::check)
     }
-    if let Err((_, error)) = connection.close() {
-        tracing::warn!(%error, "the database was not closed cleanly; nothing is lost");
+
+    fn confirm(&mut self) -> Result<(), StoreError> {
+        self.with_file(DatabaseFile::confirm)
+    }
+
+    fn with_file(
+        &mut self,
+        look: impl FnOnce(&mut DatabaseFile, &mut Connection) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        let Some(file) = &mut self.file else { return Ok(()) };
+        if look(file, &mut self.connection)? {
+            self.erasure = Erasure::watch(&mut self.connection)?;
+        }
+        Ok(())
+    }
+
+    /// What is done while nobody writes.
+    fn look(&mut self) {
+        // It is said where it is found out, and each write says it again.
+        let is_in_place = catch_unwind(AssertUnwindSafe(|| self.check())).is_ok_and(|checked| checked.is_ok());
+        if is_in_place {
+            self.erasure.finish(&self.connection);
+        }
+    }
+
+    /// The log goes into the database, so that a stopped bot's file is whole by itself; and so that the log is not
+    /// applied to another file that has its place.
+    fn close(mut self) {
+        let is_in_place = self.check().is_ok();
+        if let Err(error) = checkpoint(&self.connection)
+            && is_in_place
+        {
+            tracing::warn!(%error, "the write-ahead log stays beside the database until the next start");
+        }
+        if let Err((_, error)) = self.connection.close() {
+            tracing::warn!(%error, "the database was not closed cleanly; nothing is lost");
+        }
+        // The lock's descriptor of the file is closed last.
+        drop(self.file);
     }
 }
 

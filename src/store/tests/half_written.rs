@@ -1,6 +1,6 @@
 //! A database without a write-ahead log, as it is before the first start on it, whose start was killed in the midst of a write.
 
-use crate::store::open::beside;
+use crate::store::file::beside;
 use crate::store::*;
 use rusqlite::Connection;
 use std::fs;

@@ -1,0 +1,140 @@
+//! Whose the database is: one owner for one file, by whatever name it is opened.
+//!
+//! Two locks are held. `<database>.lock` names the owner's process; a symbolic link to the database leads to the same
+//! one. The database file itself is locked with flock(2), which sees through hard links. Linux keeps flock apart from
+//! the POSIX locks that SQLite takes on the same file. Those are dropped when this process closes any descriptor of the
+//! file, so the descriptor of this lock is opened before SQLite opens the file and closed after SQLite has closed it.
+
+use super::StoreError;
+use super::file::{FileId, beside, create_private, narrow, open_existing, open_private};
+use std::fs::{self, DirBuilder, File, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+/// Held while this process owns the database; the system releases it when the process ends, however it ends.
+#[derive(Debug)]
+pub(super) struct OwnerLock {
+    /// `<database>.lock`, with the number of this process in it.
+    named: File,
+    /// The database file.
+    database: Option<File>,
+    path: PathBuf,
+    /// Whether taking it has made `<database>.lock`.
+    pub(super) is_new: bool,
+}
+
+/// Whether the database file is made where there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Making {
+    Database,
+    Nothing,
+}
+
+impl OwnerLock {
+    /// Takes both locks for the database at `path`, which is no link; makes its folder if there is none.
+    pub(super) fn take(path: &Path, making: Making) -> Result<Self, StoreError> {
+        if path.is_dir() {
+            return Err(StoreError::NotADatabase { path: path.to_owned() });
+        }
+        make_folder(path).map_err(|error| StoreError::folder(path, &error))?;
+        let is_new = !beside(path, ".lock").exists();
+        let named = named(path)?;
+        let mut lock = Self { named, database: None, path: path.to_owned(), is_new };
+        lock.take_file(making)?;
+        Ok(lock)
+    }
+
+    /// Takes them again after the files were removed and the database was written anew.
+    pub(super) fn retake(&mut self) -> Result<(), StoreError> {
+        let there = FileId::at(&beside(&self.path, ".lock")).ok().flatten();
+        if there.is_none() || FileId::of(&self.named).ok() != there {
+            self.named = named(&self.path)?;
+        }
+        self.take_file(Making::Nothing)
+    }
+
+    fn take_file(&mut self, making: Making) -> Result<(), StoreError> {
+        let path = &self.path;
+        let opened = match open_existing(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => match making {
+                Making::Nothing => return Ok(()),
+                Making::Database => create_private(path).map_err(|error| StoreError::folder(path, &error))?,
+            },
+            Err(_) => return Err(StoreError::NoAccess { path: path.clone() }),
+            Ok(file) => file,
+        };
+        let found = opened.metadata().map_err(|error| StoreError::folder(path, &error))?;
+        if !found.is_file() {
+            return Err(StoreError::NotADatabase { path: path.clone() });
+        }
+        match opened.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(StoreError::InUseElsewhere { path: path.clone() }),
+            Err(TryLockError::Error(error)) => return Err(StoreError::folder(path, &error)),
+        }
+        if found.nlink() > 1 {
+            tracing::warn!(
+                database = %path.display(), names = found.nlink(),
+                "the database file has several names (hard links): always start with the same one, since its log is \
+                 named after it"
+            );
+        }
+        self.database = Some(opened);
+        Ok(())
+    }
+
+    /// Removes `<database>.lock` and releases the locks.
+    pub(super) fn remove(self) {
+        // It is locked while it is removed: whoever waits for it looks whether the name still leads to it.
+        let _ = fs::remove_file(beside(&self.path, ".lock"));
+    }
+}
+
+/// Makes the folder of `path` for its owner alone, with those above it.
+pub(super) fn make_folder(path: &Path) -> io::Result<()> {
+    match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        Some(folder) => DirBuilder::new().recursive(true).mode(0o700).create(folder),
+        None => Ok(()),
+    }
+}
+
+/// Opens and locks `<database>.lock`, and writes the number of this process into it.
+fn named(path: &Path) -> Result<File, StoreError> {
+    let name = beside(path, ".lock");
+    let folder = |error: io::Error| StoreError::folder(path, &error);
+    loop {
+        let mut file = open_private(&name).map_err(|error| {
+            let is_link = fs::symlink_metadata(&name).is_ok_and(|found| found.is_symlink());
+            if is_link { StoreError::LinkedLock { path: name.clone() } } else { folder(error) }
+        })?;
+        let found = file.metadata().map_err(folder)?;
+        // Its content is replaced: it must be no other file's.
+        if !found.is_file() || found.nlink() > 1 {
+            return Err(StoreError::LinkedLock { path: name });
+        }
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut text = String::new();
+                let _ = file.read_to_string(&mut text);
+                return Err(match text.trim().parse() {
+                    Ok(pid) => StoreError::InUse { path: path.to_owned(), pid },
+                    Err(_) => StoreError::Locked { path: path.to_owned() },
+                });
+            }
+            Err(TryLockError::Error(error)) => return Err(folder(error)),
+        }
+        // Whoever had it may have removed it meanwhile: then another process can lock a new one.
+        if FileId::at(&name).map_err(folder)? != Some(FileId::of(&file).map_err(folder)?) {
+            continue;
+        }
+        // An earlier version made it for all to read.
+        let _ = narrow(&name);
+        file.set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| writeln!(file, "{}", std::process::id()))
+            .map_err(folder)?;
+        return Ok(file);
+    }
+}

@@ -1,0 +1,245 @@
+//! Whether the database is still the file at its path, and what is done where it is not.
+//!
+//! SQLite goes on with a file that was deleted or replaced: what it commits then is gone with the process. So the path
+//! is compared with the open file before and after each transaction, and every two seconds where nothing is written.
+
+use super::error::plain;
+use super::file::{FileId, beside, remove};
+use super::lock::{OwnerLock, make_folder};
+use super::reader::Readers;
+use super::{StoreError, backup, open};
+use rusqlite::Connection;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Looks between two attempts to write a deleted database anew, at most: about a minute.
+const LONGEST_PAUSE: u32 = 32;
+
+/// How the database stands to the file at its path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is that file. `rewritten`: how often it was deleted and written anew since it was opened.
+    InPlace { rewritten: u32 },
+    /// It was deleted and cannot be written anew yet. Nothing is stored.
+    Deleted { why: String },
+    /// Another file has its place. Nothing is stored.
+    Replaced,
+    /// Nothing is stored until the file is opened again.
+    MustReopen { why: String },
+}
+
+impl Standing {
+    pub(super) fn of_a_new_one() -> Arc<watch::Sender<Self>> {
+        Arc::new(watch::Sender::new(Self::InPlace { rewritten: 0 }))
+    }
+
+    /// Returns why nothing can be stored, or `None` where all is well.
+    pub fn error(&self, path: &Path) -> Option<StoreError> {
+        let path = path.to_owned();
+        match self {
+            Self::InPlace { .. } => None,
+            Self::Deleted { why } => Some(StoreError::Deleted { path, why: why.clone() }),
+            Self::Replaced => Some(StoreError::Replaced { path }),
+            Self::MustReopen { why } => Some(StoreError::MustReopen { path, why: why.clone() }),
+        }
+    }
+}
+
+/// The file of the database that the writer owns.
+#[derive(Debug)]
+pub(super) struct DatabaseFile {
+    path: PathBuf,
+    lock: OwnerLock,
+    /// The database and what SQLite keeps beside it while it is open.
+    files: Vec<(PathBuf, FileId)>,
+    standing: Arc<watch::Sender<Standing>>,
+    readers: Readers,
+    rewritten: u32,
+    said_rewritten: u32,
+    /// Looks until a deleted database is tried to be written anew again, and the pause after that.
+    pause: (u32, u32),
+}
+
+/// What a look at the path has found.
+enum Found {
+    InPlace,
+    Nothing,
+    Other,
+    LogRemoved,
+}
+
+impl DatabaseFile {
+    /// Takes the database over that was just opened at `path`.
+    pub(super) fn new(
+        path: &Path,
+        lock: OwnerLock,
+        standing: Arc<watch::Sender<Standing>>,
+        readers: Readers,
+    ) -> Result<Self, StoreError> {
+        let files = files(path).map_err(|error| StoreError::folder(path, &error))?;
+        Ok(Self {
+            path: path.to_owned(),
+            lock,
+            files,
+            standing,
+            readers,
+            rewritten: 0,
+            said_rewritten: 0,
+            pause: (0, 1),
+        })
+    }
+
+    /// Makes sure that what is committed next goes into the file at the path. A deleted database is written anew.
+    /// Returns whether `connection` is another one now.
+    pub(super) fn check(&mut self, connection: &mut Connection) -> Result<bool, StoreError> {
+        let before = self.rewritten;
+        if !self.must_reopen() {
+            match self.found() {
+                Ok(Found::InPlace) => self.say(Standing::InPlace { rewritten: self.rewritten }),
+                Ok(Found::Nothing) => self.rewrite_in_time(connection),
+                Ok(Found::Other) => {
+                    // The log at the path is still ours: the next start would apply it to the other file.
+                    let _ = checkpoint(connection);
+                    self.say(Standing::Replaced);
+                }
+                Ok(Found::LogRemoved) => {
+                    let why = match checkpoint(connection) {
+                        Ok(()) => "the log beside it was removed; all that it held is in the file".to_owned(),
+                        Err(error) => format!("the log beside it was removed: {error}"),
+                    };
+                    self.say(Standing::MustReopen { why });
+                }
+                Err(error) => self.say(Standing::Deleted { why: plain(&error) }),
+            }
+        }
+        self.error().map(|()| self.rewritten > before)
+    }
+
+    /// Makes sure that what was committed is in the file at the path. Where it is not, nobody may take it for stored,
+    /// and the process must not go on with a state that may be behind the file.
+    /// Returns whether `connection` is another one now.
+    pub(super) fn confirm(&mut self, connection: &mut Connection) -> Result<bool, StoreError> {
+        let before = self.rewritten;
+        let kept = match self.found() {
+            Ok(Found::InPlace) => return Ok(false),
+            Ok(Found::Nothing) => self.rewrite(connection).map_err(|error| error.in_file(&self.path).to_string()),
+            Ok(Found::LogRemoved) => checkpoint(connection).map_err(|error| error.to_string()),
+            Ok(Found::Other) => {
+                let _ = checkpoint(connection);
+                Err("it was replaced by another file".to_owned())
+            }
+            Err(error) => Err(plain(&error)),
+        };
+        if let Err(why) = kept {
+            self.say(Standing::MustReopen { why });
+            self.error()?;
+        }
+        Ok(self.rewritten > before)
+    }
+
+    fn found(&self) -> io::Result<Found> {
+        let [(database, id), beside @ ..] = &self.files[..] else { return Ok(Found::InPlace) };
+        match FileId::at(database)? {
+            None => return Ok(Found::Nothing),
+            Some(found) if found != *id => return Ok(Found::Other),
+            Some(_) => {}
+        }
+        for (path, id) in beside {
+            if FileId::at(path)? != Some(*id) {
+                return Ok(Found::LogRemoved);
+            }
+        }
+        Ok(Found::InPlace)
+    }
+
+    /// Tries at once, and then after ever longer pauses: copying a large database costs.
+    fn rewrite_in_time(&mut self, connection: &mut Connection) {
+        let (left, pause) = self.pause;
+        if left > 0 {
+            self.pause.0 -= 1;
+            return;
+        }
+        match self.rewrite(connection) {
+            Ok(()) => self.pause = (0, 1),
+            Err(error) => {
+                self.pause = (pause, (pause * 2).min(LONGEST_PAUSE));
+                // Somebody was faster: the next look says what it is.
+                if !matches!(error, StoreError::Exists { .. }) {
+                    self.say(Standing::Deleted { why: error.in_file(&self.path).to_string() });
+                }
+            }
+        }
+    }
+
+    /// Copies what is still open to the path and goes on with the copy.
+    fn rewrite(&mut self, connection: &mut Connection) -> Result<(), StoreError> {
+        let failed = |error: io::Error| StoreError::folder(&self.path, &error);
+        make_folder(&self.path).map_err(failed)?;
+        // They belong to the file that was deleted; beside another they would damage it.
+        for ending in open::BESIDE {
+            remove(&beside(&self.path, ending)).map_err(failed)?;
+        }
+        backup::copy(connection, &self.path, |_, _| ())?;
+        self.lock.retake()?;
+        let (new, _) = open::writer(&self.path)?;
+        self.files = files(&self.path).map_err(|error| StoreError::folder(&self.path, &error))?;
+        *connection = new;
+        self.rewritten += 1;
+        self.say(Standing::InPlace { rewritten: self.rewritten });
+        Ok(())
+    }
+
+    fn must_reopen(&self) -> bool {
+        matches!(*self.standing.borrow(), Standing::MustReopen { .. })
+    }
+
+    fn error(&self) -> Result<(), StoreError> {
+        self.standing.borrow().error(&self.path).map_or(Ok(()), Err)
+    }
+
+    /// Lets everybody know how it stands now, where that has changed.
+    fn say(&mut self, now: Standing) {
+        let before = self.standing.borrow().clone();
+        // The reason may read differently with each attempt: it is said once.
+        let is_same = match (&before, &now) {
+            (Standing::InPlace { rewritten: before }, Standing::InPlace { rewritten: now }) => before == now,
+            _ => std::mem::discriminant(&before) == std::mem::discriminant(&now),
+        };
+        if is_same {
+            return;
+        }
+        let database = self.path.display();
+        match now.error(&self.path) {
+            Some(error) => tracing::error!("{error}"),
+            None if self.said_rewritten < self.rewritten => tracing::error!(
+                %database,
+                "the database was deleted while linkdown ran on it; it was still open and was written anew, with all \
+                 that was stored"
+            ),
+            None => tracing::warn!(%database, "the database is in its place again, and everything is stored"),
+        }
+        self.said_rewritten = self.rewritten;
+        // Readers may have opened another file by that name.
+        self.readers.renew();
+        self.standing.send_replace(now);
+    }
+}
+
+/// The database and what SQLite keeps beside it while it is open; the database first.
+fn files(path: &Path) -> io::Result<Vec<(PathBuf, FileId)>> {
+    let database = FileId::at(path)?.ok_or(io::ErrorKind::NotFound)?;
+    let mut files = vec![(path.to_owned(), database)];
+    for ending in ["-wal", "-shm"] {
+        let file = beside(path, ending);
+        files.extend(FileId::at(&file)?.map(|id| (file, id)));
+    }
+    Ok(files)
+}
+
+/// Moves all of the log into the database file. Fails where a reader keeps some of it.
+pub(super) fn checkpoint(connection: &Connection) -> Result<(), StoreError> {
+    let is_busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if is_busy { Err(StoreError::Inconsistent("the log is in use".to_owned())) } else { Ok(()) }
+}
