@@ -20,7 +20,7 @@ use crate::source::SourceError;
 use crate::source::feed::Feed;
 use crate::source::http::Timeouts;
 use crate::steps::Steps;
-use crate::store::{Store, StoreError};
+use crate::store::{Standing, Store, StoreError};
 use crate::vitals::Vitals;
 use crate::watch::{Pipeline, Watch, catch_up, restore, tick::Ticker};
 use crate::web::Web;
@@ -53,6 +53,8 @@ pub struct Ground {
 
 /// How long a stop waits for connections to be closed.
 const GOODBYE: Duration = Duration::from_millis(500);
+/// How long a file that took the place of the database may stay before the process ends.
+const PUT_BACK: Duration = Duration::from_secs(10);
 /// How long it waits for messages that are on their way.
 const LAST_WORDS: Duration = Duration::from_millis(2_100);
 
@@ -129,6 +131,7 @@ impl Running {
         let (mut tasks, mut outboxes, mut listeners) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
         let (stop, closing) = (Arc::new(Notify::new()), watch::Sender::new(false));
         let vitals = Vitals::new(clock.clone());
+        let of_operator = config.operator.as_ref().and_then(|(name, _)| platforms.named(name));
         platforms.tell(&mut outboxes, &vitals, &desk, &steps, &closing);
         platforms.listen(&mut listeners, &vitals, &desk, &stop);
         let ticker = |feed: &Feed| Ticker {
@@ -149,6 +152,7 @@ impl Running {
             desk: desk.clone(),
             vitals: vitals.clone(),
             operator: config.operator.clone(),
+            platform: of_operator,
             heartbeat: heartbeat.transpose()?,
             was_killed,
         };
@@ -203,9 +207,17 @@ pub async fn run(mut parts: Parts, typed: mpsc::UnboundedReceiver<Typed>, reread
         () = terminate.recv() => return Ok(()),
     };
     care::tell_service_manager(care::Stage::Ready);
+    let (store, clock) = (parts.store.clone(), parts.ground.clock.clone());
+    let mut ends = std::pin::pin!(must_end(&store, &clock));
     loop {
         tokio::select! {
             () = terminate.recv() => break,
+            why = &mut ends => {
+                care::tell_service_manager(care::Stage::Stopping);
+                // What it would write down belongs to a file that is gone.
+                let _ = running.stop().await;
+                return Err(why.into());
+            }
             _ = hangup.recv() => {
                 // Told also where nothing is taken: the service manager waits for both.
                 care::tell_service_manager(care::Stage::Reloading);
@@ -231,6 +243,20 @@ pub async fn run(mut parts: Parts, typed: mpsc::UnboundedReceiver<Typed>, reread
     care::tell_service_manager(care::Stage::Stopping);
     running.stop().await?;
     Ok(())
+}
+
+/// Waits until the database can only be gone on with by another start, and returns why. Whoever moves files about has
+/// some seconds to put the old one back.
+async fn must_end(store: &Store, clock: &Clock) -> StoreError {
+    let mut standing = store.standing();
+    let is_over = |now: &Standing| matches!(now, Standing::Replaced | Standing::MustReopen { .. });
+    loop {
+        let Ok(now) = standing.wait_for(is_over).await.map(|now| now.clone()) else { std::future::pending().await };
+        let back = clock.within(PUT_BACK, standing.wait_for(|now| !is_over(now))).await.is_some();
+        if let Some(error) = now.error(store.path()).filter(|_| !back) {
+            return error;
+        }
+    }
 }
 
 /// A good configuration. One that runs on a database that cannot be written to goes on: it could not begin again.

@@ -74,6 +74,11 @@ impl Platforms {
         self.outboxes.push((platform, woken));
     }
 
+    /// The platform of that name, until the outboxes are set going.
+    pub(super) fn named(&self, name: &str) -> Option<Arc<dyn Platform>> {
+        self.outboxes.iter().map(|(platform, _)| platform).find(|platform| platform.name() == name).cloned()
+    }
+
     /// Tells each outbox that something may be owed.
     pub(super) fn wake(&self) -> Vec<UnboundedSender<Busy>> {
         self.wake.clone()

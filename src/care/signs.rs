@@ -21,6 +21,8 @@ pub(super) struct Signs {
     /// Work that is to be completed again and again.
     pub works: Vec<WorkReport>,
     pub file: File,
+    /// When the database, which had been deleted, was last written anew.
+    pub rewritten: Option<Timestamp>,
     /// What is known to be wrong already.
     pub known: Vec<Trouble>,
 }
@@ -44,7 +46,13 @@ pub(super) struct Source {
 }
 
 /// Looks.
-pub(super) async fn gather(desk: &Desk, vitals: &Vitals, since: Timestamp, file: File) -> Result<Signs, StoreError> {
+pub(super) async fn gather(
+    desk: &Desk,
+    vitals: &Vitals,
+    since: Timestamp,
+    file: File,
+    rewritten: Option<Timestamp>,
+) -> Result<Signs, StoreError> {
     let looked = desk.store.read(|db| Ok((db.sources().health()?, db.deliveries().waiting()?, db.troubles().all()?)));
     let (health, waiting, known) = looked.await?;
     let on = desk.feeds.iter().filter(|feed| feed.off.is_none());
@@ -67,6 +75,7 @@ pub(super) async fn gather(desk: &Desk, vitals: &Vitals, since: Timestamp, file:
         tasks: vitals.report(),
         works: vitals.works(),
         file,
+        rewritten,
         known,
     })
 }

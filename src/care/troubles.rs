@@ -21,6 +21,9 @@ const RIGHT: Seconds = 30;
 /// A task that fell within this time is named.
 const FELL: Seconds = HOUR;
 
+/// A deletion of the database is reported for this long: it is mended, and somebody must find out who did it.
+const DELETED: Seconds = HOUR;
+
 /// What the trouble is about when the file is damaged.
 pub(super) const DATABASE: &str = "database";
 
@@ -109,6 +112,15 @@ pub(super) fn troubles(signs: &Signs) -> Vec<Trouble> {
             );
         }
     }
+    if let Some(at) = signs.rewritten.filter(|at| signs.now - *at < DELETED) {
+        say(
+            "database file".to_owned(),
+            at,
+            "the database was deleted while the bot ran on it. It was still open and was written anew, and nothing is \
+             lost. Find out what deletes it: to begin with an empty one, stop the bot first"
+                .to_owned(),
+        );
+    }
     match &signs.file {
         File::Damaged(damage) => say(
             DATABASE.to_owned(),
@@ -160,6 +172,7 @@ mod tests {
             tasks: Vec::new(),
             works: Vec::new(),
             file: File::Unknown,
+            rewritten: None,
             known: Vec::new(),
         }
     }
@@ -254,6 +267,13 @@ mod tests {
         assert!(trouble.said.starts_with(said), "{}", trouble.said);
         let never = vec![WorkReport { name: "the probes", last_done: None, late: Some(360) }];
         assert!(troubles(&Signs { works: never, ..well() })[0].said.contains("(none since the start)"));
+    }
+
+    #[test]
+    fn a_deletion_of_the_database_is_told_for_an_hour() {
+        let deleted = |ago| Signs { rewritten: Some(now() - ago), ..well() };
+        assert_eq!(told(&deleted(DELETED - 1)), ["database file"]);
+        assert!(told(&deleted(DELETED)).is_empty());
     }
 
     #[test]

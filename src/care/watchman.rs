@@ -7,10 +7,15 @@ use super::troubles::{DATABASE, troubles};
 use crate::clock::Busy;
 use crate::command::Desk;
 use crate::domain::time::MINUTE;
-use crate::domain::{Owing, Seconds, Timestamp, Trouble};
+use crate::domain::{Chat, Owing, Seconds, Timestamp, Trouble};
 use crate::notify::body::Body;
-use crate::store::{NEWEST_SCHEMA, NewNotice, Settled, Store, StoreError, Tx};
+use crate::notify::platform::{Form, Outgoing, Platform, Volume};
+use crate::render::summary::trouble;
+use crate::store::{NEWEST_SCHEMA, NewNotice, Settled, Standing, Store, StoreError, Tx};
 use crate::vitals::{Pulse, Vitals};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 const EVERY: Seconds = MINUTE;
@@ -21,6 +26,9 @@ const LONGEST_LOOK: Seconds = 5 * MINUTE;
 /// Ticks succeed while some source has answered within this time.
 const ANSWERED_WITHIN: Seconds = 20 * MINUTE;
 
+/// One message to the operator past the outbox takes no longer.
+const LONGEST_ALARM: Duration = Duration::from_secs(30);
+
 /// What it looks after.
 #[derive(Clone, Debug)]
 pub struct Watchman {
@@ -28,6 +36,8 @@ pub struct Watchman {
     pub vitals: Vitals,
     /// Platform and address of the chat that is told.
     pub operator: Option<(String, String)>,
+    /// The platform of that chat, for the one case in which the outbox cannot tell it: the database is gone.
+    pub platform: Option<Arc<dyn Platform>>,
     /// Called while all is well.
     pub heartbeat: Option<Heartbeat>,
     /// The last life on this database was not stopped: the file is looked through.
@@ -47,12 +57,13 @@ impl Watchman {
             check.spawn(look_through(self.desk.store.clone(), self.desk.clock.busy()));
         }
         let mut is_heard = true;
+        let (mut standing, mut rewritten, mut is_alarmed) = (self.desk.store.standing(), None, false);
         loop {
             pulse.within(LONGEST_LOOK);
             if let Some(Ok(found)) = check.try_join_next() {
                 file = found;
             }
-            match self.look(since, file.clone()).await {
+            match self.look(since, file.clone(), rewritten).await {
                 Ok(signs) => {
                     // Whoever waits for this restarts a process whose database does not even answer questions.
                     tell_service_manager(Stage::Alive);
@@ -63,15 +74,27 @@ impl Watchman {
                 Err(error) => tracing::error!("how the bot itself is doing cannot be read: {error}"),
             }
             let next = self.desk.clock.millis() + EVERY * 1000;
-            busy = self.desk.clock.sleep_until_millis(next, busy).await;
+            busy = tokio::select! {
+                awake = self.desk.clock.sleep_until_millis(next, busy) => awake,
+                // The look that follows tells of a database that was written anew.
+                () = changed(&mut standing) => {
+                    let now = standing.borrow_and_update().clone();
+                    match now.error(self.desk.store.path()) {
+                        None if is_alarmed => self.say_in_place(&mut is_alarmed).await,
+                        None => rewritten = Some(self.desk.clock.now()),
+                        Some(error) => is_alarmed |= self.alarm(&error).await,
+                    }
+                    self.desk.clock.busy()
+                }
+            };
             if self.desk.clock.millis() - next < HELD_UP * 1000 {
                 self.vitals.give_up_overdue();
             }
         }
     }
 
-    async fn look(&self, since: Timestamp, file: File) -> Result<Signs, StoreError> {
-        let signs = gather(&self.desk, &self.vitals, since, file).await?;
+    async fn look(&self, since: Timestamp, file: File, rewritten: Option<Timestamp>) -> Result<Signs, StoreError> {
+        let signs = gather(&self.desk, &self.vitals, since, file, rewritten).await?;
         let found = troubles(&signs);
         let is_same = found.len() == signs.known.len() && found.iter().all(|trouble| signs.is_known(&trouble.what));
         if !is_same {
@@ -86,6 +109,43 @@ impl Watchman {
             self.desk.wake_outboxes();
         }
         Ok(signs)
+    }
+
+    /// Tells the operator at once that nothing can be stored. Nothing can be owed then, so this is sent once and not
+    /// through the outbox. Returns whether there is an operator.
+    async fn alarm(&self, error: &StoreError) -> bool {
+        let (Some((name, address)), Some(platform)) = (&self.operator, &self.platform) else { return false };
+        let message = Outgoing {
+            chat: Chat { id: 0, platform: name.clone(), address: address.clone() },
+            card: trouble(&error.to_string()),
+            // No delivery has such a number.
+            key: -self.desk.clock.now().unix(),
+            in_doubt: None,
+            answers: None,
+            mention: None,
+            volume: Volume::Loud,
+            form: Form::Rich,
+        };
+        match self.desk.clock.within(LONGEST_ALARM, platform.send(&message)).await {
+            Some(Ok(_)) => {}
+            Some(Err(error)) => tracing::error!("the operator could not be told of the database: {error}"),
+            None => tracing::error!("the operator could not be told of the database: no answer"),
+        }
+        true
+    }
+
+    /// Tells the operator that the alarm is over.
+    async fn say_in_place(&self, is_alarmed: &mut bool) {
+        let (operator, now) = (self.operator.clone(), self.desk.clock.now());
+        let said = "The database is in its place again, and everything is stored".to_owned();
+        let notice = NewNotice::operator(format!("in place {now}"), Body::Word { said }.to_json());
+        match self.desk.store.write(move |tx| owe(tx, &notice, operator.as_ref(), now)).await {
+            Ok(()) => {
+                *is_alarmed = false;
+                self.desk.wake_outboxes();
+            }
+            Err(error) => tracing::error!("that the database is back could not be told: {error}"),
+        }
     }
 
     async fn say_migrated(&self, from: u32) {
@@ -111,6 +171,13 @@ impl Watchman {
     async fn must_look_through(&self) -> bool {
         let known = self.desk.store.read(|db| db.troubles().all()).await;
         self.was_killed || known.is_ok_and(|known| known.iter().any(|trouble| trouble.what == DATABASE))
+    }
+}
+
+/// Waits for the next change; never returns once the store is closed.
+async fn changed(standing: &mut watch::Receiver<Standing>) {
+    if standing.changed().await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 
