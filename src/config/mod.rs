@@ -11,14 +11,15 @@ pub mod profile;
 mod raw;
 pub mod secrets;
 pub mod sources;
-pub mod watch;
+pub mod token_shape;
+mod watch;
 
 pub use access::Access;
 pub use limits::Limits;
 pub use probe::{ProbeSettings, RisLiveSettings};
 pub use profile::Profile;
 pub use raw::DEFAULT_CONTACT;
-pub use secrets::{Addresses, Environment, EnvironmentError, Secrets};
+pub use secrets::{Addresses, Environment, EnvironmentError, ExposedFile, Secrets};
 pub use sources::SourceSettings;
 pub use watch::Watched;
 

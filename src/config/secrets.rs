@@ -1,15 +1,51 @@
-//! What comes from the environment: tokens, each also as `NAME_FILE` for a secret kept in a file, and addresses.
+//! What comes from the environment: tokens, each also as `NAME_FILE` for a secret kept in a file or as a credential of
+//! systemd, and addresses.
 
+use super::token_shape::Shape;
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
+use std::cell::RefCell;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Where systemd puts the credentials of a service: systemd.exec(5), `LoadCredential=`.
+const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 
 /// All that is read from the environment.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
     pub secrets: Secrets,
     pub addresses: Addresses,
+    /// Files with a secret that others may read or change.
+    pub exposed: Vec<ExposedFile>,
+}
+
+/// A file with a secret whose mode gives rights to every user: the last digit of the mode is not 0.
+///
+/// The rights of the group are left to the operator: a service that does not own its secrets is given them through its
+/// group (0440 for systemd's credentials, `fsGroup` in Kubernetes). Where its folders lead does not count: a file that
+/// is safe only because of its folder is copied, mounted and backed up without it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExposedFile {
+    pub name: &'static str,
+    pub path: PathBuf,
+    pub mode: u32,
+}
+
+impl fmt::Display for ExposedFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, path, mode) = (self.name, self.path.display(), self.mode);
+        let may = if mode & 0o002 == 0 { "read" } else { "change" };
+        write!(
+            f,
+            "{name}_FILE: every user of this machine may {may} {path} (mode {mode:03o}); make it its owner's alone: chmod \
+             600 {path}"
+        )
+    }
 }
 
 /// Tokens; each `Debug` form is redacted.
@@ -42,8 +78,14 @@ pub enum EnvironmentError {
     Unreadable { name: &'static str, path: String, why: String },
     #[error("{variable} is set but empty; give it a value, or unset it")]
     Empty { variable: String },
-    #[error("{variable} holds no token: it must be one word of plain ASCII")]
+    #[error(
+        "{variable} holds no token: it must be one word of plain ASCII, without quotes and without `Bot ` before it"
+    )]
     NoToken { variable: String },
+    #[error("{variable} holds {found}; nobody was called with it")]
+    Misplaced { variable: String, found: String },
+    #[error("{name}_FILE holds a token where the path of a file belongs; put it into that file, or into {name}")]
+    TokenForPath { name: &'static str },
     #[error("{name} is no http or https URL")]
     NoUrl { name: &'static str },
     #[error(
@@ -56,12 +98,13 @@ impl Environment {
     /// Reads each variable by `lookup`, in the running bot `|name| std::env::var_os(name)`.
     pub fn read(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, EnvironmentError> {
         let lookup = &lookup;
+        let secrets = SecretReader { lookup, exposed: RefCell::default() };
         Ok(Self {
             secrets: Secrets {
-                discord_token: secret("LINKDOWN_DISCORD_TOKEN", lookup)?,
-                telegram_token: secret("LINKDOWN_TELEGRAM_TOKEN", lookup)?,
-                radar_token: secret("LINKDOWN_RADAR_TOKEN", lookup)?,
-                heartbeat_url: url("LINKDOWN_HEARTBEAT_URL", lookup)?,
+                discord_token: secrets.token("LINKDOWN_DISCORD_TOKEN", Shape::Discord)?,
+                telegram_token: secrets.token("LINKDOWN_TELEGRAM_TOKEN", Shape::Telegram)?,
+                radar_token: secrets.token("LINKDOWN_RADAR_TOKEN", Shape::Cloudflare)?,
+                heartbeat_url: secrets.url("LINKDOWN_HEARTBEAT_URL")?,
             },
             addresses: Addresses {
                 ioda: address("LINKDOWN_IODA_URL", lookup)?,
@@ -71,6 +114,7 @@ impl Environment {
                 discord_api: address("LINKDOWN_DISCORD_API_URL", lookup)?,
                 telegram_api: address("LINKDOWN_TELEGRAM_API_URL", lookup)?,
             },
+            exposed: secrets.exposed.into_inner(),
         })
     }
 }
@@ -94,46 +138,101 @@ impl Addresses {
     }
 }
 
-/// An address that is a secret.
-fn url(
-    name: &'static str,
-    lookup: &impl Fn(&str) -> Option<OsString>,
-) -> Result<Option<SecretString>, EnvironmentError> {
-    let Some(text) = secret(name, lookup)? else { return Ok(None) };
-    let url = Url::parse(text.expose_secret()).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-    url.map(|_| Some(text)).ok_or(EnvironmentError::NoUrl { name })
+/// Reads secrets, and notes which files give them away.
+struct SecretReader<'a, L> {
+    lookup: &'a L,
+    exposed: RefCell<Vec<ExposedFile>>,
 }
 
-fn secret(
-    name: &'static str,
-    lookup: &impl Fn(&str) -> Option<OsString>,
-) -> Result<Option<SecretString>, EnvironmentError> {
-    let in_file = format!("{name}_FILE");
-    match (lookup(name), lookup(&in_file)) {
-        (None, None) => Ok(None),
-        (Some(_), Some(_)) => Err(EnvironmentError::Both { name }),
-        (Some(value), None) => token(name, value.into_encoded_bytes()).map(Some),
-        (None, Some(path)) if path.is_empty() => Err(EnvironmentError::Empty { variable: in_file }),
-        (None, Some(path)) => {
-            let path = PathBuf::from(path);
-            let shown = path.display().to_string();
-            match std::fs::read(path) {
-                Ok(bytes) => token(&format!("{in_file} ({shown})"), bytes).map(Some),
-                Err(error) => Err(EnvironmentError::Unreadable { name, path: shown, why: error.to_string() }),
+impl<L: Fn(&str) -> Option<OsString>> SecretReader<'_, L> {
+    /// A token that does not certainly belong elsewhere.
+    fn token(&self, name: &'static str, wanted: Shape) -> Result<Option<SecretString>, EnvironmentError> {
+        let Some((variable, text)) = self.secret(name)? else { return Ok(None) };
+        match Shape::of(text.expose_secret()) {
+            Some(found) if found != wanted => Err(EnvironmentError::Misplaced { variable, found: found.to_string() }),
+            _ => Ok(Some(text)),
+        }
+    }
+
+    /// An address that is a secret.
+    fn url(&self, name: &'static str) -> Result<Option<SecretString>, EnvironmentError> {
+        let Some((variable, text)) = self.secret(name)? else { return Ok(None) };
+        let url = Url::parse(text.expose_secret()).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        match Shape::of(text.expose_secret()).filter(|found| found.is_token()) {
+            Some(found) => Err(EnvironmentError::Misplaced { variable, found: found.to_string() }),
+            None => url.map(|_| Some(text)).ok_or(EnvironmentError::NoUrl { name }),
+        }
+    }
+
+    /// The secret, with what it was read from.
+    fn secret(&self, name: &'static str) -> Result<Option<(String, SecretString)>, EnvironmentError> {
+        let in_file = format!("{name}_FILE");
+        match ((self.lookup)(name), (self.lookup)(&in_file)) {
+            (None, None) => self.credential(name),
+            (Some(_), Some(_)) => Err(EnvironmentError::Both { name }),
+            (Some(value), None) => {
+                let text = one_word(name, value.into_encoded_bytes())?;
+                Ok(Some((name.to_owned(), text)))
+            }
+            (None, Some(path)) if path.is_empty() => Err(EnvironmentError::Empty { variable: in_file }),
+            (None, Some(path)) => {
+                // Else the error about a file that cannot be read would show the token.
+                if path.to_str().and_then(Shape::of).is_some_and(Shape::is_token) {
+                    return Err(EnvironmentError::TokenForPath { name });
+                }
+                let path = PathBuf::from(path);
+                let variable = format!("{in_file} ({})", path.display());
+                let bytes = self.file(name, &path).map_err(|error| EnvironmentError::Unreadable {
+                    name,
+                    path: path.display().to_string(),
+                    why: error.to_string(),
+                })?;
+                let text = one_word(&variable, bytes)?;
+                Ok(Some((variable, text)))
             }
         }
+    }
+
+    /// `discord_token` for `LINKDOWN_DISCORD_TOKEN`, as the unit loads it. An empty one is none: the unit gives that where
+    /// there is no file.
+    fn credential(&self, name: &'static str) -> Result<Option<(String, SecretString)>, EnvironmentError> {
+        let Some(folder) = (self.lookup)(CREDENTIALS).filter(|folder| !folder.is_empty()) else { return Ok(None) };
+        let path = PathBuf::from(folder).join(name.trim_start_matches("LINKDOWN_").to_lowercase());
+        let variable = format!("the credential {}", path.display());
+        match self.file(name, &path) {
+            Ok(bytes) if bytes.trim_ascii().is_empty() => Ok(None),
+            Ok(bytes) => Ok(Some((variable.clone(), one_word(&variable, bytes)?))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => {
+                let path = path.display().to_string();
+                Err(EnvironmentError::Unreadable { name, path, why: error.to_string() })
+            }
+        }
+    }
+
+    fn file(&self, name: &'static str, path: &Path) -> io::Result<Vec<u8>> {
+        let mut file = File::open(path)?;
+        let found = file.metadata()?;
+        if found.is_file() && found.mode() & 0o006 != 0 {
+            let mode = found.mode() & 0o777;
+            self.exposed.borrow_mut().push(ExposedFile { name, path: path.to_owned(), mode });
+        }
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 }
 
 /// A token goes into a header or a path, so it must be one word; the line end that editors add is none of it.
-fn token(variable: &str, bytes: Vec<u8>) -> Result<SecretString, EnvironmentError> {
+fn one_word(variable: &str, bytes: Vec<u8>) -> Result<SecretString, EnvironmentError> {
     let no_token = || EnvironmentError::NoToken { variable: variable.to_owned() };
     let text = String::from_utf8(bytes).map_err(|_| no_token())?;
     let text = text.trim_end_matches(['\n', '\r']);
     if text.is_empty() {
         return Err(EnvironmentError::Empty { variable: variable.to_owned() });
     }
-    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+    let is_quoted = text.starts_with(['"', '\'']) || text.ends_with(['"', '\'']);
+    if is_quoted || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(no_token());
     }
     Ok(SecretString::from(text))
@@ -205,6 +304,75 @@ mod tests {
         assert!(why(&[("LINKDOWN_DISCORD_TOKEN_FILE", "")]).starts_with("LINKDOWN_DISCORD_TOKEN_FILE is set but"));
         let words = why(&[("LINKDOWN_DISCORD_TOKEN", "two s3cret words")]);
         assert!(words.starts_with("LINKDOWN_DISCORD_TOKEN holds no token") && !words.contains("s3cret"));
+    }
+
+    const DISCORD: &str = "MTk4NjIyNDgzNDcxOTI1MjQ4.Cl2FMQ.ZnCjm1XVW7vRze4b7Cq4se7kKWs";
+    const TELEGRAM: &str = "123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11";
+    const RADAR: &str = "Sn3lZJTBX6kkg7OdcBUAxOO963GEIyGQqnFTOFYY";
+
+    #[test]
+    fn a_token_in_the_wrong_place_is_recognised_and_not_shown() {
+        let places = [
+            ("LINKDOWN_DISCORD_TOKEN", DISCORD, "a Discord bot token"),
+            ("LINKDOWN_TELEGRAM_TOKEN", TELEGRAM, "a Telegram bot token"),
+            ("LINKDOWN_RADAR_TOKEN", RADAR, "a Cloudflare API token"),
+        ];
+        for (name, own, _) in places {
+            read(&[(name, own)]).unwrap();
+            for (_, token, kind) in places.into_iter().filter(|(other, ..)| *other != name) {
+                let said = why(&[(name, token)]);
+                assert!(said.starts_with(&format!("{name} holds {kind} (it belongs into ")), "{said}");
+                assert!(said.contains("nobody was called with it") && !said.contains(token), "{said}");
+            }
+            let said = why(&[(&format!("{name}_FILE"), own)]);
+            assert!(said.starts_with(&format!("{name}_FILE holds a token where the path")), "{said}");
+            assert!(!said.contains(own), "{said}");
+            assert!(why(&[(name, "/run/secrets/token")]).contains("_FILE"));
+            assert!(why(&[(name, "80351110224678912")]).contains("application id"));
+            assert!(why(&[(name, &format!("\"{own}\""))]).contains("without quotes"));
+            assert!(why(&[(name, &format!("Bot {own}"))]).contains("without `Bot `"));
+            assert!(why(&[("LINKDOWN_HEARTBEAT_URL", own)]).starts_with("LINKDOWN_HEARTBEAT_URL holds "));
+        }
+    }
+
+    #[test]
+    fn a_secret_that_every_user_may_read_is_noted_and_one_of_a_group_is_not() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("discord.token");
+        std::fs::write(&file, DISCORD).unwrap();
+        for (mode, is_exposed) in [
+            (0o600, false),
+            (0o400, false),
+            (0o440, false),
+            (0o640, false),
+            (0o644, true),
+            (0o604, true),
+            (0o602, true),
+        ] {
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+            let exposed = read(&[("LINKDOWN_DISCORD_TOKEN_FILE", file.to_str().unwrap())]).unwrap().exposed;
+            assert_eq!(exposed.len(), usize::from(is_exposed), "{mode:o}");
+            let said: String = exposed.iter().map(ToString::to_string).collect();
+            assert!(!is_exposed || (said.contains("chmod 600") && !said.contains(DISCORD)), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_credential_of_the_service_is_read_where_no_variable_is_set() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("discord_token"), format!("{DISCORD}\n")).unwrap();
+        // The unit's default for a file that is not there.
+        std::fs::write(folder.path().join("telegram_token"), "\n").unwrap();
+        let credentials = ("CREDENTIALS_DIRECTORY", folder.path().to_str().unwrap());
+        let secrets = read(&[credentials]).unwrap().secrets;
+        assert_eq!(secrets.discord_token.unwrap().expose_secret(), DISCORD);
+        assert!(secrets.telegram_token.is_none() && secrets.radar_token.is_none());
+        let secrets = read(&[credentials, ("LINKDOWN_DISCORD_TOKEN", "another")]).unwrap().secrets;
+        assert_eq!(secrets.discord_token.unwrap().expose_secret(), "another");
+        std::fs::write(folder.path().join("radar_token"), TELEGRAM).unwrap();
+        let said = why(&[credentials]);
+        assert!(said.starts_with("the credential ") && said.contains("a Telegram bot token"), "{said}");
     }
 
     #[test]
