@@ -1,7 +1,7 @@
 //! The binary: arguments, the log, and one line of what went wrong. Everything else is in the library.
 
 use clap::Parser;
-use linkdown::cli::{Cli, run};
+use linkdown::cli::{Cli, redact, run};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
 /// One line, as far as anybody still reads.
 fn eprint_line(line: &str) {
     use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "linkdown: {line}");
+    let _ = writeln!(std::io::stderr(), "linkdown: {}", redact(line));
 }
 
 /// What was wrong with the command line, without the usage that follows it.

@@ -3,6 +3,7 @@
 use crate::detect::State;
 use crate::domain::{Batch, Entity, IncidentKey, Phase, Sensitivity, Sureness, Timestamp, Transition, TransitionKind};
 use crate::source::recorded::{Reader, RecordedError};
+use crate::store::create_private;
 use serde::Serialize;
 use std::collections::HashSet;
 use std::fs::File;
@@ -63,7 +64,7 @@ struct Line<'a> {
     sure: Sureness,
 }
 
-/// Replays the file at `observations` into the file at `events`, which comes into being whole or not at all; `started` is
+/// Replays the file at `observations` into the file at `events`, which comes into being whole or not at all, with mode 0600; `started` is
 /// written when a chat of that sensitivity would hear of it.
 pub fn run(observations: &Path, events: &Path, sensitivity: Sensitivity) -> Result<Replayed, ReplayError> {
     let opened = |error| ReplayError::Open { path: observations.to_owned(), error };
@@ -75,7 +76,7 @@ pub fn run(observations: &Path, events: &Path, sensitivity: Sensitivity) -> Resu
     let mut unfinished = events.as_os_str().to_owned();
     unfinished.push(format!(".{}.unfinished", std::process::id()));
     let unfinished = PathBuf::from(unfinished);
-    let output = File::create(&unfinished).map_err(unwritten)?;
+    let output = create_private(&unfinished).map_err(unwritten)?;
     let done = stream(BufReader::new(input), BufWriter::new(output), sensitivity, |_| {});
     let done = match done {
         Ok(done) => std::fs::rename(&unfinished, events).map(|()| done).map_err(unwritten),

@@ -8,6 +8,8 @@ mod doctor;
 mod explain;
 mod health;
 mod invite;
+mod logging;
+mod process;
 mod record;
 mod replay;
 mod status;
@@ -15,15 +17,15 @@ mod status;
 pub use args::{Cli, Command, Common, LogFormat};
 
 use crate::app::{self, Ground, Parts};
-use crate::chat::console::{self, Console, LogWriter, standard};
+use crate::chat::console::{self, Console, standard};
 use crate::config::{Config, ConfigError, Environment};
 use crate::demo;
 use crate::store::{Access, Store};
+use logging::log;
 use std::fmt::Display;
 use std::future::Future;
 use std::io::{self, Write};
 use std::path::Path;
-use tracing_subscriber::EnvFilter;
 
 /// Why the process ends with something else than 0. One line.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +55,10 @@ impl Failure {
     }
 }
 
+pub use logging::redact;
+
 pub fn run(cli: Cli) -> Result<(), Failure> {
+    process::keep_secrets_in();
     run_on(Ground::default(), cli)
 }
 
@@ -120,23 +125,6 @@ fn blocking<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Fail
     outcome
 }
 
-/// What these would log holds tokens: the frames that they send, the calls that they make.
-const TOLD_TOO_MUCH: [&str; 3] = ["tungstenite=info", "tokio_tungstenite=info", "serenity=warn"];
-
-/// The log goes to stderr, so that the console's messages stay alone on stdout. `RUST_LOG` overrides the level.
-fn log(format: LogFormat, level: &str) {
-    let mut filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    for quiet in TOLD_TOO_MUCH {
-        filter = filter.add_directive(quiet.parse().expect("a directive"));
-    }
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| LogWriter);
-    // Only the first of several calls in one process sets it: that is enough.
-    let _ = match format {
-        LogFormat::Human => log.with_ansi(console::has_colour(&io::stderr())).with_target(false).try_init(),
-        LogFormat::Json => log.json().try_init(),
-    };
-}
-
 /// The configuration; where none was named and none stands at the usual place, the shipped one.
 fn config(common: &Common) -> Result<Config, Failure> {
     match Config::load(&common.config) {
@@ -147,8 +135,14 @@ fn config(common: &Common) -> Result<Config, Failure> {
     }
 }
 
+/// Reads the environment. From then on the log shows none of its secrets.
 fn environment() -> Result<Environment, Failure> {
-    Environment::read(|name| std::env::var_os(name)).map_err(Failure::asked)
+    let environment = Environment::read(|name| std::env::var_os(name)).map_err(Failure::asked)?;
+    logging::keep_out(&environment.secrets);
+    for file in &environment.exposed {
+        tracing::warn!("{file}");
+    }
+    Ok(environment)
 }
 
 async fn watch(ground: Ground, common: &Common) -> Result<(), Failure> {

@@ -7,8 +7,9 @@ use crate::domain::{Arrival, Timestamp, lookup, time::DAY};
 use crate::source::http::Timeouts;
 use crate::source::recorded::Writer;
 use crate::source::{Purpose, past};
+use crate::store::replace_private;
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub(super) async fn run(common: &Common, entity: &str, from: &str, until: &str, out: &Path) -> Result<(), Failure> {
     let config = config(common)?;
@@ -52,15 +53,21 @@ pub(super) async fn run(common: &Common, entity: &str, from: &str, until: &str, 
     save(&batches, out).map_err(|error| Failure::Work(format!("{}: cannot be written: {error}", out.display())))
 }
 
-/// Written beside its place and moved there when it is whole.
+/// Writes a file of mode 0600 beside its place and moves it there when it is whole.
 fn save(batches: &[crate::domain::Batch], out: &Path) -> io::Result<()> {
-    let partial = out.with_extension("csv.partial");
-    let mut writer = Writer::new(BufWriter::new(std::fs::File::create(&partial)?))?;
-    for batch in batches {
-        writer.write(batch)?;
+    let mut partial = out.as_os_str().to_owned();
+    partial.push(".partial");
+    let partial = PathBuf::from(partial);
+    let written = replace_private(&partial).and_then(|file| {
+        let mut writer = Writer::new(BufWriter::new(file))?;
+        batches.iter().try_for_each(|batch| writer.write(batch))?;
+        writer.finish()?;
+        std::fs::rename(&partial, out)
+    });
+    if written.is_err() {
+        let _ = std::fs::remove_file(&partial);
     }
-    writer.finish()?;
-    std::fs::rename(&partial, out)
+    written
 }
 
 fn time(flag: &str, text: &str) -> Result<Timestamp, Failure> {

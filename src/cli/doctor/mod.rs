@@ -54,6 +54,9 @@ pub(super) async fn run(common: &Common) -> Result<(), Failure> {
     let environment = environment()?;
     let mut report = Report::default();
     report.add("configuration", &configuration(common, &config))?;
+    for file in &environment.exposed {
+        report.add("secret", &Finding::Wrong(file.to_string()))?;
+    }
     let database = common.database();
     let store = match Store::open(&database, Access::Beside) {
         Ok(store) => Some(store),

@@ -5,6 +5,7 @@ mod beside;
 mod care;
 mod database;
 mod explain;
+mod files;
 mod first_alert;
 mod monitoring;
 mod prompt;
