@@ -2,6 +2,7 @@
 variable "TAG" { default = "linkdown:latest" }
 variable "REVISION" { default = "" }
 variable "VERSION" { default = "" }
+variable "SOURCE" { default = "https://linkdown.example" }
 
 group "default" { targets = ["linkdown"] }
 
@@ -10,7 +11,7 @@ target "linkdown" {
   dockerfile = "Dockerfile"
   platforms  = ["linux/amd64", "linux/arm64"]
   tags       = [TAG]
-  args       = { REVISION = REVISION, VERSION = VERSION }
+  args       = { REVISION = REVISION, VERSION = VERSION, SOURCE = SOURCE }
   # Read by scanners; who built it, and from what.
   attest     = ["type=sbom", "type=provenance,mode=max"]
 }

@@ -7,6 +7,7 @@
 mod layers;
 mod pages;
 mod proof;
+mod shipping;
 mod text;
 
 use std::fmt;
