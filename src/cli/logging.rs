@@ -89,16 +89,18 @@ fn forms(secret: &str) -> Vec<String> {
                 forms.extend(text.get(from..text.len() - 1).map(str::to_owned));
             }
         }
-        let (mut hex, mut decimal) = (String::new(), Vec::new());
-        for byte in part.bytes() {
-            let _ = write!(hex, "{byte:02x}");
-            decimal.push(byte.to_string());
-        }
-        forms.push(hex.to_uppercase());
-        forms.push(hex);
-        forms.push(decimal.join(", "));
+        forms.push(hexadecimal(part).to_uppercase());
+        forms.push(hexadecimal(part));
+        forms.push(part.bytes().map(|byte| byte.to_string()).collect::<Vec<_>>().join(", "));
     }
     forms
+}
+
+fn hexadecimal(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut out, byte| {
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
 }
 
 fn percent(text: &str) -> String {
@@ -172,7 +174,7 @@ mod tests {
             format!("https://api.telegram.org/bot{TOKEN}/getMe"),
             format!("bot{}", TOKEN.replace(':', "%3A")),
             debug_of_bytes.clone(),
-            TOKEN.bytes().map(|byte| format!("{byte:02x}")).collect(),
+            hexadecimal(TOKEN),
             "https://ping.example/a-path-of-this-test".to_owned(),
             "/a-path-of-this-test?x".to_owned(),
         ];

@@ -9,8 +9,12 @@ use super::StoreError;
 use super::file::{FileId, beside, create_private, narrow, open_existing, open_private};
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+
+/// The beginning of a database: <https://www.sqlite.org/fileformat.html>, 1.3. Bytes 18 and 19 are 2 with a write-ahead
+/// log, and are so in the file itself from the moment on that it has one.
+const HEADER: usize = 20;
 
 /// Held while this process owns the database; the system releases it when the process ends, however it ends.
 #[derive(Debug)]
@@ -52,6 +56,18 @@ impl OwnerLock {
             self.named = named(&self.path)?;
         }
         self.take_file(Making::Nothing)
+    }
+
+    /// Whether the file that is locked is still a database with a write-ahead log, as every open one is. A file
+    /// that was copied over it, or cut, is not: `linkdown backup` makes copies without a log.
+    pub(super) fn is_ours(&self) -> io::Result<bool> {
+        let Some(file) = &self.database else { return Ok(true) };
+        let mut header = [0; HEADER];
+        match file.read_exact_at(&mut header, 0) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
+            other => other?,
+        }
+        Ok(header.starts_with(b"SQLite format 3\0") && header[18..20] == [2, 2])
     }
 
     fn take_file(&mut self, making: Making) -> Result<(), StoreError> {

@@ -1,14 +1,15 @@
 //! Whether the database is still the file at its path, and what is done where it is not.
 //!
 //! SQLite goes on with a file that was deleted or replaced: what it commits then is gone with the process. So the path
-//! is compared with the open file before and after each transaction, and every two seconds where nothing is written.
+//! is compared with the open file before and after each transaction, and every two seconds where nothing is written;
+//! and the header of the file is read, since `cp backup.db linkdown.db` leaves the file and changes what is in it.
 
-use super::error::plain;
-use super::file::{FileId, beside, remove};
+use super::file::{FileId, beside, open_existing, remove};
 use super::lock::{OwnerLock, make_folder};
 use super::reader::Readers;
 use super::{StoreError, backup, open};
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -67,8 +68,12 @@ enum Found {
     InPlace,
     Nothing,
     Other,
+    /// The file is the same, and what is in it is another's.
+    Overwritten,
     LogRemoved,
 }
+
+const OVERWRITTEN: &str = "another file was copied over it";
 
 impl DatabaseFile {
     /// Takes the database over that was just opened at `path`.
@@ -104,6 +109,7 @@ impl DatabaseFile {
                     let _ = checkpoint(connection);
                     self.say(Standing::Replaced);
                 }
+                Ok(Found::Overwritten) => self.let_go(connection),
                 Ok(Found::LogRemoved) => {
                     let why = match checkpoint(connection) {
                         Ok(()) => "the log beside it was removed; all that it held is in the file".to_owned(),
@@ -111,7 +117,8 @@ impl DatabaseFile {
                     };
                     self.say(Standing::MustReopen { why });
                 }
-                Err(error) => self.say(Standing::Deleted { why: plain(&error) }),
+                // A disk that cannot be asked is not a file that is gone: the statement that follows says what is wrong.
+                Err(error) => tracing::debug!(%error, "the file of the database cannot be looked at"),
             }
         }
         self.error().map(|()| self.rewritten > before)
@@ -123,14 +130,18 @@ impl DatabaseFile {
     pub(super) fn confirm(&mut self, connection: &mut Connection) -> Result<bool, StoreError> {
         let before = self.rewritten;
         let kept = match self.found() {
-            Ok(Found::InPlace) => return Ok(false),
+            // Where the disk cannot be asked: it was committed, and nothing says that the file is gone.
+            Ok(Found::InPlace) | Err(_) => return Ok(false),
             Ok(Found::Nothing) => self.rewrite(connection).map_err(|error| error.in_file(&self.path).to_string()),
             Ok(Found::LogRemoved) => checkpoint(connection).map_err(|error| error.to_string()),
             Ok(Found::Other) => {
                 let _ = checkpoint(connection);
                 Err("it was replaced by another file".to_owned())
             }
-            Err(error) => Err(plain(&error)),
+            Ok(Found::Overwritten) => {
+                self.let_go(connection);
+                Err(OVERWRITTEN.to_owned())
+            }
         };
         if let Err(why) = kept {
             self.say(Standing::MustReopen { why });
@@ -151,7 +162,28 @@ impl DatabaseFile {
                 return Ok(Found::LogRemoved);
             }
         }
-        Ok(Found::InPlace)
+        Ok(if self.lock.is_ours()? { Found::InPlace } else { Found::Overwritten })
+    }
+
+    /// Leaves a file that was copied over the database as it is: neither this process nor the next start may write what
+    /// stands in the log of the old one into it.
+    fn let_go(&mut self, connection: &Connection) {
+        let kept = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        // SQLite locks the index beside the log, never the log: closing this descriptor releases nothing.
+        let cut = open_existing(&beside(&self.path, "-wal")).and_then(|log| log.set_len(0));
+        let why = match (kept, cut) {
+            (Ok(_), Ok(())) => OVERWRITTEN.to_owned(),
+            _ => format!(
+                "{OVERWRITTEN}, and the log of the old one could not be cut: remove {}-wal",
+                self.path.display()
+            ),
+        };
+        self.say(Standing::MustReopen { why });
+    }
+
+    /// Whether the log still belongs to the file, so that a stop may move it there.
+    pub(super) fn may_checkpoint(&self) -> bool {
+        matches!(self.lock.is_ours(), Ok(true))
     }
 
     /// Tries at once, and then after ever longer pauses: copying a large database costs.
@@ -165,10 +197,11 @@ impl DatabaseFile {
             Ok(()) => self.pause = (0, 1),
             Err(error) => {
                 self.pause = (pause, (pause * 2).min(LONGEST_PAUSE));
-                // Somebody was faster: the next look says what it is.
-                if !matches!(error, StoreError::Exists { .. }) {
-                    self.say(Standing::Deleted { why: error.in_file(&self.path).to_string() });
-                }
+                self.say(match error {
+                    // Somebody was faster.
+                    StoreError::Exists { .. } => Standing::Replaced,
+                    error => Standing::Deleted { why: error.in_file(&self.path).to_string() },
+                });
             }
         }
     }

@@ -137,7 +137,8 @@ impl Owned {
     /// applied to another file that has its place.
     fn close(mut self) {
         let is_in_place = self.check().is_ok();
-        if let Err(error) = checkpoint(&self.connection)
+        if self.file.as_ref().is_none_or(DatabaseFile::may_checkpoint)
+            && let Err(error) = checkpoint(&self.connection)
             && is_in_place
         {
             tracing::warn!(%error, "the write-ahead log stays beside the database until the next start");

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 /// Only a failing test waits so long.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn opened() -> (tempfile::TempDir, PathBuf, Store) {
     let folder = tempfile::tempdir().unwrap();
@@ -149,6 +149,38 @@ async fn what_stood_in_a_log_that_is_removed_is_kept() {
     assert!(again.read(|db| db.chats().at("console", "in the log")).await.unwrap().is_some());
     assert!(again.read(|db| db.chats().at("console", "lost")).await.unwrap().is_none());
     assert_eq!(again.look_through().await.unwrap(), None);
+}
+
+/// The file stays, and what is in it is another's: `cp backup.db linkdown.db`, or a shell's `>`.
+#[tokio::test]
+async fn a_file_that_is_copied_over_it_is_noticed_and_left_as_it_is() {
+    for is_cut in [false, true] {
+        let (_folder, path, store) = opened();
+        adds(&store, "backed up").await.unwrap();
+        let backup = beside(&path, ".backup");
+        store.backup(&backup, |_, _| ()).await.unwrap();
+        adds(&store, "later").await.unwrap();
+        if is_cut {
+            fs::write(&path, "").unwrap();
+        } else {
+            fs::copy(&backup, &path).unwrap();
+        }
+        let copied = fs::read(&path).unwrap();
+        let mut standing = store.standing();
+        let error = adds(&store, "lost").await.unwrap_err();
+        assert!(matches!(error, StoreError::MustReopen { .. }), "{error}");
+        assert!(error.to_string().contains("another file was copied over it"), "{error}");
+        until(&mut standing, |now| matches!(now, Standing::MustReopen { .. })).await;
+        assert!(store.read(|db| db.chats().at("console", "later")).await.is_err());
+        drop(store);
+        assert_eq!(fs::read(&path).unwrap(), copied);
+        // The next start takes it, without what stood in the log of the old one.
+        let again = Store::open(&path, Access::Own).unwrap();
+        assert_eq!(again.look_through().await.unwrap(), None);
+        let seen =
+            again.read(|db| Ok(["backed up", "later", "lost"].map(|at| db.chats().at("console", at)))).await.unwrap();
+        assert_eq!(seen.map(|seen| seen.unwrap().is_some()), [!is_cut, false, false]);
+    }
 }
 
 /// Else a bot that stops would damage the database that was put in its place.

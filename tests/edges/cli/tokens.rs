@@ -26,7 +26,7 @@ fn every_form() -> Vec<String> {
             // The characters at either end hold bits of what stands beside it.
             forms.push(text[4..text.len() - 4].to_owned());
         }
-        forms.push(secret.bytes().map(|byte| format!("{byte:02x}")).collect());
+        forms.push(secret.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat());
         forms.push(secret.bytes().map(|byte| byte.to_string()).collect::<Vec<_>>().join(", "));
     }
     forms
