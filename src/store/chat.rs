@@ -151,6 +151,12 @@ impl Chats<'_, Writes> {
                  AND NOT EXISTS (SELECT 1 FROM delivery WHERE notice_id = notice.id)",
             named_params! { ":chat": chat },
         )?;
+        // A pause that goes on is in memory as well; after a restart nothing is left to be sent there.
+        self.connection.execute(
+            "DELETE FROM pause WHERE (platform, place) IN (
+                 SELECT platform, address FROM chat WHERE id = :chat UNION SELECT platform, home FROM chat WHERE id = :chat)",
+            named_params! { ":chat": chat },
+        )?;
         let notices = self
             .connection
             .prepare_cached("SELECT DISTINCT notice_id FROM delivery WHERE chat_id = :chat")?

@@ -136,7 +136,7 @@ impl DatabaseFile {
             Ok(Found::LogRemoved) => checkpoint(connection).map_err(|error| error.to_string()),
             Ok(Found::Other) => {
                 let _ = checkpoint(connection);
-                Err("it was replaced by another file".to_owned())
+                Err("it was replaced by another file while linkdown ran on it".to_owned())
             }
             Ok(Found::Overwritten) => {
                 self.let_go(connection);

@@ -33,6 +33,8 @@ fn lives(tx: &Tx<'_>, number: u32) -> Result<i64, StoreError> {
         let notice = NewNotice::operator(format!("marked-once-{number}-{round}"), body);
         tx.deliveries().owe(&notice, &[crate::domain::Owing::now(id, false)], NOW, 0)?;
     }
+    let pause = Pause { place: Some(format!("marked-home-{number}")), until: NOW + 600 };
+    tx.pauses().keep("telegram", &pause, NOW)?;
     tx.chats().suspend(id, &format!("marked-why-{number}"), NOW)?;
     tx.chats().resume(id)?;
     Ok(id)
