@@ -48,8 +48,12 @@ pub fn by_code(code: CountryCode) -> Option<&'static Country> {
     all().get(at)
 }
 
-/// The country of exactly that code or name; case, diacritics and punctuation do not count.
+/// Returns the country of exactly that flag, code or name; case, diacritics and punctuation do not count.
 pub fn find(text: &str) -> Option<&'static Country> {
+    if text.chars().any(|c| letter_of_flag(c).is_some()) {
+        // A flag beside a name is for the reader of shown forms: the two may differ.
+        return flag_of(text.trim()).filter(|(_, rest)| rest.is_empty()).and_then(|(code, _)| by_code(code));
+    }
     DIRECTORY.by_key.get(&key(text)).and_then(|at| all().get(*at))
 }
 
@@ -59,6 +63,20 @@ impl Country {
         let letter = |byte: u8| char::from_u32(0x1_F1E6 + u32::from(byte.saturating_sub(b'A')));
         self.code.as_str().bytes().filter_map(letter).collect()
     }
+}
+
+/// Splits a flag off the front of a text: two regional indicator letters, and what follows them.
+pub(super) fn flag_of(text: &str) -> Option<(CountryCode, &str)> {
+    let mut letters = text.char_indices();
+    let (_, first) = letters.next()?;
+    let (_, second) = letters.next()?;
+    let code: String = [first, second].into_iter().filter_map(letter_of_flag).collect();
+    Some((CountryCode::new(&code)?, letters.as_str()))
+}
+
+fn letter_of_flag(indicator: char) -> Option<char> {
+    let at = u32::from(indicator).checked_sub(0x1_F1E6).filter(|at| *at < 26)?;
+    char::from_u32(u32::from('A') + at)
 }
 
 /// A line of the table; `None` for a comment.
@@ -169,6 +187,10 @@ mod tests {
         let korea = find("KP").unwrap();
         assert_eq!((korea.zone, korea.flag().as_str()), (Tz::Asia__Pyongyang, "🇰🇵"));
         assert_eq!(by_code(korea.code), Some(korea));
+        for country in all() {
+            assert_eq!(find(&country.flag()), Some(country), "{}", country.name);
+        }
+        assert_eq!(code("🇽🇽"), None);
         assert_eq!(find("RU").unwrap().zone, Tz::Europe__Moscow);
         assert_eq!(find("CD").unwrap().zone, Tz::Africa__Kinshasa);
     }

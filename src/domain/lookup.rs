@@ -1,7 +1,7 @@
 //! From what people type to the entity that they mean, and back to a name that they know.
 
 use super::entity::{asn, prefix, site};
-use super::{CountryCode, Entity, country, hostname};
+use super::{CountryCode, Entity, Watchlist, country, hostname};
 use chrono_tz::Tz;
 use std::fmt;
 use std::net::IpAddr;
@@ -16,20 +16,29 @@ pub struct LookupError {
     pub near: Vec<String>,
 }
 
-/// Reads `KP`, `north korea`, `country/KP`, `AS131279`, `131279`, `175.45.176.0/22`, `kcna.kp`, `https://kcna.kp/`,
-/// `region/4416`. A bare number is an AS number.
+/// Reads what people type and what messages show: `KP`, `north korea`, `🇰🇵`, `🇰🇵 North Korea (KP)`, `country/KP`,
+/// `AS131279`, `AS131279 (Star JV)`, `131279`, `175.45.176.0/22`, `kcna.kp`, `https://kcna.kp/`, `region 4416`. A bare
+/// number is an AS number.
 pub fn parse_what(text: &str) -> Result<Entity, LookupError> {
+    parse_in(text, &Watchlist::default())
+}
+
+/// The same, and the names that the configuration gives to what is watched.
+pub fn parse_in(text: &str, watchlist: &Watchlist) -> Result<Entity, LookupError> {
+    if let Some(entity) = find(text, watchlist) {
+        return Ok(entity);
+    }
     let said = text.trim();
-    if !is_host(said)
-        && let Some(country) = country::find(said)
-    {
-        return Ok(Entity::Country(country.code));
-    }
-    if let Some(number) = as_number(said) {
-        return Ok(Entity::Asn(number));
-    }
-    if let Some(block) = prefix(said) {
-        return Ok(Entity::Prefix(block));
+    if let Some((name, code)) = in_parentheses(said) {
+        if let (Some(one), Some(other)) = (find(name, watchlist), find(code, watchlist)) {
+            let reason = format!("`{said}` names two: {} and {}", display_name(&one), display_name(&other));
+            let near = [one, other].iter().map(shown).collect();
+            return Err(LookupError { said: said.to_owned(), reason, near });
+        }
+        // `Star JV (AS131279)`: a name that only some know, with what it stands for.
+        if let Some(entity) = find(code, watchlist) {
+            return Ok(entity);
+        }
     }
     if let Ok(address) = said.parse::<IpAddr>() {
         return Err(one_address(said, address));
@@ -40,9 +49,8 @@ pub fn parse_what(text: &str) -> Result<Entity, LookupError> {
     if said.contains('/') {
         return spelled_out(said);
     }
-    let near = near(said);
-    // The dots of other scripts are taken too (UTS #46, section 2.3).
-    if said.contains(['.', '\u{3002}', '\u{ff0e}', '\u{ff61}']) && !said.contains(char::is_whitespace) {
+    let near = near(said, watchlist);
+    if said.contains(DOTS) && !said.contains(char::is_whitespace) {
         match site_of(said) {
             // A country may be meant: `iraan.`
             Err(_) if !near.is_empty() => {}
@@ -55,6 +63,98 @@ pub fn parse_what(text: &str) -> Result<Entity, LookupError> {
         format!("no country, network or site is called `{said}`")
     };
     Err(LookupError { said: said.to_owned(), reason, near })
+}
+
+/// The dots of other scripts are taken too (UTS #46, section 2.3).
+const DOTS: [char; 4] = ['.', '\u{3002}', '\u{ff0e}', '\u{ff61}'];
+
+/// Returns the entity of exactly that code, name or shown form; suggests nothing.
+pub fn find(text: &str, watchlist: &Watchlist) -> Option<Entity> {
+    let said = text.trim().trim_matches(['`', '"', '“', '”', ',', ';']).trim();
+    exact(said).or_else(|| watchlist.named(said).cloned()).or_else(|| as_shown(said, watchlist))
+}
+
+/// A code, a name, a number, an address block or a host.
+fn exact(said: &str) -> Option<Entity> {
+    if !is_host(said)
+        && let Some(country) = country::find(said)
+    {
+        return Some(Entity::Country(country.code));
+    }
+    if let Some(number) = as_number(said) {
+        return Some(Entity::Asn(number));
+    }
+    if let Some(block) = prefix(said) {
+        return Some(Entity::Prefix(block));
+    }
+    if said.parse::<IpAddr>().is_ok() {
+        return None;
+    }
+    if let Some(web) = web_address(said) {
+        return site_of(web).ok();
+    }
+    if said.contains('/') {
+        return spelled_out(said).ok();
+    }
+    let is_dotted = said.contains(DOTS) && !said.contains(char::is_whitespace);
+    is_dotted.then(|| site_of(said).ok()).flatten()
+}
+
+/// What messages, lists and completions write around a name: a mark or a flag before it, its code or its holder's name
+/// in parentheses after it, its kind in words, the columns of a list.
+fn as_shown(said: &str, watchlist: &Watchlist) -> Option<Entity> {
+    if let Some((column, _)) = said.split_once(" · ") {
+        return find(column, watchlist);
+    }
+    if let Some((flag, rest)) = country::flag_of(said) {
+        let entity = find(rest, watchlist)?;
+        return (entity.country().is_none() || entity.country() == Some(flag)).then_some(entity);
+    }
+    let unmarked = said.trim_start_matches(|c: char| !c.is_alphanumeric() && !c.is_ascii() && !is_of_a_flag(c));
+    if unmarked.len() < said.len() {
+        return find(unmarked, watchlist);
+    }
+    if let Some((name, code)) = in_parentheses(said) {
+        let (named, coded) = (find(name, watchlist), find(code, watchlist));
+        return match (named, coded) {
+            (Some(named), Some(coded)) => (named == coded).then_some(named),
+            // The holder's name of a network; of a country it would be a second one.
+            (Some(named), None) => named.country().is_none().then_some(named),
+            (None, _) => None,
+        };
+    }
+    let (kind, code) = said.split_once(char::is_whitespace)?;
+    let kind = kind.to_ascii_lowercase();
+    let kind = match kind.as_str() {
+        "network" => "asn",
+        "block" => "prefix",
+        kind @ ("country" | "region" | "asn" | "prefix" | "site") => kind,
+        _ => return None,
+    };
+    let code = code.trim();
+    match kind {
+        "region" => spelled_out(&format!("{kind}/{code}")).ok(),
+        _ => find(code, watchlist).filter(|entity| entity.to_string().starts_with(&format!("{kind}/"))),
+    }
+}
+
+fn is_of_a_flag(c: char) -> bool {
+    ('\u{1f1e6}'..='\u{1f1ff}').contains(&c)
+}
+
+/// `AS131279 (Star JV)` in two; the last pair of parentheses, at the end.
+fn in_parentheses(said: &str) -> Option<(&str, &str)> {
+    let (name, code) = said.strip_suffix(')')?.rsplit_once('(')?;
+    let (name, code) = (name.trim(), code.trim());
+    (!name.is_empty() && !code.is_empty()).then_some((name, code))
+}
+
+/// Writes an entity as suggestions and completions show it: `North Korea (KP)`, `AS131279`.
+pub fn shown(entity: &Entity) -> String {
+    match entity.country() {
+        Some(code) => format!("{} ({code})", display_name(entity)),
+        None => display_name(entity),
+    }
 }
 
 /// What a person calls the entity: `North Korea`, `AS131279`, `175.45.176.0/22`, `kcna.kp`.
@@ -83,7 +183,7 @@ fn spelled_out(said: &str) -> Result<Entity, LookupError> {
     let entity = said.parse::<Entity>().map_err(|error| wrong(error.to_string(), Vec::new()))?;
     match entity.country() {
         Some(code) if country::by_code(code).is_none() => {
-            Err(wrong(format!("no country has the code `{code}`"), near(code.as_str())))
+            Err(wrong(format!("no country has the code `{code}`"), near(code.as_str(), &Watchlist::default())))
         }
         _ => Ok(entity),
     }
@@ -137,8 +237,8 @@ fn one_address(said: &str, address: IpAddr) -> LookupError {
     LookupError { said: said.to_owned(), reason, near: block.into_iter().collect() }
 }
 
-/// Up to three countries whose code or a name is much like what was said.
-fn near(said: &str) -> Vec<String> {
+/// Up to three countries, or names of the configuration, that are much like what was said.
+fn near(said: &str, watchlist: &Watchlist) -> Vec<String> {
     // Two of three letters stand where they should: below this, names have little in common.
     const ALIKE: f64 = 0.66;
     // A name that holds all that was said, as `Korea` is held by two.
@@ -153,16 +253,33 @@ fn near(said: &str) -> Vec<String> {
         let alike = strsim::normalized_damerau_levenshtein(&said, &name);
         if said.chars().count() > 3 && name.contains(&said) { alike.max(HOLDS) } else { alike }
     };
-    let mut ranked: Vec<(f64, &country::Country)> = country::all()
-        .iter()
-        .map(|country| {
-            let names = std::iter::once(&country.name).chain(&country.aliases);
-            (names.map(|name| likeness(name)).fold(likeness(country.code.as_str()), f64::max), country)
-        })
-        .filter(|(likeness, _)| *likeness >= ALIKE)
-        .collect();
+    let countries = country::all().iter().map(|country| {
+        let names = std::iter::once(&country.name).chain(&country.aliases);
+        let best = names.map(|name| likeness(name)).fold(likeness(country.code.as_str()), f64::max);
+        (best, Entity::Country(country.code))
+    });
+    let watched = watchlist.configured().filter_map(|watched| {
+        let name = watched.name.as_ref()?;
+        Some((likeness(name), watched.entity.clone()))
+    });
+    let mut ranked: Vec<(f64, Entity)> = countries.chain(watched).filter(|(alike, _)| *alike >= ALIKE).collect();
     ranked.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-    ranked.iter().take(AT_MOST).map(|(_, country)| format!("{} ({})", country.name, country.code)).collect()
+    let mut near: Vec<String> = Vec::new();
+    for (_, entity) in &ranked {
+        let shown = match watchlist.name_of(entity) {
+            Some(name) => format!("{name} ({})", short(entity)),
+            None => shown(entity),
+        };
+        if near.len() < AT_MOST && !near.contains(&shown) {
+            near.push(shown);
+        }
+    }
+    near
+}
+
+/// What an entity is called in the least letters: `KP`, `AS131279`.
+pub fn short(entity: &Entity) -> String {
+    entity.country().map_or_else(|| display_name(entity), |code| code.to_string())
 }
 
 impl fmt::Display for LookupError {
@@ -180,6 +297,7 @@ impl std::error::Error for LookupError {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{Sensitivity, Watched};
 
     fn what(text: &str) -> String {
         parse_what(text).map_or_else(|error| error.to_string(), |entity| entity.to_string())
@@ -219,6 +337,59 @@ mod tests {
         ] {
             assert_eq!(what(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn an_entity_is_found_by_what_messages_show() {
+        for (text, expected) in [
+            ("🇰🇵", "country/KP"),
+            ("🇰🇵 North Korea (KP)", "country/KP"),
+            ("🇰🇵 KP", "country/KP"),
+            ("North Korea (KP)", "country/KP"),
+            ("Cocos (Keeling) Islands (CC)", "country/CC"),
+            ("🔴 North Korea", "country/KP"),
+            ("⚪ 🇰🇵 North Korea", "country/KP"),
+            ("🔴 North Korea · country/KP · for 31 min", "country/KP"),
+            ("`KP`", "country/KP"),
+            ("AS131279 (Star JV)", "asn/131279"),
+            ("Star JV (AS131279)", "asn/131279"),
+            ("🇰🇵 AS131279", "asn/131279"),
+            ("175.45.176.0/22 (Star JV)", "prefix/175.45.176.0/22"),
+            ("region 4416", "region/4416"),
+            ("region 4416 (Baghdad)", "region/4416"),
+            ("Baghdad (region/4416)", "region/4416"),
+            ("site kcna.kp", "site/kcna.kp"),
+            ("KCNA (kcna.kp)", "site/kcna.kp"),
+        ] {
+            assert_eq!(what(text), expected, "{text}");
+        }
+        for (text, reason) in [
+            (
+                "South Korea (KP)",
+                "names two: South Korea and North Korea; did you mean South Korea (KR), North Korea (KP)?",
+            ),
+            ("🇮🇷 North Korea", "no country, network or site is called"),
+            ("🇽🇽", "no country, network or site is called"),
+            ("()", "no country, network or site is called"),
+            ("🔴", "no country, network or site is called"),
+        ] {
+            assert!(what(text).contains(reason), "{text}: {}", what(text));
+        }
+    }
+
+    #[test]
+    fn a_name_of_the_configuration_is_known_and_suggested() {
+        let watched = Watched {
+            entity: parse_what("AS131279").unwrap(),
+            part_of: None,
+            name: Some("Star JV".into()),
+            sensitivity: Sensitivity::Balanced,
+        };
+        let list = Watchlist::new(vec![watched]);
+        for text in ["star jv", "Star JV (AS131279)", "🔴 Star JV"] {
+            assert_eq!(parse_in(text, &list).map(|entity| entity.to_string()).unwrap(), "asn/131279", "{text}");
+        }
+        assert_eq!(parse_in("Star JW", &list).unwrap_err().near, ["Star JV (AS131279)"]);
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub mod target;
 pub mod time;
 pub mod trouble;
 pub mod watchlist;
+pub mod zone;
 
 pub use control::{Ask, Control};
 pub use delivery::{HeldFor, Hold, Owing, Tally, Untimely};

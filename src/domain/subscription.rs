@@ -70,8 +70,24 @@ impl Sensitivity {
         }
     }
 
+    /// Returns when a chat hears of an outage by it, in words.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Careful => "when it is highly sure",
+            Self::Balanced => "when it is sure",
+            Self::Eager => "from the first suspicion",
+        }
+    }
+
+    /// Reads the word, its meaning, or both as they are shown: `eager`, `eager: from the first suspicion`.
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|word| word.as_str().eq_ignore_ascii_case(text.trim()))
+        let said = text.trim();
+        let (word, meaning) = said.split_once(':').map_or((said, None), |(word, meaning)| (word, Some(meaning.trim())));
+        let is_it = |known: &Self| {
+            let means = |text: &str| known.meaning().eq_ignore_ascii_case(text);
+            known.as_str().eq_ignore_ascii_case(word) && meaning.is_none_or(means) || means(said)
+        };
+        Self::ALL.into_iter().find(is_it)
     }
 
     /// Whether an incident in that phase, so sure, is told at all.
@@ -123,6 +139,25 @@ pub struct Kinds {
 impl Default for Kinds {
     fn default() -> Self {
         Self { updates: true, recoveries: true }
+    }
+}
+
+impl Kinds {
+    pub const ALL: [Self; 4] = [
+        Self { updates: true, recoveries: true },
+        Self { updates: true, recoveries: false },
+        Self { updates: false, recoveries: true },
+        Self { updates: false, recoveries: false },
+    ];
+
+    /// Returns what is told, in words.
+    pub fn words(self) -> &'static str {
+        match (self.updates, self.recoveries) {
+            (true, true) => "starts, updates and recoveries",
+            (true, false) => "starts and updates",
+            (false, true) => "starts and recoveries",
+            (false, false) => "starts alone",
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The entities that are watched, those of the config and those that a chat subscribed to, and what they are part of.
 
-use super::{Entity, Scope, Sensitivity};
+use super::{Entity, Scope, Sensitivity, country};
 use std::sync::{PoisonError, RwLock};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +33,18 @@ impl Watchlist {
 
     pub fn is_configured(&self, entity: &Entity) -> bool {
         self.configured.iter().any(|watched| watched.entity == *entity)
+    }
+
+    /// Returns what the configuration calls so; case, diacritics and punctuation do not count.
+    pub fn named(&self, name: &str) -> Option<&Entity> {
+        let said = country::key(name);
+        let is_it = |watched: &&Watched| watched.name.as_ref().is_some_and(|name| country::key(name) == said);
+        self.configured.iter().find(is_it).filter(|_| !said.is_empty()).map(|watched| &watched.entity)
+    }
+
+    /// Returns the name that the configuration gives to an entity.
+    pub fn name_of(&self, entity: &Entity) -> Option<&str> {
+        self.configured.iter().find(|watched| watched.entity == *entity)?.name.as_deref()
     }
 
     /// How sure it must be before chats hear of the entity that do not say so themselves.
