@@ -115,6 +115,7 @@ impl Running {
             wake: platforms.wake(),
             told,
             said: platforms.said.clone(),
+            operator: config.operator.clone(),
         };
         let watch = Watch {
             store: store.clone(),

@@ -4,6 +4,7 @@ use super::{Asker, CommandError, Desk, status};
 use crate::domain::Entity;
 use crate::domain::lookup::display_name;
 use crate::render::Card;
+use crate::render::Syntax;
 use crate::render::card::Action;
 
 pub(super) fn answer() -> Card {
@@ -26,11 +27,17 @@ pub(super) fn answer() -> Card {
 /// The first message in a private chat, or one that came by a link: `?start=KP`.
 pub(super) async fn start(desk: &Desk, asker: &Asker, about: Option<&Entity>) -> Result<Vec<Card>, CommandError> {
     let Some(entity) = about else {
+        let syntax = asker.syntax();
         let mut card = answer();
-        card.note("Try", "/status KP\n/subscribe KP\n/help");
+        let call = |word| syntax.call(word, &[("what", "KP")]);
+        let mut tries = vec![call("status"), call("subscribe"), "/help".to_owned()];
+        if syntax == Syntax::Typed {
+            tries.insert(0, "is North Korea down?".to_owned());
+        }
+        card.note("Try", tries.join("\n"));
         return Ok(vec![card]);
     };
-    let mut cards = status::answer(desk, std::slice::from_ref(entity)).await?;
+    let mut cards = status::answer(desk, asker, std::slice::from_ref(entity)).await?;
     if let Some(card) = cards.last_mut().filter(|_| asker.may_change("subscribe", &desk.access).is_ok()) {
         let label = format!("Tell me when {} goes down", display_name(entity));
         card.actions.push(Action::new(label, format!("subscribe {entity}")));

@@ -1,6 +1,7 @@
 //! Who asks, where, and what they may.
 
 use crate::config::Access;
+use crate::render::Syntax;
 
 /// A person in a chat.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +57,11 @@ impl Asker {
             lacks: Vec::new(),
             request: String::new(),
         }
+    }
+
+    /// How commands are given where this is asked.
+    pub fn syntax(&self) -> Syntax {
+        Syntax::of(self.platform)
     }
 
     pub(super) fn is_admitted(&self, access: &Access) -> Result<(), Denied> {

@@ -12,21 +12,25 @@ impl Desk {
     /// Answers with the incident as it stands now: never older than a message that was edited a moment ago.
     pub async fn details(&self, incident: i64, asker: &Asker) -> Card {
         let answer = match asker.is_admitted(&self.access) {
-            Ok(()) => newest(self, incident).await,
+            Ok(()) => newest(self, asker, incident).await,
             Err(denied) => Err(denied.into()),
         };
         answer.unwrap_or_else(|error| {
             if let CommandError::Store(error) = &error {
                 tracing::error!("a tap on [Details] could not be answered: {error}");
             }
-            Card::titled(error.to_string())
+            Card::titled(error.said(asker.syntax()))
         })
     }
 }
 
-async fn newest(desk: &Desk, id: i64) -> Result<Card, CommandError> {
+async fn newest(desk: &Desk, asker: &Asker, id: i64) -> Result<Card, CommandError> {
+    let sight = desk.sight(asker).await?;
     let read = desk.store.read(move |db| {
         let Some(incident) = db.incidents().by_id(IncidentId(id))? else { return Ok(None) };
+        if !sight.sees_incident(db, &incident)? {
+            return Ok(None);
+        }
         let history = db.incidents().transitions(IncidentId(id))?;
         let earlier = db.incidents().in_the_week_before(&incident)?;
         let open = db.incidents().open()?;
@@ -53,6 +57,7 @@ async fn newest(desk: &Desk, id: i64) -> Result<Card, CommandError> {
         links: source::links(entity, incident.started_at, now),
         credits: source::credits(evidence.unwrap_or(incident.evidence())),
         label: None,
+        syntax: asker.syntax(),
     });
     card.foot.push(format!("As of {}.", utc_time(now)));
     Ok(card)

@@ -16,7 +16,11 @@ pub(super) async fn answer(desk: &Desk, asker: &Asker, meant: Meant) -> Result<V
                 None => Ok(0),
             })
             .await?;
-        let mut card = Card::titled(format!("This removes all that is kept of {}: say /forget yes.", asker.place));
+        let mut card = Card::titled(format!(
+            "This removes all that is kept of {}: say {}.",
+            asker.place,
+            asker.syntax().call("forget", &[("sure", "yes")])
+        ));
         let count = plural(count as u64, "subscription", "subscriptions");
         card.lead =
             Some(format!("{count}, mutes, and what was told here. The outages themselves stay on record.").into());

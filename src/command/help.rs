@@ -1,64 +1,148 @@
 //! `/help [command]`
 
-use crate::render::Card;
+use crate::domain::{Layer, Sensitivity};
 use crate::render::lists::{HelpLine, help};
+use crate::render::syntax::Usage;
+use crate::render::words::listed;
+use crate::render::{Card, Syntax};
 
-/// In the order of [`WORDS`](super::WORDS). The first sentence is what platforms show in their menus: at most 100 characters.
+const fn required(name: &'static str, typed: &'static str) -> Usage {
+    Usage { name, typed, is_required: true }
+}
+
+const fn optional(name: &'static str, typed: &'static str) -> Usage {
+    Usage { name, typed, is_required: false }
+}
+
+/// Where a command takes effect, on the platform that lets one choose.
+const CHANNEL: Usage = optional("channel", "");
+
+fn nothing(_: Syntax) -> String {
+    String::new()
+}
+
+/// In the order of [`WORDS`](super::WORDS). `menu` is what platforms show in their menus: at most 100 characters.
 pub const LINES: [HelpLine; 15] = [
     HelpLine {
-        usage: "/status [what]",
+        word: "status",
+        options: &[optional("what", "what")],
         menu: "How a country, a network or a site stands now",
-        more: "With each number, its normal and its age: KP, North Korea, AS131279, 175.45.176.0/22, kcna.kp, \
-               region/4416; several at once; all that is watched where nothing is named",
+        more: |_| {
+            "With each number, its normal and its age: KP, North Korea, 🇰🇵, AS131279, 175.45.176.0/22, kcna.kp, \
+             region/4416; several at once; all that is watched where nothing is named"
+                .to_owned()
+        },
     },
     HelpLine {
-        usage: "/why what [when]",
+        word: "why",
+        options: &[required("what", "what"), optional("when", "when")],
         menu: "Why it is told as down, or why there is no alert of it",
-        more: "Each signal's value, normal and evidence, and the rules that were met or not. When: 17:34, 2h ago, \
-               2025-06-06 17:34 (UTC); now where not said",
+        more: |_| {
+            "Each signal's value, normal and evidence, and the rules that were met or not. When: 17:34, 2h ago, \
+             yesterday, last night, monday 9:00, 7 june 02:34 KST, 2025-06-06 17:34; UTC where no zone is named, now \
+             where nothing is said"
+                .to_owned()
+        },
     },
     HelpLine {
-        usage: "/subscribe what",
+        word: "subscribe",
+        options: &[
+            required("what", "what"),
+            optional("sensitivity", ""),
+            optional("kinds", ""),
+            optional("layers", ""),
+            optional("mention", ""),
+            optional("quiet", ""),
+            optional("zone", ""),
+            CHANNEL,
+        ],
         menu: "Tell this chat when it goes down and when it comes back",
-        more: "What: as in /status, or all. Then, where wanted: sensitivity: careful (when highly sure), balanced, \
-               eager (from the first sign) · kinds: starts, updates, recoveries · layers: routing, reach, traffic, dns, web, mail · mention: who is \
-               called by name · quiet: 22-07 · zone: Asia/Seoul",
+        more: |syntax| {
+            let as_status = syntax.call("status", &[]);
+            let sensitivities = Sensitivity::ALL.map(|word| format!("{word} ({})", word.meaning())).join(", ");
+            let layers = listed(&Layer::ALL.map(|layer| layer.to_string()));
+            format!(
+                "What: as in {as_status}, or all. Then, where wanted: sensitivity: {sensitivities} · kinds: starts, \
+                 updates, recoveries · layers: {layers} · mention: who is called by name · quiet: 22-07 · zone: \
+                 Asia/Seoul, KST"
+            )
+        },
     },
     HelpLine {
-        usage: "/unsubscribe [what]",
+        word: "unsubscribe",
+        options: &[optional("what", "what"), CHANNEL],
         menu: "Tell this chat no more of it",
-        more: "/unsubscribe everything ends all",
+        more: |syntax| format!("{} ends all", syntax.call("unsubscribe", &[("what", "everything")])),
     },
     HelpLine {
-        usage: "/subscriptions",
+        word: "subscriptions",
+        options: &[CHANNEL],
         menu: "What this chat hears of, and whether telling it works",
-        more: "With what is owed, last sent, last refused",
+        more: |_| "With what is owed, last sent, last refused".to_owned(),
     },
     HelpLine {
-        usage: "/mute what for 2h",
+        word: "mute",
+        options: &[required("what", "what"), required("for", "for 2h"), CHANNEL],
         menu: "Leave this chat alone for a while",
-        more: "What: as in /subscribe; how long: 30 min, 2h, 3 days. What happened is summed up at the end",
+        more: |syntax| {
+            format!(
+                "What: as in {}; how long: 30 min, 2h, 3 days. What happened is summed up at the end",
+                syntax.call("subscribe", &[])
+            )
+        },
     },
-    HelpLine { usage: "/unmute [what]", menu: "End a mute", more: "What it held back is told at once, as it stands" },
-    HelpLine { usage: "/watchlist", menu: "What is watched, and how each stands", more: "" },
-    HelpLine { usage: "/history [what]", menu: "Past and present outages, newest first", more: "" },
-    HelpLine { usage: "/outage ID", menu: "One outage: each change with its evidence in full", more: "" },
-    HelpLine { usage: "/sources", menu: "How the sources are doing", more: "" },
     HelpLine {
-        usage: "/test",
-        menu: "Send a marked sample here and say whether it arrived",
-        more: "It takes the way of every alert",
+        word: "unmute",
+        options: &[optional("what", "what"), CHANNEL],
+        menu: "End a mute",
+        more: |_| "What it held back is told at once, as it stands".to_owned(),
     },
-    HelpLine { usage: "/forget", menu: "Remove all that is kept of this chat", more: "/forget yes does it" },
-    HelpLine { usage: "/about", menu: "What this bot is, and whose data it shows", more: "" },
-    HelpLine { usage: "/help [command]", menu: "All commands, or one in full", more: "" },
+    HelpLine { word: "watchlist", options: &[], menu: "What is watched, and how each stands", more: nothing },
+    HelpLine {
+        word: "history",
+        options: &[optional("what", "what")],
+        menu: "Past and present outages, newest first",
+        more: nothing,
+    },
+    HelpLine {
+        word: "outage",
+        options: &[required("id", "ID")],
+        menu: "One outage: each change with its evidence in full",
+        more: nothing,
+    },
+    HelpLine { word: "sources", options: &[], menu: "How the sources are doing", more: nothing },
+    HelpLine {
+        word: "test",
+        options: &[CHANNEL],
+        menu: "Send a marked sample here and say whether it arrived",
+        more: |_| "It takes the way of every alert".to_owned(),
+    },
+    HelpLine {
+        word: "forget",
+        options: &[optional("sure", ""), CHANNEL],
+        menu: "Remove all that is kept of this chat",
+        more: |syntax| format!("{} does it", syntax.call("forget", &[("sure", "yes")])),
+    },
+    HelpLine { word: "about", options: &[], menu: "What this bot is, and whose data it shows", more: nothing },
+    HelpLine {
+        word: "help",
+        options: &[optional("command", "command")],
+        menu: "All commands, or one in full",
+        more: nothing,
+    },
 ];
 
-pub(super) fn answer(about: Option<&str>) -> Card {
+pub(super) fn answer(about: Option<&str>, syntax: Syntax) -> Card {
     let one = about.and_then(|word| LINES.iter().find(|line| line.word() == word));
     match one {
-        Some(line) => help(std::slice::from_ref(line)),
-        None => help(&LINES),
+        Some(line) => help(std::slice::from_ref(line), syntax),
+        None => {
+            let mut card = help(&LINES, syntax);
+            if syntax == Syntax::Typed {
+                card.foot.push("Or just ask: is North Korea down?".to_owned());
+            }
+            card
+        }
     }
 }
 
@@ -70,10 +154,21 @@ mod tests {
     #[test]
     fn every_command_has_its_line() {
         for (word, line) in WORDS.iter().zip(&LINES) {
-            assert!(line.usage[1..].split(' ').next() == Some(word), "{word}");
+            assert_eq!(line.word(), *word);
             assert!(line.menu.chars().count() <= 100, "{word}");
-            assert_eq!(answer(Some(word)).notes.len(), 1, "{word}");
+            for syntax in [Syntax::Typed, Syntax::Slash] {
+                assert_eq!(answer(Some(word), syntax).notes.len(), 1, "{word}");
+            }
         }
-        assert_eq!(answer(Some("nonsense")).notes.len(), LINES.len());
+        assert_eq!(answer(Some("nonsense"), Syntax::Typed).notes.len(), LINES.len());
+    }
+
+    #[test]
+    fn each_platform_is_shown_its_own_form() {
+        let label = |word, syntax| answer(Some(word), syntax).notes[0].label.clone();
+        assert_eq!(label("mute", Syntax::Typed), "/mute what for 2h");
+        assert_eq!(label("mute", Syntax::Slash), "/mute what: for: [channel:]");
+        assert_eq!(label("status", Syntax::Typed), "/status [what]");
+        assert_eq!(label("forget", Syntax::Slash), "/forget [sure:] [channel:]");
     }
 }

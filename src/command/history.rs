@@ -1,20 +1,33 @@
 //! `/history [what]`: past and present incidents, newest first.
 
-use super::{CommandError, Desk};
+use super::{Asker, CommandError, Desk};
 use crate::domain::{Entity, lookup};
 use crate::render::Card;
 use crate::render::lists::{Past, history};
 
 /// More than this is not read in a chat.
 const AT_MOST: usize = 20;
+/// More incidents than these are not looked through for those that this reader may see.
+const LOOKED_THROUGH: usize = 1000;
 
-pub(super) async fn answer(desk: &Desk, entity: Option<&Entity>) -> Result<Vec<Card>, CommandError> {
+pub(super) async fn answer(desk: &Desk, asker: &Asker, entity: Option<&Entity>) -> Result<Vec<Card>, CommandError> {
+    let sight = desk.sight(asker).await?;
     let about = entity.cloned();
     let incidents = desk
         .store
-        .read(move |db| match &about {
-            Some(entity) => db.incidents().of(entity, AT_MOST),
-            None => db.incidents().recent(AT_MOST),
+        .read(move |db| {
+            let found = match &about {
+                Some(entity) => db.incidents().of(entity, AT_MOST)?,
+                None if sight.is_everything() => db.incidents().recent(AT_MOST)?,
+                None => db.incidents().recent(LOOKED_THROUGH)?,
+            };
+            let mut shown = Vec::new();
+            for incident in found {
+                if shown.len() < AT_MOST && sight.sees_incident(db, &incident)? {
+                    shown.push(incident);
+                }
+            }
+            Ok(shown)
         })
         .await?;
     let past: Vec<Past> = incidents

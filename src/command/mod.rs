@@ -1,6 +1,8 @@
 //! The commands that a person types in a chat: one set for every platform, a file each.
 
 mod about;
+#[cfg(test)]
+mod accepted;
 mod asker;
 mod bounds;
 mod complete;
@@ -14,6 +16,7 @@ mod open;
 mod outage;
 mod parse;
 mod said;
+mod sight;
 mod sources;
 mod status;
 mod subscribe;
@@ -26,16 +29,19 @@ pub use asker::{Asker, Denied, Rank};
 pub use bounds::{Additions, Full};
 pub use help::LINES as HELP;
 pub use on_demand::Found;
-pub use parse::{CHANGING, Command, Meant, Mistake, Unsubscribe, WORDS, Wish, parse};
+pub use parse::{
+    CHANGING, Command, Meant, Mistake, Unsubscribe, WORDS, When, Wish, is_question, line, parse, parse_in,
+};
 pub use said::Said;
-pub use why::{When, explain};
+pub use sight::Sight;
+pub use why::explain;
 
 use crate::clock::{Busy, Clock};
 use crate::config::{Access, Limits};
 use crate::detect::State;
 use crate::domain::{Entity, Evidence, Timestamp, Watchlist};
-use crate::render::Card;
 use crate::render::words::duration;
+use crate::render::{Card, Syntax};
 use crate::source::feed::Feed;
 use crate::store::{Store, StoreError};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -61,6 +67,8 @@ pub struct Desk {
     /// Told whenever the end of a delivery is known.
     pub told: Arc<Notify>,
     pub said: Said,
+    /// The operator's chat by the configuration: platform and address.
+    pub operator: Option<(String, String)>,
 }
 
 /// Why a command got no answer.
@@ -89,6 +97,21 @@ pub enum CommandError {
     WatchlistFull { watched: usize },
 }
 
+impl CommandError {
+    /// Says why to somebody who gives commands in that syntax.
+    pub fn said(&self, syntax: Syntax) -> String {
+        match self {
+            Self::Mistake(mistake) => mistake.said(syntax),
+            Self::Full(Full::Chat { has, most }) => format!(
+                "this chat has {has} subscriptions and may have {most}: end some with /unsubscribe, or take all that is \
+                 watched with {}",
+                syntax.call("subscribe", &[("what", "all")])
+            ),
+            other => other.to_string(),
+        }
+    }
+}
+
 impl Desk {
     /// A desk at which only questions are answered: nothing is sent from it.
     pub fn of_questions(
@@ -99,8 +122,8 @@ impl Desk {
         clock: Clock,
     ) -> Self {
         let (access, limits, said) = (Access::default(), Limits::default(), Said::default());
-        let (additions, wake, told) = (Additions::default(), Vec::new(), Arc::default());
-        Self { store, state, watchlist, feeds, clock, access, limits, additions, wake, told, said }
+        let (additions, wake, told, operator) = (Additions::default(), Vec::new(), Arc::default(), None);
+        Self { store, state, watchlist, feeds, clock, access, limits, additions, wake, told, said, operator }
     }
 
     /// What the watch knows of an entity.
@@ -108,7 +131,7 @@ impl Desk {
         self.state.read().unwrap_or_else(PoisonError::into_inner).evidence(entity, now)
     }
 
-    /// The same; where nothing is known the sources are asked.
+    /// The same; where nothing is known the sources are asked. For a reader who may see all.
     pub async fn evidence_or_look_up(&self, entity: &Entity) -> Found {
         match self.evidence(entity, self.clock.now()) {
             None if !self.watchlist.contains(entity) => on_demand::look_up(self, entity).await,
@@ -116,9 +139,15 @@ impl Desk {
         }
     }
 
+    /// The same for a reader who may not see what other chats want to know: what only these watch is looked up, as if
+    /// nobody watched it.
+    async fn evidence_for(&self, sight: &Sight, entity: &Entity) -> Found {
+        if sight.sees(entity) { self.evidence_or_look_up(entity).await } else { on_demand::look_up(self, entity).await }
+    }
+
     /// Answers a typed line, in words in any case.
     pub async fn reply(&self, line: &str, asker: &Asker) -> Vec<Card> {
-        let answer = match (asker.is_admitted(&self.access), parse(line)) {
+        let answer = match (asker.is_admitted(&self.access), parse_in(line, &self.watchlist)) {
             (Err(denied), _) => Err(denied.into()),
             (_, Ok(command)) => self.answer(&command, asker).await,
             (_, Err(mistake)) => Err(mistake.into()),
@@ -127,28 +156,28 @@ impl Desk {
             if let CommandError::Store(error) = &error {
                 tracing::error!("a command could not be answered: {error}");
             }
-            vec![Card::titled(error.to_string())]
+            vec![Card::titled(error.said(asker.syntax()))]
         })
     }
 
     pub async fn answer(&self, command: &Command, asker: &Asker) -> Result<Vec<Card>, CommandError> {
         match command {
-            Command::Status(entities) => status::answer(self, entities).await,
-            Command::Why { entity, when } => why::answer(self, entity, *when).await,
+            Command::Status(entities) => status::answer(self, asker, entities).await,
+            Command::Why { entity, when } => why::answer(self, asker, entity, *when).await,
             Command::Subscribe(wish) => subscribe::answer(self, asker, wish).await,
             Command::Unsubscribe(what) => subscribe::unsubscribe(self, asker, what).await,
             Command::Subscriptions => subscriptions::answer(self, asker).await,
             Command::Mute { scopes, length } => mute::answer(self, asker, scopes, *length).await,
             Command::Unmute(scopes) => mute::unmute(self, asker, scopes).await,
-            Command::Watchlist => watchlist::answer(self).await,
-            Command::History(entity) => history::answer(self, entity.as_ref()).await,
-            Command::Outage(id) => outage::answer(self, *id).await,
-            Command::Sources => sources::answer(self).await,
+            Command::Watchlist => watchlist::answer(self, asker).await,
+            Command::History(entity) => history::answer(self, asker, entity.as_ref()).await,
+            Command::Outage(id) => outage::answer(self, asker, *id).await,
+            Command::Sources => sources::answer(self, asker).await,
             Command::Test => test::answer(self, asker).await,
             Command::Forget(meant) => forget::answer(self, asker, *meant).await,
             Command::Start(entity) => about::start(self, asker, entity.as_ref()).await,
             Command::About => Ok(vec![about::answer()]),
-            Command::Help(about) => Ok(vec![help::answer(about.as_deref())]),
+            Command::Help(about) => Ok(vec![help::answer(about.as_deref(), asker.syntax())]),
         }
     }
 

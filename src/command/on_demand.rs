@@ -18,8 +18,15 @@ const PAST: Seconds = 2 * DAY;
 #[derive(Debug)]
 pub struct Found {
     pub evidence: Option<Evidence>,
-    /// A sentence for each source that did not answer.
-    pub unanswered: Vec<String>,
+    /// Each source that did not answer, by its title, and why, for the operator.
+    pub unanswered: Vec<Unanswered>,
+}
+
+/// A source that did not answer.
+#[derive(Debug)]
+pub struct Unanswered {
+    pub source: &'static str,
+    pub why: String,
 }
 
 pub(super) async fn look_up(desk: &Desk, entity: &Entity) -> Found {
@@ -38,19 +45,20 @@ pub(super) async fn look_up(desk: &Desk, entity: &Entity) -> Found {
     Found { evidence: state.evidence(entity, desk.clock.now()), unanswered }
 }
 
-async fn ask(desk: &Desk, feed: &Feed, entity: &Entity) -> (Vec<Batch>, Option<String>) {
+async fn ask(desk: &Desk, feed: &Feed, entity: &Entity) -> (Vec<Batch>, Option<Unanswered>) {
     let now = desk.clock.now();
-    let name = feed.name();
+    let source = feed.source.about().title;
     let wanted = feed.wanted(vec![entity.clone()], now - PAST, now, Purpose::Question);
     let requests = match paid(desk, feed, feed.source.plan(&wanted, now, u32::MAX)).await {
         Ok(requests) => requests,
-        Err(complaint) => return (Vec::new(), Some(complaint)),
+        Err(why) => return (Vec::new(), Some(Unanswered { source, why })),
     };
     let mut busy = desk.clock.busy();
     let Ok(answer) = tokio::time::timeout(DEADLINE, feed.ask(&requests, &desk.clock, &mut busy)).await else {
-        return (Vec::new(), Some(format!("{name} did not answer within {} s", DEADLINE.as_secs())));
+        let why = format!("no answer within {} s", DEADLINE.as_secs());
+        return (Vec::new(), Some(Unanswered { source, why }));
     };
-    let complaint = answer.failures.first().map(|failure| format!("{name}: {}", failure.error));
+    let complaint = answer.failures.first().map(|failure| Unanswered { source, why: failure.error.to_string() });
     (past::batches(answer.readings, Arrival::Backfilled, now, |signal| feed.source.rhythm(signal)), complaint)
 }
 
@@ -72,6 +80,6 @@ async fn paid(
     match paid.await {
         // Beside a running bot the database is only read: one question more is no matter.
         Ok(true) | Err(_) => Ok(requests),
-        Ok(false) => Err(format!("{name} was not asked: its {} calls of today are used up", budget.calls_a_day)),
+        Ok(false) => Err(format!("not asked: its {} calls of today are used up", budget.calls_a_day)),
     }
 }

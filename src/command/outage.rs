@@ -1,16 +1,26 @@
 //! `/outage ID`: an incident's changes, each with the evidence that was frozen with it.
 
-use super::{CommandError, Desk};
+use super::{Asker, CommandError, Desk};
 use crate::domain::lookup;
 use crate::render::Card;
 use crate::render::alert::{Alert, AsOf, alert};
 use crate::source;
 use crate::store::IncidentId;
 
-pub(super) async fn answer(desk: &Desk, id: i64) -> Result<Vec<Card>, CommandError> {
+pub(super) async fn answer(desk: &Desk, asker: &Asker, id: i64) -> Result<Vec<Card>, CommandError> {
+    let sight = desk.sight(asker).await?;
     let (incident, transitions) = desk
         .store
-        .read(move |db| Ok((db.incidents().by_id(IncidentId(id))?, db.incidents().transitions(IncidentId(id))?)))
+        .read(move |db| {
+            let mut incident = db.incidents().by_id(IncidentId(id))?;
+            if let Some(found) = &incident
+                && !sight.sees_incident(db, found)?
+            {
+                // To this reader it does not exist.
+                incident = None;
+            }
+            Ok((incident, db.incidents().transitions(IncidentId(id))?))
+        })
         .await?;
     let incident = incident.ok_or(CommandError::NoIncident(id))?;
     let entity = &incident.key.entity;
@@ -37,6 +47,7 @@ pub(super) async fn answer(desk: &Desk, id: i64) -> Result<Vec<Card>, CommandErr
             parts_down: &[],
             earlier: &earlier,
             label: None,
+            syntax: asker.syntax(),
         })
     });
     Ok(cards.collect())

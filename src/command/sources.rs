@@ -1,29 +1,78 @@
-//! `/sources`: how the sources are doing; and what of it belongs at the foot of every answer.
+//! `/sources`: how the sources are doing; and what of it concerns an entity that somebody asks about.
 
-use super::{CommandError, Desk};
+use super::{Asker, CommandError, Desk, Sight};
+use crate::domain::lookup::display_name;
+use crate::domain::{Entity, Evidence, Reading, Unknown};
 use crate::render::Card;
-use crate::render::lists::{SourceLine, source_line, sources};
+use crate::render::lists::{SourceLine, own_line, source_line_for_readers, sources};
+use crate::render::words::duration;
 
-pub(super) async fn answer(desk: &Desk) -> Result<Vec<Card>, CommandError> {
-    let lines = lines(desk).await?;
-    let mut card = sources(&lines, desk.clock.now());
-    for (platform, said) in desk.said.all() {
-        card.note(platform, said);
+pub(super) async fn answer(desk: &Desk, asker: &Asker) -> Result<Vec<Card>, CommandError> {
+    let sight = desk.sight(asker).await?;
+    let (lines, now) = (lines(desk, &sight).await?, desk.clock.now());
+    let mut card = if sight.is_everything() { sources(&lines, now) } else { Card::titled("Sources") };
+    if !sight.is_everything() {
+        for line in &lines {
+            card.note(&line.name, source_line_for_readers(line, now));
+        }
+    }
+    for (part, said) in desk.said.all() {
+        if sight.is_everything() {
+            card.note(part, said);
+        } else if !PLATFORMS.contains(&part) {
+            card.note(part, own_line(&said));
+        }
     }
     Ok(vec![card])
 }
 
-/// One sentence for each source that is in trouble or does not know the past yet.
-pub(super) async fn trouble(desk: &Desk) -> Result<Vec<String>, CommandError> {
+/// What connects the bot to its readers is no source of theirs.
+const PLATFORMS: [&str; 3] = ["console", "discord", "telegram"];
+
+/// Returns a sentence for each source that has trouble with this very entity, or does not know its past yet. What is
+/// wrong with a source otherwise is for its operator.
+pub(super) async fn concerning(
+    desk: &Desk,
+    entity: &Entity,
+    evidence: Option<&Evidence>,
+) -> Result<Vec<String>, CommandError> {
     let now = desk.clock.now();
-    let ill = lines(desk)
-        .await?
-        .into_iter()
-        .filter(|line| line.off.is_none() && (line.error.is_some() || line.reading_past.is_some()));
-    Ok(ill.map(|line| format!("Source {}: {}", line.name, source_line(&line, now))).collect())
+    let mut said = Vec::new();
+    let feeds = desk.feeds.iter().filter(|feed| feed.off.is_none() && feed.source.covers(entity));
+    for feed in feeds {
+        let (name, title) = (feed.name(), feed.source.about().title);
+        let (health, progress) =
+            desk.store.read(move |db| Ok((db.sources().health()?, db.sources().progress(name)?))).await?;
+        if progress.iter().any(|progress| progress.entity == *entity && !progress.done) {
+            said.push(format!("{title}: the last 14 days of {} are still being read.", display_name(entity)));
+            continue;
+        }
+        let Some(health) = health.into_iter().find(|health| health.source == name) else { continue };
+        // While it answers nothing at all it is left alone for a while.
+        let is_silent = health.failures > 0 && health.backing_off_until.is_some();
+        if !is_silent && !evidence.is_some_and(|evidence| has_failed(evidence, entity, name)) {
+            continue;
+        }
+        let newest = evidence.and_then(|evidence| {
+            let own = evidence.assessments.iter().filter(|a| a.series.source == name && a.series.entity == *entity);
+            own.map(|a| a.observed_at).filter(|at| at.unix() > 0).max()
+        });
+        said.push(match newest {
+            Some(at) => format!("{title} does not answer now: its newest value is {} old.", duration(now - at)),
+            None => format!("{title} does not answer now."),
+        });
+    }
+    Ok(said)
 }
 
-async fn lines(desk: &Desk) -> Result<Vec<SourceLine>, CommandError> {
+/// Whether the source's last answer about the entity failed.
+fn has_failed(evidence: &Evidence, entity: &Entity, source: &str) -> bool {
+    let own = |a: &&crate::domain::Assessment| a.series.source == source && a.series.entity == *entity;
+    let failed = Reading::Unknown { why: Unknown::SourceFault };
+    evidence.assessments.iter().filter(own).any(|assessment| assessment.reading == failed)
+}
+
+async fn lines(desk: &Desk, sight: &Sight) -> Result<Vec<SourceLine>, CommandError> {
     let now = desk.clock.now();
     let mut lines = Vec::new();
     for feed in desk.feeds.iter() {
@@ -33,7 +82,8 @@ async fn lines(desk: &Desk) -> Result<Vec<SourceLine>, CommandError> {
             .read(move |db| Ok((db.sources().health()?, db.sources().used(name, now)?, db.sources().progress(name)?)))
             .await?;
         let health = health.into_iter().find(|health| health.source == name);
-        let covered = feed.covered(desk.watchlist.entities().iter());
+        let mut covered = feed.covered(desk.watchlist.entities().iter());
+        covered.retain(|entity| sight.sees(entity));
         let done = progress.iter().filter(|progress| progress.done && covered.contains(&progress.entity)).count();
         lines.push(SourceLine {
             name: name.to_owned(),

@@ -1,6 +1,6 @@
 //! `/status [what]`: how an entity stands, from what is stored, or looked up on demand where it is not watched.
 
-use super::{CommandError, Desk, sources, watchlist};
+use super::{Asker, CommandError, Desk, Sight, sources, watchlist};
 use crate::domain::{Entity, Evidence, lookup};
 use crate::render::Card;
 use crate::render::status::{Standing, status};
@@ -11,34 +11,42 @@ const AT_MOST: usize = 10;
 /// What is not watched costs the sources' calls of the day.
 const LOOKED_UP: usize = 3;
 
-pub(super) async fn answer(desk: &Desk, entities: &[Entity]) -> Result<Vec<Card>, CommandError> {
+pub(super) async fn answer(desk: &Desk, asker: &Asker, entities: &[Entity]) -> Result<Vec<Card>, CommandError> {
     if entities.is_empty() {
-        return watchlist::answer(desk).await;
+        return watchlist::answer(desk, asker).await;
     }
-    let watched = |entity: &&Entity| desk.watchlist.contains(entity);
+    let sight = desk.sight(asker).await?;
+    let watched = |entity: &&Entity| sight.sees(entity) && desk.watchlist.contains(entity);
     let looked_up = entities.iter().filter(|entity| !watched(entity)).count();
     if entities.len() > AT_MOST || looked_up > LOOKED_UP {
         return Err(CommandError::TooManyAsked);
     }
     let mut cards = Vec::new();
     for entity in entities {
-        cards.push(one(desk, entity).await?);
+        cards.push(one(desk, asker, &sight, entity).await?);
     }
     Ok(cards)
 }
 
-async fn one(desk: &Desk, entity: &Entity) -> Result<Card, CommandError> {
-    let watched = desk.watchlist.contains(entity) || desk.evidence(entity, desk.clock.now()).is_some();
-    let found = desk.evidence_or_look_up(entity).await;
+async fn one(desk: &Desk, asker: &Asker, sight: &Sight, entity: &Entity) -> Result<Card, CommandError> {
+    let is_known = || desk.watchlist.contains(entity) || desk.evidence(entity, desk.clock.now()).is_some();
+    let watched = sight.sees(entity) && is_known();
+    let found = desk.evidence_for(sight, entity).await;
     let mut foot: Vec<String> = found.evidence.as_ref().and_then(source::credits).into_iter().collect();
-    foot.extend(sources::trouble(desk).await?);
-    foot.extend(found.unanswered);
-    standing_card(desk, entity, found.evidence.as_ref(), watched, foot).await
+    if watched {
+        foot.extend(sources::concerning(desk, entity, found.evidence.as_ref()).await?);
+    }
+    foot.extend(found.unanswered.iter().map(|unanswered| match sight.is_everything() {
+        true => format!("{}: {}", unanswered.source, unanswered.why),
+        false => format!("{} gave no answer about it just now.", unanswered.source),
+    }));
+    standing_card(desk, asker, entity, found.evidence.as_ref(), watched, foot).await
 }
 
 /// The card of an entity whose evidence is at hand.
 async fn standing_card(
     desk: &Desk,
+    asker: &Asker,
     entity: &Entity,
     evidence: Option<&Evidence>,
     watched: bool,
@@ -46,7 +54,8 @@ async fn standing_card(
 ) -> Result<Card, CommandError> {
     let now = desk.clock.now();
     let about = entity.clone();
-    let newest = desk.store.read(move |db| db.incidents().of(&about, 1)).await?;
+    // An incident of what this reader does not see as watched is none of theirs.
+    let newest = if watched { desk.store.read(move |db| db.incidents().of(&about, 1)).await? } else { Vec::new() };
     let open = newest.into_iter().find(|i| !i.phase.is_over()).map(|incident| (incident.id.0, incident.started_at));
     let from = open.map_or(now - crate::domain::time::DAY, |(_, started_at)| started_at);
     Ok(status(&Standing {
@@ -58,5 +67,6 @@ async fn standing_card(
         now,
         links: source::links(entity, from, now),
         foot,
+        syntax: asker.syntax(),
     }))
 }

@@ -2,6 +2,7 @@
 
 use super::bounds::{Bounds, Full};
 use super::open::{owe_open, resume};
+use super::parse::SaidZone;
 use super::{Asker, CommandError, Desk, Unsubscribe, Wish};
 use crate::config::budget::calls_a_day_at_least;
 use crate::domain::lookup::display_name;
@@ -71,6 +72,9 @@ fn done(desk: &Desk, asker: &Asker, wish: &Wish, told: usize) -> Card {
     let title = format!("🔔 {} will be told when {what} {drops} off the internet.", capital(&asker.place));
     let mut card = Card::titled(title).toned(Tone::Up);
     card.note("How", wish_line(&wish.options, desk.watchlist.usual_sensitivity(&wish.scopes)));
+    if let Some(zone) = wish.zone_said.as_ref().and_then(zone_line) {
+        card.note("Zone", zone);
+    }
     if told > 0 {
         card.note(
             "Now",
@@ -85,6 +89,21 @@ fn done(desk: &Desk, asker: &Asker, wish: &Wish, told: usize) -> Card {
     }
     card.foot.push("/subscriptions shows what this chat hears of · /test sends a sample".to_owned());
     card
+}
+
+/// `IST is read as Asia/Kolkata; Asia/Jerusalem and Europe/Dublin are called so, too`. None where the zone was named.
+fn zone_line(zone: &SaidZone) -> Option<String> {
+    let name = zone.named.zone.name();
+    if zone.said.eq_ignore_ascii_case(name) && zone.named.others.is_empty() {
+        return None;
+    }
+    let others: Vec<String> = zone.named.others.iter().map(|zone| zone.name().to_owned()).collect();
+    let read = format!("{} is read as {name}", zone.said);
+    Some(match others.as_slice() {
+        [] => read,
+        [other] => format!("{read}; {other} may be meant as well: name it, if so"),
+        others => format!("{read}; {} may be meant as well: name it, if so", others.join(" or ")),
+    })
 }
 
 /// Whether the calls of a day reach for so many entities.
@@ -146,7 +165,11 @@ pub(super) async fn unsubscribe(desk: &Desk, asker: &Asker, what: &Unsubscribe) 
                 Card::titled(format!("{} was not told of {}.", capital(&asker.place), named(scopes)))
             }
             _ if left.is_empty() => Card::titled(format!("{} has no subscriptions.", capital(&asker.place))),
-            _ => Card::titled("Say which: /unsubscribe KP, or /unsubscribe everything."),
+            _ => Card::titled(format!(
+                "Say which: {}, or {}.",
+                asker.syntax().call("unsubscribe", &[("what", "KP")]),
+                asker.syntax().call("unsubscribe", &[("what", "everything")])
+            )),
         }
     } else {
         Card::titled(format!("🔕 {} will not be told of {} any more.", capital(&asker.place), named(&gone)))

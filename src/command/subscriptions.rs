@@ -18,7 +18,13 @@ pub(super) async fn answer(desk: &Desk, asker: &Asker) -> Result<Vec<Card>, Comm
             Ok(Some((db.subscriptions().of_chat(chat)?, mutes, db.deliveries().overview(Some(chat))?.pop())))
         })
         .await?;
-    let nothing = || Card::titled(format!("{} has no subscriptions; /subscribe KP makes one.", capital(&asker.place)));
+    let nothing = || {
+        Card::titled(format!(
+            "{} has no subscriptions; {} makes one.",
+            capital(&asker.place),
+            asker.syntax().call("subscribe", &[("what", "KP")])
+        ))
+    };
     let Some((wishes, mutes, deliveries)) = found else { return Ok(vec![nothing()]) };
     let mut card = if wishes.is_empty() {
         nothing()

@@ -1,11 +1,12 @@
 //! `/watchlist`: what is watched, and how each stands.
 
-use super::{CommandError, Desk};
+use super::{Asker, CommandError, Desk};
 use crate::domain::{Entity, Verdict};
 use crate::render::Card;
 use crate::render::lists::{Watched, watchlist};
 
-pub(super) async fn answer(desk: &Desk) -> Result<Vec<Card>, CommandError> {
+pub(super) async fn answer(desk: &Desk, asker: &Asker) -> Result<Vec<Card>, CommandError> {
+    let sight = desk.sight(asker).await?;
     let now = desk.clock.now();
     let open = desk.store.read(|db| db.incidents().open()).await?;
     let line = |entity: Entity, name, part_of| Watched {
@@ -17,7 +18,7 @@ pub(super) async fn answer(desk: &Desk) -> Result<Vec<Card>, CommandError> {
     };
     let configured = desk.watchlist.configured();
     let configured = configured.map(|entry| line(entry.entity.clone(), entry.name.clone(), entry.part_of.clone()));
-    let subscribed = desk.watchlist.subscribed().into_iter().map(|entity| line(entity, None, None));
+    let subscribed = sight.own().iter().cloned().map(|entity| line(entity, None, None));
     let lines: Vec<Watched> = configured.chain(subscribed).collect();
     Ok(vec![watchlist(&lines, now)])
 }

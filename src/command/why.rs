@@ -1,10 +1,12 @@
 //! `/why what [when]`: why an entity is told of or is not, now or at a moment of which the observations are still kept.
 
-use super::{CommandError, Desk};
+use super::parse::When;
+use super::{Asker, CommandError, Desk};
 use crate::detect::State;
-use crate::domain::time::{DAY, HOUR, MINUTE};
-use crate::domain::{Batch, Entity, Explanation, Fact, FactKind, Seconds, Timestamp, lookup};
+use crate::domain::time::DAY;
+use crate::domain::{Batch, Entity, Explanation, Fact, FactKind, Phase, Seconds, Timestamp, TransitionKind, lookup};
 use crate::render::Card;
+use crate::render::card::Line;
 use crate::render::why::why;
 use crate::store::{Store, StoreError};
 use std::sync::PoisonError;
@@ -17,58 +19,82 @@ const AT_ONCE: usize = 500;
 /// A look back goes through millions of observations: one at a time.
 static LOOKING_BACK: Semaphore = Semaphore::const_new(1);
 
-/// The moment that is asked about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum When {
-    Now,
-    At(Timestamp),
-    Ago(Seconds),
-    /// The last time that it was so late, UTC: seconds since midnight.
-    Clock(Seconds),
-}
-
-impl When {
-    pub fn parse(text: &str) -> Option<Self> {
-        let text = text.trim().to_lowercase();
-        if text == "now" {
-            return Some(Self::Now);
-        }
-        if let Some(length) = text.strip_suffix("ago") {
-            return super::parse::span(length).map(Self::Ago);
-        }
-        if let Some((hour, minute)) = text.trim_end_matches("utc").trim().split_once(':')
-            && let (Ok(hour @ 0..24), Ok(minute @ 0..60)) = (hour.parse::<Seconds>(), minute.parse::<Seconds>())
-        {
-            return Some(Self::Clock(hour * HOUR + minute * MINUTE));
-        }
-        Timestamp::parse(&text.to_uppercase().replace("UTC", "")).map(Self::At)
-    }
-
-    pub fn instant(self, now: Timestamp) -> Timestamp {
-        match self {
-            Self::Now => now,
-            Self::At(at) => at,
-            Self::Ago(length) => now - length,
-            Self::Clock(of_day) => now - (now.unix() - of_day).rem_euclid(DAY),
-        }
-    }
-}
-
-pub(super) async fn answer(desk: &Desk, entity: &Entity, when: When) -> Result<Vec<Card>, CommandError> {
+pub(super) async fn answer(desk: &Desk, asker: &Asker, entity: &Entity, when: When) -> Result<Vec<Card>, CommandError> {
     let now = desk.clock.now();
-    let at = when.instant(now);
-    if at > now {
-        return Err(CommandError::StillToCome(at));
+    if when.instant(now) > now {
+        return Err(CommandError::StillToCome(when.instant(now)));
     }
     let zone = lookup::zone_of(entity, desk.watchlist.wholes_of(entity));
-    let explained = explain(desk, entity, when).await?;
-    Ok(vec![match explained {
-        Some(explanation) => why(&explanation, zone, now),
-        None => Card::titled(format!(
+    let nothing = |at: Timestamp| {
+        Card::titled(format!(
             "⚪ Nothing was measured of {} by {at}: it was not watched, or its observations are not kept any more",
             lookup::display_name(entity)
-        )),
+        ))
+    };
+    if !desk.sight(asker).await?.sees(entity) {
+        return Ok(vec![nothing(when.instant(now))]);
+    }
+    let (when, lead) = if when.is_span() {
+        let (from, until) = when.span(now);
+        let (at, said) = match told_within(desk, entity, from, until.min(now)).await? {
+            Some(Told::Reported(at)) => (at, "The moment at which its outage was reported, between "),
+            Some(Told::GoingOn(at)) => (at, "In the middle of what its outage lasted between "),
+            None => (when.instant(now), "No outage of it was reported; this is in the middle between "),
+        };
+        (When::At(at), Some(Line::from(said).at(from, zone, now).and(" and ").at(until.min(now), zone, now).and(".")))
+    } else {
+        (when, None)
+    };
+    let explained = explain(desk, entity, when).await?;
+    Ok(vec![match explained {
+        Some(explanation) => {
+            let mut card = why(&explanation, zone, now);
+            card.lead = lead.or(card.lead);
+            card
+        }
+        None => nothing(when.instant(now)),
     }])
+}
+
+/// A moment of an outage within some time.
+enum Told {
+    /// At which it was first reported.
+    Reported(Timestamp),
+    /// The middle of what it lasted within the time, where it was reported before.
+    GoingOn(Timestamp),
+}
+
+/// Returns the telling moment of the first outage of the entity within the time.
+async fn told_within(
+    desk: &Desk,
+    entity: &Entity,
+    from: Timestamp,
+    until: Timestamp,
+) -> Result<Option<Told>, StoreError> {
+    /// Of one entity; those of a day are among them.
+    const LOOKED_THROUGH: usize = 200;
+    let about = entity.clone();
+    desk.store
+        .read(move |db| {
+            let mut found = None;
+            for incident in db.incidents().of(&about, LOOKED_THROUGH)? {
+                let ended = incident.recovered_at.unwrap_or(incident.last.at);
+                let is_open = !incident.phase.is_over();
+                if incident.started_at > until || !is_open && ended < from || incident.phase == Phase::Retracted {
+                    continue;
+                }
+                let told = db.incidents().transitions(incident.id)?.into_iter().find(|transition| {
+                    let is_start = matches!(transition.kind, TransitionKind::Started | TransitionKind::Suspected);
+                    is_start && from <= transition.at && transition.at <= until
+                });
+                let overlap = incident.started_at.max(from);
+                let end = if is_open { until } else { ended.min(until) };
+                let middle = Told::GoingOn(overlap + (end - overlap) / 2);
+                found = Some(told.map_or(middle, |transition| Told::Reported(transition.at)));
+            }
+            Ok(found)
+        })
+        .await
 }
 
 /// The explanation itself; nothing where nothing was measured by then.
@@ -109,28 +135,5 @@ async fn look_back(store: &Store, relations: Vec<(Entity, Entity)>, at: Timestam
             state.take(batch);
         }
         tokio::task::yield_now().await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_moment_is_read_as_people_write_it() {
-        let at = |text: &str| Timestamp::parse(text).unwrap();
-        let now = at("2025-06-07 01:30");
-        let read = |text: &str| When::parse(text).map(|when| when.instant(now));
-        assert_eq!(read("now"), Some(now));
-        assert_eq!(read("2h ago"), Some(now - 2 * HOUR));
-        assert_eq!(read("90 min ago"), Some(now - 90 * MINUTE));
-        assert_eq!(read("01:00"), Some(at("2025-06-07 01:00")));
-        assert_eq!(read("17:34"), Some(at("2025-06-06 17:34")), "the last time that it was so late");
-        assert_eq!(read("17:34 UTC"), Some(at("2025-06-06 17:34")));
-        assert_eq!(read("2025-06-06 17:34"), Some(at("2025-06-06 17:34")));
-        assert_eq!(read("2025-06-06T17:34Z"), Some(at("2025-06-06 17:34")));
-        for wrong in ["", "25:00", "soon", "Korea", "KP"] {
-            assert_eq!(read(wrong), None, "{wrong}");
-        }
     }
 }

@@ -4,6 +4,7 @@ use super::card::{Action, Card, Line, Link};
 use super::measure::{is_said_by_the_whole, measured_line};
 use super::reading::{in_stages, order_of_fall, order_of_return, services_alone};
 use super::status::{body, low_layers, services_down, sureness};
+use super::syntax::Syntax;
 use super::words::{day_and_time, duration, incident_line, listed, percent, plural};
 use crate::domain::lookup::display_name;
 use crate::domain::{
@@ -43,6 +44,8 @@ pub struct Alert<'a> {
     pub credits: Option<String>,
     /// `reconstructed`: stands in front of everything that is not measured.
     pub label: Option<&'a str>,
+    /// How its readers give commands.
+    pub syntax: Syntax,
 }
 
 /// Until when the lengths in an alert are counted.
@@ -74,7 +77,7 @@ pub fn alert(alert: &Alert<'_>) -> Card {
     }
     card.links.clone_from(&alert.links);
     card.foot.extend(alert.credits.clone());
-    card.foot.push(incident_line(alert.incident));
+    card.foot.push(incident_line(alert.incident, alert.syntax));
     card.actions = actions(alert);
     card
 }
@@ -111,7 +114,7 @@ pub fn brief(alert: &Alert<'_>) -> Card {
             card.note("Sure", sure);
         }
     }
-    card.foot.push(incident_line(alert.incident));
+    card.foot.push(incident_line(alert.incident, alert.syntax));
     card
 }
 
@@ -126,10 +129,10 @@ fn before(alert: &Alert<'_>) -> Option<String> {
     let newest = earlier.first()?;
     let told = |of: &Earlier| {
         format!(
-            "{} for {} (/outage {})",
+            "{} for {} ({})",
             day_and_time(of.started_at, alert.zone, alert.now),
             duration(of.lasted),
-            of.id
+            alert.syntax.outage(of.id)
         )
     };
     let named: Vec<String> = earlier.iter().take(EARLIER_NAMED).map(told).collect();

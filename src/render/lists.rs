@@ -1,6 +1,7 @@
 //! Lists: the watchlist, the history of incidents, the sources, help.
 
 use super::card::{Card, Note, Row};
+use super::syntax::{Syntax, Usage};
 use super::words::{day_and_time, duration, tame};
 use crate::domain::lookup::display_name;
 use crate::domain::{Entity, Options, Phase, Seconds, Sensitivity, Tally, Timestamp, Verdict, time::MINUTE};
@@ -144,27 +145,46 @@ pub fn source_line(line: &SourceLine, now: Timestamp) -> String {
     said.join(", ")
 }
 
+/// The same for a reader who does not run the bot: how fresh its values are, and neither its errors nor its budget.
+///
+/// `fine: newest value 24 min old, last answered 2 min ago`.
+pub fn source_line_for_readers(line: &SourceLine, now: Timestamp) -> String {
+    if line.off.is_some() {
+        return "off".to_owned();
+    }
+    let mut said = vec![
+        match (&line.error, line.last_success) {
+            (Some(_), _) => "in trouble",
+            (None, Some(_)) if line.newest_bin.is_none_or(|newest| now - newest > LATE) => {
+                "answers, but has nothing new"
+            }
+            (None, Some(_)) => "fine",
+            (None, None) => "not asked yet",
+        }
+        .to_owned(),
+    ];
+    said.extend(line.newest_bin.map(|newest| format!("newest value {} old", duration(now - newest))));
+    said.extend(line.last_success.map(|success| format!("last answered {} ago", duration(now - success))));
+    said.extend(line.reading_past.map(|_| "the last 14 days are still being read".to_owned()));
+    said.join(", ")
+}
+
+/// What a part of the bot says of itself, for a reader who does not run it: whether it is on.
+pub fn own_line(said: &str) -> &'static str {
+    if said.starts_with("off") { "off" } else { "on" }
+}
+
 /// How a subscription is told.
 ///
 /// `usual` is how sure it must be where the chat does not say; nothing where that is another for each entity.
 pub fn wish_line(options: &Options, usual: Option<Sensitivity>) -> String {
     let when = match options.sensitivity.or(usual) {
-        Some(Sensitivity::Careful) => "when it is highly sure",
-        Some(Sensitivity::Balanced) => "when it is sure",
-        Some(Sensitivity::Eager) => "from the first suspicion",
+        Some(sensitivity) => sensitivity.meaning(),
         None => "when it is as sure as the config wants it of each",
     };
     let word = options.sensitivity.map(|word| format!("{word}: "));
     let mut said = vec![format!("{}{when}", word.unwrap_or_default())];
-    said.push(
-        match (options.kinds.updates, options.kinds.recoveries) {
-            (true, true) => "starts, updates and recoveries",
-            (true, false) => "starts and updates",
-            (false, true) => "starts and recoveries",
-            (false, false) => "starts alone",
-        }
-        .to_owned(),
-    );
+    said.push(options.kinds.words().to_owned());
     if !options.layers.is_empty() {
         let layers: Vec<String> = options.layers.iter().map(ToString::to_string).collect();
         said.push(format!("only where {} is lost", layers.join(" or ")));
@@ -216,26 +236,27 @@ pub fn delivery_line(tally: &Tally, now: Timestamp) -> String {
 /// One command in `/help`.
 #[derive(Clone, Copy, Debug)]
 pub struct HelpLine {
-    pub usage: &'static str,
+    pub word: &'static str,
+    pub options: &'static [Usage],
     /// What a platform's menu says of it.
     pub menu: &'static str,
-    pub more: &'static str,
+    /// What `/help` says besides; empty where there is nothing more.
+    pub more: fn(Syntax) -> String,
 }
 
 impl HelpLine {
     /// `subscribe`, of `/subscribe what`.
     pub fn word(&self) -> &'static str {
-        let named = self.usage.trim_start_matches('/');
-        named.split_once(' ').map_or(named, |(word, _)| word)
+        self.word
     }
 }
 
-pub fn help(lines: &[HelpLine]) -> Card {
+pub fn help(lines: &[HelpLine], syntax: Syntax) -> Card {
     let mut card = Card::titled("Commands");
-    let said = |line: &HelpLine| match line.more {
-        "" => line.menu.to_owned(),
-        more => format!("{}. {more}", line.menu),
-    };
-    card.notes = lines.iter().map(|line| Note { label: line.usage.to_owned(), text: said(line) }).collect();
+    for line in lines {
+        let more = (line.more)(syntax);
+        let text = if more.is_empty() { line.menu.to_owned() } else { format!("{}. {more}", line.menu) };
+        card.note(&syntax.usage(line.word, line.options), text);
+    }
     card
 }

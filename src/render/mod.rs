@@ -13,8 +13,10 @@ pub mod measure;
 pub mod reading;
 pub mod status;
 pub mod summary;
+pub mod syntax;
 pub mod telegram;
 pub mod why;
 pub mod words;
 
 pub use card::Card;
+pub use syntax::Syntax;

@@ -3,6 +3,7 @@
 use super::card::{Card, Line, Link, Tone};
 use super::measure::rows;
 use super::reading::{gateways_line, hint, probes_lines, services_alone, way_in_line};
+use super::syntax::Syntax;
 use super::words::{duration, incident_line, listed, plural};
 use crate::domain::lookup::display_name;
 use crate::domain::observation::PROBE;
@@ -23,6 +24,8 @@ pub struct Standing<'a> {
     pub links: Vec<Link>,
     /// What the reader must know of the sources: which are ill, off or late.
     pub foot: Vec<String>,
+    /// How its readers give commands.
+    pub syntax: Syntax,
 }
 
 pub fn status(standing: &Standing<'_>) -> Card {
@@ -36,7 +39,7 @@ pub fn status(standing: &Standing<'_>) -> Card {
     }
     card.links.clone_from(&standing.links);
     card.foot.clone_from(&standing.foot);
-    card.foot.extend(standing.open.map(|(id, _)| incident_line(id)));
+    card.foot.extend(standing.open.map(|(id, _)| incident_line(id, standing.syntax)));
     card
 }
 

@@ -2,12 +2,13 @@
 
 use super::card::{Card, Line, Link, Note, Tone};
 use super::lists::Past;
+use super::syntax::Syntax;
 use super::words::{duration, incident_line, tame};
 use crate::domain::lookup::display_name;
 use crate::domain::{Phase, Seconds, Timestamp, Untimely};
 
 /// One line about what began and ended while the program was away.
-pub fn missed(past: &Past, now: Timestamp) -> Card {
+pub fn missed(past: &Past, now: Timestamp, syntax: Syntax) -> Card {
     let ended = past.ended_at.unwrap_or(past.started_at);
     let name = display_name(&past.entity);
     let mut card = Card::titled(
@@ -17,12 +18,12 @@ pub fn missed(past: &Past, now: Timestamp) -> Card {
             .at(ended, past.zone, now),
     )
     .toned(Tone::Up);
-    card.foot.push(incident_line(past.id));
+    card.foot.push(incident_line(past.id, syntax));
     card
 }
 
 /// Several outages, each as it stands now, of which the chat was not told as they happened.
-pub fn summary(why: Untimely, since: Timestamp, past: &[Past], now: Timestamp) -> Card {
+pub fn summary(why: Untimely, since: Timestamp, past: &[Past], now: Timestamp, syntax: Syntax) -> Card {
     let why = match why {
         Untimely::Muted => "While this chat was muted".to_owned(),
         Untimely::Quiet => "In the quiet hours".to_owned(),
@@ -30,7 +31,7 @@ pub fn summary(why: Untimely, since: Timestamp, past: &[Past], now: Timestamp) -
         Untimely::ShutOut => "While I could not write here".to_owned(),
     };
     if let [only] = past {
-        let said = line(only, now);
+        let said = line(only, now, syntax);
         return Card::titled(format!("{why}: {} {}", said.label, said.text)).toned(only.phase.into());
     }
     let (down, over) = (past.iter().filter(|p| !p.phase.is_over()).count(), past.iter().filter(|p| p.phase.is_over()));
@@ -44,11 +45,11 @@ pub fn summary(why: Untimely, since: Timestamp, past: &[Past], now: Timestamp) -
     }
     let tone = if down > 0 { Tone::Down } else { Tone::Up };
     let mut card = Card::titled(format!("{why}: {}", said.join(", "))).toned(tone);
-    card.notes = past.iter().map(|past| line(past, now)).collect();
+    card.notes = past.iter().map(|past| line(past, now, syntax)).collect();
     card
 }
 
-fn line(past: &Past, now: Timestamp) -> Note {
+fn line(past: &Past, now: Timestamp, syntax: Syntax) -> Note {
     let name = display_name(&past.entity);
     let since = super::words::local_and_utc(past.started_at, past.zone, now);
     let until = |end| duration(end - past.started_at);
@@ -60,7 +61,7 @@ fn line(past: &Past, now: Timestamp) -> Note {
         (Phase::Returning, _) => ("🟡", format!("is partly back after {}, down since {since}", until(now))),
         (Phase::Down, _) => ("🔴", format!("is down · {}, since {since}", until(now))),
     };
-    Note { label: format!("{mark} {name}"), text: format!("{said} · /outage {}", past.id) }
+    Note { label: format!("{mark} {name}"), text: format!("{said} · {}", syntax.outage(past.id)) }
 }
 
 /// The sample that `/test` sends.

@@ -1,5 +1,6 @@
 //! The one formatter for numbers, for lengths of time, for times and for plurals.
 
+use super::syntax::Syntax;
 use crate::domain::{Seconds, Timestamp, time::DAY, time::HOUR, time::MINUTE};
 use chrono::{Offset, TimeZone};
 use chrono_tz::Tz;
@@ -61,9 +62,9 @@ pub fn plural(count: u64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(count as i64), if count == 1 { one } else { many })
 }
 
-/// Where an incident is read in full.
-pub fn incident_line(id: i64) -> String {
-    format!("Incident {id} · /outage {id}")
+/// Writes where an incident is read in full: `Incident 3 · /outage 3`.
+pub fn incident_line(id: i64, syntax: Syntax) -> String {
+    format!("Incident {id} · {}", syntax.outage(id))
 }
 
 /// `Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)`; the year stands where it is not that of `now`.

@@ -63,22 +63,17 @@ fn options(word: &str) -> Vec<CreateCommandOption> {
         "status" => vec![what("A country, AS131279, a prefix, a site; several at once")],
         "why" => vec![
             what("A country, AS131279, a prefix, a site").required(true),
-            text("when", "17:34, 2h ago, 2025-06-06 17:34 (UTC); now where not said"),
+            text("when", "17:34, 2h ago, yesterday, 7 june 02:34 KST; UTC where no zone is named")
+                .set_autocomplete(true),
         ],
         "subscribe" => vec![
             what("A country, AS131279, a prefix, a site; several at once; all").required(true),
-            text("sensitivity", "How sure it must be before it is told")
-                .add_string_choice("careful: when it is highly sure", "careful")
-                .add_string_choice("balanced: when it is sure", "balanced")
-                .add_string_choice("eager: from the first suspicion", "eager"),
-            text("kinds", "What of an outage is told")
-                .add_string_choice("starts, updates and recoveries", "starts, updates, recoveries")
-                .add_string_choice("starts and recoveries", "starts, recoveries")
-                .add_string_choice("starts and updates", "starts, updates")
-                .add_string_choice("starts alone", "starts"),
-            text("layers", "Only where one of these is lost: routing, reach, traffic, dns, web, mail"),
+            text("sensitivity", "How sure it must be before it is told").set_autocomplete(true),
+            text("kinds", "What of an outage is told").set_autocomplete(true),
+            text("layers", "Only where one of these is lost: routing, reach, traffic, dns, web, mail")
+                .set_autocomplete(true),
             CreateCommandOption::new(Kind::Mentionable, "mention", "A role or person to call when an outage starts"),
-            text("quiet", "Hours in which nothing is told, such as 22-07"),
+            text("quiet", "Hours in which nothing is told, such as 22-07").set_autocomplete(true),
             text("zone", "Time zone of the quiet hours and of times in messages").set_autocomplete(true),
             place(),
         ],
@@ -86,15 +81,14 @@ fn options(word: &str) -> Vec<CreateCommandOption> {
         "subscriptions" | "test" => vec![place()],
         "mute" => vec![
             what("Of what; all").required(true),
-            text("for", "For how long: 30 min, 2h, 3 days").required(true),
+            text("for", "For how long: 30 min, 2h, 3 days").required(true).set_autocomplete(true),
             place(),
         ],
         "unmute" => vec![what("Of what; every mute where nothing is named"), place()],
         "history" => vec![what("A country, AS131279, a prefix, a site")],
         "outage" => vec![
-            CreateCommandOption::new(Kind::Integer, "id", "Its number, as /history shows it")
-                .min_int_value(1)
-                .required(true),
+            // A text, so that it may stand there as messages print it: `Incident 3`.
+            text("id", "Its number, as /history shows it").required(true).set_autocomplete(true),
         ],
         "forget" => vec![
             CreateCommandOption::new(Kind::Boolean, "sure", "Yes, remove all that is kept of this channel"),

@@ -6,7 +6,7 @@ use super::target::Named;
 use super::{Discord, PLATFORM, gateway};
 use crate::chat::flood::{Admission, Flood};
 use crate::chat::lines::Lines;
-use crate::command::{Asker, CHANGING, Desk, Rank};
+use crate::command::{self, Asker, CHANGING, Desk, Rank};
 use crate::render::Card;
 use crate::render::blocks::cut;
 use crate::render::discord::embed;
@@ -134,13 +134,7 @@ async fn tap(discord: &Arc<Discord>, desk: &Desk, bounded: &Bounded, tapped: Com
 async fn complete(discord: &Arc<Discord>, desk: &Desk, asked: &CommandInteraction) {
     let Some(option) = asked.data.autocomplete() else { return };
     let asker = place_of(asked).asker(asked.user.id.get(), None, asked.id.to_string());
-    let is_admitted = desk.access.admits(PLATFORM, &asker.home, asker.person.as_deref());
-    let found = match option.name {
-        // Whoever is not served is shown nothing of what is watched.
-        _ if !is_admitted => Vec::new(),
-        "zone" => Desk::complete_zone(option.value),
-        _ => desk.complete_what(option.value),
-    };
+    let found = desk.complete(&asker, &asked.data.name, option.name, option.value).await;
     let choices = found.into_iter().map(|(shown, typed)| AutocompleteChoice::new(shown, typed)).collect();
     let response = CreateInteractionResponse::Autocomplete(CreateAutocompleteResponse::new().set_choices(choices));
     if let Err(error) = asked.create_response(&*discord.http, response).await {
@@ -229,7 +223,7 @@ async fn asker(discord: &Discord, desk: &Desk, asked: &CommandInteraction) -> Re
 
 /// The command as a line: what stands there first, then the options by their names.
 fn line(asked: &CommandInteraction) -> String {
-    let (mut first, mut rest) = (String::new(), String::new());
+    let mut given: Vec<(&str, String)> = Vec::new();
     for ResolvedOption { name, value, .. } in asked.data.options() {
         let said = match value {
             ResolvedValue::String(text) => text.to_owned(),
@@ -243,14 +237,10 @@ fn line(asked: &CommandInteraction) -> String {
             ResolvedValue::User(user, _) => format!("<@{}>", user.id),
             _ => continue,
         };
-        match name {
-            "what" | "id" | "command" | "sure" => first = said,
-            "for" => rest.extend([" for ", &said]),
-            "when" => rest.extend([" ", &said]),
-            _ => rest.extend([" ", name, ": ", &said]),
-        }
+        given.push((name, said));
     }
-    format!("{} {first}{rest}", asked.data.name)
+    let given: Vec<(&str, &str)> = given.iter().map(|(name, said)| (*name, said.as_str())).collect();
+    command::line(&asked.data.name, &given)
 }
 
 /// Says the cards to the one who asked: as many to a message as it holds.

@@ -8,7 +8,7 @@ use super::updates::Listener;
 use super::{PLATFORM, limit_of};
 use crate::chat::flood::Admission;
 use crate::clock::{Busy, Millis};
-use crate::command::{Asker, Rank, WORDS};
+use crate::command::{Asker, Rank, WORDS, is_question};
 use crate::notify::platform::{Form, Volume};
 use crate::notify::retry::whole_seconds;
 use crate::render::Card;
@@ -107,8 +107,7 @@ fn line(message: &Said, me: &str) -> Option<String> {
     }
     let is_private = message.kind == ChatKind::Private;
     let Some(typed) = text.strip_prefix('/') else {
-        // Alone with the bot a name is question enough.
-        return is_private.then(|| format!("status {text}"));
+        return is_addressed(message, text, me).map(str::to_owned);
     };
     let (word, rest) = typed.split_once(char::is_whitespace).unwrap_or((typed, ""));
     let word = match word.split_once('@') {
@@ -120,7 +119,19 @@ fn line(message: &Said, me: &str) -> Option<String> {
         }
         None => word,
     };
-    Some(format!("{word} {}", rest.trim()))
+    Some(format!("/{word} {}", rest.trim()))
+}
+
+/// The question in a text that is no command: alone with the bot all of it; among others what begins with our name. People
+/// also talk to each other in answer to an alert: of that only a plain question is one to us.
+fn is_addressed<'a>(message: &Said, text: &'a str, me: &str) -> Option<&'a str> {
+    let named = text.strip_prefix('@').and_then(|rest| {
+        let (name, question) = rest.split_once(|c: char| c.is_whitespace() || matches!(c, ':' | ','))?;
+        name.eq_ignore_ascii_case(me).then_some(question.trim())
+    });
+    let is_to_us = message.kind == ChatKind::Private
+        || message.answers.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(me)) && is_question(text);
+    named.or_else(|| is_to_us.then_some(text)).filter(|text| !text.is_empty())
 }
 
 /// Who asks, but for the person.

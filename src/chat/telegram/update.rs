@@ -97,6 +97,8 @@ pub(super) struct Message {
     pub words: Option<String>,
     /// Whether the person wrote the words here: not forwarded, not by another bot, not quoted.
     pub is_own: bool,
+    /// The user name of whom this answers, where it is a reply and the name can be read.
+    pub answers: Option<String>,
 }
 
 /// A tap on a button.
@@ -184,6 +186,7 @@ impl Message {
             migrates_to: message.get("migrate_to_chat_id").and_then(Value::as_i64).map(ChatId),
             words,
             is_own: !is_passed_on && !is_service && !is_quoted,
+            answers: message.pointer("/reply_to_message/from/username").and_then(Value::as_str).map(str::to_owned),
         })
     }
 }

@@ -1,15 +1,20 @@
 //! From a typed line to a command, or to a mistake that helps. Platforms with options of their own write them as such a
-//! line, so that there is one grammar and one set of mistakes.
+//! line ([`line`]), so that there is one grammar and one set of mistakes.
 
+mod entities;
+mod mistake;
 mod options;
+mod plain;
 mod span;
+mod when;
 
-use crate::domain::lookup::{self, LookupError};
-use crate::domain::{Entity, Options, Scope, Seconds};
-pub(super) use span::parse as span;
-
-use super::why::When;
-use options::OptionError;
+use crate::domain::lookup;
+use crate::domain::{Entity, Options, Scope, Seconds, Watchlist};
+use entities::{entities, is_all, scopes};
+pub use mistake::Mistake;
+pub use options::SaidZone;
+pub(super) use span::LONGEST;
+pub use when::When;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -48,6 +53,8 @@ pub enum Command {
 pub struct Wish {
     pub scopes: Vec<Scope>,
     pub options: Options,
+    /// The zone of the options in the words of the person, where they named one.
+    pub zone_said: Option<SaidZone>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,29 +68,6 @@ pub enum Unsubscribe {
 pub enum Meant {
     Asked,
     Sure,
-}
-
-/// What was wrong with a command, and what would be right.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Mistake {
-    #[error("there is no command `{said}`{}", did_you_mean(.near.as_deref()))]
-    Unknown { said: String, near: Option<String> },
-    #[error(transparent)]
-    What(#[from] LookupError),
-    #[error(transparent)]
-    Option(#[from] OptionError),
-    #[error("say of what: /{word} KP, /{word} AS131279, /{word} all; /help {word} tells more")]
-    NothingNamed { word: &'static str },
-    #[error("say of what: /why KP, /why AS131279 17:34, /why KP 2h ago; /help why tells more")]
-    WhyWhat,
-    #[error("say for how long: /mute KP for 2h, /mute all for 3d; 30 days at most")]
-    NoLength,
-    #[error("/outage takes an incident's number, such as /outage 3; /history lists them")]
-    NoNumber,
-}
-
-fn did_you_mean(near: Option<&str>) -> String {
-    near.map_or_else(|| "; /help lists them".to_owned(), |near| format!("; did you mean /{near}?"))
 }
 
 /// Every command by its word, in the order of `/help`.
@@ -108,109 +92,194 @@ pub const WORDS: [&str; 15] = [
 /// Those that change what a chat is told: for who manages it.
 pub const CHANGING: [&str; 6] = ["subscribe", "unsubscribe", "mute", "unmute", "test", "forget"];
 
-/// A nearer word than this is offered: two slips of the finger.
-const NEAR: usize = 2;
 /// Longer than this nobody means to type.
-const LONGEST: usize = 1000;
+const LONGEST_LINE: usize = 1000;
 
-pub fn parse(line: &str) -> Result<Command, Mistake> {
-    let line: String = line.trim().chars().take(LONGEST).collect();
-    let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((&line, ""));
-    let rest = rest.trim();
+/// Reads a line that knows no names but those of countries.
+pub fn parse(text: &str) -> Result<Command, Mistake> {
+    parse_in(text, &Watchlist::default())
+}
+
+/// Reads a line: a command with or without its slash, its options by place or by name, or a plain question.
+pub fn parse_in(text: &str, watchlist: &Watchlist) -> Result<Command, Mistake> {
+    let text: String = text.trim().chars().take(LONGEST_LINE).collect();
+    let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((&text, ""));
+    let has_slash = word.starts_with('/');
     let word = word.strip_prefix('/').unwrap_or(word).to_lowercase();
-    match word.as_str() {
-        "status" => Ok(Command::Status(entities(rest)?)),
-        "why" => why(rest),
-        "subscribe" => Ok(Command::Subscribe(wish(rest)?)),
-        "unsubscribe" => Ok(Command::Unsubscribe(match rest.to_lowercase().as_str() {
-            "" => Unsubscribe::Unnamed,
-            "everything" => Unsubscribe::Everything,
-            _ => Unsubscribe::These(scopes(rest)?),
-        })),
-        "subscriptions" => Ok(Command::Subscriptions),
-        "mute" => mute(rest),
-        "unmute" => Ok(Command::Unmute(if rest.is_empty() { Vec::new() } else { scopes(rest)? })),
-        "watchlist" => Ok(Command::Watchlist),
-        "history" => Ok(Command::History(if rest.is_empty() { None } else { Some(lookup::parse_what(rest)?) })),
-        "outage" => rest.trim_start_matches('#').parse().map(Command::Outage).map_err(|_| Mistake::NoNumber),
-        "sources" => Ok(Command::Sources),
-        "test" => Ok(Command::Test),
-        "forget" => Ok(Command::Forget(if rest.eq_ignore_ascii_case("yes") { Meant::Sure } else { Meant::Asked })),
-        "start" => Ok(Command::Start(lookup::parse_what(rest).ok())),
-        "about" => Ok(Command::About),
-        "help" => Ok(Command::Help((!rest.is_empty()).then(|| rest.trim_start_matches('/').to_lowercase()))),
-        _ => Err(unknown(&word)),
+    let outcome = command(&word, &without_names(&word, rest.trim()), watchlist);
+    // A command that changes something is never guessed from its words.
+    let may_be_plain = !has_slash || matches!(word.as_str(), "status" | "why" | "history" | "outage");
+    match outcome {
+        Some(Ok(command)) => Ok(command),
+        Some(Err(mistake)) if may_be_plain => plain::understand(text.trim_start_matches('/'), watchlist).ok_or(mistake),
+        Some(Err(mistake)) => Err(mistake),
+        None if has_slash => Err(Mistake::unknown(&word)),
+        None => plain::understand(&text, watchlist).ok_or_else(|| plain::mistake(&text, watchlist)),
     }
 }
 
-fn unknown(word: &str) -> Mistake {
-    let nearest = WORDS.iter().map(|known| (strsim::damerau_levenshtein(known, word), *known)).min();
-    let near = nearest.filter(|(distance, _)| *distance <= NEAR).map(|(_, known)| known.to_owned());
-    Mistake::Unknown { said: crate::render::words::tame(word, 40), near }
+/// Whether a text without a slash is a question about something that goes down, and asks for no change.
+pub fn is_question(text: &str) -> bool {
+    matches!(parse(text), Ok(Command::Status(_) | Command::Why { .. } | Command::History(_)))
 }
 
-fn wish(text: &str) -> Result<Wish, Mistake> {
+/// Writes a command that was given as options, by (name, value), as a typed line.
+pub fn line(word: &str, given: &[(&str, &str)]) -> String {
+    let (mut first, mut rest) = ("", String::new());
+    for (name, value) in given {
+        match *name {
+            "what" | "id" | "command" | "sure" => first = value,
+            "for" => rest.extend([" for ", value]),
+            "when" => rest.extend([" ", value]),
+            name => rest.extend([" ", name, ": ", value]),
+        }
+    }
+    format!("{word} {first}{rest}")
+}
+
+/// The options that a typed line gives by their place.
+fn by_place(word: &str) -> &'static [&'static str] {
+    match word {
+        "status" | "history" | "subscribe" | "unsubscribe" | "unmute" => &["what"],
+        "why" => &["what", "when"],
+        "mute" => &["what", "for"],
+        "outage" => &["id"],
+        "forget" => &["sure"],
+        "help" => &["command"],
+        _ => &[],
+    }
+}
+
+/// `what: KP for: 2h`, as Discord shows a command, in the form of a typed line: `KP for 2h`.
+fn without_names(word: &str, rest: &str) -> String {
+    let names = by_place(word);
+    let mut starts: Vec<(usize, &str)> = Vec::new();
+    let mut at = 0;
+    for part in rest.split_inclusive(char::is_whitespace) {
+        let key = part.split_once(':').map(|(key, _)| key.to_lowercase());
+        starts.extend(names.iter().find(|name| key.as_deref() == Some(**name)).map(|name| (at, *name)));
+        at += part.len();
+    }
+    if starts.first().is_none_or(|(start, _)| *start > 0) {
+        return rest.to_owned();
+    }
+    let ends = starts.iter().skip(1).map(|(start, _)| *start).chain([rest.len()]);
+    let given: Vec<(&str, &str)> =
+        starts.iter().zip(ends).map(|((start, name), end)| (*name, rest[start + name.len() + 1..end].trim())).collect();
+    line(word, &given).strip_prefix(word).unwrap_or_default().trim().to_owned()
+}
+
+/// None where the word is no command.
+fn command(word: &str, rest: &str, watchlist: &Watchlist) -> Option<Result<Command, Mistake>> {
+    Some(match word {
+        "status" if is_all(rest) => Ok(Command::Status(Vec::new())),
+        "status" => entities(rest, watchlist).map(Command::Status).map_err(Mistake::from),
+        "why" => why(rest, watchlist),
+        "subscribe" => wish(rest, watchlist).map(Command::Subscribe),
+        "unsubscribe" => unsubscribe(rest, watchlist).map(Command::Unsubscribe),
+        "subscriptions" => Ok(Command::Subscriptions),
+        "mute" => mute(rest, watchlist),
+        "unmute" if rest.is_empty() || is_all_mutes(rest) => Ok(Command::Unmute(Vec::new())),
+        "unmute" => scopes(rest, watchlist).map(Command::Unmute).map_err(Mistake::from),
+        "watchlist" => Ok(Command::Watchlist),
+        "history" if rest.is_empty() || is_all(rest) => Ok(Command::History(None)),
+        "history" => lookup::parse_in(rest, watchlist).map(|what| Command::History(Some(what))).map_err(Mistake::from),
+        "outage" => incident(rest).map(Command::Outage).ok_or(Mistake::NoNumber),
+        "sources" => Ok(Command::Sources),
+        "test" => Ok(Command::Test),
+        "forget" => Ok(Command::Forget(match rest.to_lowercase().as_str() {
+            "yes" | "true" => Meant::Sure,
+            _ => Meant::Asked,
+        })),
+        "start" => Ok(Command::Start(lookup::parse_in(rest, watchlist).ok())),
+        "about" => Ok(Command::About),
+        "help" => Ok(Command::Help((!rest.is_empty()).then(|| rest.trim_start_matches('/').to_lowercase()))),
+        _ => return None,
+    })
+}
+
+fn wish(text: &str, watchlist: &Watchlist) -> Result<Wish, Mistake> {
     let (what, given) = options::split(text);
     if what.is_empty() {
         return Err(Mistake::NothingNamed { word: "subscribe" });
     }
-    let options = options::read(&given)?;
-    Ok(Wish { scopes: scopes(what)?, options })
+    let scopes = scopes(what, watchlist);
+    let known = scopes.as_deref().unwrap_or_default();
+    let nearby = known.iter().filter_map(|scope| match scope {
+        Scope::One(entity) => Some(lookup::zone_of(entity, watchlist.wholes_of(entity))),
+        Scope::All => None,
+    });
+    let nearby: Vec<_> = nearby.collect();
+    let (options, zone_said) = options::read(&given, &nearby)?;
+    Ok(Wish { scopes: scopes?, options, zone_said })
 }
 
-/// `KP`, `north korea 17:34`, `AS131279 2025-06-06 17:34`, `KP 2h ago`: the longest end that is a moment is one.
-fn why(text: &str) -> Result<Command, Mistake> {
+fn unsubscribe(rest: &str, watchlist: &Watchlist) -> Result<Unsubscribe, Mistake> {
+    Ok(match rest.to_lowercase().as_str() {
+        "" => Unsubscribe::Unnamed,
+        "everything" => Unsubscribe::Everything,
+        _ => Unsubscribe::These(scopes(rest, watchlist)?),
+    })
+}
+
+/// `everything`, as the end of all mutes is told; `all` is the mute of all.
+fn is_all_mutes(rest: &str) -> bool {
+    rest.eq_ignore_ascii_case("everything")
+}
+
+/// `KP`, `north korea 17:34`, `AS131279 2025-06-06 17:34`, `KP 2h ago`, `yesterday KP`: the longest end that is a moment
+/// is one.
+fn why(text: &str, watchlist: &Watchlist) -> Result<Command, Mistake> {
     if text.is_empty() {
         return Err(Mistake::WhyWhat);
     }
     let words: Vec<&str> = text.split_whitespace().collect();
-    let parted = (1..words.len()).find_map(|at| {
-        let when = When::parse(&words[at..].join(" "))?;
-        Some((words[..at].join(" "), when))
-    });
-    let (what, when) = parted.unwrap_or_else(|| (text.to_owned(), When::Now));
-    Ok(Command::Why { entity: lookup::parse_what(&what)?, when })
+    let parts = |at: usize| (words[..at].join(" "), words[at..].join(" "));
+    let at_the_end = (1..words.len()).map(parts).find(|(_, when)| When::parse(when).is_some());
+    let at_the_front = || {
+        let turned = (1..words.len()).rev().map(parts).map(|(when, what)| (what, when));
+        turned.into_iter().find(|(what, when)| When::parse(when).is_some() && lookup::find(what, watchlist).is_some())
+    };
+    let Some((what, when)) = at_the_end.or_else(at_the_front) else {
+        return Ok(Command::Why { entity: lookup::parse_in(text, watchlist)?, when: When::Now });
+    };
+    let entity = lookup::parse_in(&what, watchlist)?;
+    let nearby = lookup::zone_of(&entity, watchlist.wholes_of(&entity));
+    let when = When::parse_near(&when, &[nearby]).unwrap_or(When::Now);
+    Ok(Command::Why { entity, when })
 }
 
-fn mute(text: &str) -> Result<Command, Mistake> {
-    let (what, length) = text.rsplit_once(" for ").ok_or(Mistake::NoLength)?;
-    let length = span::parse(length).ok_or(Mistake::NoLength)?;
+/// `KP for 2h`, `KP 2h`.
+fn mute(text: &str, watchlist: &Watchlist) -> Result<Command, Mistake> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let parted = match text.rsplit_once(" for ") {
+        Some((what, length)) => Some((what.to_owned(), span::parse(length))),
+        None => (1..words.len()).find_map(|at| {
+            let length = span::parse(&words[at..].join(" "))?;
+            Some((words[..at].join(" "), Some(length)))
+        }),
+    };
+    let Some((what, Some(length))) = parted else { return Err(Mistake::NoLength) };
+    if length > LONGEST {
+        return Err(Mistake::NoLength);
+    }
     if what.trim().is_empty() {
         return Err(Mistake::NothingNamed { word: "mute" });
     }
-    Ok(Command::Mute { scopes: scopes(what)?, length })
+    Ok(Command::Mute { scopes: scopes(&what, watchlist)?, length })
 }
 
-/// `all`, or entities.
-fn scopes(text: &str) -> Result<Vec<Scope>, LookupError> {
-    if text.trim().eq_ignore_ascii_case("all") {
-        return Ok(vec![Scope::All]);
+/// An incident's number: `3`, `#3`, `Incident 3`, `incident 3 · /outage 3`.
+fn incident(text: &str) -> Option<i64> {
+    let lower = text.trim().to_lowercase();
+    let mut rest = lower.as_str();
+    for prefix in ["/outage", "outage", "incident", "number", "no.", "id:", "#", "№"] {
+        rest = rest.strip_prefix(prefix).unwrap_or(rest).trim_start();
     }
-    Ok(entities(text)?.into_iter().map(Scope::One).collect())
-}
-
-/// One name of several words (`north korea`), or several entities (`KP IR AS131279`).
-fn entities(text: &str) -> Result<Vec<Entity>, LookupError> {
-    if text.is_empty() {
-        return Ok(Vec::new());
-    }
-    lookup::parse_what(text).map(|entity| vec![entity]).or_else(|whole| {
-        let words: Vec<&str> = text.split([' ', ',']).filter(|word| !word.is_empty()).collect();
-        if words.len() < 2 {
-            return Err(whole);
-        }
-        // If each word stands for something it is a list; else the person meant one name, and slipped.
-        let each: Result<Vec<_>, _> = words.iter().map(|word| lookup::parse_what(word)).collect();
-        let mut each = each.map_err(|_| whole)?;
-        let mut seen = Vec::new();
-        each.retain(|entity| {
-            !seen.contains(entity) && {
-                seen.push(entity.clone());
-                true
-            }
-        });
-        Ok(each)
-    })
+    let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    let (number, after) = rest.split_at(end);
+    let is_end = after.trim_start().is_empty() || after.trim_start().starts_with(['·', ':', ',', ')', '.']);
+    number.parse().ok().filter(|id| is_end && *id > 0)
 }
 
 #[cfg(test)]

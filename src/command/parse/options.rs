@@ -1,5 +1,6 @@
 //! The options of a subscription: `sensitivity: eager kinds: starts, recoveries quiet: 22-07 zone: Asia/Seoul`.
 
+use crate::domain::zone::{self, NamedZone};
 use crate::domain::{Kinds, Layer, Options, Quiet, Sensitivity};
 use crate::render::words::tame;
 use chrono_tz::Tz;
@@ -41,6 +42,12 @@ pub(super) fn split(text: &str) -> (&str, Vec<(String, &str)>) {
         if let Some((key, value)) = word.split_once(':') {
             let is_a_word = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphabetic());
             let is_known = KEYS.contains(&key.to_lowercase().as_str());
+            // `eager: from the first suspicion` is what a list shows of a sensitivity, not an option.
+            let is_value = Sensitivity::ALL.iter().any(|known| known.as_str().eq_ignore_ascii_case(key));
+            if is_value {
+                at += word.len();
+                continue;
+            }
             if is_known || is_a_word && !value.contains([':', '/']) {
                 starts.push((at, at + key.len()));
             }
@@ -54,8 +61,11 @@ pub(super) fn split(text: &str) -> (&str, Vec<(String, &str)>) {
     (what, given.collect())
 }
 
-pub(super) fn read(given: &[(String, &str)]) -> Result<Options, OptionError> {
+/// Reads the options; `nearby` are the zones in which the reader is shown times. Returns also the zone as it was said,
+/// where one was.
+pub(super) fn read(given: &[(String, &str)], nearby: &[Tz]) -> Result<(Options, Option<SaidZone>), OptionError> {
     let mut options = Options::default();
+    let mut said = None;
     for (key, value) in given {
         let shown = || tame(value, 40);
         match key.as_str() {
@@ -74,16 +84,42 @@ pub(super) fn read(given: &[(String, &str)]) -> Result<Options, OptionError> {
             "kinds" => options.kinds = kinds(value)?,
             "layers" => options.layers = layers(value)?,
             "mention" => options.mention = Some(mention(value).ok_or_else(|| OptionError::Mention(shown()))?),
-            "quiet" => options.quiet = Some(Quiet::parse(value).ok_or_else(|| OptionError::Quiet(shown()))?),
-            "zone" => options.zone = Some(zone(value)?),
+            "quiet" => {
+                let (hours, place) = quiet(value);
+                options.quiet = Some(Quiet::parse(hours).ok_or_else(|| OptionError::Quiet(shown()))?);
+                if let Some(place) = place {
+                    said = Some(said_zone(place, nearby)?);
+                }
+            }
+            "zone" => said = Some(said_zone(value, nearby)?),
             _ => return Err(OptionError::Unknown { said: tame(key, 20) }),
         }
     }
-    Ok(options)
+    options.zone = said.as_ref().map(|said: &SaidZone| said.named.zone);
+    Ok((options, said))
+}
+
+/// A zone, and the words for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SaidZone {
+    pub said: String,
+    pub named: NamedZone,
+}
+
+/// Quiet hours and the zone behind them, as subscriptions show them: `not from 22:00–07:00 Asia/Seoul`.
+fn quiet(value: &str) -> (&str, Option<&str>) {
+    let value = value.trim();
+    let value = value.strip_prefix("not ").unwrap_or(value);
+    let value = value.strip_prefix("from ").unwrap_or(value).trim();
+    match value.find(|c: char| c.is_alphabetic()) {
+        Some(at) if at > 0 => (value[..at].trim(), Some(value[at..].trim())),
+        _ => (value, None),
+    }
 }
 
 fn words(value: &str) -> impl Iterator<Item = String> {
-    value.split([',', ' ', '+']).filter(|word| !word.is_empty() && *word != "and").map(str::to_lowercase)
+    let words = value.split([',', ' ', '+', '&']).filter(|word| !word.is_empty()).map(str::to_lowercase);
+    words.filter(|word| !matches!(word.as_str(), "and" | "or"))
 }
 
 fn kinds(value: &str) -> Result<Kinds, OptionError> {
@@ -95,6 +131,7 @@ fn kinds(value: &str) -> Result<Kinds, OptionError> {
             "updates" | "update" => kinds.updates = true,
             "recoveries" | "recovery" => kinds.recoveries = true,
             "all" | "everything" => (starts, kinds) = (true, Kinds::default()),
+            "alone" | "only" => {}
             _ => return Err(OptionError::Kind(tame(&word, 40))),
         }
     }
@@ -103,6 +140,9 @@ fn kinds(value: &str) -> Result<Kinds, OptionError> {
 
 fn layers(value: &str) -> Result<Vec<Layer>, OptionError> {
     let mut layers = Vec::new();
+    // As subscriptions show it: `only where routing or web is lost`.
+    let value = value.trim();
+    let value = value.strip_prefix("only where ").and_then(|rest| rest.strip_suffix(" is lost")).unwrap_or(value);
     for word in words(value) {
         let layer = Layer::ALL.into_iter().find(|layer| layer.as_str() == word);
         let layer = layer.ok_or_else(|| OptionError::Layer(tame(&word, 40)))?;
@@ -127,20 +167,17 @@ fn mention(value: &str) -> Option<String> {
     (discord || telegram).then(|| value.to_owned())
 }
 
-fn zone(value: &str) -> Result<Tz, OptionError> {
-    if let Ok(zone) = value.parse() {
-        return Ok(zone);
+/// Reads a zone; also as subscriptions show it: `times in Asia/Seoul`.
+fn said_zone(value: &str, nearby: &[Tz]) -> Result<SaidZone, OptionError> {
+    let value = value.trim();
+    let value = value.strip_prefix("times in ").unwrap_or(value);
+    if let Some(named) = zone::find(value, nearby) {
+        return Ok(SaidZone { said: tame(value, 40), named });
     }
-    let said = value.to_lowercase().replace(' ', "_");
-    let all = || chrono_tz::TZ_VARIANTS.iter();
-    if let Some(zone) = all().find(|zone| zone.name().to_lowercase() == said) {
-        return Ok(*zone);
-    }
-    let alike = |zone: &Tz| strsim::normalized_damerau_levenshtein(&said, &zone.name().to_lowercase());
-    let nearest = all().map(|zone| (alike(zone), zone.name())).max_by(|(a, _), (b, _)| a.total_cmp(b));
-    let near = match nearest {
-        Some((alike, name)) if alike >= 0.6 => format!("; did you mean `{name}`?"),
-        _ => "; zones are called as in Europe/Berlin, Asia/Seoul, UTC".to_owned(),
+    let near: Vec<String> = zone::near(value).iter().map(|name| format!("`{name}`")).collect();
+    let near = match near.as_slice() {
+        [] => "; zones are called as in Europe/Berlin, Asia/Seoul, UTC".to_owned(),
+        near => format!("; did you mean {}?", near.join(" or ")),
     };
     Err(OptionError::Zone { said: tame(value, 40), near })
 }

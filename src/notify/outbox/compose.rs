@@ -3,11 +3,11 @@
 use crate::domain::{Chat, Entity, Phase, Subscription, Timestamp, TransitionKind, Watchlist, lookup};
 use crate::notify::body::Body;
 use crate::notify::platform::{Cards, Edit, Form, Outgoing, Volume};
-use crate::render::Card;
 use crate::render::alert::{Alert, AsOf, alert, brief};
 use crate::render::lists::Past;
 use crate::render::summary::{missed, sample, summary, suspended, trouble, trouble_over, word};
 use crate::render::words::utc_time;
+use crate::render::{Card, Syntax};
 use crate::source;
 use crate::store::{Card as Shown, Db, Delivery, DeliveryId, Incident, IncidentId, Notice, StoreError};
 use chrono_tz::Tz;
@@ -65,7 +65,9 @@ impl Composer {
                 (outgoing.volume, becomes_card) = (told.volume, told.becomes_card);
             }
             Notice::Summary { body } | Notice::Test { body } | Notice::Operator { body } => {
-                let Some(card) = Body::from_json(body).map(|body| self.other(db, &body)).transpose()?.flatten() else {
+                let syntax = Syntax::of(&delivery.chat.platform);
+                let Some(card) = Body::from_json(body).map(|body| self.other(db, &body, syntax)).transpose()?.flatten()
+                else {
                     return Ok(None);
                 };
                 outgoing.card = card;
@@ -104,6 +106,7 @@ impl Composer {
             // What was made up is nobody's data.
             credits: source::credits(&transition.evidence).filter(|_| self.label.is_none()),
             label: self.label,
+            syntax: Syntax::of(&delivery.chat.platform),
         };
         let is_first = shown.is_none();
         // What the card above shows in full is not said twice.
@@ -149,6 +152,7 @@ impl Composer {
             links: source::links(entity, incident.started_at, self.now),
             credits: source::credits(incident.evidence()).filter(|_| self.label.is_none()),
             label: self.label,
+            syntax: Syntax::of(&shown.chat.platform),
         });
         card.foot.push(format!("As of {}.", utc_time(self.now)));
         let edit = Edit { chat: shown.chat, message, card };
@@ -156,17 +160,17 @@ impl Composer {
     }
 
     /// A message that is no alert.
-    fn other(&self, db: &Db<'_>, body: &Body) -> Result<Option<Card>, StoreError> {
+    fn other(&self, db: &Db<'_>, body: &Body, syntax: Syntax) -> Result<Option<Card>, StoreError> {
         Ok(match body {
             Body::MissedIncident(id) => {
-                db.incidents().by_id(IncidentId(*id))?.map(|incident| missed(&self.past(incident), self.now))
+                db.incidents().by_id(IncidentId(*id))?.map(|incident| missed(&self.past(incident), self.now, syntax))
             }
             Body::Summary { incidents, why, since } => {
                 let mut past = Vec::new();
                 for id in incidents {
                     past.extend(db.incidents().by_id(IncidentId(*id))?.map(|incident| self.past(incident)));
                 }
-                (!past.is_empty()).then(|| summary(*why, *since, &past, self.now))
+                (!past.is_empty()).then(|| summary(*why, *since, &past, self.now, syntax))
             }
             Body::Sample => Some(sample()),
             Body::Suspended { place, link, why } => Some(suspended(place, link.as_deref(), why)),

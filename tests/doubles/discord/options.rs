@@ -123,12 +123,14 @@ fn fit(
     let bound = |key: &str| option[key].as_f64();
     let value = match kind {
         3 => {
-            let Some(text) = value.as_str() else { return bad("a text is wanted") };
+            // The client sends what stands in a text field as text, a number too.
+            let text = value.as_str().map(str::to_owned).or_else(|| value.as_u64().map(|number| number.to_string()));
+            let Some(text) = text else { return bad("a text is wanted") };
             let long = text.chars().count() as f64;
             if bound("min_length").is_some_and(|min| long < min) || bound("max_length").unwrap_or(6000.0) < long {
                 return bad("too short or too long");
             }
-            value.clone()
+            json!(text)
         }
         4 | 10 => {
             let Some(number) = value.as_f64().filter(|_| kind == 10 || value.is_i64() || value.is_u64()) else {

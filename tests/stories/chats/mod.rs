@@ -8,9 +8,11 @@ mod killed;
 mod north_korea;
 mod operator;
 mod places;
+mod questions;
 mod quiet;
 mod refused;
 mod sensitivity;
+mod sight;
 
 /// The first line of each thing that a chat shows, without the times that say when it began.
 fn first_lines(shown: &str) -> String {
