@@ -80,7 +80,9 @@ async fn a_redirect_that_leads_inside_is_not_followed() {
         let literal = if address.contains(':') { format!("[{address}]") } else { address.to_owned() };
         let name = format!("r{number}.kcna.kp");
         names.leads(&name, &["127.0.0.1", address]);
-        let foreign = format!("a foreign site, {literal}");
+        let shown = address.parse::<std::net::IpAddr>().unwrap();
+        let foreign =
+            format!("a foreign site, {}", if shown.is_ipv6() { format!("[{shown}]") } else { shown.to_string() });
         // Nobody learns what a name within the site leads to: the words are those of a name that does not exist.
         let unreachable = format!("{name}, which cannot be reached");
         for (place, expected) in
