@@ -5,7 +5,7 @@ use super::signal::LOW;
 use super::state::{Draft, SetBack};
 use super::verdict::Voice;
 use crate::domain::time::{DAY, HOUR, MINUTE};
-use crate::domain::{IncidentKey, Layer, Phase, Seconds, Timestamp, Transition, TransitionKind};
+use crate::domain::{Evidence, IncidentKey, Layer, Onset, Phase, Seconds, Timestamp, Transition, TransitionKind};
 use serde::{Deserialize, Serialize};
 
 /// A suspicion that nobody confirms for so long is a new normal, and may be learned where all others are well.
@@ -39,6 +39,8 @@ pub struct Stored {
     pub started_at: Timestamp,
     /// How many transitions it has.
     pub transitions: u32,
+    /// How it began, as it was told.
+    pub onset: Option<Onset>,
 }
 
 /// The incident that is under way.
@@ -54,6 +56,7 @@ struct Open {
     /// One bit for each layer that was lost.
     layers: u8,
     failed_returns: u8,
+    onset: Onset,
 }
 
 impl Life {
@@ -74,7 +77,14 @@ impl Life {
             implicated: Vec::new(),
             layers: 0,
             failed_returns: 0,
+            onset: Onset::default(),
         });
+        // The batches that are still kept may not reach back to its beginning.
+        if open.number < newest.transitions
+            && let Some(onset) = &newest.onset
+        {
+            open.onset = onset.clone();
+        }
         open.number = newest.transitions;
         open.phase = newest.phase;
         open.told = newest.phase != Phase::Suspected;
@@ -82,6 +92,14 @@ impl Life {
 
     pub fn phase(&self) -> Option<Phase> {
         self.open.as_ref().map(|open| open.phase)
+    }
+
+    /// How the incident that is open began, with what `evidence` adds to it.
+    pub fn onset_with(&self, evidence: &Evidence) -> Option<Onset> {
+        let open = self.open.as_ref()?;
+        let mut onset = open.onset.clone();
+        onset.take(evidence, Timestamp::from_unix(open.started_at), open.number > 0);
+        Some(onset)
     }
 
     /// When the incident that is open began.
@@ -100,6 +118,7 @@ impl Life {
         if let Some(open) = &mut self.open {
             open.opened_at = back.right(open.opened_at);
             open.started_at = back.right(open.started_at);
+            open.onset.move_back(|at| Timestamp::from_unix(back.right(at.unix())));
         }
     }
 
@@ -156,9 +175,11 @@ impl Draft<'_> {
             implicated: Vec::new(),
             layers: 0,
             failed_returns: 0,
+            onset: Onset::default(),
         });
         self.implicate(life, voices);
         self.spoil(entity, started_at - HOUR);
+        self.note_onset(entity, life);
         self.tell(entity, life, kind, None, out);
     }
 
@@ -172,6 +193,8 @@ impl Draft<'_> {
             return;
         }
         let standing = self.standing(&open.implicated, open.started_at);
+        self.note_onset(entity, life);
+        let Some(open) = life.open.as_mut() else { return };
         if !open.told {
             if weight == Weight::Proof {
                 if let Some(began) = self.began(entity, voices) {
@@ -217,6 +240,15 @@ impl Draft<'_> {
             open.layers |= layer;
         }
         worse
+    }
+
+    /// Takes down what the batch adds to how the incident began.
+    fn note_onset(&mut self, entity: u32, life: &mut Life) {
+        self.put_life(entity, life.clone());
+        let noted = self.evidence(entity).onset;
+        if let Some((open, onset)) = life.open.as_mut().zip(noted) {
+            open.onset = onset;
+        }
     }
 
     /// `over`: when it ended, and when the last signal of it was back, which is what the next incident must not reach into.
@@ -276,7 +308,7 @@ mod tests {
 
     fn stored(phase: Phase) -> Stored {
         let key = IncidentKey { entity: "country/KP".parse().unwrap(), ordinal: 7 };
-        Stored { key, phase, started_at: Timestamp::from_unix(BEGAN), transitions: 3 }
+        Stored { key, phase, started_at: Timestamp::from_unix(BEGAN), transitions: 3, onset: None }
     }
 
     #[test]

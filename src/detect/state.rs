@@ -129,7 +129,7 @@ pub struct Adopted {
 
 impl State {
     /// Of checkpoints: one written with another number is not read.
-    pub const FORMAT: u32 = 3;
+    pub const FORMAT: u32 = 4;
 
     /// Lays the change over; says which series adopted another level.
     pub fn apply(&mut self, change: Change) -> Vec<Adopted> {

@@ -281,7 +281,7 @@ impl Draft<'_> {
             }
         };
         let (witnesses, sources, sureness) = how_sure(verdict, &assessments);
-        Evidence {
+        let mut evidence = Evidence {
             entity: self.entity(entity).clone(),
             at,
             verdict,
@@ -290,7 +290,10 @@ impl Draft<'_> {
             sources,
             assessments: assessments.into_iter().map(|(assessment, _)| assessment).collect(),
             facts: self.facts_behind(entity),
-        }
+            onset: None,
+        };
+        evidence.onset = self.life(entity).onset_with(&evidence);
+        evidence
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a verdict rests on: each signal held against its normal, and all of them weighed together.
 
-use super::{Entity, Fact, Layer, Seconds, Series, Timestamp};
+use super::{Entity, Fact, Layer, Onset, Seconds, Series, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -106,6 +106,9 @@ pub struct Evidence {
     /// By layer, then source, then signal.
     pub assessments: Vec<Assessment>,
     pub facts: Vec<Fact>,
+    /// How the outage began, while one is open; `None` in evidence that an older version stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub onset: Option<Onset>,
 }
 
 /// A page on which a person can check.

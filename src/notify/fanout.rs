@@ -168,6 +168,7 @@ mod tests {
                 sources: 2,
                 assessments: Vec::new(),
                 facts: Vec::new(),
+                onset: None,
             },
         }
     }

@@ -301,6 +301,7 @@ mod tests {
             sources: 2,
             assessments: signals.iter().map(assessment).collect(),
             facts: vec![],
+            onset: None,
             entity: entity.clone(),
         }
     }

@@ -42,6 +42,7 @@ fn stored(db: &Db<'_>) -> Result<Vec<Stored>, StoreError> {
     for (entity, _) in db.incidents().ordinals()? {
         let newest = db.incidents().of(&entity, 1)?.into_iter().next();
         stored.extend(newest.map(|incident| Stored {
+            onset: incident.evidence().onset.clone(),
             key: incident.key,
             phase: incident.phase,
             started_at: incident.started_at,

@@ -49,6 +49,7 @@ pub(crate) fn transition(ordinal: u32, number: u32, kind: TransitionKind) -> Tra
             sources: 1,
             assessments: Vec::new(),
             facts: vec![fact(at, gateway(4837, 0))],
+            onset: None,
         },
     }
 }
