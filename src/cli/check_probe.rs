@@ -5,6 +5,7 @@ use crate::app::{kit, targets};
 use crate::clock::Clock;
 use crate::domain::lookup::display_name;
 use crate::domain::{Line, Target, Watchlist};
+use crate::render::outside::visible_lines;
 use crate::render::words::plural;
 use crate::source::probe::attempt::{Found, probe};
 use crate::source::probe::look::look;
@@ -23,7 +24,7 @@ pub(super) async fn run(common: &Common) -> Result<(), Failure> {
     let mut looks = Looks::default();
     looks.add(look(&kit, controls, &(0..controls.len()).collect::<Vec<_>>()).await, controls);
     let line = looks.judge(controls);
-    println!("\nour own line: {}, {}", line.line, line.why);
+    println!("\nour own line: {}, {}", line.line, visible_lines(&line.why));
     if !icmp::is_allowed() {
         println!(
             "ICMP may not be sent by this user: TCP port 80 is asked instead. To allow it: sysctl net.ipv4.ping_group_range=\"0 2147483647\""
@@ -39,7 +40,7 @@ pub(super) async fn run(common: &Common) -> Result<(), Failure> {
             println!("\n{} ({})", target.entity, display_name(&target.entity));
             last = Some(&target.entity);
         }
-        println!("{}", line_of(target, found));
+        println!("{}", visible_lines(&line_of(target, found)));
     }
     let working = found.iter().filter(|(_, found)| found.outcome().does_work()).count();
     println!("\n{working} of {} work", plural(found.len() as u64, "target", "targets"));

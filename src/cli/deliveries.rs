@@ -3,7 +3,8 @@
 use super::{Common, Failure};
 use crate::clock::Clock;
 use crate::render::lists::delivery_line;
-use crate::render::words::{day_and_time, plural, tame};
+use crate::render::outside::visible_within;
+use crate::render::words::{day_and_time, plural};
 use crate::store::{Access, Store};
 use std::io::{self, Write};
 
@@ -19,7 +20,11 @@ pub(super) async fn run(common: &Common) -> Result<(), Failure> {
         say(format!("{} {}", chat.place.chat.platform, chat.place.chat.address))?;
         say(format!("   {}", delivery_line(&chat.tally, now)))?;
         if let Some((since, why)) = &chat.place.suspended {
-            say(format!("   suspended since {}: {}", day_and_time(*since, chrono_tz::Tz::UTC, now), tame(why, 200)))?;
+            say(format!(
+                "   suspended since {}: {}",
+                day_and_time(*since, chrono_tz::Tz::UTC, now),
+                visible_within(why, 200)
+            ))?;
         }
     }
     Ok(())

@@ -3,6 +3,7 @@
 use super::LogFormat;
 use crate::chat::console::{LogWriter, has_colour};
 use crate::config::Secrets;
+use crate::render::outside::is_unseen;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret, SecretString};
@@ -126,13 +127,19 @@ pub fn redact(text: &str) -> Cow<'_, str> {
     text
 }
 
+/// Takes out the characters that hide text or turn its direction: a source's or a site's text may hold them. Controls
+/// stay: the formatter escapes those of fields, and colours with its own.
+fn visible(text: &str) -> String {
+    text.chars().filter(|c| c.is_control() || !is_unseen(*c)).collect()
+}
+
 /// Writes to the log what is left of a line without secrets: the last line of defence. Each event comes as one write.
 #[derive(Clone, Copy, Debug)]
 struct Redacting;
 
 impl Write for Redacting {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        LogWriter.write_all(redact(&String::from_utf8_lossy(bytes)).as_bytes())?;
+        LogWriter.write_all(redact(&visible(&String::from_utf8_lossy(bytes))).as_bytes())?;
         Ok(bytes.len())
     }
 
@@ -153,6 +160,12 @@ impl<'a> MakeWriter<'a> for Redacting {
 mod tests {
     use super::*;
     use base64::engine::general_purpose::STANDARD;
+
+    #[test]
+    fn a_line_of_the_log_holds_nothing_that_hides_or_turns_text() {
+        let line = "\u{1b}[33mWARN\u{1b}[0m a\u{202e}b\u{e0041}c\u{61c}d\u{ad}e ✅\n";
+        assert_eq!(visible(line), "\u{1b}[33mWARN\u{1b}[0m abcde ✅\n");
+    }
 
     const TOKEN: &str = "987654321:AAq_secret-of-this-test-alone_0123";
 

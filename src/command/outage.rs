@@ -2,10 +2,15 @@
 
 use super::{Asker, CommandError, Desk};
 use crate::domain::lookup;
+use crate::domain::time::{DAY, HOUR, MINUTE};
 use crate::render::Card;
 use crate::render::alert::{Alert, AsOf, alert};
+use crate::render::timeline::{Course, add_timeline, implicated};
 use crate::source;
 use crate::store::IncidentId;
+
+/// The timeline reaches at most so far from the start.
+const COURSE: i64 = 14 * DAY;
 
 pub(super) async fn answer(desk: &Desk, asker: &Asker, id: i64) -> Result<Vec<Card>, CommandError> {
     let sight = desk.sight(asker).await?;
@@ -27,6 +32,20 @@ pub(super) async fn answer(desk: &Desk, asker: &Asker, id: i64) -> Result<Vec<Ca
     let zone = lookup::zone_of(entity, desk.watchlist.wholes_of(entity));
     let about = incident.clone();
     let earlier = desk.store.read(move |db| db.incidents().in_the_week_before(&about)).await?;
+    let signals = implicated(&transitions);
+    let from = incident.started_at - 15 * MINUTE;
+    let last = incident.recovered_at.map_or(desk.clock.now(), |ended| ended.max(incident.last.at) + 3 * HOUR);
+    let until = last.min(from + COURSE);
+    let courses = desk
+        .store
+        .read(move |db| {
+            let course = |assessment: crate::domain::Assessment| {
+                let values = db.observations().series_values(&assessment.series, from, until)?;
+                Ok(Course { assessment, values })
+            };
+            signals.into_iter().map(course).collect::<Result<Vec<_>, crate::store::StoreError>>()
+        })
+        .await?;
     let cards = transitions.iter().enumerate().map(|(i, transition)| {
         alert(&Alert {
             incident: id,
@@ -50,5 +69,9 @@ pub(super) async fn answer(desk: &Desk, asker: &Asker, id: i64) -> Result<Vec<Ca
             syntax: asker.syntax(),
         })
     });
-    Ok(cards.collect())
+    let mut cards: Vec<Card> = cards.collect();
+    if let Some(newest) = cards.last_mut() {
+        add_timeline(newest, &transitions, &courses);
+    }
+    Ok(cards)
 }

@@ -5,7 +5,8 @@ use super::{Asker, CommandError, Desk};
 use crate::render::Card;
 use crate::render::card::Tone;
 use crate::render::lists::{delivery_line, wish_line};
-use crate::render::words::{duration, plural, tame};
+use crate::render::outside::visible_within;
+use crate::render::words::{duration, plural};
 
 pub(super) async fn answer(desk: &Desk, asker: &Asker) -> Result<Vec<Card>, CommandError> {
     let (who, now) = (asker.clone(), desk.clock.now());
@@ -43,7 +44,7 @@ pub(super) async fn answer(desk: &Desk, asker: &Asker) -> Result<Vec<Card>, Comm
     if let Some(deliveries) = deliveries {
         if let Some((since, why)) = &deliveries.place.suspended {
             card.tone = Tone::Down;
-            card.note("Suspended", format!("for {}: {}", duration(now - *since), tame(why, 200)));
+            card.note("Suspended", format!("for {}: {}", duration(now - *since), visible_within(why, 200)));
         }
         card.note("Deliveries", delivery_line(&deliveries.tally, now));
     }

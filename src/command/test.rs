@@ -6,7 +6,7 @@ use crate::domain::{Owing, Seconds};
 use crate::notify::body::Body;
 use crate::render::Card;
 use crate::render::card::Tone;
-use crate::render::words::tame;
+use crate::render::outside::visible_within;
 use crate::store::{Delivery, DeliveryState, NewNotice};
 
 /// A person waits no longer; what is owed stays owed.
@@ -60,7 +60,7 @@ fn report(desk: &Desk, asker: &Asker, delivery: Option<Delivery>, took_ms: i64) 
         return Card::titled("The sample is gone: this chat was forgotten meanwhile.");
     };
     let place = &asker.place;
-    let why = || tame(delivery.error.as_deref().unwrap_or("no answer yet"), 300);
+    let why = || visible_within(delivery.error.as_deref().unwrap_or("no answer yet"), 300);
     match delivery.state {
         DeliveryState::Sent => {
             let took = if took_ms < 1000 { format!("{took_ms} ms") } else { format!("{:.1} s", took_ms as f64 / 1e3) };

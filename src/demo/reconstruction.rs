@@ -46,8 +46,8 @@ struct Row {
     values: [f64; COLUMNS],
 }
 
-fn rows() -> Vec<Row> {
-    let lines = TABLE.lines().filter(|line| line.starts_with("20"));
+fn rows(table: &str) -> Vec<Row> {
+    let lines = table.lines().filter(|line| line.starts_with("20"));
     lines
         .filter_map(|line| {
             let (time, rest) = line.split_once(',')?;
@@ -68,7 +68,11 @@ fn value(rows: &[Row], column: usize, at: Timestamp) -> f64 {
 
 /// The batches of the day in the order of their arrival; what lies before the table is marked as backfilled.
 pub fn batches() -> Vec<Batch> {
-    let rows = rows();
+    batches_of(TABLE)
+}
+
+fn batches_of(table: &str) -> Vec<Batch> {
+    let rows = rows(table);
     let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Vec::new() };
     let (begin, told_from, end) = (first.at - CALM_DAYS * DAY, first.at, last.at);
     let entity: Entity = "country/KP".parse().expect("a country code");
@@ -133,6 +137,72 @@ fn facts(entity: &Entity, rows: &[Row], at: Timestamp) -> Vec<Fact> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detect::State;
+    use crate::domain::{Evidence, Phase, Transition};
+    use crate::render::onset::corrections;
+    use crate::render::reading::{gateways_line, hint};
+    use crate::render::words::utc_time;
+
+    /// A day on which the route through China is cut at 17:35 and mended at 22:00.
+    const ONE_GATEWAY: &str = "
+2025-06-06 16:00,4,4,349,4,2,2,5,1
+2025-06-06 17:35,1,1,60,0,2,1,1,0
+2025-06-06 22:00,4,4,349,4,2,2,5,1
+2025-06-07 02:00,4,4,349,4,2,2,5,1
+";
+
+    /// The hint at the cause after each batch of the day while an incident is open, where it changed;
+    /// and the transitions. Each evidence is held against its own rows.
+    fn readings(table: &str) -> (Vec<String>, Vec<Transition>) {
+        let entity: Entity = "country/KP".parse().unwrap();
+        let (mut state, mut told, mut said) = (State::default(), Vec::new(), Vec::<String>::new());
+        for batch in batches_of(table) {
+            told.extend(state.take(&batch));
+            let Some(evidence) = state.evidence(&entity, batch.received_at).filter(|e| e.onset.is_some()) else {
+                continue;
+            };
+            contradicts_nothing(&evidence);
+            let reading = hint(&evidence).first().cloned().unwrap_or_default();
+            if said.last().is_none_or(|last| last.split_once(' ').map(|(_, last)| last) != Some(&reading)) {
+                said.push(format!("{} {reading}", utc_time(batch.received_at).replace(" UTC", "")));
+            }
+        }
+        (said, told)
+    }
+
+    fn contradicts_nothing(evidence: &Evidence) {
+        let reading = hint(evidence).join(" ");
+        let gateways = gateways_line(evidence).unwrap_or_default();
+        assert!(!reading.contains("are withdrawn") && !reading.contains("is gone"), "told in the present: {reading}");
+        let leads_in = gateways.contains("prefix");
+        assert!(!leads_in || !reading.contains("still leads in"), "{reading} beside {gateways}");
+    }
+
+    #[test]
+    fn the_reading_of_the_day_is_judged_by_how_it_fell_and_never_changes_its_mind() {
+        let (said, told) = readings(TABLE);
+        insta::assert_snapshot!(said.join("\n"), @"
+        17:37 It is too early to say what this looks like: slower sources have not reported yet.
+        17:50 The routes through both gateways went at 17:35 UTC, within 5 min: more like a fault or a switch inside than one cut cable.
+        ");
+        let last = told.last().unwrap();
+        assert_eq!(last.kind.leads_to(), Phase::Recovered);
+        assert_eq!(corrections(&last.evidence), None);
+        let onset = last.evidence.onset.as_ref().unwrap();
+        assert_eq!(onset.layers.len(), 5, "every layer that fell is kept: {onset:?}");
+    }
+
+    #[test]
+    fn a_day_with_one_gateway_cut_is_a_lost_link_to_its_end() {
+        let (said, told) = readings(ONE_GATEWAY);
+        insta::assert_snapshot!(said.join("\n"), @"
+        17:38 It is too early to say what this looks like: slower sources have not reported yet.
+        17:50 China Unicom AS4837 lost its routes at 17:35 UTC while TransTelecom AS20485 still led in: more like a lost link than a fault or a switch inside.
+        ");
+        let last = told.last().unwrap();
+        assert_eq!(last.kind.leads_to(), Phase::Recovered);
+        assert_eq!(corrections(&last.evidence), None);
+    }
 
     #[test]
     fn the_probes_see_the_fall_at_once_and_the_feeds_half_an_hour_later() {

@@ -1,9 +1,11 @@
 //! A transition of an incident as a message.
 
 use super::card::{Action, Card, Line, Link};
+use super::lead::{Stage, lead};
 use super::measure::{is_said_by_the_whole, measured_line};
-use super::reading::{in_stages, order_of_fall, order_of_return, services_alone};
-use super::status::{body, low_layers, services_down, sureness};
+use super::onset::{corrections, order_of_return};
+use super::reading::{in_stages, services_alone};
+use super::status::{body, confidence, low_layers, services_down};
 use super::syntax::Syntax;
 use super::words::{day_and_time, duration, incident_line, listed, percent, plural};
 use crate::domain::lookup::display_name;
@@ -61,13 +63,10 @@ pub fn alert(alert: &Alert<'_>) -> Card {
     let transition = alert.transition;
     let evidence = alert.newer.unwrap_or(&transition.evidence);
     let mut card = Card::titled(title(alert)).toned(transition.kind.leads_to().into());
-    match transition.kind {
-        TransitionKind::Recovered => recovered(&mut card, alert),
-        TransitionKind::Retracted => {
-            card.lead = Some(TAKEN_BACK.into());
-            body(&mut card, evidence, alert.now);
-        }
-        _ => body(&mut card, evidence, alert.now),
+    card.lead = plain(alert, evidence);
+    body(&mut card, evidence);
+    if transition.kind == TransitionKind::Recovered {
+        recovered(&mut card, alert);
     }
     if let Some(parts) = parts_down(alert.parts_down) {
         card.note("Within", parts);
@@ -82,6 +81,20 @@ pub fn alert(alert: &Alert<'_>) -> Card {
     card
 }
 
+/// The first line: how things stand, for a reader without any background.
+fn plain(alert: &Alert<'_>, evidence: &Evidence) -> Option<Line> {
+    let transition = alert.transition;
+    let ended = transition.ended_at.unwrap_or(transition.at);
+    let Some(stage) = Stage::of(transition.kind, ended) else { return Some(TAKEN_BACK.into()) };
+    let said = lead(evidence, stage);
+    if transition.kind != TransitionKind::Recovered {
+        return said.map(Line::from);
+    }
+    let down = if said.is_some() { " It was down from " } else { "It was down from " };
+    let line = Line::from(said.unwrap_or_default()).and(down);
+    Some(line.at(transition.started_at, alert.zone, alert.now).and(" until ").at(ended, alert.zone, alert.now).and("."))
+}
+
 /// From this share of normal on a value is as usual.
 const AS_USUAL: f64 = 0.9;
 
@@ -90,9 +103,8 @@ pub fn brief(alert: &Alert<'_>) -> Card {
     let transition = alert.transition;
     let evidence = &transition.evidence;
     let mut card = Card::titled(title(alert)).toned(transition.kind.leads_to().into());
-    if transition.kind == TransitionKind::Retracted {
-        card.lead = Some(TAKEN_BACK.into());
-    } else {
+    card.lead = plain(alert, evidence);
+    if transition.kind != TransitionKind::Retracted {
         let is_back = |a: &Assessment| a.is_normal() && a.back_since.is_some_and(|back| back > transition.started_at);
         // Its newest value is as usual, for too short a time to be believed.
         let seems_back = |a: &Assessment| a.is_low() && a.ratio().is_some_and(|share| share >= AS_USUAL);
@@ -110,12 +122,22 @@ pub fn brief(alert: &Alert<'_>) -> Card {
         if let Some(stages) = in_stages(evidence) {
             card.note("Reading", stages);
         }
-        if let Some(sure) = sureness(evidence) {
-            card.note("Sure", sure);
+        if let Some(corrected) = corrected_since(alert) {
+            card.note("Corrected", corrected);
+        }
+        if let Some(confidence) = confidence(evidence) {
+            card.note("Confidence", confidence);
         }
     }
     card.foot.push(incident_line(alert.incident, alert.syntax));
     card
+}
+
+/// The corrections, where there is one that the change before this one did not hold.
+fn corrected_since(alert: &Alert<'_>) -> Option<String> {
+    let newest = alert.transition.evidence.onset.as_ref()?.corrections.last()?.at;
+    let before = alert.history.iter().rev().find(|earlier| earlier.number < alert.transition.number)?;
+    if newest > before.at { corrections(&alert.transition.evidence) } else { None }
 }
 
 /// More earlier outages than these are only counted.
@@ -157,18 +179,11 @@ fn before(alert: &Alert<'_>) -> Option<String> {
 }
 
 const TAKEN_BACK: &str =
-    "Later data take the alert back: what looked like an outage was revised, or was the source's own fault.";
+    "Later data take the alert back: what looked like an outage was revised, or was a fault of the source.";
 
 fn title(alert: &Alert<'_>) -> Line {
     let transition = alert.transition;
     let name = display_name(&transition.incident.entity);
-    // What was read after the fact is told as of now: its own moment is only an estimate.
-    let until = if transition.arrival == Arrival::Live && alert.as_of_now == AsOf::Decision {
-        transition.at
-    } else {
-        alert.now
-    };
-    let lasted = duration(until - transition.started_at);
     let since = |line: String| Line::from(line).at(transition.started_at, alert.zone, alert.now);
     let low = low_layers(&transition.evidence);
     let lost = if low.is_empty() { String::new() } else { format!(" · lost: {low}") };
@@ -176,17 +191,22 @@ fn title(alert: &Alert<'_>) -> Line {
     if matches!(transition.kind, TransitionKind::Started | TransitionKind::Worsened)
         && let Some(services) = services_alone(&transition.evidence)
     {
-        return finish(alert, since(format!("{} · {lasted}, since ", services_down(&name, &services))));
+        return finish(alert, since(format!("{} · since ", services_down(&name, &services))));
     }
     let said = match transition.kind {
         TransitionKind::Suspected => since(format!("🟠 {name} may be {already}down · since ")).and(lost),
-        TransitionKind::Started => since(format!("🔴 {name} is {already}down · {lasted}, since ")),
+        TransitionKind::Started => since(format!("🔴 {name} is {already}down · since ")),
         TransitionKind::Worsened if alert.as_of_now == AsOf::Now => {
-            since(format!("🔴 {name} is down · {lasted}, since ")).and(lost)
+            since(format!("🔴 {name} is down · since ")).and(lost)
         }
-        TransitionKind::Worsened => since(format!("🔴 {name}: more of it is gone · down {lasted}, since ")).and(lost),
-        TransitionKind::PartlyBack => since(format!("🟡 {name} is partly back · after {lasted}, down since ")),
-        TransitionKind::GoneAgain => since(format!("🔴 {name} is gone again · down {lasted}, since ")),
+        TransitionKind::Worsened => since(format!("🔴 {name}: more of it is gone · down since ")).and(lost),
+        // The length up to an event is fixed; one up to now would be wrong as soon as it is read later.
+        TransitionKind::PartlyBack if transition.arrival == Arrival::Live => {
+            let lasted = duration(transition.at - transition.started_at);
+            since(format!("🟡 {name} is partly back · after {lasted}, down since "))
+        }
+        TransitionKind::PartlyBack => since(format!("🟡 {name} is partly back · down since ")),
+        TransitionKind::GoneAgain => since(format!("🔴 {name} is gone again · down since ")),
         TransitionKind::Recovered => {
             let ended = transition.ended_at.unwrap_or(transition.at);
             let down = duration(ended - transition.started_at);
@@ -251,12 +271,6 @@ fn parts_down(parts: &[Entity]) -> Option<String> {
 
 fn recovered(card: &mut Card, alert: &Alert<'_>) {
     let transition = alert.transition;
-    let ended = transition.ended_at.unwrap_or(transition.at);
-    let (from, until) = (transition.started_at, ended);
-    card.lead = Some(
-        Line::from("From ").at(from, alert.zone, alert.now).and(" until ").at(until, alert.zone, alert.now).and("."),
-    );
-    body(card, &transition.evidence, alert.now);
     let worst = alert.history.iter().filter(|t| t.kind != TransitionKind::Recovered).map(|t| &t.evidence);
     if let Some(peak) = worst.clone().max_by(|a, b| depth(a).total_cmp(&depth(b))) {
         let lost: Vec<String> = Layer::ALL
@@ -264,10 +278,7 @@ fn recovered(card: &mut Card, alert: &Alert<'_>) {
             .filter(|layer| worst.clone().any(|evidence| has_low(evidence, *layer)))
             .map(|layer| layer.to_string())
             .collect();
-        card.note("At worst", format!("{} gone; lost in its course: {}", percent(depth(peak)), listed(&lost)));
-    }
-    if let Some(order) = worst.clone().next().and_then(order_of_fall) {
-        card.note("Fell", order);
+        card.note("At worst", format!("{} gone; affected during the outage: {}", percent(depth(peak)), listed(&lost)));
     }
     if let Some(order) = order_of_return(&transition.evidence, transition.started_at) {
         card.note("Returned", order);
@@ -276,9 +287,9 @@ fn recovered(card: &mut Card, alert: &Alert<'_>) {
         worst.clone().any(|e| has_low(e, layer)) && has_low(&transition.evidence, layer)
     });
     if !silent.is_empty() {
-        card.note("Not yet", format!("{silent} still below normal"));
+        card.note("Still low", silent);
     }
-    card.note("Cause", "unknown: what was measured does not tell it.");
+    card.note("Cause", "unknown: the measurements do not show it.");
 }
 
 fn has_low(evidence: &Evidence, layer: Layer) -> bool {

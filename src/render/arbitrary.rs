@@ -24,9 +24,54 @@ const ODD: [&str; 12] = [
     " ",
 ];
 
+/// Pieces of which hostile texts are made.
+const HOSTILE: [&str; 30] = [
+    "https://",
+    "http://",
+    "tg://",
+    "www.",
+    "evil",
+    ".example",
+    ".com",
+    ".рф",
+    "t.me/",
+    "@",
+    "/",
+    "#",
+    "$",
+    "BTC",
+    "<",
+    "t:0:R>",
+    "@everyone",
+    "<@&1>",
+    "</x:1>",
+    ":smile:",
+    "+4912345678",
+    "\u{61c}",
+    "\u{ad}",
+    "\u{202e}",
+    "\u{e0041}",
+    "\u{fe0f}",
+    "**",
+    "`",
+    " ",
+    "[x](http://y.example)",
+];
+
+/// A text as an attacker, or an odd server, may write it.
+pub(super) fn hostile(rng: &mut Rng) -> String {
+    let piece = |rng: &mut Rng| match rng.u8(0..10) {
+        0..=6 => HOSTILE[rng.usize(0..HOSTILE.len())].to_owned(),
+        7..=8 => rng.char(' '..='~').to_string(),
+        _ => rng.char(..).to_string(),
+    };
+    (0..rng.usize(1..14)).map(|_| piece(rng)).collect()
+}
+
 fn text(rng: &mut Rng) -> String {
     match rng.u8(0..60) {
-        0..=42 => ODD[rng.usize(0..ODD.len())].to_owned(),
+        0..=40 => ODD[rng.usize(0..ODD.len())].to_owned(),
+        41..=42 => hostile(rng),
         43..=50 => (0..rng.usize(0..30)).map(|_| rng.char(' '..='~')).collect(),
         51..=58 => (0..rng.usize(0..30)).map(|_| rng.char(..)).collect(),
         _ => ODD[rng.usize(0..ODD.len())].repeat(rng.usize(0..300)),

@@ -7,14 +7,14 @@ use crate::domain::Phase;
 /// What a message says, in the order in which it says it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Card {
-    /// `🔴 North Korea is down · 2 h 12 min, since …`
+    /// `🔴 North Korea is down · since …`
     pub title: Line,
     /// What kind of news it is, for platforms that have colours.
     pub tone: Tone,
     /// One line under the title.
     pub lead: Option<Line>,
     pub rows: Vec<Row>,
-    /// Labelled sentences: Gateways, Reading, Sure, Unknown.
+    /// Labelled sentences: Gateways, Reading, Unknown, Confidence.
     pub notes: Vec<Note>,
     pub links: Vec<Link>,
     pub foot: Vec<String>,

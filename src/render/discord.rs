@@ -4,7 +4,7 @@ use super::blocks::{blocks, cut, length};
 use super::card::{Card, Line, Tone};
 use super::console;
 use super::line::Part;
-use super::words::tame;
+use super::outside::visible_within;
 
 /// Discord's limits: <https://discord.com/developers/docs/resources/message#embed-object-embed-limits>
 const TITLE: usize = 256;
@@ -40,9 +40,10 @@ impl Embed {
 }
 
 pub fn embed(card: &Card) -> Embed {
-    let footer = cut(&card.foot.iter().map(|line| tame(line, 300)).collect::<Vec<_>>().join("\n"), FOOTER / 2);
+    let footer =
+        cut(&card.foot.iter().map(|line| visible_within(line, 300)).collect::<Vec<_>>().join("\n"), FOOTER / 2);
     let mut embed = Embed {
-        title: cut(&tame(&card.title.to_string(), TITLE), TITLE),
+        title: cut(&escape_title(&visible_within(&card.title.to_string(), TITLE)), TITLE),
         description: lead(card),
         colour: colour(card.tone),
         fields: Vec::new(),
@@ -50,11 +51,11 @@ pub fn embed(card: &Card) -> Embed {
     };
     let (mut lines, mut fields) = (Vec::new(), Vec::new());
     for block in blocks(card) {
-        let said: Vec<String> = block.lines.iter().map(|line| escape(&tame(line, VALUE / 2))).collect();
+        let said: Vec<String> = block.lines.iter().map(|line| escape(&visible_within(line, VALUE / 2))).collect();
         if block.heading.is_empty() {
             lines.extend(said);
         } else {
-            fields.push((cut(&tame(&block.heading, NAME), NAME), said.join("\n")));
+            fields.push((cut(&visible_within(&block.heading, NAME), NAME), said.join("\n")));
         }
     }
     let links: Vec<String> = card.links.iter().filter_map(|link| anchor(&link.label, &link.url)).take(6).collect();
@@ -66,9 +67,18 @@ pub fn embed(card: &Card) -> Embed {
     embed
 }
 
-/// Without any markup: for a message that could not be read with it.
+/// Without an embed: for a message that could not be read with it. Discord reads markup here too, so
+/// everything is escaped but the card's own links, which stand alone in their lines.
 pub fn plain(card: &Card) -> String {
-    cut(&console::text(card), CONTENT)
+    let urls: Vec<&str> =
+        card.links.iter().filter(|l| anchor(&l.label, &l.url).is_some()).map(|l| l.url.as_str()).collect();
+    let escaped = |line: &str| {
+        let own = urls.iter().find_map(|url| Some((line.strip_suffix(url)?, *url)));
+        own.map_or_else(|| escape(line), |(before, url)| format!("{}{url}", escape(before)))
+    };
+    let text = console::text(card);
+    let lines: Vec<String> = text.lines().map(escaped).collect();
+    cut(&lines.join("\n"), CONTENT)
 }
 
 /// The lead, and the title's moments as each reader's own clock shows them.
@@ -83,7 +93,7 @@ fn lead(card: &Card) -> String {
 
 fn line(line: &Line) -> String {
     let parts = line.parts().iter().map(|part| match part {
-        Part::Text(text) => escape(&tame(text, VALUE)),
+        Part::Text(text) => escape(&visible_within(text, VALUE)),
         Part::Moment { at, .. } => format!("<t:{}:f>", at.unix()),
     });
     parts.collect()
@@ -143,12 +153,36 @@ fn cut_at_a_line(value: &str) -> String {
     kept
 }
 
-/// Text that stays text: what Discord would read as markup is escaped.
+/// Text that stays text: what Discord would read as markup is escaped, `:emoji:` names included.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for (at, letter) in text.chars().enumerate() {
-        let at_the_start = at == 0 && matches!(letter, '>' | '#' | '-' | '+');
-        if at_the_start || matches!(letter, '\\' | '*' | '_' | '~' | '|' | '`' | '[' | '<' | '@') {
+    let mut at_the_start = true;
+    for (at, letter) in text.char_indices() {
+        let begins_a_line = at_the_start && matches!(letter, '>' | '#' | '-' | '+');
+        let is_emoji = letter == ':' && names_an_emoji(&text[at + 1..]);
+        if begins_a_line || is_emoji || matches!(letter, '\\' | '*' | '_' | '~' | '|' | '`' | '[' | '<' | '@') {
+            escaped.push('\\');
+        }
+        escaped.push(letter);
+        at_the_start &= letter == ' ';
+    }
+    escaped
+}
+
+/// Whether `smile:` follows a colon.
+fn names_an_emoji(rest: &str) -> bool {
+    rest.split_once(':').is_some_and(|(name, _)| {
+        name.len() > 1
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'+' | b'~'))
+            && name.bytes().any(|b| b.is_ascii_alphabetic())
+    })
+}
+
+/// A title, in which Discord reads less markup: no links, mentions, headings, lists or quotes.
+fn escape_title(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if matches!(letter, '\\' | '*' | '_' | '~' | '|' | '<') {
             escaped.push('\\');
         }
         escaped.push(letter);
@@ -161,7 +195,7 @@ fn anchor(label: &str, url: &str) -> Option<String> {
     let is_plain = url.starts_with("https://")
         && length(url) <= 120
         && !url.contains(|c: char| c.is_whitespace() || c == ')' || c == '(');
-    is_plain.then(|| format!("[{}]({url})", escape(&tame(label, 40)).replace(']', "")))
+    is_plain.then(|| format!("[{}]({url})", escape(&visible_within(label, 40)).replace(']', "")))
 }
 
 fn colour(tone: Tone) -> u32 {
@@ -187,6 +221,7 @@ mod tests {
             "\\*bold\\* \\@everyone \\[x](http://y) \\`c\\` \\|\\|s\\|\\|"
         );
         assert_eq!(escape("> quote"), "\\> quote");
+        assert_eq!(escape(":smile: at 17:35:20, 2001:db8::1"), "\\:smile: at 17:35:20, 2001\\:db8::1");
         assert_eq!(escape("AS131279 · 175.45.176.0/22"), "AS131279 · 175.45.176.0/22");
     }
 
@@ -227,7 +262,11 @@ mod tests {
                 assert!(name == "Check" || !holds_markup(value), "seed {seed}: {value}");
             }
             assert!(!holds_markup(&embed.description), "seed {seed}: {}", embed.description);
-            assert!(length(&plain(&card)) <= CONTENT, "seed {seed}");
+            let plain = plain(&card);
+            assert!(length(&plain) <= CONTENT, "seed {seed}");
+            let own = |line: &&str| line.contains("https://stat.ripe.net/");
+            let markup = plain.lines().filter(|line| !own(line)).find(|line| holds_markup(line));
+            assert_eq!(markup, None, "seed {seed}");
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Lists: the watchlist, the history of incidents, the sources, help.
 
 use super::card::{Card, Note, Row};
+use super::outside::{tame, visible_within};
 use super::syntax::{Syntax, Usage};
-use super::words::{day_and_time, duration, tame};
+use super::words::{day_and_time, duration};
 use crate::domain::lookup::display_name;
 use crate::domain::{Entity, Options, Phase, Seconds, Sensitivity, Tally, Timestamp, Verdict, time::MINUTE};
 use chrono_tz::Tz;
@@ -228,7 +229,7 @@ pub fn delivery_line(tally: &Tally, now: Timestamp) -> String {
         said.push(format!("{} sent again in doubt", tally.doubts));
     }
     if let Some(error) = &tally.last_error {
-        said.push(format!("last error: {}", tame(error, 200)));
+        said.push(format!("last error: {}", visible_within(error, 200)));
     }
     said.join(" · ")
 }

@@ -1,9 +1,10 @@
 //! How a signal is said: its unit, its source's name, its value against its normal.
 
 use super::card::Row;
-use super::words::{duration, number, percent, utc_time};
+use super::outside::tame;
+use super::words::{number, percent, utc_time};
 use crate::domain::lookup::display_name;
-use crate::domain::{Assessment, Entity, Evidence, FactKind, Reading, Timestamp, Unknown};
+use crate::domain::{Assessment, Entity, Evidence, FactKind, Onset, Reading, Timestamp, Unknown};
 
 /// In what a signal is counted.
 enum Unit {
@@ -43,7 +44,7 @@ pub fn source_name(source: &str, signal: &str) -> String {
         ("ris-live", _) => "RIPE RIS live".to_owned(),
         ("radar", _) => "Cloudflare Radar".to_owned(),
         ("probe", _) => "own probes".to_owned(),
-        _ => format!("{source} {signal}"),
+        _ => format!("{} {}", tame(source, 40), tame(signal, 40)),
     }
 }
 
@@ -66,11 +67,11 @@ pub fn measured(assessment: &Assessment, ris_peers: Option<u32>) -> String {
             _ => format!("seen by {} {whom}", number(value)),
         },
         (Unit::Share(what), Some(normal)) if normal > 0.0 => {
-            let name = if what.is_empty() { series.signal.as_str() } else { what };
+            let name = if what.is_empty() { tame(&series.signal, 40) } else { what.to_owned() };
             format!("{name} at {} of normal", percent(value / normal))
         }
         (Unit::Share(what), _) => {
-            let name = if what.is_empty() { series.signal.as_str() } else { what };
+            let name = if what.is_empty() { tame(&series.signal, 40) } else { what.to_owned() };
             format!("{name} {}", number(value))
         }
     }
@@ -81,46 +82,59 @@ fn is_a_count(value: f64) -> bool {
     value >= 1.0 || value.fract() == 0.0
 }
 
-/// Why a signal says nothing, in words.
-pub fn why_unknown(why: Unknown, age: i64) -> String {
+/// Why a signal cannot be judged, in words; `newest` is when its newest value was measured.
+pub fn why_unknown(why: Unknown, newest: Timestamp) -> String {
     match why {
-        Unknown::NoNormal => "its normal is not known yet".to_owned(),
-        Unknown::NormalIsNothing => "its normal is nothing here".to_owned(),
-        Unknown::Stale => format!("newest value {} old", duration(age)),
-        Unknown::SourceFault => "the source itself is in trouble".to_owned(),
-        Unknown::Uplink => "our own line is in doubt".to_owned(),
+        Unknown::NoNormal => "no normal is known yet".to_owned(),
+        Unknown::NormalIsNothing => "too little data here to judge".to_owned(),
+        Unknown::Stale if newest.unix() > 0 => format!("no new data, last reading {}", utc_time(newest)),
+        Unknown::Stale => "no new data".to_owned(),
+        Unknown::SourceFault => "the source is in trouble".to_owned(),
+        Unknown::Uplink => "our own connection is in doubt".to_owned(),
     }
 }
 
-/// The rows of a card: what is known, layer by layer; and the sentences about what is not.
-pub fn rows(evidence: &Evidence, now: Timestamp) -> (Vec<Row>, Vec<String>) {
+/// What an alert shows of the signals.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Shown {
+    /// Readings since the outage began, layer by layer.
+    pub rows: Vec<Row>,
+    /// Sources without a reading since it began: a sentence each.
+    pub silent: Vec<String>,
+    /// Signals that cannot be judged: a sentence each, with the reason.
+    pub unknown: Vec<String>,
+}
+
+/// Sorts the signals into what is known, what is older than the outage, and what is unknown.
+pub fn shown(evidence: &Evidence) -> Shown {
     let ris_peers = ris_peers(evidence);
     let fell = fell_at(evidence);
-    let (mut rows, mut unknown, mut last_layer) = (Vec::new(), Vec::new(), None);
+    let (mut shown, mut last_layer) = (Shown::default(), None);
     for assessment in &evidence.assessments {
         let series = &assessment.series;
         if is_said_by_the_whole(evidence, assessment) {
             continue;
         }
         let name = of_part(&evidence.entity, &series.entity, source_name(&series.source, &series.signal));
+        let at = utc_time(assessment.observed_at);
         if let Reading::Unknown { why } = assessment.reading {
-            unknown.push(format!("{} ({name}): {}", assessment.layer, why_unknown(why, now - assessment.observed_at)));
+            shown.unknown.push(format!("{} ({name}): {}", assessment.layer, why_unknown(why, assessment.observed_at)));
             continue;
         }
-        rows.push(Row {
+        if says_nothing_of(assessment, fell) {
+            shown.silent.push(format!("{} ({name}): last reading {at}, before the outage", assessment.layer));
+            continue;
+        }
+        shown.rows.push(Row {
             layer: if last_layer == Some(assessment.layer) { String::new() } else { assessment.layer.to_string() },
             measured: measured(assessment, ris_peers),
             source: name,
             normal: assessment.normal.map(|n| format!("normal {}", number(n))).unwrap_or_default(),
-            at: if says_nothing_of(assessment, fell) {
-                format!("{}, before it", utc_time(assessment.observed_at))
-            } else {
-                utc_time(assessment.observed_at)
-            },
+            at,
         });
         last_layer = Some(assessment.layer);
     }
-    (rows, unknown)
+    shown
 }
 
 /// `0 of 4 blocks announced · IODA BGP`
@@ -131,7 +145,7 @@ pub fn measured_line(evidence: &Evidence, assessment: &Assessment) -> String {
 }
 
 /// How many peers the route collectors have in all, where that was said.
-fn ris_peers(evidence: &Evidence) -> Option<u32> {
+pub fn ris_peers(evidence: &Evidence) -> Option<u32> {
     evidence.facts.iter().rev().find_map(|fact| match fact.kind {
         FactKind::Peers { total } => Some(total),
         _ => None,
@@ -148,12 +162,13 @@ pub fn is_said_by_the_whole(evidence: &Evidence, assessment: &Assessment) -> boo
     part.entity != evidence.entity && evidence.assessments.iter().any(same)
 }
 
-/// When the first of the low signals fell.
+/// When the first signal fell, whether it is back by now or not.
 pub fn fell_at(evidence: &Evidence) -> Option<Timestamp> {
-    evidence.assessments.iter().filter_map(|assessment| assessment.low_since).min()
+    let began = evidence.onset.as_ref().and_then(Onset::began);
+    began.or_else(|| evidence.assessments.iter().filter_map(|assessment| assessment.low_since).min())
 }
 
-/// Whether the newest value is from before the fall: a slow source has not spoken of it yet.
+/// Whether the newest value is from before the fall: a slow source has not reported it yet.
 pub fn says_nothing_of(assessment: &Assessment, fell: Option<Timestamp>) -> bool {
     assessment.is_normal() && fell.is_some_and(|fell| assessment.observed_at < fell)
 }

@@ -7,14 +7,18 @@ pub mod blocks;
 pub mod card;
 pub mod console;
 pub mod discord;
+pub mod lead;
 pub mod line;
 pub mod lists;
 pub mod measure;
+pub mod onset;
+pub mod outside;
 pub mod reading;
 pub mod status;
 pub mod summary;
 pub mod syntax;
 pub mod telegram;
+pub mod timeline;
 pub mod why;
 pub mod words;
 

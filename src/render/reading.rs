@@ -1,14 +1,13 @@
 //! What the evidence may mean. Only hints, each with its reason; that a cause is unknown is said aloud.
 
 use super::measure::{fell_at, says_nothing_of};
-use super::words::{duration, listed, plural, tame};
+use super::onset::{gateway_name, judged, within};
+use super::outside::{tame, tame_trouble};
+use super::words::{listed, plural, utc_time};
 use crate::domain::observation::RIS_LIVE;
-use crate::domain::time::{HOUR, MINUTE};
-use crate::domain::{Assessment, Block, Evidence, FactKind, Layer, Reading, Seconds, Timestamp, Verdict};
+use crate::domain::time::HOUR;
+use crate::domain::{Assessment, Block, Evidence, FactKind, Layer, Reading, Timestamp, Verdict};
 use std::collections::BTreeMap;
-
-/// Falls this close together count as one moment: the width of a BGP bin.
-const AT_ONCE: Seconds = 300;
 
 /// A gateway as it was seen last.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,10 +24,7 @@ fn gateways(evidence: &Evidence) -> Vec<Gateway> {
     let seen_live = evidence.assessments.iter().filter(of_routes).map(|a| a.observed_at).max();
     for fact in &evidence.facts {
         if let FactKind::Gateway { asn, name, prefixes_seen, .. } = &fact.kind {
-            let label = match name {
-                Some(name) => format!("{} AS{asn}", tame(name, 40)),
-                None => format!("AS{asn}"),
-            };
+            let label = gateway_name(*asn, name.as_deref());
             let holds_until = seen_live.filter(|_| fact.source == RIS_LIVE).unwrap_or(fact.observed_at);
             let seen_at = fact.observed_at.max(holds_until);
             let gateway = Gateway { label, prefixes_seen: *prefixes_seen, seen_at };
@@ -50,7 +46,12 @@ pub fn gateways_line(evidence: &Evidence) -> Option<String> {
             0 => format!("{}: gone", gateway.label),
             n => {
                 let seen = plural(n.into(), "prefix", "prefixes");
-                let old = fell.filter(|fell| gateway.seen_at < *fell).map(|_| ", before it").unwrap_or_default();
+                let is_old = fell.is_some_and(|fell| gateway.seen_at < fell);
+                let old = if is_old {
+                    format!(" (last reading {}, before the outage)", utc_time(gateway.seen_at))
+                } else {
+                    String::new()
+                };
                 format!("{}: {seen}{old}", gateway.label)
             }
         })
@@ -76,11 +77,7 @@ fn fell_within(evidence: &Evidence) -> Option<String> {
     if fell_at(evidence).is_none_or(|fell| (first - fell).abs() > HOUR) {
         return None;
     }
-    let within = match last - first {
-        apart if apart <= MINUTE => "a minute".to_owned(),
-        apart if apart <= 2 * MINUTE => "two minutes".to_owned(),
-        apart => duration(apart + MINUTE - 1),
-    };
+    let within = within(last - first);
     Some(format!("{} within {within}", if falls.len() == 2 { "both" } else { "all" }))
 }
 
@@ -105,7 +102,7 @@ pub fn probes_lines(evidence: &Evidence) -> Option<String> {
         plural(all.into(), "host", "hosts"),
         plural(blocks.len() as u64, "block", "blocks")
     )];
-    lines.extend(troubles.iter().map(|trouble| tame(trouble, 120)));
+    lines.extend(troubles.iter().map(|trouble| tame_trouble(trouble, 120)));
     Some(lines.join("\n"))
 }
 
@@ -161,68 +158,31 @@ pub fn in_stages(evidence: &Evidence) -> Option<String> {
     let named = listed(&back.iter().map(ToString::to_string).collect::<Vec<_>>());
     let verb = if back.len() == 1 { "is" } else { "are" };
     (!back.is_empty()).then(|| {
-        format!("It comes back in stages: {named} {verb} back, while much of what is probed does not answer yet. It is not over.")
+        format!("It is coming back in stages: {named} {verb} back, while much of what is probed does not answer yet. It is not over.")
     })
 }
 
-/// What the picture looks like, and what cannot be told.
+/// What the fall looks like, what others report as its cause, and what cannot be told.
 pub fn hint(evidence: &Evidence) -> Vec<String> {
-    if let Some(stages) = in_stages(evidence) {
-        return vec![stages];
-    }
-    if !matches!(evidence.verdict, Verdict::Down | Verdict::Suspected) {
-        return Vec::new();
-    }
-    let (low, normal) = layers(evidence);
-    let has = |list: &[Layer], layer: Layer| list.contains(&layer);
-    // A gateway that was seen before the last fall says nothing of it.
-    let fell_last = evidence.assessments.iter().filter_map(|a| a.low_since).max();
-    let spoken = |gateway: &Gateway| gateway.prefixes_seen == 0 || fell_last.is_none_or(|fell| gateway.seen_at >= fell);
-    let known: Vec<Gateway> = Some(gateways(evidence)).filter(|all| all.iter().all(spoken)).unwrap_or_default();
-    let gone = known.iter().filter(|gateway| gateway.prefixes_seen == 0).count();
-    let mut said = Vec::new();
-    if has(&low, Layer::Routing) && gone >= 2 && gone == known.len() {
-        let both = if gone == 2 { "both gateways" } else { "all gateways" };
-        let went = match (fell_at_once(evidence), low.len()) {
-            (true, 1) => "All routes went at once,",
-            (true, _) => "Everything went at once,",
-            (false, _) => "The routes went",
-        };
-        said.push(format!("{went} through {both}: more like a fault or a switch inside than one cut cable."));
-    } else if has(&low, Layer::Routing) && gone >= 1 && gone < known.len() {
-        said.push(
-            "One gateway is gone and another still leads in: more like a lost link than a switch inside.".to_owned(),
-        );
-    } else if has(&low, Layer::Routing) && has(&low, Layer::Reach) {
-        said.push("The routes are withdrawn and what they led to does not answer.".to_owned());
-    } else if has(&normal, Layer::Routing) && has(&low, Layer::Reach) {
-        said.push(
-            "The routes are still announced while much behind them does not answer: more like power, or access that \
-             was switched off inside, than a lost route."
-                .to_owned(),
-        );
-    } else if has(&low, Layer::Traffic) && !has(&low, Layer::Routing) && !has(&low, Layer::Reach) {
-        said.push("Only what people do has fallen; the network itself looks whole.".to_owned());
-    } else if services_alone(evidence).is_some() {
-        said.push(
-            "Services do not work while the network is up: more like a fault of theirs than a lost line.".to_owned(),
-        );
-    }
+    let Some(onset) = evidence.onset.as_ref().filter(|onset| !onset.layers.is_empty()) else { return Vec::new() };
+    let is_open = matches!(evidence.verdict, Verdict::Down | Verdict::Suspected | Verdict::Returning);
+    let mut said: Vec<String> = judged(onset, &evidence.assessments).into_iter().collect();
+    said.extend(in_stages(evidence));
     said.extend(reported(evidence));
-    if said.is_empty() {
-        said.push("What went first is not clear yet: the slower sources have not spoken of it.".to_owned());
+    if said.is_empty() && is_open {
+        said.push(
+            if onset.over_at.is_some() {
+                "What kind of fall it was is not known."
+            } else {
+                "It is too early to say what this looks like: slower sources have not reported yet."
+            }
+            .to_owned(),
+        );
     }
-    said.push("Whether it was meant cannot be told from outside.".to_owned());
+    if is_open {
+        said.push("Nobody can tell from outside whether it was deliberate.".to_owned());
+    }
     said
-}
-
-fn fell_at_once(evidence: &Evidence) -> bool {
-    let falls: Vec<Timestamp> =
-        evidence.assessments.iter().filter(|a| a.layer == Layer::Routing).filter_map(|a| a.low_since).collect();
-    match (falls.iter().min(), falls.iter().max()) {
-        (Some(first), Some(last)) => *last - *first <= AT_ONCE,
-        _ => false,
-    }
 }
 
 /// Causes that somebody else has published about a time that meets this one.
@@ -234,39 +194,13 @@ fn reported(evidence: &Evidence) -> Vec<String> {
             FactKind::Report { what, cause: Some(cause), ended_at, .. }
                 if ended_at.is_none_or(|ended| ended >= evidence.at - crate::domain::time::DAY) =>
             {
-                Some(format!("{} gives as cause: {} ({}).", fact.source, tame(cause, 60), tame(what, 120)))
+                Some(format!("{} names as cause: {} ({}).", tame(&fact.source, 40), tame(cause, 60), tame(what, 120)))
             }
             _ => None,
         })
         .collect();
     said.dedup();
     said
-}
-
-/// The first moment of each layer, in the order of those moments: `routing, web 10 min later and mail 1 h 40 min later`.
-fn in_order(moments: impl Iterator<Item = (Timestamp, Layer)>) -> Option<String> {
-    let mut moments: Vec<_> = moments.collect();
-    moments.sort_unstable();
-    let first = moments.first()?.0;
-    let (mut seen, mut said) = (Vec::new(), Vec::new());
-    for (at, layer) in moments {
-        if !seen.contains(&layer) {
-            seen.push(layer);
-            said.push(if at == first { layer.to_string() } else { format!("{layer} {} later", duration(at - first)) });
-        }
-    }
-    (said.len() > 1).then(|| listed(&said))
-}
-
-/// In which order the layers fell.
-pub fn order_of_fall(evidence: &Evidence) -> Option<String> {
-    in_order(evidence.assessments.iter().filter_map(|a| Some((a.low_since?, a.layer))))
-}
-
-/// In which order the layers came back from an outage that began at `started_at`.
-pub fn order_of_return(evidence: &Evidence, started_at: Timestamp) -> Option<String> {
-    let back = |a: &Assessment| Some((a.back_since.filter(|back| *back > started_at)?, a.layer));
-    in_order(evidence.assessments.iter().filter_map(back))
 }
 
 #[cfg(test)]
@@ -311,9 +245,9 @@ mod tests {
         let staged = returning(&[("radar", "netflow", true), ("probe", "http", true), ("ioda", "ping-slash24", false)]);
         assert_eq!(
             in_stages(&staged).unwrap(),
-            "It comes back in stages: traffic and web are back, while much of what is probed does not answer yet. It is not over."
+            "It is coming back in stages: traffic and web are back, while much of what is probed does not answer yet. It is not over."
         );
-        assert_eq!(hint(&staged), [in_stages(&staged).unwrap()]);
+        assert_eq!(hint(&staged), Vec::<String>::new(), "nothing is known of how it fell");
         assert_eq!(in_stages(&returning(&[("radar", "netflow", false), ("ioda", "ping-slash24", false)])), None);
         assert_eq!(in_stages(&returning(&[("radar", "netflow", true), ("ioda", "bgp", false)])), None);
     }

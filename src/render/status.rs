@@ -1,7 +1,9 @@
 //! How an entity stands: the answer to `/status`, and the body of every alert.
 
 use super::card::{Card, Line, Link, Tone};
-use super::measure::rows;
+use super::lead::{Stage, lead, measurer};
+use super::measure::shown;
+use super::onset::{corrections, order_of_fall};
 use super::reading::{gateways_line, hint, probes_lines, services_alone, way_in_line};
 use super::syntax::Syntax;
 use super::words::{duration, incident_line, listed, plural};
@@ -31,11 +33,12 @@ pub struct Standing<'a> {
 pub fn status(standing: &Standing<'_>) -> Card {
     let verdict = standing.evidence.map_or(Verdict::Unknown, |evidence| evidence.verdict);
     let mut card = Card::titled(title(standing, verdict)).toned(tone(verdict));
-    if !standing.watched {
-        card.lead = Some("It is not watched: this was looked up just now.".into());
-    }
+    let plain = standing.evidence.and_then(|evidence| lead(evidence, Stage::of_verdict(verdict)?));
+    let looked_up = (!standing.watched).then(|| "It is not watched: this was looked up just now.".to_owned());
+    let said: Vec<String> = plain.into_iter().chain(looked_up).collect();
+    card.lead = (!said.is_empty()).then(|| said.join(" ").into());
     if let Some(evidence) = standing.evidence {
-        body(&mut card, evidence, standing.now);
+        body(&mut card, evidence);
     }
     card.links.clone_from(&standing.links);
     card.foot.clone_from(&standing.foot);
@@ -53,7 +56,7 @@ fn title(standing: &Standing<'_>, verdict: Verdict) -> Line {
         (Verdict::Suspected, Some(_)) => format!("🟠 {name} may be down"),
         (Verdict::Suspected, None) => format!("🟠 {name} may be going down"),
         (Verdict::Up, _) => return format!("🟢 {name} is up").into(),
-        (Verdict::Unknown, _) => return format!("⚪ {name}: unknown, no fresh signal with a known normal").into(),
+        (Verdict::Unknown, _) => return format!("⚪ {name}: unknown, not enough recent data to judge").into(),
     };
     let Some((_, started_at)) = standing.open else { return said.into() };
     let length = duration(standing.now - started_at);
@@ -78,9 +81,12 @@ pub fn tone(verdict: Verdict) -> Tone {
 }
 
 /// Rows and notes: the facts, in the order in which every message gives them.
-pub fn body(card: &mut Card, evidence: &Evidence, now: Timestamp) {
-    let (rows, unknown) = rows(evidence, now);
-    card.rows = rows;
+pub fn body(card: &mut Card, evidence: &Evidence) {
+    let shown = shown(evidence);
+    card.rows = shown.rows;
+    if !shown.silent.is_empty() {
+        card.note("Not yet", shown.silent.join("\n"));
+    }
     if let Some(line) = gateways_line(evidence) {
         card.note("Gateways", line);
     }
@@ -90,42 +96,67 @@ pub fn body(card: &mut Card, evidence: &Evidence, now: Timestamp) {
     if let Some(lines) = probes_lines(evidence) {
         card.note("Probes", lines);
     }
+    if evidence.onset.as_ref().is_some_and(|onset| onset.layers.len() > 1)
+        && let Some(order) = order_of_fall(evidence)
+    {
+        card.note("Fell", order);
+    }
     let reading = hint(evidence);
     if !reading.is_empty() {
         card.note("Reading", reading.join("\n"));
     }
-    if !unknown.is_empty() {
-        card.note("Unknown", unknown.join("\n"));
+    if let Some(corrected) = corrections(evidence) {
+        card.note("Corrected", corrected);
     }
-    if let Some(sure) = sureness(evidence) {
-        card.note("Sure", sure);
+    if !shown.unknown.is_empty() {
+        card.note("Unknown", shown.unknown.join("\n"));
+    }
+    if let Some(confidence) = confidence(evidence) {
+        card.note("Confidence", confidence);
     }
 }
 
-/// `high: 3 independent sources, 4 witnesses; own line good`.
-pub fn sureness(evidence: &Evidence) -> Option<String> {
+/// `high (4 measurements, from RIPE, own probes and IODA; own connection good)`
+pub fn confidence(evidence: &Evidence) -> Option<String> {
     let word = match evidence.sureness {
         Sureness::High => "high",
         Sureness::Medium => "medium",
         Sureness::Low => "low",
     };
+    let agrees = |a: &&Assessment| match evidence.verdict {
+        Verdict::Unknown => false,
+        Verdict::Up => a.is_normal(),
+        Verdict::Suspected | Verdict::Down | Verdict::Returning => a.is_low(),
+    };
     if evidence.verdict == Verdict::Unknown {
         return None;
     }
-    let sources = plural(u64::from(evidence.sources), "independent source", "independent sources");
-    let witnesses = plural(u64::from(evidence.witnesses), "witness", "witnesses");
-    // What our own probes say is only ever said over a line that was seen to be whole.
+    let mut from: Vec<(usize, String)> =
+        evidence.assessments.iter().filter(agrees).map(|a| measurer(&a.series.source)).collect();
+    from.sort();
+    from.dedup();
+    let from: Vec<String> = from.into_iter().map(|(_, name)| name.replace("RIPE routing data", "RIPE")).collect();
+    let measurements = plural(u64::from(evidence.witnesses), "measurement", "measurements");
+    let from = match (&from[..], evidence.witnesses) {
+        ([], _) => String::new(),
+        ([one], 2) => format!(", both from {one}"),
+        ([one], 3..) => format!(", all from {one}"),
+        (several, _) => format!(", from {}", listed(several)),
+    };
+    // What our own probes find counts only while our own connection was seen to be whole.
     let by_probes = |a: &Assessment| a.series.source == PROBE && !matches!(a.reading, Reading::Unknown { .. });
-    let line = if evidence.assessments.iter().any(by_probes) { "; own line good" } else { "" };
-    Some(format!("{word}: {sources}, {witnesses}{line}"))
+    let line = if evidence.assessments.iter().any(by_probes) { "; own connection good" } else { "" };
+    Some(format!("{word} ({measurements}{from}{line})"))
 }
 
 /// What a card shows of the evidence, but for the hour: two of the same gist need no edit.
 pub fn gist(evidence: &Evidence) -> Vec<String> {
-    let (rows, _) = rows(evidence, evidence.at);
-    let mut gist: Vec<String> = rows.into_iter().map(|row| format!("{} {}", row.source, row.measured)).collect();
+    let shown = shown(evidence);
+    let mut gist: Vec<String> = shown.rows.into_iter().map(|row| format!("{} {}", row.source, row.measured)).collect();
     gist.extend(gateways_line(evidence));
-    gist.extend(sureness(evidence));
+    gist.extend(hint(evidence));
+    gist.extend(corrections(evidence));
+    gist.extend(confidence(evidence));
     gist
 }
 

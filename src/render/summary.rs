@@ -2,8 +2,9 @@
 
 use super::card::{Card, Line, Link, Note, Tone};
 use super::lists::Past;
+use super::outside::{tame, visible_within};
 use super::syntax::Syntax;
-use super::words::{duration, incident_line, tame};
+use super::words::{duration, incident_line};
 use crate::domain::lookup::display_name;
 use crate::domain::{Phase, Seconds, Timestamp, Untimely};
 
@@ -58,8 +59,8 @@ fn line(past: &Past, now: Timestamp, syntax: Syntax) -> Note {
         (Phase::Recovered, Some(end)) => ("🟢", format!("was down {} from {since}", until(end))),
         (Phase::Recovered, None) => ("🟢", format!("was down from {since}")),
         (Phase::Suspected, _) => ("🟠", format!("may be down since {since}")),
-        (Phase::Returning, _) => ("🟡", format!("is partly back after {}, down since {since}", until(now))),
-        (Phase::Down, _) => ("🔴", format!("is down · {}, since {since}", until(now))),
+        (Phase::Returning, _) => ("🟡", format!("is partly back, down since {since}")),
+        (Phase::Down, _) => ("🔴", format!("is down · since {since}")),
     };
     Note { label: format!("{mark} {name}"), text: format!("{said} · {}", syntax.outage(past.id)) }
 }
@@ -73,9 +74,10 @@ pub fn sample() -> Card {
 
 /// To the person who subscribed in a chat that cannot be told any more.
 pub fn suspended(place: &str, link: Option<&str>, why: &str) -> Card {
-    let mut card = Card::titled(format!("⚠️ I can no longer tell {place} about outages.")).toned(Tone::Unknown);
+    let mut card = Card::titled(format!("⚠️ I can no longer tell {} about outages.", visible_within(place, 80)))
+        .toned(Tone::Unknown);
     card.links.extend(link.map(|url| Link { label: "the chat".to_owned(), url: url.to_owned() }));
-    card.note("Why", tame(why, 300));
+    card.note("Why", visible_within(why, 300));
     card.note(
         "Next",
         "Let me in again, or give me back what is missing: I go on by myself, and sum up what was missed.",

@@ -3,7 +3,7 @@
 use super::blocks::{blocks, cut, length};
 use super::card::Card;
 use super::console;
-use super::words::tame;
+use super::outside::visible_within;
 
 /// What Telegram takes in one message, counted after it has read the entities; the markup is counted in here as well, so
 /// that a message is never too long.
@@ -88,13 +88,13 @@ fn escaped(text: &str) -> String {
 
 /// The same, no longer than `most` once it is escaped.
 fn escaped_within(text: &str, most: usize) -> String {
-    let whole = escape(&tame(text, most));
+    let whole = escape(&visible_within(text, most));
     if length(&whole) <= most {
         return whole;
     }
     let mut kept = String::new();
     for letter in text.chars() {
-        let next = escape(&tame(letter.encode_utf8(&mut [0; 4]), 1));
+        let next = escape(&visible_within(letter.encode_utf8(&mut [0; 4]), 1));
         if length(&kept) + length(&next) >= most {
             break;
         }

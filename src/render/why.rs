@@ -79,9 +79,9 @@ fn evidence(explanation: &Explanation) -> Vec<String> {
             }
             Part::Unheard => match said.assessment.reading {
                 Reading::Unknown { why } => {
-                    format!("{name}: says nothing, {}", why_unknown(why, explanation.at - said.assessment.observed_at))
+                    format!("{name}: not judged, {}", why_unknown(why, said.assessment.observed_at))
                 }
-                Reading::Normal | Reading::Low => format!("{name}: says nothing"),
+                Reading::Normal | Reading::Low => format!("{name}: not judged"),
             },
             Part::TooLittle { needed } => {
                 format!(
@@ -218,7 +218,7 @@ mod tests {
         IODA telescope: 2.1, which is too little: it scatters so much that it counts from 5.0
         Cloudflare Radar: 4.6, the same witness as IODA BGP, which speaks for both
         RIPE RIS: 4.6, but waits for the word of others, lest it be the source or our own line
-        own probes (http): says nothing, our own line is in doubt
+        own probes (http): not judged, our own connection is in doubt
         own probes (dns): 3.0, left of an outage that is over
         IODA probing: nothing is missing
         Rules: one alone that is sure: IODA BGP has 9.2, it takes 7.5; not with IODA probing heard beside it

@@ -1,5 +1,6 @@
 //! The one formatter for numbers, for lengths of time, for times and for plurals.
 
+pub use super::outside::tame;
 use super::syntax::Syntax;
 use crate::domain::{Seconds, Timestamp, time::DAY, time::HOUR, time::MINUTE};
 use chrono::{Offset, TimeZone};
@@ -111,22 +112,6 @@ pub fn listed(items: &[String]) -> String {
     }
 }
 
-/// Controls of a terminal, of the direction of writing, and what has no width: no text of ours needs them.
-pub fn is_unseen(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-}
-
-/// A text from outside made harmless: no control or direction characters, no line breaks, at most `most` characters.
-pub fn tame(text: &str, most: usize) -> String {
-    let kept: String = text.chars().filter(|c| !is_unseen(*c)).collect();
-    if kept.chars().count() <= most {
-        return kept;
-    }
-    let cut: String = kept.chars().take(most.saturating_sub(1)).collect();
-    format!("{}…", cut.trim_end())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,11 +141,5 @@ mod tests {
         assert_eq!(shown(Tz::Asia__Pyongyang, "2025-06-07"), "Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)");
         assert_eq!(shown(Tz::Asia__Tehran, "2025-06-07"), "Fri 6 Jun 21:04 UTC+03:30 (Fri 6 Jun 17:34 UTC)");
         assert_eq!(shown(Tz::UTC, "2026-01-01"), "Fri 6 Jun 2025 17:34 UTC");
-    }
-
-    #[test]
-    fn a_text_from_outside_cannot_turn_the_line_round() {
-        assert_eq!(tame("cable\u{202e} cut\nby \u{7}ship", 40), "cable cutby ship");
-        assert_eq!(tame("a long description", 7), "a long…");
     }
 }

@@ -3,7 +3,8 @@
 
 use super::Watch;
 use super::owe::Fanout;
-use crate::domain::{Entity, Evidence, Seconds, Sureness, Timestamp, time::MINUTE};
+use crate::domain::time::{HOUR, MINUTE};
+use crate::domain::{Entity, Evidence, Seconds, Sureness, Timestamp};
 use crate::render::status::gist;
 use crate::store::{Incident, IncidentId, StoreError};
 use std::collections::HashMap;
@@ -11,6 +12,16 @@ use std::sync::PoisonError;
 
 /// A card is edited no sooner after the last change of what it shows.
 const APART: Seconds = 10 * MINUTE;
+
+/// A card that shows nothing new is edited all the same after so long, so that its "As of" and the
+/// times of its rows are never older: each hour, and once the outage has lasted for long, each six
+/// hours. Discord refuses frequent edits of messages that are older than an hour (code 30046).
+const STALE: [(Seconds, Seconds); 2] = [(6 * HOUR, HOUR), (Seconds::MAX, 6 * HOUR)];
+
+/// How old a card of an outage that has lasted for `lasted` may become.
+fn stale_after(lasted: Seconds) -> Seconds {
+    STALE.iter().find(|(up_to, _)| lasted < *up_to).map_or(6 * HOUR, |(_, after)| *after)
+}
 
 /// What the cards of each open incident were last made to show, and when.
 #[derive(Debug, Default)]
@@ -28,10 +39,14 @@ impl Shown {
         let (mut changed, mut shown): (Vec<(Incident, Evidence)>, Vec<_>) = (Vec::new(), Vec::new());
         for incident in open {
             let Some(evidence) = evidence(watch, &incident.key.entity, now) else { continue };
-            let known = self.0.entry(incident.id).or_insert_with(|| (gist(incident.evidence()), incident.last.at));
+            let known =
+                self.0.entry(incident.id).or_insert_with(|| (gist(incident.evidence()), incident.evidence().at));
             let news = gist(&evidence);
             let becomes_sure = evidence.sureness == Sureness::High && incident.evidence().sureness != Sureness::High;
-            if known.0 == news || !becomes_sure && now - known.1.max(incident.last.at) < APART {
+            let age = now - known.1.max(incident.last.at);
+            let is_stale = age >= stale_after(now - incident.started_at);
+            let has_news = known.0 != news && (becomes_sure || age >= APART);
+            if !is_stale && !has_news {
                 continue;
             }
             shown.push((incident.id, news));
@@ -60,4 +75,15 @@ impl Shown {
 
 fn evidence(watch: &Watch, entity: &Entity, now: Timestamp) -> Option<Evidence> {
     watch.state.read().unwrap_or_else(PoisonError::into_inner).evidence(entity, now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_card_that_shows_nothing_new_is_at_most_an_hour_old_and_later_six() {
+        let ages = [0, HOUR, 6 * HOUR - 1, 6 * HOUR, 100 * HOUR].map(stale_after);
+        assert_eq!(ages, [HOUR, HOUR, HOUR, 6 * HOUR, 6 * HOUR]);
+    }
 }

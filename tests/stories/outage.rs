@@ -17,37 +17,40 @@ async fn north_korea_at_half_past_five() -> World {
 async fn a_country_vanishes_and_comes_back() {
     let mut world = north_korea_at_half_past_five().await;
     world.until("2025-06-06 18:30").await;
-    insta::assert_snapshot!(world.sees(), @r"
-    🔴 North Korea is down · 13 min, since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
-       routing   4 of 4 blocks announced     IODA BGP            normal 4    17:25 UTC, before it
-                 0 of 4 prefixes announced   RIPEstat            normal 4    17:35 UTC
-                 seen by 0 of 352 RIS peers  RIPE RIS, AS131279  normal 349  17:45 UTC
-       reach     4 of 4 blocks answer        IODA probing        normal 4    17:10 UTC, before it
-       Gateways  AS4837: gone · AS20485: gone
-       Reading   All routes went at once, through both gateways: more like a fault or a switch inside than one cut cable.
-                 Whether it was meant cannot be told from outside.
-       Sure      medium: 1 independent source, 2 witnesses
-       Check     IODA https://ioda.inetintel.cc.gatech.edu/country/KP?from=1749231240&until=1749232023
-                 RIPEstat https://stat.ripe.net/KP
-                 Radar https://radar.cloudflare.com/kp
+    insta::assert_snapshot!(world.sees(), @"
+    🔴 North Korea is down · since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
+       Almost all internet routes to North Korea are gone. Measured by RIPE routing data; not yet by IODA.
+       routing     0 of 4 prefixes announced   RIPEstat            normal 4    17:35 UTC
+                   seen by 0 of 352 RIS peers  RIPE RIS, AS131279  normal 349  17:45 UTC
+       Not yet     routing (IODA BGP): last reading 17:25 UTC, before the outage
+                   reach (IODA probing): last reading 17:10 UTC, before the outage
+       Gateways    AS4837: gone · AS20485: gone
+       Reading     The routes through both gateways went at 17:35 UTC, within 5 min: more like a fault or a switch inside than one cut cable.
+                   Nobody can tell from outside whether it was deliberate.
+       Confidence  medium (2 measurements, both from RIPE)
+       Check       IODA https://ioda.inetintel.cc.gatech.edu/country/KP?from=1749231240&until=1749232023
+                   RIPEstat https://stat.ripe.net/KP
+                   Radar https://radar.cloudflare.com/kp
        Data: IODA, Georgia Tech · RIPE NCC (RIS, RIPEstat)
        Incident 1 · /outage 1
     ");
 
     world.types("/status KP").await;
-    insta::assert_snapshot!(world.sees(), @r"
+    insta::assert_snapshot!(world.sees(), @"
     🔴 North Korea is down · 56 min, since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
-       routing   0 of 4 blocks announced     IODA BGP            normal 4    18:05 UTC
-                 0 of 4 prefixes announced   RIPEstat            normal 4    18:15 UTC
-                 seen by 0 of 352 RIS peers  RIPE RIS, AS131279  normal 349  18:25 UTC
-       reach     0 of 4 blocks answer        IODA probing        normal 4    17:50 UTC
-       Gateways  AS4837: gone · AS20485: gone
-       Reading   Everything went at once, through both gateways: more like a fault or a switch inside than one cut cable.
-                 Whether it was meant cannot be told from outside.
-       Sure      high: 2 independent sources, 4 witnesses
-       Check     IODA https://ioda.inetintel.cc.gatech.edu/country/KP?from=1749231240&until=1749234600
-                 RIPEstat https://stat.ripe.net/KP
-                 Radar https://radar.cloudflare.com/kp
+       Almost nothing in North Korea can be reached. Confirmed by RIPE routing data and IODA.
+       routing     0 of 4 blocks announced     IODA BGP            normal 4    18:05 UTC
+                   0 of 4 prefixes announced   RIPEstat            normal 4    18:15 UTC
+                   seen by 0 of 352 RIS peers  RIPE RIS, AS131279  normal 349  18:25 UTC
+       reach       0 of 4 blocks answer        IODA probing        normal 4    17:50 UTC
+       Gateways    AS4837: gone · AS20485: gone
+       Fell        routing at 17:35 UTC; reach 5 min later
+       Reading     The routes through both gateways went at 17:35 UTC, within 5 min: more like a fault or a switch inside than one cut cable.
+                   Nobody can tell from outside whether it was deliberate.
+       Confidence  high (4 measurements, from RIPE and IODA)
+       Check       IODA https://ioda.inetintel.cc.gatech.edu/country/KP?from=1749231240&until=1749234600
+                   RIPEstat https://stat.ripe.net/KP
+                   Radar https://radar.cloudflare.com/kp
        Data: IODA, Georgia Tech · RIPE NCC (RIS, RIPEstat)
        Incident 1 · /outage 1
     ");
@@ -55,32 +58,38 @@ async fn a_country_vanishes_and_comes_back() {
     world.until("2025-06-06 23:59").await;
     insta::assert_snapshot!(world.sees(), @"
     🟡 North Korea is partly back · after 4 h 38 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
-       routing   0 of 4 blocks announced       IODA BGP            normal 4    21:50 UTC
-                 4 of 4 prefixes announced     RIPEstat            normal 4    22:00 UTC
-                 seen by 349 of 352 RIS peers  RIPE RIS, AS131279  normal 349  22:10 UTC
-       reach     0 of 4 blocks answer          IODA probing        normal 4    21:40 UTC
-       Gateways  AS4837: 2 prefixes · AS20485: 2 prefixes
-       Sure      high: 2 independent sources, 3 witnesses
-       Check     IODA https://ioda.inetintel.cc.gatech.edu/country/KP?from=1749231240&until=1749247921
-                 RIPEstat https://stat.ripe.net/KP
-                 Radar https://radar.cloudflare.com/kp
+       The internet routes to North Korea are back, but almost nothing that is probed there answers yet. Measured by RIPE routing data; not yet by IODA.
+       routing     0 of 4 blocks announced       IODA BGP            normal 4    21:50 UTC
+                   4 of 4 prefixes announced     RIPEstat            normal 4    22:00 UTC
+                   seen by 349 of 352 RIS peers  RIPE RIS, AS131279  normal 349  22:10 UTC
+       reach       0 of 4 blocks answer          IODA probing        normal 4    21:40 UTC
+       Gateways    AS4837: 2 prefixes · AS20485: 2 prefixes
+       Fell        routing at 17:35 UTC; reach 5 min later
+       Reading     The routes through both gateways went at 17:35 UTC, within 5 min: more like a fault or a switch inside than one cut cable.
+                   Nobody can tell from outside whether it was deliberate.
+       Confidence  high (3 measurements, from RIPE and IODA)
+       Check       IODA https://ioda.inetintel.cc.gatech.edu/country/KP?from=1749231240&until=1749247921
+                   RIPEstat https://stat.ripe.net/KP
+                   Radar https://radar.cloudflare.com/kp
        Data: IODA, Georgia Tech · RIPE NCC (RIS, RIPEstat)
        Incident 1 · /outage 1
 
     🟢 North Korea is back · it was down 4 h 26 min
-       From Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC) until Sat 7 Jun 07:00 KST (Fri 6 Jun 22:00 UTC).
-       routing   4 of 4 blocks announced       IODA BGP            normal 4    22:10 UTC
-                 4 of 4 prefixes announced     RIPEstat            normal 4    22:15 UTC
-                 seen by 349 of 352 RIS peers  RIPE RIS, AS131279  normal 349  22:25 UTC
-       reach     4 of 4 blocks answer          IODA probing        normal 4    22:00 UTC
-       Gateways  AS4837: 2 prefixes · AS20485: 2 prefixes
-       Sure      high: 2 independent sources, 4 witnesses
-       At worst  100 % gone; lost in its course: routing and reach
-       Returned  routing and reach
-       Cause     unknown: what was measured does not tell it.
-       Check     IODA https://ioda.inetintel.cc.gatech.edu/country/KP?from=1749231240&until=1749249020
-                 RIPEstat https://stat.ripe.net/KP
-                 Radar https://radar.cloudflare.com/kp
+       North Korea can be reached again. Confirmed by RIPE routing data and IODA. It was down from Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC) until Sat 7 Jun 07:00 KST (Fri 6 Jun 22:00 UTC).
+       routing     4 of 4 blocks announced       IODA BGP            normal 4    22:10 UTC
+                   4 of 4 prefixes announced     RIPEstat            normal 4    22:15 UTC
+                   seen by 349 of 352 RIS peers  RIPE RIS, AS131279  normal 349  22:25 UTC
+       reach       4 of 4 blocks answer          IODA probing        normal 4    22:00 UTC
+       Gateways    AS4837: 2 prefixes · AS20485: 2 prefixes
+       Fell        routing at 17:35 UTC; reach 5 min later
+       Reading     The routes through both gateways went at 17:35 UTC, within 5 min: more like a fault or a switch inside than one cut cable.
+       Confidence  high (4 measurements, from RIPE and IODA)
+       At worst    100 % gone; affected during the outage: routing and reach
+       Returned    routing and reach at 22:00 UTC
+       Cause       unknown: the measurements do not show it.
+       Check       IODA https://ioda.inetintel.cc.gatech.edu/country/KP?from=1749231240&until=1749249020
+                   RIPEstat https://stat.ripe.net/KP
+                   Radar https://radar.cloudflare.com/kp
        Data: IODA, Georgia Tech · RIPE NCC (RIS, RIPEstat)
        Incident 1 · /outage 1
     ");

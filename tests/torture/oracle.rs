@@ -207,7 +207,7 @@ fn mentions(messages: &[Message]) -> BTreeMap<i64, Vec<Mention>> {
                 at: message.at,
                 mark: own.or_else(|| mark_of(&message.text)).unwrap_or(' '),
                 is_card: message.is_card,
-                is_change: !message.text.contains("Sure")
+                is_change: !message.text.contains("Confidence")
                     || ["gone again", "more of it is gone", "· lost:"].iter().any(|words| message.text.contains(words)),
                 is_summed: is_line || message.text.contains("While Linkdown was away"),
             };

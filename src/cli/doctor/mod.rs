@@ -7,6 +7,7 @@ mod sources;
 use super::{Common, Failure, config, environment};
 use crate::clock::Clock;
 use crate::config::{Config, DEFAULT_CONTACT, Environment};
+use crate::render::outside::visible_lines;
 use crate::render::words::plural;
 use crate::store::{Access, Store, StoreError};
 use std::io::{self, Write};
@@ -36,6 +37,7 @@ impl Report {
         };
         self.wrong += usize::from(matches!(finding, Finding::Wrong(_)));
         self.hints += usize::from(matches!(finding, Finding::Hint(_)));
+        let said = visible_lines(said);
         writeln!(io::stdout().lock(), "{mark} {about}: {said}").map_err(Failure::work)
     }
 }

@@ -4,7 +4,7 @@ use super::WORDS;
 use super::options::OptionError;
 use crate::domain::lookup::LookupError;
 use crate::render::Syntax;
-use crate::render::words::tame;
+use crate::render::outside::visible_within;
 
 /// A nearer word than this is offered: two slips of the finger.
 const NEAR: usize = 2;
@@ -34,7 +34,7 @@ pub enum Mistake {
 impl Mistake {
     /// There is no such command.
     pub(super) fn unknown(word: &str) -> Self {
-        Self::Unknown { said: tame(word, 40), near: near(word) }
+        Self::Unknown { said: visible_within(word, 40), near: near(word) }
     }
 
     /// Says what is wrong to somebody who gives commands in that syntax.

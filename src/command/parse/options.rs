@@ -2,7 +2,7 @@
 
 use crate::domain::zone::{self, NamedZone};
 use crate::domain::{Kinds, Layer, Options, Quiet, Sensitivity};
-use crate::render::words::tame;
+use crate::render::outside::visible_within;
 use chrono_tz::Tz;
 
 /// The keys, in the order in which `/help` names them.
@@ -67,7 +67,7 @@ pub(super) fn read(given: &[(String, &str)], nearby: &[Tz]) -> Result<(Options, 
     let mut options = Options::default();
     let mut said = None;
     for (key, value) in given {
-        let shown = || tame(value, 40);
+        let shown = || visible_within(value, 40);
         match key.as_str() {
             "sensitivity" => {
                 let word = Sensitivity::parse(value).ok_or_else(|| OptionError::Sensitivity(shown()))?;
@@ -92,7 +92,7 @@ pub(super) fn read(given: &[(String, &str)], nearby: &[Tz]) -> Result<(Options, 
                 }
             }
             "zone" => said = Some(said_zone(value, nearby)?),
-            _ => return Err(OptionError::Unknown { said: tame(key, 20) }),
+            _ => return Err(OptionError::Unknown { said: visible_within(key, 20) }),
         }
     }
     options.zone = said.as_ref().map(|said: &SaidZone| said.named.zone);
@@ -132,7 +132,7 @@ fn kinds(value: &str) -> Result<Kinds, OptionError> {
             "recoveries" | "recovery" => kinds.recoveries = true,
             "all" | "everything" => (starts, kinds) = (true, Kinds::default()),
             "alone" | "only" => {}
-            _ => return Err(OptionError::Kind(tame(&word, 40))),
+            _ => return Err(OptionError::Kind(visible_within(&word, 40))),
         }
     }
     if starts { Ok(kinds) } else { Err(OptionError::NoStarts) }
@@ -145,7 +145,7 @@ fn layers(value: &str) -> Result<Vec<Layer>, OptionError> {
     let value = value.strip_prefix("only where ").and_then(|rest| rest.strip_suffix(" is lost")).unwrap_or(value);
     for word in words(value) {
         let layer = Layer::ALL.into_iter().find(|layer| layer.as_str() == word);
-        let layer = layer.ok_or_else(|| OptionError::Layer(tame(&word, 40)))?;
+        let layer = layer.ok_or_else(|| OptionError::Layer(visible_within(&word, 40)))?;
         if !layers.contains(&layer) {
             layers.push(layer);
         }
@@ -172,14 +172,14 @@ fn said_zone(value: &str, nearby: &[Tz]) -> Result<SaidZone, OptionError> {
     let value = value.trim();
     let value = value.strip_prefix("times in ").unwrap_or(value);
     if let Some(named) = zone::find(value, nearby) {
-        return Ok(SaidZone { said: tame(value, 40), named });
+        return Ok(SaidZone { said: visible_within(value, 40), named });
     }
     let near: Vec<String> = zone::near(value).iter().map(|name| format!("`{name}`")).collect();
     let near = match near.as_slice() {
         [] => "; zones are called as in Europe/Berlin, Asia/Seoul, UTC".to_owned(),
         near => format!("; did you mean {}?", near.join(" or ")),
     };
-    Err(OptionError::Zone { said: tame(value, 40), near })
+    Err(OptionError::Zone { said: visible_within(value, 40), near })
 }
 
 fn near_key(said: &str) -> String {

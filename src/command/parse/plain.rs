@@ -6,7 +6,7 @@ use super::mistake::near;
 use super::when::{Day, When};
 use super::{Command, Mistake, Unsubscribe, Wish};
 use crate::domain::{Entity, Options, Scope, Watchlist, lookup};
-use crate::render::words::tame;
+use crate::render::outside::visible_within;
 
 /// Nobody asks at greater length.
 const WORDS_AT_MOST: usize = 16;
@@ -88,9 +88,9 @@ pub(super) fn mistake(text: &str, watchlist: &Watchlist) -> Mistake {
     // Without a slash a word must be much like a command's: `what` is none.
     let is_alike = |near: &String| strsim::damerau_levenshtein(near, &word) * 3 <= word.chars().count();
     if let Some(near) = near(&word).filter(is_alike) {
-        return Mistake::Unknown { said: tame(&word, 40), near: Some(near) };
+        return Mistake::Unknown { said: visible_within(&word, 40), near: Some(near) };
     }
-    Mistake::NotUnderstood { said: tame(text, 80) }
+    Mistake::NotUnderstood { said: visible_within(text, 80) }
 }
 
 /// The words without the marks around them; a mark that is a word of its own is left out.

@@ -32,6 +32,9 @@ async fn the_day_as_both_platforms_tell_it() {
     [17:47] <@&1380516574003200004>
     [17:55] (edited) <@&1380516574003200004>
     [18:10] (edited) <@&1380516574003200004>
+    [19:10] (edited) <@&1380516574003200004>
+    [20:10] (edited) <@&1380516574003200004>
+    [21:10] (edited) <@&1380516574003200004>
     [22:02] (edited) <@&1380516574003200004>
     [22:12] ↳ (reply to “<@&1380516574003200004>”) 🟡 North Korea is partly back · after 4 h 38 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
     [22:12] (edited) <@&1380516574003200004>
@@ -41,46 +44,51 @@ async fn the_day_as_both_platforms_tell_it() {
     ");
     insta::assert_snapshot!(whole_of(&on_discord, 1), @"
     [17:47] <@&1380516574003200004>
-    🔴 North Korea is down · 13 min, since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
+    🔴 North Korea is down · since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
+    Almost all internet routes to North Korea are gone. Measured by RIPE routing data; not yet by IODA.
     In your time: <t:1749231240:f> (<t:1749231240:R>)
     routing:
-    4 of 4 blocks announced · normal 4 · IODA BGP · 17:25 UTC, before it
     0 of 4 prefixes announced · normal 4 · RIPEstat · 17:35 UTC
     seen by 0 of 352 RIS peers · normal 349 · RIPE RIS, AS131279 · 17:45 UTC
-    reach: 4 of 4 blocks answer · normal 4 · IODA probing · 17:10 UTC, before it
+    Not yet:
+    routing (IODA BGP): last reading 17:25 UTC, before the outage
+    reach (IODA probing): last reading 17:10 UTC, before the outage
     Gateways: AS4837: gone · AS20485: gone
     Reading:
-    All routes went at once, through both gateways: more like a fault or a switch inside than one cut cable.
-    Whether it was meant cannot be told from outside.
-    Sure: medium: 1 independent source, 2 witnesses
+    The routes through both gateways went at 17:35 UTC, within 5 min: more like a fault or a switch inside than one cut cable.
+    Nobody can tell from outside whether it was deliberate.
+    Confidence: medium (2 measurements, both from RIPE)
     Check: [IODA](https://ioda.inetintel.cc.gatech.edu/country/KP?from=1749231240&until=1749232023) · [RIPEstat](https://stat.ripe.net/KP) · [Radar](https://radar.cloudflare.com/kp)
     Data: IODA, Georgia Tech · RIPE NCC (RIS, RIPEstat)
     Incident 1 · /outage 1
     ");
-    insta::assert_snapshot!(whole_of(&on_discord, 5), @"
+    insta::assert_snapshot!(whole_of(&on_discord, 8), @"
     [22:12] ↳ (reply to “<@&1380516574003200004>”) 🟡 North Korea is partly back · after 4 h 38 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
+    The internet routes to North Korea are back, but almost nothing that is probed there answers yet. Measured by RIPE routing data; not yet by IODA.
     In your time: <t:1749231240:f> (<t:1749231240:R>)
     Back: seen by 349 of 352 RIS peers · RIPE RIS, AS131279
     Coming back: 4 of 4 prefixes announced · RIPEstat
     Lost:
     0 of 4 blocks announced · IODA BGP
     0 of 4 blocks answer · IODA probing
-    Sure: high: 2 independent sources, 3 witnesses
+    Confidence: high (3 measurements, from RIPE and IODA)
     Incident 1 · /outage 1
     ");
-    insta::assert_snapshot!(whole_of(&on_discord, 8), @"
+    insta::assert_snapshot!(whole_of(&on_discord, 11), @"
     [22:30] ↳ (reply to “<@&1380516574003200004>”) 🟢 North Korea is back · it was down 4 h 26 min
-    From <t:1749231240:f> until <t:1749247200:f>.
+    North Korea can be reached again. Confirmed by RIPE routing data and IODA. It was down from <t:1749231240:f> until <t:1749247200:f>.
     routing:
     4 of 4 blocks announced · normal 4 · IODA BGP · 22:10 UTC
     4 of 4 prefixes announced · normal 4 · RIPEstat · 22:15 UTC
     seen by 349 of 352 RIS peers · normal 349 · RIPE RIS, AS131279 · 22:25 UTC
     reach: 4 of 4 blocks answer · normal 4 · IODA probing · 22:00 UTC
     Gateways: AS4837: 2 prefixes · AS20485: 2 prefixes
-    Sure: high: 2 independent sources, 4 witnesses
-    At worst: 100 % gone; lost in its course: routing and reach
-    Returned: routing and reach
-    Cause: unknown: what was measured does not tell it.
+    Fell: routing at 17:35 UTC; reach 5 min later
+    Reading: The routes through both gateways went at 17:35 UTC, within 5 min: more like a fault or a switch inside than one cut cable.
+    Confidence: high (4 measurements, from RIPE and IODA)
+    At worst: 100 % gone; affected during the outage: routing and reach
+    Returned: routing and reach at 22:00 UTC
+    Cause: unknown: the measurements do not show it.
     Check: [IODA](https://ioda.inetintel.cc.gatech.edu/country/KP?from=1749231240&until=1749249020) · [RIPEstat](https://stat.ripe.net/KP) · [Radar](https://radar.cloudflare.com/kp)
     Data: IODA, Georgia Tech · RIPE NCC (RIS, RIPEstat)
     Incident 1 · /outage 1
@@ -90,34 +98,38 @@ async fn the_day_as_both_platforms_tell_it() {
 
     let on_telegram = world.telegram().sees(group);
     insta::assert_snapshot!(first_lines(&on_telegram), @"
-    [17:47] 🔴 North Korea is down · 13 min, since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
-    [17:55] (edited) 🔴 North Korea is down · 21 min, since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
-    [18:10] (edited) 🔴 North Korea is down · 36 min, since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
-    [22:02] (edited) 🔴 North Korea is down · 4 h 28 min, since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
-    [22:12] ↳ (reply to “🔴 North Korea is down · 4 h 28 min, since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)”) (silent) 🟡 North Korea is partly back · after 4 h 38 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
+    [17:47] 🔴 North Korea is down · since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
+    [17:55] (edited) 🔴 North Korea is down · since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
+    [18:10] (edited) 🔴 North Korea is down · since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
+    [19:10] (edited) 🔴 North Korea is down · since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
+    [20:10] (edited) 🔴 North Korea is down · since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
+    [21:10] (edited) 🔴 North Korea is down · since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
+    [22:02] (edited) 🔴 North Korea is down · since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
+    [22:12] ↳ (reply to “🔴 North Korea is down · since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)”) (silent) 🟡 North Korea is partly back · after 4 h 38 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
     [22:12] (edited) 🟡 North Korea is partly back · after 4 h 38 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
-    [22:22] (edited) 🟡 North Korea is partly back · after 4 h 48 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
-    [22:30] ↳ (reply to “🟡 North Korea is partly back · after 4 h 48 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)”) 🟢 North Korea is back · it was down 4 h 26 min
+    [22:22] (edited) 🟡 North Korea is partly back · after 4 h 38 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
+    [22:30] ↳ (reply to “🟡 North Korea is partly back · after 4 h 38 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)”) 🟢 North Korea is back · it was down 4 h 26 min
     [22:30] (edited) 🟢 North Korea is back · it was down 4 h 26 min
     ");
     insta::assert_snapshot!(whole_of(&on_telegram, 1), @"
-    [17:47] 🔴 North Korea is down · 13 min, since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
+    [17:47] 🔴 North Korea is down · since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
+    Almost all internet routes to North Korea are gone. Measured by RIPE routing data; not yet by IODA.
 
     routing
-    4 of 4 blocks announced · normal 4 · IODA BGP · 17:25 UTC, before it
     0 of 4 prefixes announced · normal 4 · RIPEstat · 17:35 UTC
     seen by 0 of 352 RIS peers · normal 349 · RIPE RIS, AS131279 · 17:45 UTC
 
-    reach
-    4 of 4 blocks answer · normal 4 · IODA probing · 17:10 UTC, before it
+    Not yet
+    routing (IODA BGP): last reading 17:25 UTC, before the outage
+    reach (IODA probing): last reading 17:10 UTC, before the outage
 
     Gateways AS4837: gone · AS20485: gone
 
     Reading
-    All routes went at once, through both gateways: more like a fault or a switch inside than one cut cable.
-    Whether it was meant cannot be told from outside.
+    The routes through both gateways went at 17:35 UTC, within 5 min: more like a fault or a switch inside than one cut cable.
+    Nobody can tell from outside whether it was deliberate.
 
-    Sure medium: 1 independent source, 2 witnesses
+    Confidence medium (2 measurements, both from RIPE)
 
     Check IODA · RIPEstat · Radar
     Data: IODA, Georgia Tech · RIPE NCC (RIS, RIPEstat)
@@ -125,8 +137,9 @@ async fn the_day_as_both_platforms_tell_it() {
     @duty_officer
     [Details] [Mute 2 h]
     ");
-    insta::assert_snapshot!(whole_of(&on_telegram, 5), @"
-    [22:12] ↳ (reply to “🔴 North Korea is down · 4 h 28 min, since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)”) (silent) 🟡 North Korea is partly back · after 4 h 38 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
+    insta::assert_snapshot!(whole_of(&on_telegram, 8), @"
+    [22:12] ↳ (reply to “🔴 North Korea is down · since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)”) (silent) 🟡 North Korea is partly back · after 4 h 38 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
+    The internet routes to North Korea are back, but almost nothing that is probed there answers yet. Measured by RIPE routing data; not yet by IODA.
 
     Back seen by 349 of 352 RIS peers · RIPE RIS, AS131279
     Coming back 4 of 4 prefixes announced · RIPEstat
@@ -135,13 +148,13 @@ async fn the_day_as_both_platforms_tell_it() {
     0 of 4 blocks announced · IODA BGP
     0 of 4 blocks answer · IODA probing
 
-    Sure high: 2 independent sources, 3 witnesses
+    Confidence high (3 measurements, from RIPE and IODA)
 
     Incident 1 · /outage 1
     ");
-    insta::assert_snapshot!(whole_of(&on_telegram, 8), @"
-    [22:30] ↳ (reply to “🟡 North Korea is partly back · after 4 h 48 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)”) 🟢 North Korea is back · it was down 4 h 26 min
-    From Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC) until Sat 7 Jun 07:00 KST (Fri 6 Jun 22:00 UTC).
+    insta::assert_snapshot!(whole_of(&on_telegram, 11), @"
+    [22:30] ↳ (reply to “🟡 North Korea is partly back · after 4 h 38 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)”) 🟢 North Korea is back · it was down 4 h 26 min
+    North Korea can be reached again. Confirmed by RIPE routing data and IODA. It was down from Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC) until Sat 7 Jun 07:00 KST (Fri 6 Jun 22:00 UTC).
 
     routing
     4 of 4 blocks announced · normal 4 · IODA BGP · 22:10 UTC
@@ -150,10 +163,15 @@ async fn the_day_as_both_platforms_tell_it() {
 
     reach 4 of 4 blocks answer · normal 4 · IODA probing · 22:00 UTC
     Gateways AS4837: 2 prefixes · AS20485: 2 prefixes
-    Sure high: 2 independent sources, 4 witnesses
-    At worst 100 % gone; lost in its course: routing and reach
-    Returned routing and reach
-    Cause unknown: what was measured does not tell it.
+    Fell routing at 17:35 UTC; reach 5 min later
+
+    Reading
+    The routes through both gateways went at 17:35 UTC, within 5 min: more like a fault or a switch inside than one cut cable.
+
+    Confidence high (4 measurements, from RIPE and IODA)
+    At worst 100 % gone; affected during the outage: routing and reach
+    Returned routing and reach at 22:00 UTC
+    Cause unknown: the measurements do not show it.
 
     Check IODA · RIPEstat · Radar
     Data: IODA, Georgia Tech · RIPE NCC (RIS, RIPEstat)

@@ -24,9 +24,9 @@ async fn a_careful_chat_hears_once_it_is_highly_sure_and_an_eager_one_from_the_f
         format!("{word}: {}", shown.lines().next().unwrap_or("nothing"))
     });
     insta::assert_snapshot!(first.join("\n"), @"
-    careful: [17:55] 🔴 North Korea is down · 21 min, since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
-    balanced: [17:47] 🔴 North Korea is down · 13 min, since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
-    eager: [17:47] 🔴 North Korea is down · 13 min, since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
+    careful: [17:55] 🔴 North Korea is down · since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
+    balanced: [17:47] 🔴 North Korea is down · since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
+    eager: [17:47] 🔴 North Korea is down · since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
     ");
     world.until("2025-06-06 23:00").await;
     for (word, channel) in channels {
