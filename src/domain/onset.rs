@@ -126,8 +126,7 @@ impl Judgement {
     /// Whether `next` takes something back that this one said, and does not only add to it.
     fn is_corrected_by(self, next: Self) -> bool {
         match (self, next) {
-            (Self::Unclear, _) => false,
-            (Self::RoutesAndReach, Self::AllGateways(_) | Self::SomeGateways) => false,
+            (Self::Unclear, _) | (Self::RoutesAndReach, Self::AllGateways(_) | Self::SomeGateways) => false,
             (Self::AllGateways(was), Self::AllGateways(now)) => {
                 was != Timing::Unknown && std::mem::discriminant(&was) != std::mem::discriminant(&now)
             }
