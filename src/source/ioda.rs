@@ -3,7 +3,7 @@
 mod outages;
 mod signals;
 
-use super::json::{excerpt, parse};
+use super::json::{Member, excerpt, parse};
 use super::{About, Polled, Purpose, Readings, Request, Rhythm, SourceError, Wanted};
 use crate::domain::time::{DAY, HOUR, MINUTE};
 use crate::domain::{Asn, Entity, Seconds, Timestamp};
@@ -85,9 +85,9 @@ impl Polled for Ioda {
 
     fn read(&self, request: &Request, body: &[u8], received_at: Timestamp) -> Result<Readings, SourceError> {
         match request.path.as_str() {
-            "/outages/events" => Ok(outages::events(request, data(body)?, received_at)),
-            "/outages/alerts" => Ok(outages::alerts(request, data(body)?, received_at)),
-            _ => signals::read(request, &data::<Vec<_>>(body)?, received_at),
+            "/outages/events" => outages::events(request, data(body)?, received_at).unless_all_odd(),
+            "/outages/alerts" => outages::alerts(request, data(body)?, received_at).unless_all_odd(),
+            _ => signals::read(request, &data(body)?, received_at),
         }
     }
 
@@ -144,7 +144,7 @@ fn windows(wanted: &Wanted) -> Vec<Wanted> {
 #[derive(Deserialize)]
 struct Envelope<T> {
     #[serde(default)]
-    error: Option<String>,
+    error: Member<String>,
     #[serde(default = "none")]
     data: Option<T>,
 }
@@ -157,7 +157,7 @@ fn none<T>() -> Option<T> {
 fn data<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, SourceError> {
     let envelope: Envelope<T> = parse(body)?;
     match envelope {
-        Envelope { error: Some(said), .. } if !said.is_empty() => {
+        Envelope { error: Member(Some(said)), .. } if !said.is_empty() => {
             Err(SourceError::Refused { status: 200, said: excerpt(&said) })
         }
         Envelope { data: Some(data), .. } => Ok(data),
@@ -166,7 +166,7 @@ fn data<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, SourceError> {
 }
 
 fn refusal(status: u16, body: &[u8]) -> SourceError {
-    let said = parse::<Envelope<serde::de::IgnoredAny>>(body).ok().and_then(|envelope| envelope.error);
+    let said = parse::<Envelope<serde::de::IgnoredAny>>(body).ok().and_then(|envelope| envelope.error.0);
     SourceError::Refused { status, said: excerpt(&said.unwrap_or_default()) }
 }
 

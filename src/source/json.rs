@@ -1,17 +1,31 @@
-//! What the sources' JSON has in common: values that may be missing, text where a number was promised, loose times.
+//! What the sources' JSON has in common: lists in which one item is malformed, values that are missing, text where a
+//! number was promised, loose times.
 
 use super::SourceError;
 use crate::domain::Timestamp;
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeOwned, Deserializer, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 use std::fmt;
+use std::marker::PhantomData;
 
-/// A value above this is nobody's measurement, but a fault.
+/// A value above this is a fault, not a measurement.
 const ABSURD: f64 = 1e15;
+/// The last second of the year 9999: a later time is a fault.
+const LAST_SECOND: f64 = 253_402_300_799.0;
+/// Whole numbers up to this are exact in a float of 64 bits (2^53).
+const EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// Reads a whole body. The error says where, but not what stood there: bodies are long.
+/// Reads a whole body. The error names the place, but does not quote it: bodies are long.
+///
+/// A bare `NaN` or `Infinity`, which Python's encoder writes and JSON does not allow, is read as null, and bytes that are
+/// not UTF-8 as U+FFFD: they spoil the value in which they stand, not the answer.
 pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, SourceError> {
-    serde_json::from_slice(body).map_err(|error| {
+    let read = serde_json::from_slice(body).or_else(|error| {
+        let again = repaired(body).and_then(|body| serde_json::from_slice(&body).ok());
+        again.ok_or(error)
+    });
+    read.map_err(|error| {
         let why = match error.classify() {
             serde_json::error::Category::Eof => "the JSON ends in the middle",
             serde_json::error::Category::Data => "the JSON is not of the shape that was agreed",
@@ -21,12 +35,99 @@ pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, SourceError> {
     })
 }
 
-/// A measurement that can be one: finite, not negative, not absurd. Everything else is unknown.
+/// The body with null for each bare `NaN`, `Infinity` and `-Infinity`, and as valid UTF-8; `None` where it holds
+/// nothing of the kind.
+fn repaired(body: &[u8]) -> Option<Vec<u8>> {
+    const NO_NUMBERS: [&[u8]; 3] = [b"-Infinity", b"Infinity", b"NaN"];
+    let text = String::from_utf8_lossy(body);
+    let mut changed = text.as_bytes() != body;
+    let mut out = Vec::with_capacity(text.len());
+    let (mut rest, mut in_string, mut escaped) = (text.as_bytes(), false, false);
+    while let Some((&byte, after)) = rest.split_first() {
+        let word = NO_NUMBERS.into_iter().find(|word| !in_string && rest.starts_with(word));
+        if let Some(word) = word {
+            out.extend_from_slice(b"null");
+            changed = true;
+            rest = &rest[word.len()..];
+            continue;
+        }
+        in_string ^= byte == b'"' && !escaped;
+        escaped = in_string && byte == b'\\' && !escaped;
+        out.push(byte);
+        rest = after;
+    }
+    changed.then_some(out)
+}
+
+/// Returns a measurement that is possible: finite, not negative, not absurd. Everything else is unknown.
 pub fn sane(value: f64) -> Option<f64> {
     (value.is_finite() && (0.0..=ABSURD).contains(&value)).then_some(value)
 }
 
-/// What stands where a scalar is due: a number, a text, or something of no use (null, a list, an object).
+/// A list whose items are read one by one. An item that cannot be read is counted and does not spoil the others. Null is
+/// an empty list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Items<T> {
+    pub read: Vec<T>,
+    /// Items that could not be read.
+    pub odd: usize,
+}
+
+impl<T> Default for Items<T> {
+    fn default() -> Self {
+        Self { read: Vec::new(), odd: 0 }
+    }
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Items<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ItemsVisitor(PhantomData))
+    }
+}
+
+struct ItemsVisitor<T>(PhantomData<T>);
+
+impl<'de, T: DeserializeOwned> Visitor<'de> for ItemsVisitor<T> {
+    type Value = Items<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_unit<E>(self) -> Result<Items<T>, E> {
+        Ok(Items::default())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Items<T>, A::Error> {
+        let mut items = Items::default();
+        while let Some(raw) = seq.next_element::<&'de RawValue>()? {
+            match serde_json::from_str(raw.get()) {
+                Ok(item) => items.read.push(item),
+                Err(_) => items.odd += 1,
+            }
+        }
+        Ok(items)
+    }
+}
+
+/// A member of an object that is left out where it has another type than the one that is due.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Member<T>(pub Option<T>);
+
+impl<T> Default for Member<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Member<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <&'de RawValue>::deserialize(deserializer)?;
+        Ok(Self(serde_json::from_str(raw.get()).ok()))
+    }
+}
+
+/// A scalar as it was sent: a number, a text, or something of no use (null, a list, an object, a number out of range).
 #[derive(Clone, Debug, PartialEq, Default)]
 pub enum Loose {
     Number(f64),
@@ -36,11 +137,11 @@ pub enum Loose {
 }
 
 impl Loose {
-    /// The number, also where it came as text.
+    /// Returns the number, also where it was sent as text.
     pub fn number(&self) -> Option<f64> {
         match self {
             Self::Number(number) => Some(*number),
-            Self::Text(text) => text.trim().parse().ok(),
+            Self::Text(text) => text.trim().parse().ok().filter(|number: &f64| number.is_finite()),
             Self::Nothing => None,
         }
     }
@@ -49,63 +150,41 @@ impl Loose {
         self.number().filter(|n| n.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(n)).map(|n| n as u32)
     }
 
-    /// An instant: ISO 8601 taken as UTC, or Unix seconds.
-    pub fn time(&self) -> Option<Timestamp> {
+    /// Returns a whole number of either sign, up to 2^53.
+    pub fn integer(&self) -> Option<i64> {
+        self.number().filter(|n| n.fract() == 0.0 && n.abs() <= EXACT).map(|n| n as i64)
+    }
+
+    /// Returns the text, where it is one; a number is not.
+    pub fn text(&self) -> Option<&str> {
         match self {
+            Self::Text(text) => Some(text),
+            Self::Number(_) | Self::Nothing => None,
+        }
+    }
+
+    /// Returns an instant before the year 10000: ISO 8601 taken as UTC, or Unix seconds.
+    pub fn time(&self) -> Option<Timestamp> {
+        let at = match self {
             Self::Number(number) => sane(*number).map(|n| Timestamp::from_unix(n as i64)),
             Self::Text(text) => Timestamp::parse(text),
             Self::Nothing => None,
+        };
+        at.filter(|at| (0.0..=LAST_SECOND).contains(&(at.unix() as f64)))
+    }
+
+    fn of(json: &str) -> Self {
+        match json.as_bytes().first() {
+            Some(b'"') => serde_json::from_str(json).map_or(Self::Nothing, Self::Text),
+            Some(b'-' | b'0'..=b'9') => serde_json::from_str(json).map_or(Self::Nothing, Self::Number),
+            _ => Self::Nothing,
         }
     }
 }
 
 impl<'de> Deserialize<'de> for Loose {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(LooseVisitor)
-    }
-}
-
-struct LooseVisitor;
-
-impl<'de> Visitor<'de> for LooseVisitor {
-    type Value = Loose;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any JSON value")
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Loose, E> {
-        Ok(Loose::Nothing)
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<Loose, E> {
-        Ok(Loose::Number(number as f64))
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<Loose, E> {
-        Ok(Loose::Number(number as f64))
-    }
-
-    fn visit_f64<E>(self, number: f64) -> Result<Loose, E> {
-        Ok(Loose::Number(number))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Loose, E> {
-        Ok(Loose::Text(text.to_owned()))
-    }
-
-    fn visit_unit<E>(self) -> Result<Loose, E> {
-        Ok(Loose::Nothing)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Loose, A::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Loose::Nothing)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Loose, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Loose::Nothing)
+        <&'de RawValue>::deserialize(deserializer).map(|raw| Self::of(raw.get()))
     }
 }
 
@@ -130,6 +209,53 @@ mod tests {
         let all: Vec<Loose> = parse(br#"[4, "131279", null, [{"a":1}], {"b":[2]}, true, -1.5]"#).unwrap();
         let numbers: Vec<_> = all.iter().map(Loose::number).collect();
         assert_eq!(numbers, [Some(4.0), Some(131_279.0), None, None, None, None, Some(-1.5)]);
+    }
+
+    #[test]
+    fn a_malformed_item_does_not_spoil_the_others() {
+        #[derive(Deserialize, Debug, PartialEq)]
+        struct Item {
+            a: u32,
+            #[serde(default)]
+            b: Member<String>,
+        }
+        let body = br#"[{"a":1,"b":"x"},{"a":-1},{"a":"1"},null,5,[],{"a":1e999},{"b":"\ud800"},{"a":2,"b":7},{"a":3,"b":"\ud800"}]"#;
+        let items: Items<Item> = parse(body).unwrap();
+        let read: Vec<_> = items.read.iter().map(|item| (item.a, item.b.0.as_deref())).collect();
+        assert_eq!((read, items.odd), (vec![(1, Some("x")), (2, None), (3, None)], 7));
+        assert_eq!(parse::<Items<Item>>(b"null").unwrap(), Items::default());
+        assert!(parse::<Items<Item>>(b"{}").is_err(), "something else than a list");
+    }
+
+    #[test]
+    fn a_bare_nan_and_bytes_that_are_not_utf_8_spoil_their_own_value_alone() {
+        let all: Vec<Loose> =
+            parse(b"[1, NaN, -Infinity, Infinity, 1e999, \"NaN \\\" Infinity\", \"\xff\", 2]").unwrap();
+        let text = |text: &str| Loose::Text(text.to_owned());
+        let nothing = Loose::Nothing;
+        assert_eq!(
+            all,
+            [
+                Loose::Number(1.0),
+                nothing.clone(),
+                nothing.clone(),
+                nothing.clone(),
+                nothing,
+                text("NaN \" Infinity"),
+                text("\u{fffd}"),
+                Loose::Number(2.0)
+            ]
+        );
+        assert!(parse::<Vec<Loose>>(b"[1, NaM]").is_err());
+        assert!(parse::<Vec<Loose>>(b"[1, NaN").is_err());
+    }
+
+    #[test]
+    fn a_time_beyond_the_year_9999_is_none() {
+        for wrong in ["1e15", "-5", "\"+12025-01-01\"", "\"yesterday\"", "null", "[1]"] {
+            assert_eq!(parse::<Loose>(wrong.as_bytes()).unwrap().time(), None, "{wrong}");
+        }
+        assert!(parse::<Loose>(b"1749231000").unwrap().time().is_some());
     }
 
     #[test]

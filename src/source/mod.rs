@@ -15,6 +15,8 @@ pub mod radar;
 pub mod recorded;
 pub mod ripestat;
 pub mod ris_live;
+#[cfg(test)]
+mod spoiled;
 
 pub use error::SourceError;
 pub use links::{credits, links};
@@ -98,9 +100,37 @@ pub struct Request {
 pub struct Readings {
     pub observations: Vec<Observation>,
     pub facts: Vec<Fact>,
+    /// Items of the reply that could not be read; the others stand.
+    pub odd: Vec<Oddity>,
+}
+
+/// An item of a reply that could not be read, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Oddity {
+    /// The entity of the item, where that could be read.
+    pub entity: Option<Entity>,
+    pub why: String,
+}
+
+impl Oddity {
+    /// Describes `count` items that could not even be read as items of their list; `None` where there are none.
+    fn unreadable(count: usize, what: &str) -> Option<Self> {
+        (count > 0).then(|| Self { entity: None, why: format!("{count} {what} could not be read") })
+    }
 }
 
 impl Readings {
+    /// Fails where items were malformed and none could be read: the format of the source has changed, or all of it is
+    /// broken.
+    fn unless_all_odd(self) -> Result<Self, SourceError> {
+        match self.odd.first() {
+            Some(odd) if self.observations.is_empty() && self.facts.is_empty() => {
+                Err(SourceError::malformed(odd.why.clone()))
+            }
+            _ => Ok(self),
+        }
+    }
+
     /// Start of the newest bin with a value.
     pub fn newest(&self) -> Option<Timestamp> {
         self.observations.iter().filter(|o| o.value.is_some()).map(|o| o.observed_at).max()

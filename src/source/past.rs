@@ -43,7 +43,7 @@ mod tests {
             |signal: &str, time: &str| Observation { series: series(signal), observed_at: at(time), value: Some(4.0) };
         let readings = Readings {
             observations: vec![value("slow", "2025-06-01 00:00"), value("quick", "2025-06-01 00:05")],
-            facts: Vec::new(),
+            ..Readings::default()
         };
         let rhythm = |signal: &str| Rhythm { step: 300, delay: if signal == "slow" { 3600 } else { 60 } };
         let batches = batches(readings, Arrival::CaughtUp, at("2025-06-01 00:30"), rhythm);

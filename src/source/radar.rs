@@ -5,12 +5,12 @@
 mod netflows;
 mod reports;
 
-use super::json::{Loose, excerpt, parse};
+use super::json::{Items, Loose, Member, excerpt, parse};
 use super::{About, Polled, Purpose, Readings, Request, Rhythm, SourceError, Wanted};
 use crate::domain::time::{DAY, MINUTE};
 use crate::domain::{Asn, Entity, Seconds, Timestamp};
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
 
 pub const ABOUT: About = About {
     name: "radar",
@@ -69,8 +69,8 @@ impl Polled for Radar {
 
     fn read(&self, request: &Request, body: &[u8], received_at: Timestamp) -> Result<Readings, SourceError> {
         match request.path.as_str() {
-            ANNOTATIONS => Ok(reports::annotations(request, result(body)?, received_at)),
-            ANOMALIES => Ok(reports::anomalies(request, result(body)?, received_at)),
+            ANNOTATIONS => reports::annotations(request, result(body)?, received_at).unless_all_odd(),
+            ANOMALIES => reports::anomalies(request, result(body)?, received_at).unless_all_odd(),
             _ => netflows::read(request, result(body)?, received_at),
         }
     }
@@ -94,17 +94,16 @@ impl Polled for Radar {
 struct Envelope {
     success: bool,
     #[serde(default)]
-    errors: Option<Vec<Complaint>>,
+    errors: Member<Items<Complaint>>,
     #[serde(default)]
-    message: Option<String>,
+    message: Loose,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Complaint {
-    #[serde(default)]
     code: Loose,
-    #[serde(default)]
-    message: Option<String>,
+    message: Loose,
 }
 
 #[derive(Deserialize)]
@@ -123,23 +122,21 @@ fn result<T: DeserializeOwned>(body: &[u8]) -> Result<T, SourceError> {
 
 fn refusal(status: u16, body: &[u8]) -> SourceError {
     // Some refusals hold a message alone, without `success`.
-    #[derive(Deserialize)]
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
     struct Bare {
-        #[serde(default)]
-        errors: Option<Vec<Complaint>>,
-        #[serde(default)]
-        message: Option<String>,
-        #[serde(default, rename = "success")]
-        _success: Option<IgnoredAny>,
+        errors: Member<Items<Complaint>>,
+        message: Loose,
     }
-    let bare = parse::<Bare>(body).unwrap_or(Bare { errors: None, message: None, _success: None });
-    refused(status, Envelope { success: false, errors: bare.errors, message: bare.message })
+    let Bare { errors, message } = parse(body).unwrap_or_default();
+    refused(status, Envelope { success: false, errors, message })
 }
 
 fn refused(status: u16, envelope: Envelope) -> SourceError {
-    let first = envelope.errors.unwrap_or_default().into_iter().next();
+    let first = envelope.errors.0.unwrap_or_default().read.into_iter().next();
     let code = first.as_ref().and_then(|complaint| complaint.code.whole());
-    let words = excerpt(&first.and_then(|complaint| complaint.message).or(envelope.message).unwrap_or_default());
+    let said = first.as_ref().and_then(|complaint| complaint.message.text()).or(envelope.message.text());
+    let words = excerpt(said.unwrap_or_default());
     let said = code.map_or_else(|| words.clone(), |code| format!("{words}, code {code}"));
     if status == 401 || code.is_some_and(|code| TOKEN_CODES.contains(&code)) {
         SourceError::TokenRefused { said, variable: TOKEN }
@@ -151,6 +148,7 @@ fn refused(status: u16, envelope: Envelope) -> SourceError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde::de::IgnoredAny;
 
     #[test]
     fn a_refused_token_is_final_and_says_what_to_do() {

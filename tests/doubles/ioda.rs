@@ -6,6 +6,7 @@ use linkdown::clock::Clock;
 use linkdown::domain::time::{DAY, MINUTE};
 use linkdown::domain::{Entity, Seconds, Timestamp};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 const DATASOURCES: [(&str, Seconds, Seconds); 5] = [
@@ -25,7 +26,11 @@ struct World {
     clock: Clock,
     script: Script,
     events: Mutex<Vec<Event>>,
+    /// What becomes of an entity's series before it is sent.
+    spoilt: Mutex<BTreeMap<Entity, Spoil>>,
 }
+
+type Spoil = Arc<dyn Fn(&mut Value) + Send + Sync>;
 
 struct Event {
     entity: String,
@@ -36,7 +41,12 @@ struct Event {
 
 impl IodaDouble {
     pub async fn start(clock: Clock) -> Self {
-        let world = Arc::new(World { clock: clock.clone(), script: Script::default(), events: Mutex::default() });
+        let world = Arc::new(World {
+            clock: clock.clone(),
+            script: Script::default(),
+            events: Mutex::default(),
+            spoilt: Mutex::default(),
+        });
         for (datasource, _, delay) in DATASOURCES {
             world.script.delay(datasource, delay);
         }
@@ -79,6 +89,11 @@ impl IodaDouble {
     /// From the end of a bin to its publication.
     pub fn delay(&self, datasource: &str, seconds: Seconds) {
         self.world.script.delay(datasource, seconds);
+    }
+
+    /// Changes each series of the entity before it is sent, as a faulty back end does: `|series| series["step"] = json!(0)`.
+    pub fn spoils(&self, entity: &str, spoil: impl Fn(&mut Value) + Send + Sync + 'static) {
+        self.world.spoilt.lock().unwrap().insert(entity.parse().unwrap(), Arc::new(spoil));
     }
 
     /// An event that IODA itself declares, and its alerts.
@@ -158,9 +173,13 @@ impl World {
                 .map(|value| if fault == Some(&Fault::Negative) { value.map(|_| -1.0) } else { value })
                 .collect();
             if self.script.has(entity, name) {
-                json!([{"entityType": kind, "entityCode": code, "entityName": "…", "entityFqid": "…", "datasource": name,
-                    "subtype": "", "from": first.unix(), "until": (first + bins * step).unix(), "step": step,
-                    "nativeStep": step, "values": values}])
+                let mut series = json!({"entityType": kind, "entityCode": code, "entityName": "…", "entityFqid": "…",
+                    "datasource": name, "subtype": "", "from": first.unix(), "until": (first + bins * step).unix(),
+                    "step": step, "nativeStep": step, "values": values});
+                if let Some(spoil) = self.spoilt.lock().unwrap().get(entity) {
+                    spoil(&mut series);
+                }
+                json!([series])
             } else {
                 json!([])
             }

@@ -6,7 +6,7 @@ use linkdown::clock::Clock;
 use linkdown::domain::time::{DAY, HOUR, MINUTE};
 use linkdown::domain::{Entity, Seconds, Timestamp};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 /// Requests of one address that may be under way at once.
@@ -24,6 +24,8 @@ struct World {
     announced: Mutex<BTreeMap<Entity, Announced>>,
     peers: Mutex<u32>,
     stale: Mutex<Seconds>,
+    /// Resources that are answered 400, as they are asked for.
+    refused: Mutex<BTreeSet<String>>,
 }
 
 type Announced = (Vec<String>, Vec<u32>);
@@ -36,6 +38,7 @@ impl RipestatDouble {
             announced: Mutex::default(),
             peers: Mutex::new(352),
             stale: Mutex::default(),
+            refused: Mutex::default(),
         });
         let answering = Arc::clone(&world);
         let handler = Arc::new(move |asked: &Asked, fault: Option<&Fault>| answering.answer(asked, fault));
@@ -67,6 +70,16 @@ impl RipestatDouble {
         *self.world.stale.lock().unwrap() = seconds;
     }
 
+    /// Answers 400 to each question about the resource (`zz`, `AS64500`) from now on: it is not a known one.
+    pub fn refuses(&self, resource: &str) {
+        self.world.refused.lock().unwrap().insert(resource.to_owned());
+    }
+
+    /// Knows the resource again.
+    pub fn knows(&self, resource: &str) {
+        self.world.refused.lock().unwrap().remove(resource);
+    }
+
     pub fn fault(&self, fault: Fault) {
         self.server.fault(fault);
     }
@@ -94,6 +107,10 @@ impl World {
         let app = asked.value("sourceapp").unwrap_or_default();
         if app.is_empty() || !app.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')) {
             return envelope(call, 400, Err("say who you are: sourceapp of letters, digits, - and _"));
+        }
+        let resource = asked.value("resource").unwrap_or_default();
+        if self.refused.lock().unwrap().contains(resource) {
+            return envelope(call, 400, Err("not a known country code"));
         }
         let data = match *call {
             "country-routing-stats" => self.country(asked, fault),
@@ -124,18 +141,20 @@ impl World {
         let latest = until.min(self.clock.now() - 5 * MINUTE).floor_to(step);
         let mut runs: Vec<(f64, Vec<(Timestamp, Timestamp)>)> = Vec::new();
         let mut at = from.floor_to(step);
-        while at < latest {
+        // The newest bin begins at the newest time.
+        while at <= latest {
             let value = self.script.value(&entity, "prefixes", at, 0, at).unwrap_or(-1.0);
             let value = if fault == Some(&Fault::Negative) { -1.0 } else { value };
-            let end = at + step;
+            let next = at + step;
             match runs.iter_mut().find(|(held, _)| held.total_cmp(&value).is_eq()) {
-                Some((_, intervals)) if intervals.last().is_some_and(|(_, last)| *last == at) => {
-                    intervals.last_mut().unwrap().1 = end;
+                // An end is inclusive: it is the start of the last bin.
+                Some((_, intervals)) if intervals.last().is_some_and(|(_, last)| *last + step == at) => {
+                    intervals.last_mut().unwrap().1 = at;
                 }
-                Some((_, intervals)) => intervals.push((at, end)),
-                None => runs.push((value, vec![(at, end)])),
+                Some((_, intervals)) => intervals.push((at, at)),
+                None => runs.push((value, vec![(at, at)])),
             }
-            at = end;
+            at = next;
         }
         let interval = |(start, end): &(Timestamp, Timestamp)| json!({"starttime": iso(*start), "endtime": iso(*end)});
         // One entry for each distinct value, in no order.

@@ -6,6 +6,7 @@ use linkdown::clock::Clock;
 use linkdown::domain::{FactKind, Timestamp};
 use linkdown::source::ioda::Ioda;
 use linkdown::source::{SourceError, Wanted};
+use serde_json::json;
 
 async fn at_six() -> (IodaDouble, Asker) {
     let clock = Clock::moved(at("2025-06-06 18:10"));
@@ -70,6 +71,29 @@ async fn an_unknown_code_among_others_is_named_and_alone_it_is_refused() {
     assert_eq!(alone.to_string(), "refused the question (HTTP 400): cannot find corresponding metadata entity");
     let network = asker.asks(&last_hour(&["asn/64500"]), 1).await.unwrap_err();
     assert_eq!(network.to_string(), "sent no data: IODA has no bgp series for what was asked");
+}
+
+#[tokio::test]
+async fn a_malformed_series_is_named_and_the_others_are_read() {
+    let (double, asker) = at_six().await;
+    for entity in ["country/KP", "country/CU", "country/IR"] {
+        double.set(entity, "bgp", |_| Some(4.0));
+    }
+    for step in [json!(0), json!(-300), json!(1e15), json!(null), json!("soon"), json!([300])] {
+        let spoilt = step.clone();
+        double.spoils("country/IR", move |series| series["step"] = spoilt.clone());
+        let readings = asker.asks(&last_hour(&["country/KP", "country/CU", "country/IR"]), 1).await.unwrap();
+        let of = |entity: &str| lines(&readings).iter().filter(|line| line.starts_with(entity)).count();
+        assert_eq!((of("country/KP"), of("country/CU"), of("country/IR")), (7, 7, 0), "{step}");
+        assert_eq!(readings.odd.len(), 1);
+        assert_eq!(readings.odd[0].entity.as_ref().unwrap().to_string(), "country/IR");
+        assert!(readings.odd[0].why.starts_with("IODA's bgp series of country/IR is malformed: its step is"));
+        assert_eq!(readings.facts.len(), 1, "its poll has failed: {:?}", readings.facts);
+        assert_eq!(readings.facts[0].entity.to_string(), "country/IR");
+    }
+    double.spoils("country/IR", |series| series["step"] = json!("300"));
+    let readings = asker.asks(&last_hour(&["country/KP", "country/CU", "country/IR"]), 1).await.unwrap();
+    assert_eq!((readings.observations.len(), readings.odd.len()), (21, 0), "a number as text is one");
 }
 
 #[tokio::test]

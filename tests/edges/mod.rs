@@ -66,6 +66,7 @@ impl Asker {
             let readings = self.source.read(&request, &body?, now)?;
             all.observations.extend(readings.observations);
             all.facts.extend(readings.facts);
+            all.odd.extend(readings.odd);
         }
         Ok(all)
     }

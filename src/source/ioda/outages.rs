@@ -2,8 +2,8 @@
 
 use super::{Group, Ioda, REPORTS};
 use crate::domain::{Entity, Fact, FactKind, Seconds, Timestamp};
-use crate::source::json::{Loose, sane};
-use crate::source::{Polled, Readings, Request};
+use crate::source::json::{Items, Loose, Member, excerpt, sane};
+use crate::source::{Oddity, Polled, Readings, Request};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -22,39 +22,53 @@ pub fn request(report: &str, group: Group) -> Request {
     Request::new(format!("/outages/{report}"), query, group.wanted)
 }
 
-#[derive(Deserialize)]
+/// An event as it was sent. Each member may be missing or of any type.
+#[derive(Default, Deserialize)]
+#[serde(default)]
 pub struct Event {
     /// `country/KP`, as we write it too.
-    location: String,
-    start: i64,
-    duration: Seconds,
-    #[serde(default)]
-    method: Option<String>,
-    datasource: String,
-    #[serde(default)]
+    location: Loose,
+    start: Loose,
+    duration: Loose,
+    method: Loose,
+    datasource: Loose,
     score: Loose,
-    #[serde(default)]
-    overlaps_window: bool,
+    overlaps_window: Member<bool>,
 }
 
-/// An event that is still open ends, in the reply, where the question did: that is no recovery.
-pub fn events(request: &Request, data: Vec<Event>, received_at: Timestamp) -> Readings {
-    let mut facts = Vec::new();
-    for event in data {
-        let Some(entity) = wanted(request, &event.location) else { continue };
-        let started_at = Timestamp::from_unix(event.start);
-        let end = started_at + event.duration.max(0);
-        let is_open = event.overlaps_window && request.wanted.until - end <= CUT_BY_THE_WINDOW;
-        let method = event.method.unwrap_or_default();
-        let what = match event.score.number().and_then(sane) {
-            Some(score) => format!("IODA outage event in {} (score {score:.0})", event.datasource),
-            None => format!("IODA outage event in {}", event.datasource),
+/// Reads IODA's events as reports. An event that is still open ends, in the reply, where the question did: that is no
+/// recovery.
+pub fn events(request: &Request, data: Items<Event>, received_at: Timestamp) -> Readings {
+    let mut readings = Readings::default();
+    readings.odd.extend(Oddity::unreadable(data.odd, "IODA events"));
+    for event in data.read {
+        let entity = match subject(request, event.location.text()) {
+            Ok(Some(entity)) => entity,
+            Ok(None) => continue,
+            Err(odd) => {
+                readings.odd.push(odd);
+                continue;
+            }
         };
-        facts.push(Fact {
+        let (Some(started_at), Some(duration)) = (event.start.time(), event.duration.number().and_then(sane)) else {
+            let why = format!("an IODA event of {entity} has no readable start and duration");
+            readings.odd.push(Oddity { entity: Some(entity), why });
+            continue;
+        };
+        let end = started_at + duration as Seconds;
+        let overlaps = event.overlaps_window.0.unwrap_or(false);
+        let is_open = overlaps && request.wanted.until - end <= CUT_BY_THE_WINDOW;
+        let datasource = word(&event.datasource);
+        let method = event.method.text().unwrap_or_default();
+        let what = match event.score.number().and_then(sane) {
+            Some(score) => format!("IODA outage event in {datasource} (score {score:.0})"),
+            None => format!("IODA outage event in {datasource}"),
+        };
+        readings.facts.push(Fact {
             source: super::ABOUT.name.to_owned(),
             observed_at: received_at,
             kind: FactKind::Report {
-                id: format!("event/{}/{}/{method}/{}", event.location, event.datasource, event.start),
+                id: format!("event/{entity}/{datasource}/{method}/{}", started_at.unix()),
                 what,
                 started_at,
                 ended_at: (!is_open).then_some(end),
@@ -64,42 +78,68 @@ pub fn events(request: &Request, data: Vec<Event>, received_at: Timestamp) -> Re
             entity,
         });
     }
-    Readings { observations: Vec::new(), facts }
+    readings
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// An alert as it was sent. Each member may be missing or of any type.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Alert {
-    datasource: String,
-    entity: Subject,
-    time: i64,
-    level: String,
-    #[serde(default)]
+    datasource: Loose,
+    entity: Member<Subject>,
+    time: Loose,
+    level: Loose,
     value: Loose,
-    #[serde(default)]
     history_value: Loose,
-    #[serde(default)]
-    method: Option<String>,
+    method: Loose,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Subject {
-    code: String,
-    r#type: String,
+    code: Loose,
+    r#type: Loose,
 }
 
-/// An alert ends with the next one of the same entity, datasource and method whose level is `normal`. A `normal` whose
-/// beginning lies before the window is told as it came, begun and ended at its own time.
-pub fn alerts(request: &Request, mut data: Vec<Alert>, received_at: Timestamp) -> Readings {
-    data.sort_by_key(|alert| alert.time);
+impl Alert {
+    /// `country/KP`, where both parts can be read.
+    fn location(&self) -> Option<String> {
+        let subject = self.entity.0.as_ref()?;
+        let code = match &subject.code {
+            Loose::Text(code) => code.clone(),
+            Loose::Number(code) => code.to_string(),
+            Loose::Nothing => return None,
+        };
+        Some(format!("{}/{code}", subject.r#type.text()?))
+    }
+}
+
+/// Reads IODA's alerts as reports. An alert ends with the next one of the same entity, datasource and method whose level
+/// is `normal`. A `normal` whose beginning lies before the window is told as it came, begun and ended at its own time.
+pub fn alerts(request: &Request, data: Items<Alert>, received_at: Timestamp) -> Readings {
+    let mut readings = Readings::default();
+    readings.odd.extend(Oddity::unreadable(data.odd, "IODA alerts"));
+    let mut alerts: Vec<(Timestamp, Entity, Alert)> = Vec::new();
+    for alert in data.read {
+        match subject(request, alert.location().as_deref()) {
+            Ok(Some(entity)) => match (alert.time.time(), alert.level.text()) {
+                (Some(at), Some(_)) => alerts.push((at, entity, alert)),
+                _ => {
+                    let why = format!("an IODA alert of {entity} has no readable time and level");
+                    readings.odd.push(Oddity { entity: Some(entity), why });
+                }
+            },
+            Ok(None) => {}
+            Err(odd) => readings.odd.push(odd),
+        }
+    }
+    alerts.sort_by_key(|(at, ..)| *at);
     let mut open: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    let mut facts: Vec<Fact> = Vec::new();
-    for alert in data {
-        let location = format!("{}/{}", alert.entity.r#type, alert.entity.code);
-        let Some(entity) = wanted(request, &location) else { continue };
-        let at = Timestamp::from_unix(alert.time);
-        let thread = format!("{location}/{}/{}", alert.datasource, alert.method.unwrap_or_default());
-        let is_over = alert.level == "normal";
+    let facts = &mut readings.facts;
+    for (at, entity, alert) in alerts {
+        let (datasource, level) = (word(&alert.datasource), word(&alert.level));
+        let thread = format!("{entity}/{datasource}/{}", alert.method.text().unwrap_or_default());
+        let is_over = level == "normal";
         if is_over && let Some(begun) = open.remove(&thread) {
             for index in begun {
                 if let FactKind::Report { ended_at, .. } = &mut facts[index].kind {
@@ -117,8 +157,8 @@ pub fn alerts(request: &Request, mut data: Vec<Alert>, received_at: Timestamp) -
             source: super::ABOUT.name.to_owned(),
             observed_at: received_at,
             kind: FactKind::Report {
-                id: format!("alert/{thread}/{}", alert.time),
-                what: format!("IODA alert: {} {} (value {value}, before {before})", alert.datasource, alert.level),
+                id: format!("alert/{thread}/{}", at.unix()),
+                what: format!("IODA alert: {datasource} {level} (value {value}, before {before})"),
                 started_at: at,
                 ended_at: is_over.then_some(at),
                 cause: None,
@@ -127,11 +167,20 @@ pub fn alerts(request: &Request, mut data: Vec<Alert>, received_at: Timestamp) -
             entity,
         });
     }
-    Readings { observations: Vec::new(), facts }
+    readings
 }
 
-fn wanted(request: &Request, location: &str) -> Option<Entity> {
-    location.parse().ok().filter(|entity| request.wanted.entities.contains(entity))
+/// A word of IODA's vocabulary, as it came.
+fn word(value: &Loose) -> String {
+    value.text().map_or_else(|| "unknown".to_owned(), excerpt)
+}
+
+/// Returns the entity at a location if it was asked for; an oddity where the location cannot be read.
+fn subject(request: &Request, location: Option<&str>) -> Result<Option<Entity>, Oddity> {
+    let Some(location) = location else {
+        return Err(Oddity { entity: None, why: "an IODA report names no entity".to_owned() });
+    };
+    Ok(location.parse().ok().filter(|entity| request.wanted.entities.contains(entity)))
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! IODA's raw signals: how a series becomes observations.
 
 use super::{BGP, GOOGLE, Group, kind_and_code};
+use crate::domain::time::{DAY, MINUTE};
 use crate::domain::{Entity, Fact, FactKind, Observation, Seconds, Series, Timestamp};
-use crate::source::json::{Loose, sane};
-use crate::source::{Readings, Request, SourceError};
+use crate::source::json::{Items, Loose, Member, excerpt, sane};
+use crate::source::{Oddity, Readings, Request, SourceError};
 use serde::Deserialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// One datasource of all entities of a group; none where IODA has no such series.
@@ -22,33 +23,59 @@ pub fn request(datasource: &str, group: Group) -> Option<Request> {
     Some(Request::new(format!("/signals/raw/{}/{}", group.kind, group.codes), query, group.wanted))
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// A series as it was sent. Each member may be missing or of any type.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct RawSeries {
-    entity_type: String,
+    entity_type: Loose,
     entity_code: Loose,
-    datasource: String,
-    #[serde(default)]
-    subtype: Option<String>,
-    from: i64,
-    step: Seconds,
-    #[serde(default)]
-    values: Vec<Loose>,
+    datasource: Loose,
+    subtype: Loose,
+    from: Loose,
+    until: Loose,
+    step: Loose,
+    values: Member<Vec<Loose>>,
 }
 
-/// Reads one reply: one list of series for each entity that was found, in any order.
-pub fn read(request: &Request, data: &[Vec<RawSeries>], received_at: Timestamp) -> Result<Readings, SourceError> {
-    if data.is_empty() {
+/// Steps are whole minutes, from one minute (the telescope's own) to a day (the widest bin of a longer window).
+const STEPS: std::ops::RangeInclusive<Seconds> = MINUTE..=DAY;
+
+/// Reads one reply: one list of series for each entity that was found, in any order. A series that cannot be read is
+/// named among the oddities and does not spoil the others.
+pub fn read(
+    request: &Request,
+    data: &Items<Items<RawSeries>>,
+    received_at: Timestamp,
+) -> Result<Readings, SourceError> {
+    if data.read.is_empty() && data.odd == 0 {
         return Err(SourceError::empty("200 with empty data: IODA's back end is probably down"));
     }
     let asked = request.value_of("datasource").unwrap_or_default();
     let mut readings = Readings::default();
-    let mut found = BTreeSet::new();
-    for series in data.iter().flatten().filter(|series| series.datasource == asked && is_plain(series)) {
-        // By its code, never by its place: an unknown code is dropped from the list without a word.
-        let Some(entity) = request.wanted.entities.iter().find(|entity| is_of(series, entity)) else { continue };
-        found.insert(entity);
-        readings.observations.extend(observations(series, entity, request)?);
+    let (mut found, mut odd) = (BTreeSet::new(), BTreeMap::new());
+    let unreadable = data.odd + data.read.iter().map(|group| group.odd).sum::<usize>();
+    readings.odd.extend(Oddity::unreadable(unreadable, "IODA series"));
+    for series in data.read.iter().flat_map(|group| &group.read).filter(|series| may_be_of(series, asked)) {
+        // By its code, never by its place: an unknown code is left out of the list silently.
+        let entity = request.wanted.entities.iter().find(|entity| is_of(series, entity));
+        let malformed = match (entity, observations(series, entity, asked, request)) {
+            (Some(entity), Ok(observations)) => {
+                found.insert(entity);
+                readings.observations.extend(observations);
+                continue;
+            }
+            // Another entity than those that were asked for.
+            (None, _) if is_named(series) => continue,
+            (None, _) => "its entity cannot be read".to_owned(),
+            (Some(_), Err(why)) => why,
+        };
+        let whose = entity.map_or_else(String::new, |entity| format!(" of {entity}"));
+        let why = format!("IODA's {asked} series{whose} is malformed: {malformed}");
+        odd.extend(entity.map(|entity| (entity, why.clone())));
+        readings.odd.push(Oddity { entity: entity.cloned(), why });
+    }
+    if found.is_empty() && !readings.odd.is_empty() {
+        return readings.unless_all_odd();
     }
     // Every entity that IODA knows has a routing series. Where another one is missing that is no failure: Google, the
     // telescope and the probing leave small networks out.
@@ -57,50 +84,83 @@ pub fn read(request: &Request, data: &[Vec<RawSeries>], received_at: Timestamp) 
     }
     if asked == BGP {
         let missing = request.wanted.entities.iter().filter(|entity| !found.contains(entity));
-        readings.facts = missing.map(|entity| not_found(entity, received_at)).collect();
+        readings.facts = missing
+            .map(|entity| match odd.remove(entity) {
+                Some(why) => poll_failed(entity, why, received_at),
+                None => not_found(entity, received_at),
+            })
+            .collect();
     }
     Ok(readings)
 }
 
+/// Whether the series may be the one that was asked for: another datasource or product, where it says so, is not.
+fn may_be_of(series: &RawSeries, asked: &str) -> bool {
+    // The default product alone: others would be mixed into one series.
+    let is_plain = matches!(series.subtype.text(), None | Some("" | "WEB_SEARCH"));
+    is_plain && series.datasource.text().is_none_or(|datasource| datasource == asked)
+}
+
+fn code(series: &RawSeries) -> Option<String> {
+    match &series.entity_code {
+        Loose::Text(text) => Some(text.clone()),
+        Loose::Number(number) => Some(number.to_string()),
+        Loose::Nothing => None,
+    }
+}
+
+fn is_named(series: &RawSeries) -> bool {
+    code(series).is_some() && series.entity_type.text().is_some()
+}
+
 fn is_of(series: &RawSeries, entity: &Entity) -> bool {
-    let code = match &series.entity_code {
-        Loose::Text(text) => text.clone(),
-        Loose::Number(number) => number.to_string(),
-        Loose::Nothing => return false,
-    };
-    kind_and_code(entity).is_some_and(|(kind, own)| kind == series.entity_type && own.eq_ignore_ascii_case(&code))
+    let (Some(code), Some(entity_type)) = (code(series), series.entity_type.text()) else { return false };
+    kind_and_code(entity).is_some_and(|(kind, own)| kind == entity_type && own.eq_ignore_ascii_case(&code))
 }
 
-/// The default product alone: others would be mixed into one series.
-fn is_plain(series: &RawSeries) -> bool {
-    matches!(series.subtype.as_deref(), None | Some("" | "WEB_SEARCH"))
-}
-
+/// Returns the bins of a series that start in the wanted window, or what is malformed.
+///
 /// A trailing null is a bin that is not published yet, so it is no observation; an inner one is a gap, so it is an
 /// unknown value. Neither is zero.
 fn observations(
     series: &RawSeries,
-    entity: &Entity,
+    entity: Option<&Entity>,
+    asked: &str,
     request: &Request,
-) -> Result<impl Iterator<Item = Observation>, SourceError> {
-    let (step, wanted) = (series.step, request.wanted.clone());
-    if step < 1 || series.values.len() as i64 > (wanted.until - wanted.from) / step + 4 {
-        let (from, count) = (series.from, series.values.len());
-        return Err(SourceError::malformed(format!("{count} values from {from} in steps of {step} s do not fit")));
+) -> Result<Vec<Observation>, String> {
+    let Some(entity) = entity else { return Ok(Vec::new()) };
+    if series.datasource.text().is_none() {
+        return Err("its datasource cannot be read".to_owned());
     }
-    let named = Arc::new(Series {
-        entity: entity.clone(),
-        source: super::ABOUT.name.to_owned(),
-        signal: series.datasource.clone(),
-    });
-    let values: Vec<Option<f64>> = series.values.iter().map(plain_number).collect();
-    let published = series.values.iter().rposition(|v| matches!(v, Loose::Number(_))).map_or(0, |last| last + 1);
-    let first = Timestamp::from_unix(series.from);
-    let bins = values.into_iter().take(published).enumerate();
+    let wanted = &request.wanted;
+    let step = series.step.integer().filter(|step| STEPS.contains(step) && step % MINUTE == 0);
+    let step = step.ok_or_else(|| format!("its step is {}", shown(&series.step)))?;
+    let first = series.from.time().ok_or_else(|| format!("its `from` is {}", shown(&series.from)))?;
+    if let Some(until) = series.until.time().filter(|until| *until < first) {
+        return Err(format!("it ends at {until}, before it begins at {first}"));
+    }
+    let Member(Some(values)) = &series.values else { return Err("it has no list of values".to_owned()) };
+    if values.len() as i64 > (wanted.until - wanted.from) / step + 4 {
+        return Err(format!("{} values from {first} in steps of {step} s do not fit", values.len()));
+    }
+    let named =
+        Arc::new(Series { entity: entity.clone(), source: super::ABOUT.name.to_owned(), signal: asked.to_owned() });
+    let published = values.iter().rposition(|v| matches!(v, Loose::Number(_))).map_or(0, |last| last + 1);
+    let bins = values.iter().take(published).enumerate();
     Ok(bins
-        .map(move |(index, value)| (first + step.saturating_mul(index as i64), value))
-        .filter(move |(observed_at, _)| wanted.holds(*observed_at))
-        .map(move |(observed_at, value)| Observation { series: Arc::clone(&named), observed_at, value }))
+        .map(|(index, value)| (first + step * index as i64, plain_number(value)))
+        .filter(|(observed_at, _)| wanted.holds(*observed_at))
+        .map(|(observed_at, value)| Observation { series: Arc::clone(&named), observed_at, value })
+        .collect())
+}
+
+/// A malformed scalar, for a message.
+fn shown(value: &Loose) -> String {
+    match value {
+        Loose::Number(number) => number.to_string(),
+        Loose::Text(text) => format!("`{}`", excerpt(text)),
+        Loose::Nothing => "missing or not a number".to_owned(),
+    }
 }
 
 /// Text and lists are of no use here, even a text of digits.
@@ -112,12 +172,12 @@ fn plain_number(value: &Loose) -> Option<f64> {
 }
 
 fn not_found(entity: &Entity, received_at: Timestamp) -> Fact {
-    Fact {
-        entity: entity.clone(),
-        source: super::ABOUT.name.to_owned(),
-        observed_at: received_at,
-        kind: FactKind::PollFailed { error: format!("IODA answered without {entity}: it does not know it") },
-    }
+    poll_failed(entity, format!("IODA answered without {entity}: it does not know it"), received_at)
+}
+
+fn poll_failed(entity: &Entity, error: String, received_at: Timestamp) -> Fact {
+    let kind = FactKind::PollFailed { error };
+    Fact { entity: entity.clone(), source: super::ABOUT.name.to_owned(), observed_at: received_at, kind }
 }
 
 #[cfg(test)]

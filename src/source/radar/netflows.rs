@@ -8,8 +8,8 @@
 use super::NETFLOWS;
 use crate::domain::time::{DAY, HOUR, MINUTE};
 use crate::domain::{Asn, Entity, Fact, FactKind, Observation, Seconds, Series, Timestamp};
-use crate::source::json::{Loose, sane};
-use crate::source::{Readings, Request, SourceError, Wanted};
+use crate::source::json::{Loose, Member, sane};
+use crate::source::{Oddity, Readings, Request, SourceError, Wanted};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -58,31 +58,29 @@ pub fn requests(entity: &Entity, wanted: &Wanted) -> Vec<Request> {
 #[derive(Deserialize)]
 pub struct Data {
     meta: Meta,
-    serie_0: Option<Serie>,
+    #[serde(default)]
+    serie_0: Member<Serie>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// What is said of the series. Each member may be missing or of any type.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 struct Meta {
-    #[serde(default)]
-    agg_interval: Option<String>,
-    #[serde(default)]
-    normalization: Option<String>,
-    #[serde(default)]
-    confidence_info: Option<Confidence>,
+    agg_interval: Loose,
+    normalization: Loose,
+    confidence_info: Member<Confidence>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Confidence {
-    #[serde(default)]
     level: Loose,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Serie {
-    #[serde(default)]
     timestamps: Vec<Loose>,
-    #[serde(default)]
     values: Vec<Loose>,
 }
 
@@ -92,25 +90,22 @@ pub fn read(request: &Request, data: Data, received_at: Timestamp) -> Result<Rea
         let kind = FactKind::PollFailed { error: why };
         let source = super::ABOUT.name.to_owned();
         let fact = Fact { entity: entity.clone(), source, observed_at: received_at, kind };
-        Ok(Readings { observations: Vec::new(), facts: vec![fact] })
+        Ok(Readings { facts: vec![fact], ..Readings::default() })
     };
-    if !matches!(data.meta.agg_interval.as_deref(), None | Some("FIFTEEN_MINUTES" | "15m")) {
+    if !matches!(data.meta.agg_interval.text(), None | Some("FIFTEEN_MINUTES" | "15m")) {
         return Err(SourceError::malformed("buckets of another width than the 15 minutes that were asked for"));
     }
-    if data.meta.normalization.as_deref().is_some_and(|how| how != "MIN0_MAX") {
+    if data.meta.normalization.text().is_some_and(|how| how != "MIN0_MAX") {
         return Err(SourceError::malformed("values scaled in another way than MIN0_MAX"));
     }
-    let level = data.meta.confidence_info.and_then(|confidence| confidence.level.whole());
+    let level = data.meta.confidence_info.0.and_then(|confidence| confidence.level.whole());
     if level != Some(TRUSTED) {
         let level = level.map_or_else(|| "unknown".to_owned(), |level| level.to_string());
         return unusable(format!(
             "Radar's confidence in its traffic for {entity} is {level}, and only {TRUSTED} is used"
         ));
     }
-    let mut buckets = buckets(data.serie_0)?;
-    while buckets.last_key_value().is_some_and(|(at, _)| *at >= request.wanted.until) {
-        buckets.pop_last();
-    }
+    let (mut buckets, odd) = buckets(data.serie_0.0, request.wanted.until)?;
     if buckets.last_key_value().is_some_and(|(at, _)| received_at - *at < FINISHED_AFTER) {
         for _ in 0..UNFINISHED {
             buckets.pop_last();
@@ -130,27 +125,40 @@ pub fn read(request: &Request, data: Data, received_at: Timestamp) -> Result<Rea
         let value = buckets.get(&observed_at).copied().flatten().map(|value| value / median);
         Observation { series: Arc::clone(&series), observed_at, value }
     });
-    Ok(Readings { observations: observations.collect(), facts: Vec::new() })
+    let odd = (odd > 0).then(|| Oddity {
+        entity: Some(entity.clone()),
+        why: format!("{odd} buckets of Radar's traffic of {entity} have no readable time"),
+    });
+    Ok(Readings { observations: observations.collect(), odd: odd.into_iter().collect(), ..Readings::default() })
 }
 
-fn buckets(serie: Option<Serie>) -> Result<BTreeMap<Timestamp, Option<f64>>, SourceError> {
-    let Serie { timestamps, values } = serie.unwrap_or(Serie { timestamps: Vec::new(), values: Vec::new() });
+/// Returns the buckets of the week that ends at `until`, and how many times could not be read. A value that is not a
+/// measurement is unknown; a bucket whose time cannot be read is a gap.
+fn buckets(serie: Option<Serie>, until: Timestamp) -> Result<(BTreeMap<Timestamp, Option<f64>>, usize), SourceError> {
+    let Serie { timestamps, values } = serie.unwrap_or_default();
     if timestamps.len() != values.len() {
         return Err(SourceError::malformed("a different number of times and values"));
     }
     if timestamps.is_empty() {
         return Err(SourceError::empty("Radar has no traffic series for this window"));
     }
-    let mut buckets = BTreeMap::new();
+    let (mut buckets, mut odd) = (BTreeMap::new(), 0);
     for (at, value) in timestamps.iter().zip(&values) {
-        let Some(at) = at.time() else { return Err(SourceError::malformed("a time that cannot be read")) };
-        buckets.insert(at.floor_to(STEP), value.number().and_then(sane));
+        match at.time().map(|at| at.floor_to(STEP)) {
+            // Radar floors the start of the window by up to a bucket.
+            Some(at) if until - WEEK - STEP <= at && at < until => {
+                buckets.insert(at, value.number().and_then(sane));
+            }
+            // The newest bucket may begin at the end of the window, and is not asked for.
+            Some(at) if at >= until && at < until + WEEK => {}
+            _ => odd += 1,
+        }
     }
-    let span = buckets.keys().last().zip(buckets.keys().next()).map_or(0, |(last, first)| *last - *first);
-    if span > 2 * WEEK {
-        return Err(SourceError::malformed("a longer window than the week that was asked for"));
+    // With so many the shape of the answer has changed.
+    if odd * 2 > timestamps.len() {
+        return Err(SourceError::malformed(format!("{odd} of {} times cannot be read or used", timestamps.len())));
     }
-    Ok(buckets)
+    Ok((buckets, odd))
 }
 
 fn median(buckets: &BTreeMap<Timestamp, Option<f64>>) -> Option<f64> {

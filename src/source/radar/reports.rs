@@ -3,141 +3,158 @@
 
 use super::Radar;
 use crate::domain::{Asn, CountryCode, Entity, Fact, FactKind, Timestamp};
-use crate::source::json::{Loose, excerpt};
-use crate::source::{Polled, Readings, Request};
+use crate::source::json::{Items, Loose, Member, excerpt};
+use crate::source::{Oddity, Polled, Readings, Request};
 use serde::Deserialize;
+use std::collections::BTreeSet;
 
 #[derive(Deserialize)]
 pub struct Annotations {
     #[serde(default)]
-    annotations: Vec<Annotation>,
+    annotations: Items<Annotation>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// An annotation as it was sent. Each member may be missing, null or of any type: Radar's own types allow most of it.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 struct Annotation {
-    #[serde(default)]
     id: Loose,
-    #[serde(default)]
     start_date: Loose,
-    #[serde(default)]
     end_date: Loose,
-    #[serde(default)]
-    description: Option<String>,
-    #[serde(default)]
-    linked_url: Option<String>,
-    #[serde(default)]
-    locations: Option<Vec<String>>,
-    #[serde(default)]
-    asns: Option<Vec<Loose>>,
-    #[serde(default)]
-    outage: Option<Outage>,
+    description: Loose,
+    scope: Loose,
+    linked_url: Loose,
+    locations: Member<Items<Loose>>,
+    asns: Member<Items<Loose>>,
+    outage: Member<Outage>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 struct Outage {
-    #[serde(default)]
-    outage_cause: Option<String>,
-    #[serde(default)]
-    outage_type: Option<String>,
+    outage_cause: Loose,
+    outage_type: Loose,
 }
 
+/// Reads outage annotations as reports of each of their countries and networks that were asked for.
 pub fn annotations(request: &Request, data: Annotations, received_at: Timestamp) -> Readings {
-    let mut facts = Vec::new();
-    for annotation in data.annotations {
-        let Some(started_at) = annotation.start_date.time() else { continue };
-        let countries = annotation.locations.iter().flatten().filter_map(|code| country(code));
-        let networks = annotation.asns.iter().flatten().filter_map(network);
-        let outage = annotation.outage.as_ref();
-        // Both vocabularies grow: a word is shown as it came.
-        let kind = outage.and_then(|outage| said(outage.outage_type.as_ref())).unwrap_or_else(|| "outage".to_owned());
-        let what = match said(annotation.description.as_ref()) {
-            Some(description) => format!("Cloudflare Radar: {kind}: {description}"),
-            None => format!("Cloudflare Radar: {kind}"),
+    let mut readings = Readings::default();
+    readings.odd.extend(Oddity::unreadable(data.annotations.odd, "Radar annotations"));
+    for annotation in data.annotations.read {
+        let countries = listed(&annotation.locations).filter_map(|code| country(code.text()?));
+        let networks = listed(&annotation.asns).filter_map(network);
+        let entities = countries.chain(networks).filter(|entity| request.wanted.entities.contains(entity));
+        let entities: BTreeSet<Entity> = entities.collect();
+        let Some(started_at) = annotation.start_date.time() else {
+            readings.odd.extend(undated("annotation", &annotation.id, entities.into_iter().next()));
+            continue;
         };
-        for entity in countries.chain(networks).filter(|entity| request.wanted.entities.contains(entity)) {
+        let outage = annotation.outage.0.as_ref();
+        // Both vocabularies grow: a word is shown as it came.
+        let mut what = outage.and_then(|outage| said(&outage.outage_type)).unwrap_or_else(|| "outage".to_owned());
+        // How far it reaches, such as `Multiple cities in Florida`.
+        if let Some(scope) = said(&annotation.scope) {
+            what = format!("{what} ({scope})");
+        }
+        if let Some(description) = said(&annotation.description) {
+            what = format!("{what}: {description}");
+        }
+        for entity in entities {
             let report = FactKind::Report {
-                id: format!("annotation/{}", key(&annotation.id)),
-                what: what.clone(),
+                id: format!("annotation/{}", key(&annotation.id, started_at)),
+                what: format!("Cloudflare Radar: {what}"),
                 started_at,
-                ended_at: annotation.end_date.time(),
-                cause: outage.and_then(|outage| said(outage.outage_cause.as_ref())),
-                link: link(annotation.linked_url.as_deref(), &entity, started_at, request),
+                ended_at: ended(&annotation.end_date, started_at),
+                cause: outage.and_then(|outage| said(&outage.outage_cause)),
+                link: link(annotation.linked_url.text(), &entity, started_at, request),
             };
-            facts.push(fact(entity, report, received_at));
+            readings.facts.push(fact(entity, report, received_at));
         }
     }
-    Readings { observations: Vec::new(), facts }
+    readings
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Anomalies {
     #[serde(default)]
-    traffic_anomalies: Vec<Anomaly>,
+    traffic_anomalies: Items<Anomaly>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// A traffic anomaly as it was sent. Each member may be missing, null or of any type.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 struct Anomaly {
-    #[serde(default)]
     uuid: Loose,
-    #[serde(default)]
-    status: Option<String>,
-    #[serde(default)]
+    status: Loose,
     start_date: Loose,
-    #[serde(default)]
     end_date: Loose,
-    #[serde(default)]
-    visible_in_data_sources: Option<Vec<String>>,
-    #[serde(default)]
-    asn_details: Option<AsnDetails>,
-    #[serde(default)]
-    location_details: Option<LocationDetails>,
+    visible_in_data_sources: Member<Items<Loose>>,
+    asn_details: Member<AsnDetails>,
+    location_details: Member<LocationDetails>,
 }
 
 /// Where the network is (`location` live, `locations` in the types) does not matter here: the anomaly is the network's.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct AsnDetails {
-    #[serde(default)]
     asn: Loose,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct LocationDetails {
-    #[serde(default)]
-    code: Option<String>,
+    code: Loose,
 }
 
-/// UNVERIFIED is a hint of a machine, VERIFIED was looked at by a person; an entry may turn into the other or vanish.
+/// Reads traffic anomalies as reports. UNVERIFIED is a hint of a machine, VERIFIED was looked at by a person; an entry
+/// may turn into the other or vanish.
 pub fn anomalies(request: &Request, data: Anomalies, received_at: Timestamp) -> Readings {
-    let mut facts = Vec::new();
-    for anomaly in data.traffic_anomalies {
-        let Some(started_at) = anomaly.start_date.time() else { continue };
-        let of_network = anomaly.asn_details.as_ref().and_then(|details| network(&details.asn));
-        let of_country = || country(anomaly.location_details.as_ref()?.code.as_ref()?);
-        let Some(entity) = of_network.or_else(of_country) else { continue };
-        if !request.wanted.entities.contains(&entity) {
+    let mut readings = Readings::default();
+    readings.odd.extend(Oddity::unreadable(data.traffic_anomalies.odd, "Radar anomalies"));
+    for anomaly in data.traffic_anomalies.read {
+        let of_network = anomaly.asn_details.0.as_ref().and_then(|details| network(&details.asn));
+        let of_country = || country(anomaly.location_details.0.as_ref()?.code.text()?);
+        let entity = of_network.or_else(of_country).filter(|entity| request.wanted.entities.contains(entity));
+        let Some(started_at) = anomaly.start_date.time() else {
+            readings.odd.extend(undated("anomaly", &anomaly.uuid, entity));
             continue;
-        }
-        let status = said(anomaly.status.as_ref()).unwrap_or_else(|| "status unknown".to_owned());
-        let seen_in = anomaly.visible_in_data_sources.unwrap_or_default().join(", ");
-        let what = match seen_in.as_str() {
+        };
+        let Some(entity) = entity else { continue };
+        let status = said(&anomaly.status).unwrap_or_else(|| "status unknown".to_owned());
+        let seen_in: Vec<&str> = listed(&anomaly.visible_in_data_sources).filter_map(Loose::text).collect();
+        let what = match seen_in.join(", ").as_str() {
             "" => format!("Cloudflare Radar: traffic anomaly ({status})"),
             seen_in => format!("Cloudflare Radar: traffic anomaly ({status}) in {}", excerpt(seen_in)),
         };
         let report = FactKind::Report {
-            id: format!("anomaly/{}", key(&anomaly.uuid)),
+            id: format!("anomaly/{}", key(&anomaly.uuid, started_at)),
             what,
             started_at,
-            ended_at: anomaly.end_date.time(),
+            ended_at: ended(&anomaly.end_date, started_at),
             cause: None,
             link: link(None, &entity, started_at, request),
         };
-        facts.push(fact(entity, report, received_at));
+        readings.facts.push(fact(entity, report, received_at));
     }
-    Readings { observations: Vec::new(), facts }
+    readings
+}
+
+/// The items of a list that can be read.
+fn listed(list: &Member<Items<Loose>>) -> impl Iterator<Item = &Loose> {
+    list.0.iter().flat_map(|items| &items.read)
+}
+
+/// Describes a report without a time at which it began. Of a report about others that concerns nobody.
+fn undated(what: &str, id: &Loose, entity: Option<Entity>) -> Option<Oddity> {
+    let id = match id {
+        Loose::Text(text) => excerpt(text),
+        Loose::Number(number) => number.to_string(),
+        Loose::Nothing => "without an id".to_owned(),
+    };
+    let entity = entity?;
+    let why = format!("Radar's {what} {id} of {entity} has no readable startDate");
+    Some(Oddity { entity: Some(entity), why })
 }
 
 fn country(code: &str) -> Option<Entity> {
@@ -148,16 +165,22 @@ fn network(asn: &Loose) -> Option<Entity> {
     asn.whole().map(|number| Entity::Asn(Asn(number)))
 }
 
-/// A text that says something; an empty one does not.
-fn said(text: Option<&String>) -> Option<String> {
-    text.filter(|text| !text.trim().is_empty()).map(|text| excerpt(text))
+/// Returns the end of a report; one before its beginning is none.
+fn ended(end: &Loose, started_at: Timestamp) -> Option<Timestamp> {
+    end.time().filter(|end| *end >= started_at)
 }
 
-fn key(id: &Loose) -> String {
+/// Returns a text that says something; an empty one does not.
+fn said(text: &Loose) -> Option<String> {
+    text.text().filter(|text| !text.trim().is_empty()).map(excerpt)
+}
+
+/// Returns the source's own key; where there is none, one of the time at which it began.
+fn key(id: &Loose, started_at: Timestamp) -> String {
     match id {
         Loose::Text(text) => excerpt(text),
         Loose::Number(number) => number.to_string(),
-        Loose::Nothing => "without-id".to_owned(),
+        Loose::Nothing => format!("without-id/{}", started_at.unix()),
     }
 }
 
@@ -214,6 +237,28 @@ mod tests {
                 "country/KP annotation/9001 | Cloudflare Radar: NATIONWIDE | SOMETHING_NEW | open | https://example.org/x",
                 "asn/131279 annotation/9001 | Cloudflare Radar: NATIONWIDE | SOMETHING_NEW | open | https://example.org/x",
                 "country/KP annotation/9002 | Cloudflare Radar: outage | - | 2025-06-02T00:00:00Z | https://radar.cloudflare.com/kp",
+            ]
+        );
+    }
+
+    #[test]
+    fn how_far_an_annotation_reaches_is_shown_whatever_else_is_null() {
+        let data = r#"{"annotations":[
+            {"id":"9003","startDate":"2026-09-02T10:00:00Z","endDate":null,"locations":["KP"],"asns":[],"eventType":"OUTAGE",
+             "scope":"Multiple cities in Florida","description":null,"linkedUrl":null,"tags":null,"geoIds":null,
+             "outage":{"outageCause":"WEATHER","outageType":"REGIONAL"}},
+            {"id":"9004","startDate":"2026-09-02T10:00:00Z","locations":["KP"],"scope":"Two provinces","description":"Cable cut",
+             "outage":{"outageCause":null,"outageType":"SUBMARINE_CABLE"}},
+            {"id":null,"startDate":"2026-09-02T10:00:00Z","endDate":7,"locations":["KP"],"scope":" ","description":"","outage":null,
+             "linkedUrl":5,"asns":null},
+            {"id":null,"startDate":"2026-09-03T10:00:00Z","locations":["KP","KP"],"scope":["x"],"description":{},"outage":[]}]}"#;
+        assert_eq!(
+            reports(ANNOTATIONS, data),
+            [
+                "country/KP annotation/9003 | Cloudflare Radar: REGIONAL (Multiple cities in Florida) | WEATHER | open | https://radar.cloudflare.com/kp",
+                "country/KP annotation/9004 | Cloudflare Radar: SUBMARINE_CABLE (Two provinces): Cable cut | - | open | https://radar.cloudflare.com/kp",
+                "country/KP annotation/without-id/1788343200 | Cloudflare Radar: outage | - | open | https://radar.cloudflare.com/kp",
+                "country/KP annotation/without-id/1788429600 | Cloudflare Radar: outage | - | open | https://radar.cloudflare.com/kp",
             ]
         );
     }

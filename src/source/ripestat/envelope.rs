@@ -1,20 +1,17 @@
 //! What every RIPEstat answer is wrapped in, and everything that must hold before its data is believed.
 
 use crate::source::SourceError;
-use crate::source::json::{Loose, excerpt, parse};
+use crate::source::json::{Items, Loose, Member, excerpt, parse};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Head {
-    #[serde(default)]
-    messages: Vec<Vec<Loose>>,
-    #[serde(default)]
-    status: String,
-    #[serde(default)]
+    messages: Member<Items<Vec<Loose>>>,
+    status: Loose,
     status_code: Loose,
-    #[serde(default)]
-    data_call_name: String,
+    data_call_name: Loose,
 }
 
 #[derive(Deserialize)]
@@ -26,12 +23,13 @@ struct Whole<T> {
 pub fn open<T: DeserializeOwned>(call: &str, body: &[u8]) -> Result<T, SourceError> {
     let head: Head = parse(body)?;
     let said = head.error();
-    if head.status == "maintenance" {
+    let word = head.status.text().unwrap_or_default();
+    if word == "maintenance" {
         return Err(SourceError::empty("RIPEstat says that it is under maintenance"));
     }
-    if head.status != "ok" || said.is_some() || head.status_code.whole() != Some(200) {
+    if word != "ok" || said.is_some() || head.status_code.whole() != Some(200) {
         let status = head.status_code.whole().and_then(|code| u16::try_from(code).ok()).unwrap_or(200);
-        let said = said.unwrap_or_else(|| format!("its envelope says `{}`", excerpt(&head.status)));
+        let said = said.unwrap_or_else(|| format!("its envelope says `{}`", excerpt(word)));
         // Told inside HTTP 200: an overload or a call that took too long, as a rule. It may pass.
         return Err(if status >= 500 || status == 200 {
             SourceError::empty(format!("RIPEstat reports an error: {said}"))
@@ -39,8 +37,9 @@ pub fn open<T: DeserializeOwned>(call: &str, body: &[u8]) -> Result<T, SourceErr
             SourceError::Refused { status, said }
         });
     }
-    if head.data_call_name != call {
-        let other = excerpt(&head.data_call_name);
+    let answered = head.data_call_name.text().unwrap_or_default();
+    if answered != call {
+        let other = excerpt(answered);
         return Err(SourceError::malformed(format!("it answers {other} where {call} was asked")));
     }
     Ok(parse::<Whole<T>>(body)?.data)
@@ -53,7 +52,7 @@ pub fn refusal(status: u16, body: &[u8]) -> SourceError {
 
 impl Head {
     fn error(&self) -> Option<String> {
-        self.messages.iter().find_map(|message| match message.as_slice() {
+        self.messages.0.iter().flat_map(|messages| &messages.read).find_map(|message| match message.as_slice() {
             [Loose::Text(severity), Loose::Text(text), ..] if severity == "error" => Some(excerpt(text)),
             _ => None,
         })

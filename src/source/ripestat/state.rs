@@ -3,10 +3,10 @@
 
 use crate::domain::time::MINUTE;
 use crate::domain::{Asn, Entity, Fact, FactKind, Observation, Seconds, Series, Timestamp};
-use crate::source::json::Loose;
+use crate::source::json::{Items, Loose, Member};
 use crate::source::ris_live::message::{self, Peer};
 use crate::source::ris_live::table::Seed;
-use crate::source::{Purpose, Readings, Request, SourceError};
+use crate::source::{Oddity, Purpose, Readings, Request, SourceError};
 use ipnet::IpNet;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +16,9 @@ use std::sync::Arc;
 pub const STEP: Seconds = 5 * MINUTE;
 /// "Nobody sees it" is believed only of a state this fresh.
 const FRESH: Seconds = 30 * MINUTE;
+/// With a larger share of malformed routes than this no count is made of the others: five per cent is as much as the live
+/// stream tolerates, and less than any fall that is told of.
+const MALFORMED_AT_MOST: f64 = 0.05;
 /// So many gateways are told of, the best seen ones first: a large network has hundreds.
 const GATEWAYS: usize = 8;
 
@@ -27,18 +30,25 @@ pub struct Data {
     query_time: Loose,
     #[serde(default)]
     latest_time: Loose,
-    bgp_state: Vec<Route>,
+    bgp_state: Items<RawRoute>,
 }
 
-#[derive(Deserialize)]
-struct Route {
-    #[serde(default)]
-    target_prefix: String,
-    #[serde(default)]
-    path: Vec<Loose>,
+/// A route as it was sent. Each member may be missing or of any type.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RawRoute {
+    target_prefix: Loose,
+    path: Member<Vec<Loose>>,
     /// Collector and address of the peer, `00-192.0.2.1`.
-    #[serde(default)]
-    source_id: String,
+    source_id: Loose,
+}
+
+/// A route that can be read: a block, who sees it, and the networks on the way, the origin last.
+struct Route<'a> {
+    target: IpNet,
+    source_id: &'a str,
+    /// A hop that is not a number, such as a set, is 0.
+    path: Vec<u32>,
 }
 
 impl Data {
@@ -47,12 +57,32 @@ impl Data {
         let at = [&self.timestamp, &self.query_time, &self.latest_time].into_iter().find_map(Loose::time);
         at.ok_or_else(|| SourceError::malformed("a state without its time"))
     }
+
+    /// Returns the routes that can be read and how many cannot. Fails where these are so many that a count of the others
+    /// would read like a fall.
+    fn routes(&self) -> Result<(Vec<Route<'_>>, usize), SourceError> {
+        let routes: Vec<Route<'_>> = self.bgp_state.read.iter().filter_map(RawRoute::read).collect();
+        let all = self.bgp_state.read.len() + self.bgp_state.odd;
+        let odd = all - routes.len();
+        if odd as f64 > MALFORMED_AT_MOST * all as f64 {
+            return Err(SourceError::malformed(format!("{odd} of {all} routes of a state are malformed")));
+        }
+        Ok((routes, odd))
+    }
 }
 
-impl Route {
+impl RawRoute {
+    fn read(&self) -> Option<Route<'_>> {
+        let target = self.target_prefix.text()?.parse::<IpNet>().ok()?;
+        let source_id = self.source_id.text().filter(|id| !id.is_empty())?;
+        let path = self.path.0.iter().flatten().map(|hop| hop.whole().unwrap_or(0)).collect();
+        Some(Route { target, source_id, path })
+    }
+}
+
+impl Route<'_> {
     fn gateway(&self) -> u32 {
-        let path: Vec<u32> = self.path.iter().map(|hop| hop.whole().unwrap_or(0)).collect();
-        message::gateway(&path)
+        message::gateway(&self.path)
     }
 }
 
@@ -66,12 +96,13 @@ pub fn read(request: &Request, data: &Data, received_at: Timestamp) -> Result<Re
     if at - due > FRESH {
         return Err(SourceError::malformed(format!("a state of {at}, which is yet to come")));
     }
-    let routes: Vec<&Route> = data.bgp_state.iter().filter(|route| concerns(entity, route)).collect();
-    let peers: BTreeSet<&str> = routes.iter().map(|route| route.source_id.as_str()).collect();
+    let (all, odd) = data.routes()?;
+    let routes: Vec<&Route<'_>> = all.iter().filter(|route| concerns(entity, route)).collect();
+    let peers: BTreeSet<&str> = routes.iter().map(|route| route.source_id).collect();
     if due - at > FRESH && (peers.is_empty() || request.wanted.purpose == Purpose::Backfill) {
         return Err(SourceError::empty(format!("RIPEstat answered with an old state, of {at}")));
     }
-    if routes.is_empty() && !data.bgp_state.is_empty() {
+    if routes.is_empty() && !all.is_empty() {
         return Err(SourceError::malformed("a state of other networks than the one that was asked for"));
     }
     let source = super::ABOUT.name;
@@ -85,7 +116,12 @@ pub fn read(request: &Request, data: &Data, received_at: Timestamp) -> Result<Re
         kind,
     });
     let value = Some(peers.len() as f64);
-    Ok(Readings { observations: vec![Observation { series, observed_at, value }], facts: facts.collect() })
+    let odd = (odd > 0).then(|| Oddity {
+        entity: Some(entity.clone()),
+        why: format!("{odd} routes of RIPEstat's state of {entity} are malformed"),
+    });
+    let observations = vec![Observation { series, observed_at, value }];
+    Ok(Readings { observations, facts: facts.collect(), odd: odd.into_iter().collect() })
 }
 
 /// Every route of a state, for a table that goes on from it.
@@ -105,36 +141,34 @@ impl Routes {
 
 pub fn routes(data: &Data) -> Result<Routes, SourceError> {
     let at = data.time()?;
-    let routes = data.bgp_state.iter().filter_map(|route| {
+    let (routes, _) = data.routes()?;
+    let seeds = routes.iter().filter_map(|route| {
         // `00-192.0.2.1`: collector and address.
         let (collector, address) = route.source_id.split_once('-')?;
         let peer = Peer { collector: message::collector(collector)?, address: address.parse().ok()? };
-        Some(Seed { net: route.target_prefix.parse::<IpNet>().ok()?.trunc(), peer, gateway: route.gateway() })
+        Some(Seed { net: route.target.trunc(), peer, gateway: route.gateway() })
     });
-    Ok(Routes { at, routes: routes.collect() })
+    Ok(Routes { at, routes: seeds.collect() })
 }
 
 /// Whether the route is one of the entity's own: a covering block of somebody else does not reach it.
-fn concerns(entity: &Entity, route: &Route) -> bool {
-    let target = || route.target_prefix.parse::<IpNet>().ok();
-    !route.source_id.is_empty()
-        && match entity {
-            Entity::Prefix(net) => target().is_some_and(|target| net.contains(&target)),
-            Entity::Asn(Asn(number)) => {
-                target().is_some() && route.path.last().and_then(Loose::whole).is_none_or(|origin| origin == *number)
-            }
-            _ => false,
-        }
+fn concerns(entity: &Entity, route: &Route<'_>) -> bool {
+    match entity {
+        Entity::Prefix(net) => net.contains(&route.target),
+        // An origin that is a set may be anybody's.
+        Entity::Asn(Asn(number)) => route.path.last().is_none_or(|origin| origin == number || *origin == 0),
+        _ => false,
+    }
 }
 
 /// The networks next to the origin, learned from the paths: how much is seen through each, and by how many peers.
-fn gateways(entity: &Entity, routes: &[&Route]) -> Vec<FactKind> {
-    let mut seen: BTreeMap<u32, (BTreeSet<&str>, BTreeSet<&str>)> = BTreeMap::new();
+fn gateways(entity: &Entity, routes: &[&Route<'_>]) -> Vec<FactKind> {
+    let mut seen: BTreeMap<u32, (BTreeSet<IpNet>, BTreeSet<&str>)> = BTreeMap::new();
     for route in routes {
         if let Some(gateway) = before_the_origin(entity, route) {
             let (prefixes, peers) = seen.entry(gateway).or_default();
-            prefixes.insert(&route.target_prefix);
-            peers.insert(&route.source_id);
+            prefixes.insert(route.target);
+            peers.insert(route.source_id);
         }
     }
     let mut found: Vec<(u32, u32, u32)> =
@@ -147,8 +181,8 @@ fn gateways(entity: &Entity, routes: &[&Route]) -> Vec<FactKind> {
 
 /// The hop before the origin; an origin that stands there several times (prepending) counts once. None where the peer
 /// is the origin itself, or where a set stands in the place.
-fn before_the_origin(entity: &Entity, route: &Route) -> Option<u32> {
-    let origin = route.path.last()?.whole()?;
+fn before_the_origin(entity: &Entity, route: &Route<'_>) -> Option<u32> {
+    let origin = *route.path.last().filter(|origin| **origin != 0)?;
     if matches!(entity, Entity::Asn(Asn(own)) if *own != origin) {
         return None;
     }
@@ -160,20 +194,21 @@ pub struct PeerCount {
     peer_count: ByVersion,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct ByVersion {
-    v4: Feeds,
-    #[serde(default)]
-    v6: Feeds,
+    v4: Member<Feeds>,
+    v6: Member<Feeds>,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Feeds {
-    #[serde(default)]
-    full_feed: Vec<Count>,
+    full_feed: Items<Count>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Count {
     count: Loose,
     timestamp: Loose,
@@ -181,8 +216,9 @@ struct Count {
 
 /// The newest count of peers with a full table: of the version of the address block, and of version 4 for a network.
 pub fn peers(request: &Request, data: &PeerCount) -> Result<Readings, SourceError> {
-    let newest = |feeds: &Feeds| {
-        let counts = feeds.full_feed.iter().filter_map(|c| Some((c.timestamp.time()?, c.count.whole()?)));
+    let newest = |feeds: &Member<Feeds>| {
+        let counts = feeds.0.iter().flat_map(|feeds| &feeds.full_feed.read);
+        let counts = counts.filter_map(|c| Some((c.timestamp.time()?, c.count.whole()?)));
         counts.filter(|(_, total)| *total > 0).max()
     };
     let (v4, v6) = (newest(&data.peer_count.v4), newest(&data.peer_count.v6));
@@ -199,7 +235,7 @@ pub fn peers(request: &Request, data: &PeerCount) -> Result<Readings, SourceErro
     if facts.is_empty() {
         return Err(SourceError::empty("RIPEstat has no count of its peers"));
     }
-    Ok(Readings { observations: Vec::new(), facts })
+    Ok(Readings { facts, ..Readings::default() })
 }
 
 #[cfg(test)]
