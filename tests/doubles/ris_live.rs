@@ -3,6 +3,7 @@
 use futures_util::{SinkExt, StreamExt};
 use ipnet::IpNet;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::broadcast;
@@ -27,6 +28,8 @@ struct World {
     clients: Vec<String>,
     answers_pings: bool,
     ids: u64,
+    /// Types that a subscription may not name: either name of a session may be gone one day.
+    refused_types: BTreeSet<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -75,6 +78,11 @@ impl RisLiveDouble {
         self.world.lock().unwrap().clients.clone()
     }
 
+    /// Answers a subscription to this type with an error. A filter that is refused keeps the connection.
+    pub fn refuses_type(&self, kind: &str) {
+        self.world.lock().unwrap().refused_types.insert(kind.to_owned());
+    }
+
     pub fn answers_pings(&self, answers: bool) {
         self.world.lock().unwrap().answers_pings = answers;
     }
@@ -94,11 +102,15 @@ impl RisLiveDouble {
             "announcements": announcements, "withdrawals": withdrawn}));
     }
 
+    /// A session comes up (`connected`) or goes down (`down`), as the service has told it since 2026 at the latest.
     pub fn session(&self, collector: u32, peer: &str, at: f64, state: &str) {
-        self.say(
-            json!({"timestamp": at, "peer": peer, "peer_asn": "64496", "id": "x", "host": format!("rrc{collector:02}"),
-            "type": "RIS_PEER_STATE", "state": state}),
-        );
+        self.session_as("STATE", collector, peer, at, state);
+    }
+
+    /// The same under another name: `RIS_PEER_STATE` in the service's documentation and in captures of 2019.
+    pub fn session_as(&self, kind: &str, collector: u32, peer: &str, at: f64, state: &str) {
+        self.say(json!({"timestamp": at, "peer": peer, "peer_asn": "64496", "id": format!("{peer}-01a0"),
+            "host": format!("rrc{collector:02}.ripe.net"), "type": kind, "state": state}));
     }
 
     fn say(&self, data: Value) {
@@ -178,6 +190,12 @@ impl RisLiveDouble {
                 let Some(keys) = filter.as_object() else { return error("no filter") };
                 if let Some(key) = keys.keys().find(|key| !known.contains(&key.as_str())) {
                     return error(&format!("unknown filter {key}"));
+                }
+                let types = ["UPDATE", "OPEN", "NOTIFICATION", "KEEPALIVE", "STATE", "RIS_PEER_STATE"];
+                if filter["type"].as_str().is_some_and(|kind| {
+                    !types.contains(&kind) || self.world.lock().unwrap().refused_types.contains(kind)
+                }) {
+                    return error(&format!("unknown type {}", filter["type"]));
                 }
                 if filter["prefix"].as_str().is_some_and(|prefix| prefix.parse::<IpNet>().is_err()) {
                     return error("bad prefix");

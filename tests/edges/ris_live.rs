@@ -36,8 +36,13 @@ impl Drop for Following {
 
 impl Following {
     async fn start() -> Self {
+        Self::start_with(|_| ()).await
+    }
+
+    async fn start_with(prepare: impl FnOnce(&RisLiveDouble)) -> Self {
         let clock = Clock::sped(at("2025-06-06 17:00"), 240);
         let (ris, ripestat) = (RisLiveDouble::start().await, RipestatDouble::start(clock.clone()).await);
+        prepare(&ris);
         for net in NETS {
             ripestat.announces(&format!("prefix/{net}"), &[net], &[4837, 20485]);
             ripestat.set(&format!("prefix/{net}"), "visibility", |_| Some(40.0));
@@ -125,7 +130,8 @@ async fn it_begins_with_a_state_and_follows_what_changes() {
     });
     assert_eq!(gateways.collect::<Vec<_>>(), [(4837, Some("China Unicom"), 2, 20), (20485, None, 2, 20)]);
     let asked = following.ris.subscribed();
-    assert_eq!(asked.len(), 3, "one for each block, one for lost sessions: {asked:?}");
+    let types: Vec<_> = asked.iter().map(|filter| filter["type"].as_str().unwrap()).collect();
+    assert_eq!(types, ["UPDATE", "UPDATE", "STATE", "RIS_PEER_STATE"], "one for each block, and lost sessions");
     assert!(asked.iter().all(|filter| filter.get("path").is_none()), "a path filter never sees a withdrawal");
     assert_eq!(following.ris.clients(), ["linkdown-test"]);
 }
@@ -164,6 +170,44 @@ async fn peers_that_go_silent_have_withdrawn_nothing() {
         following.ris.session(peer % 27, &address(peer), following.now(), "down");
     }
     following.until(None).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_that_are_down_during_a_fall_see_nothing_any_more() {
+    for kind in ["STATE", "RIS_PEER_STATE"] {
+        let mut following = Following::start().await;
+        following.until(Some(40.0)).await;
+        for peer in 0..3 {
+            following.ris.session_as(kind, peer % 27, &address(peer), following.now(), "down");
+        }
+        following.withdraw(3..40);
+        let fallen = following.until(Some(0.0)).await;
+        assert_eq!(value(&fallen, "prefixes"), Some(0.0), "{kind}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_that_the_service_refuses_costs_neither_the_connection_nor_the_other_name() {
+    let mut following = Following::start_with(|ris| ris.refuses_type("RIS_PEER_STATE")).await;
+    following.until(Some(40.0)).await;
+    for peer in 0..3 {
+        following.ris.session(peer % 27, &address(peer), following.now(), "down");
+    }
+    following.withdraw(3..40);
+    following.until(Some(0.0)).await;
+    assert_eq!(following.ris.clients().len(), 1, "{:?}", following.states);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_word_from_the_far_future_does_not_hold_against_the_next_one() {
+    let mut following = Following::start().await;
+    following.until(Some(40.0)).await;
+    for peer in 0..40 {
+        following.ris.update(peer % 27, &address(peer), 1e18, &[64_496, 4837, 131_279], &NETS);
+        following.ris.session(peer % 27, &address(peer), 4e9, "connected");
+    }
+    following.withdraw(0..40);
+    following.until(Some(0.0)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

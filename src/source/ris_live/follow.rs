@@ -2,14 +2,15 @@
 //! A connection that breaks off leaves a gap, over which nothing is known; a table that is not seeded says nothing.
 
 use super::NAME;
-use super::message::Message;
+use super::message::{Message, Update};
 use super::stream::{Stream, StreamError};
 use super::table::{Falling, Standing, Table};
 use crate::clock::{Busy, Clock};
-use crate::domain::time::MINUTE;
+use crate::domain::time::{HOUR, MINUTE};
 use crate::domain::{Batch, Entity, Fact, FactKind, Observation, Seconds, Series, Timestamp};
 use crate::source::backoff::Backoff;
 use crate::source::feed::Feed;
+use crate::source::json::excerpt;
 use crate::source::probe::Tls;
 use crate::source::ripestat;
 use ipnet::IpNet;
@@ -33,6 +34,10 @@ const PING_EVERY: Seconds = 30;
 const MISSED: u32 = 2;
 /// A state that RIPEstat gives may be some minutes old: what changed between it and the subscription is only in the next.
 const SEED_AGAIN: Seconds = 15 * MINUTE;
+/// At least so long after one state another is read for peers whose sessions were lost: four calls a day at most.
+const SEED_ANEW: Seconds = 6 * HOUR;
+/// A message that is dated further ahead is a fault. Collectors keep time by NTP; our own clock may be behind.
+const AHEAD_AT_MOST: Seconds = HOUR;
 /// After a seed that failed.
 const SEED_LATER: Seconds = 2 * MINUTE;
 /// Frames in a row that are no messages.
@@ -117,6 +122,11 @@ impl Follower {
         }
     }
 
+    /// Returns whether an instant (Unix seconds) is further ahead than any clock is wrong.
+    fn is_ahead(&self, at: f64) -> bool {
+        at > (self.clock.now() + AHEAD_AT_MOST).unix() as f64
+    }
+
     fn tell(&self, tell: &Tell, told: Told) {
         // Nobody listens any more: the bot stops.
         let _ = tell.send((told, self.clock.busy()));
@@ -138,7 +148,7 @@ impl Follower {
         let (seeds, mut seeded) = tokio::sync::mpsc::unbounded_channel();
         let mut seeding = tokio::task::JoinSet::new();
         self.seed(&mut seeding, watched, &seeds);
-        let mut seed_due: Option<Timestamp> = None;
+        let (mut seed_due, mut seeded_at): (Option<Timestamp>, _) = (None, connected_at);
         let mut step = connected_at.floor_to(STEP) + STEP;
         let (mut ping, mut missed, mut gibberish) = (connected_at + PING_EVERY, 0, 0);
         let mut glance = connected_at + GLANCE_EVERY;
@@ -148,9 +158,16 @@ impl Follower {
             let due = (step + SETTLES).min(ping).min(glance).min(seed_due.unwrap_or(ping));
             tokio::select! {
                 message = stream.next() => match message? {
+                    Ok(Message::Update(Update { at, .. }) | Message::Session { at, .. }) if self.is_ahead(at) => {
+                        tracing::debug!(source = NAME, at, "a message is dated far ahead, passing it over");
+                    }
                     Ok(Message::Update(update)) => { gibberish = 0; memory.table.take(&update); }
-                    Ok(Message::Session { peer, up, .. }) => { gibberish = 0; memory.table.session(peer, up); }
+                    Ok(Message::Session { peer, up, at }) => { gibberish = 0; memory.table.session(peer, up, at); }
                     Ok(Message::Pong) => { gibberish = 0; missed = 0; }
+                    Ok(Message::Complaint(why)) if is_about_a_filter(&why) => {
+                        gibberish = 0;
+                        tracing::warn!(source = NAME, why = excerpt(&why), "a subscription was refused, going on without it");
+                    }
                     Ok(Message::Complaint(why)) => return Err(StreamError::Complaint(why.chars().take(200).collect())),
                     Ok(Message::Other) => gibberish = 0,
                     Err(malformed) => {
@@ -160,7 +177,12 @@ impl Follower {
                     }
                 },
                 Some(seed) = seeded.recv() => match seed {
+                    Seeded::Routes { state, .. } if self.is_ahead(state.at.unix() as f64) => {
+                        tracing::warn!(source = NAME, at = %state.at, "the state to begin with is dated far ahead, asking again");
+                        seed_due = Some(self.clock.now() + SEED_LATER);
+                    }
                     Seeded::Routes { nets, state } => {
+                        seeded_at = self.clock.now();
                         for net in nets { memory.table.seed(net, &state.of(net), state.at); }
                         if state.at < connected_at { seed_due = Some(self.clock.now() + SEED_AGAIN); }
                     }
@@ -179,6 +201,9 @@ impl Follower {
                         let known = batch.observations.iter().filter(|o| o.value.is_some()).count() / 2;
                         self.tell(tell, Told::State(format!("connected; the routes of {known} of {} are known", watched.len())));
                         self.tell(tell, Told::Batch(batch));
+                        if seed_due.is_none() && now - seeded_at >= SEED_ANEW && memory.wants_seed(watched) {
+                            seed_due = Some(now);
+                        }
                         // A clock that was set forward leaves steps out.
                         step = (step + STEP).max(now.floor_to(STEP));
                         if (self.watched)() != watched { return Ok(()); }
@@ -239,6 +264,13 @@ impl Follower {
     }
 }
 
+/// Returns whether a complaint is about a subscription: that keeps the connection. One about a client that is too slow
+/// is the last word before the end.
+fn is_about_a_filter(why: &str) -> bool {
+    let why = why.to_ascii_lowercase();
+    ["filter", "subscri", "type"].iter().any(|word| why.contains(word)) && !why.contains("slow")
+}
+
 /// What came of asking for the state.
 enum Seeded {
     Routes { nets: Vec<IpNet>, state: ripestat::Routes },
@@ -255,6 +287,11 @@ impl Memory {
         self.gateways.retain(|(entity, _), _| is_followed(entity));
         self.peers.retain(|entity, _| is_followed(entity));
         self.falls.retain(|entity, _| is_followed(entity));
+    }
+
+    /// Returns whether so many peers of any of them are unknown that another state is worth its call.
+    fn wants_seed(&self, watched: &[Watched]) -> bool {
+        watched.iter().any(|one| self.table.wants_seed(&one.nets))
     }
 
     /// Whether the routes of any of them are gone, all of them.

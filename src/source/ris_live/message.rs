@@ -1,10 +1,9 @@
 //! What RIS Live says: one JSON text frame, one message. Facts and traps: docs/sources/ris-live.md
 
 use ipnet::IpNet;
-use serde::de::{Error, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::fmt;
 use std::net::IpAddr;
 
 /// A peer of one route collector. It is known by both, since one router may peer with several collectors.
@@ -19,7 +18,7 @@ pub struct Peer {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Message {
     Update(Update),
-    /// A session with a peer came up or went down: what is not told while it is down was not withdrawn.
+    /// A session with a peer came up or went down. A route that is not announced while it is down was not withdrawn.
     Session {
         peer: Peer,
         up: bool,
@@ -56,107 +55,176 @@ struct Frame<'a> {
     data: Option<Data<'a>>,
 }
 
+/// What a message says. Each member may be missing or of any type.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Data<'a> {
-    timestamp: Option<f64>,
     #[serde(borrow)]
-    peer: Option<Cow<'a, str>>,
+    timestamp: Word<'a>,
     #[serde(borrow)]
-    host: Option<Cow<'a, str>>,
+    peer: Word<'a>,
+    #[serde(borrow)]
+    host: Word<'a>,
     #[serde(rename = "type", borrow)]
-    kind: Option<Cow<'a, str>>,
-    path: Option<Vec<Hop>>,
+    kind: Word<'a>,
+    path: Listed<Hop>,
     #[serde(borrow)]
-    announcements: Option<Vec<Announcement<'a>>>,
+    announcements: Listed<Announcement<'a>>,
     #[serde(borrow)]
-    withdrawals: Option<Vec<Cow<'a, str>>>,
+    withdrawals: Listed<Word<'a>>,
     #[serde(borrow)]
-    state: Option<Cow<'a, str>>,
+    state: Word<'a>,
     #[serde(borrow)]
-    message: Option<Cow<'a, str>>,
+    message: Word<'a>,
 }
 
-#[derive(Deserialize)]
-struct Announcement<'a> {
-    #[serde(default, borrow)]
-    prefixes: Vec<Cow<'a, str>>,
+/// The blocks of an announcement; none where it is not an object.
+#[derive(Default)]
+struct Announcement<'a>(Listed<Word<'a>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Announcement<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Members<'a> {
+            #[serde(borrow)]
+            prefixes: Listed<Word<'a>>,
+        }
+        let raw = <&'de RawValue>::deserialize(deserializer)?;
+        Ok(Self(serde_json::from_str::<Members<'a>>(raw.get()).unwrap_or_default().prefixes))
+    }
 }
 
-/// One network of a path; a set of them, as aggregation leaves it, is read as 0.
+/// The items of a list; none where something else than a list stands.
+struct Listed<T>(Vec<T>);
+
+impl<T> Default for Listed<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Listed<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <&'de RawValue>::deserialize(deserializer)?;
+        Ok(Self(serde_json::from_str(raw.get()).unwrap_or_default()))
+    }
+}
+
+/// A text, or a number as its digits; `None` for everything else.
+#[derive(Default)]
+struct Word<'a>(Option<Cow<'a, str>>);
+
+impl Word<'_> {
+    fn as_str(&self) -> Option<&str> {
+        self.0.as_deref().map(str::trim)
+    }
+
+    fn number(&self) -> Option<f64> {
+        self.as_str()?.parse().ok().filter(|number: &f64| number.is_finite())
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Word<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <&'de RawValue>::deserialize(deserializer)?.get();
+        Ok(Self(match raw.as_bytes().first() {
+            Some(b'"') => match serde_json::from_str::<&'de str>(raw) {
+                Ok(text) => Some(Cow::Borrowed(text)),
+                // One with escapes in it.
+                Err(_) => serde_json::from_str::<String>(raw).ok().map(Cow::Owned),
+            },
+            Some(b'-' | b'0'..=b'9') => Some(Cow::Borrowed(raw)),
+            _ => None,
+        }))
+    }
+}
+
+/// One network of a path. A set of them, as aggregation leaves it, is 0, and so is what cannot be read.
 struct Hop(u32);
 
 impl<'de> Deserialize<'de> for Hop {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either;
-        impl<'de> Visitor<'de> for Either {
-            type Value = Hop;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an AS number or a set of them")
-            }
-            fn visit_u64<E: Error>(self, number: u64) -> Result<Hop, E> {
-                u32::try_from(number).map(Hop).map_err(|_| E::custom("an AS number of more than 32 bits"))
-            }
-            fn visit_str<E: Error>(self, text: &str) -> Result<Hop, E> {
-                text.parse().map(Hop).map_err(|_| E::custom("an AS number that is none"))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut set: A) -> Result<Hop, A::Error> {
-                while set.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Hop(0))
-            }
-        }
-        deserializer.deserialize_any(Either)
+        let word = Word::deserialize(deserializer)?;
+        Ok(Self(word.as_str().and_then(|digits| digits.parse().ok()).unwrap_or(0)))
     }
 }
 
-/// Reads one frame.
+/// Reads one frame. A malformed block of an update is passed over; an update of which nothing can be read is malformed.
 pub fn read(text: &str) -> Result<Message, Malformed> {
     let frame: Frame<'_> = serde_json::from_str(text).map_err(|error| Malformed(error.to_string()))?;
     let data = frame.data.unwrap_or_default();
     match &*frame.kind {
-        "ris_message" => message(data),
-        "ris_error" => Ok(Message::Complaint(data.message.unwrap_or_default().into_owned())),
+        "ris_message" => message(&data),
+        "ris_error" => Ok(Message::Complaint(data.message.as_str().unwrap_or_default().to_owned())),
         "pong" => Ok(Message::Pong),
         _ => Ok(Message::Other),
     }
 }
 
-fn message(data: Data<'_>) -> Result<Message, Malformed> {
-    let missing = |what: &str| Malformed(format!("no {what}"));
-    let kind = data.kind.as_deref().ok_or_else(|| missing("type"))?;
-    if !matches!(kind, "UPDATE" | "RIS_PEER_STATE") {
-        return Ok(Message::Other);
-    }
-    let at = data.timestamp.filter(|at| at.is_finite()).ok_or_else(|| missing("time"))?;
-    let address = data.peer.as_deref().and_then(|peer| peer.parse().ok()).ok_or_else(|| missing("peer"))?;
-    let collector = data.host.as_deref().and_then(collector).ok_or_else(|| missing("collector"))?;
-    let peer = Peer { collector, address };
-    if kind == "RIS_PEER_STATE" {
-        return match data.state.as_deref() {
-            Some("connected") => Ok(Message::Session { peer, up: true, at }),
-            Some("down") => Ok(Message::Session { peer, up: false, at }),
-            _ => Err(missing("state")),
-        };
-    }
-    let block = |text: &Cow<'_, str>| {
-        let net: IpNet =
-            text.parse().map_err(|_| Malformed(format!("no block: {}", text.chars().take(60).collect::<String>())))?;
-        Ok(net.trunc())
-    };
-    let announced = data.announcements.iter().flatten().flat_map(|announcement| &announcement.prefixes);
-    Ok(Message::Update(Update {
-        peer,
-        at,
-        path: data.path.unwrap_or_default().into_iter().map(|Hop(number)| number).collect(),
-        announced: announced.map(block).collect::<Result<_, _>>()?,
-        withdrawn: data.withdrawals.iter().flatten().map(block).collect::<Result<_, _>>()?,
-    }))
+/// What a message of the stream is about.
+enum Kind {
+    Update,
+    Session,
+    Other,
 }
 
-/// 21 of `rrc21` or `rrc21.ripe.net`; both occur.
+impl Kind {
+    /// `STATE` in captures of 2026, `RIS_PEER_STATE` in the documentation and in captures of 2019. Both, and the forms
+    /// between them, are one.
+    fn of(word: &str) -> Self {
+        let word = word.to_ascii_uppercase();
+        let bare = word.strip_prefix("RIS_").unwrap_or(&word);
+        match bare.strip_prefix("PEER_").unwrap_or(bare) {
+            "UPDATE" => Self::Update,
+            "STATE" => Self::Session,
+            _ => Self::Other,
+        }
+    }
+}
+
+fn message(data: &Data<'_>) -> Result<Message, Malformed> {
+    let missing = |what: &str| Malformed(format!("no {what}"));
+    let kind = Kind::of(data.kind.as_str().ok_or_else(|| missing("type"))?);
+    if matches!(kind, Kind::Other) {
+        return Ok(Message::Other);
+    }
+    let at = data.timestamp.number().filter(|at| *at > 0.0).ok_or_else(|| missing("time"))?;
+    let address = data.peer.as_str().and_then(|peer| peer.parse().ok()).ok_or_else(|| missing("peer"))?;
+    let collector = data.host.as_str().and_then(collector).ok_or_else(|| missing("collector"))?;
+    let peer = Peer { collector, address };
+    if matches!(kind, Kind::Session) {
+        // Of a session in any other state, or in one that cannot be read, nothing is known.
+        let state = data.state.as_str().unwrap_or_default().to_ascii_lowercase();
+        let up = matches!(state.as_str(), "connected" | "up" | "established");
+        return Ok(Message::Session { peer, up, at });
+    }
+    let mut malformed = None;
+    let mut blocks = |words: &[Word<'_>]| -> Vec<IpNet> {
+        let mut read = Vec::new();
+        for word in words {
+            match word.as_str().and_then(|text| text.parse::<IpNet>().ok()) {
+                Some(net) => read.push(net.trunc()),
+                None => malformed = Some(word.as_str().unwrap_or_default().chars().take(60).collect::<String>()),
+            }
+        }
+        read
+    };
+    let announced: Vec<IpNet> = data.announcements.0.iter().flat_map(|one| blocks(&one.0.0)).collect();
+    let withdrawn = blocks(&data.withdrawals.0);
+    match malformed {
+        Some(block) if announced.is_empty() && withdrawn.is_empty() => Err(Malformed(format!("no block: {block}"))),
+        _ => {
+            let path = data.path.0.iter().map(|Hop(number)| *number).collect();
+            Ok(Message::Update(Update { peer, at, path, announced, withdrawn }))
+        }
+    }
+}
+
+/// Returns 21 for `rrc21` and `rrc21.ripe.net`; both occur.
 pub fn collector(host: &str) -> Option<u16> {
-    let name = host.split('.').next()?;
-    name.strip_prefix("rrc").unwrap_or(name).parse().ok()
+    let name = host.split('.').next()?.to_ascii_lowercase();
+    name.strip_prefix("rrc").unwrap_or(&name).parse().ok()
 }
 
 impl Update {
@@ -215,10 +283,66 @@ mod tests {
         assert_eq!(update(&text).path, [64496, 64500, 4837, 0]);
     }
 
+    /// As captured in September 2026.
+    const SESSION: &str = r#"{"type":"ris_message","data":{"timestamp":1789019601.76,"peer":"192.0.2.55","peer_asn":"64496",
+        "id":"192.0.2.55-01a0","host":"rrc13.ripe.net","type":"STATE","state":"connected"}}"#;
+
     #[test]
-    fn a_lost_session_is_no_withdrawal() {
-        let text = r#"{"type":"ris_message","data":{"timestamp":1.5,"peer":"192.0.2.9","host":"rrc21","type":"RIS_PEER_STATE","state":"down"}}"#;
-        assert!(matches!(read(text), Ok(Message::Session { up: false, .. })));
+    fn a_session_is_told_under_either_name() {
+        let peer = Peer { collector: 13, address: "192.0.2.55".parse().unwrap() };
+        let session = |up| Ok(Message::Session { peer, up, at: 1_789_019_601.76 });
+        assert_eq!(read(SESSION), session(true));
+        for kind in ["RIS_PEER_STATE", "PEER_STATE", "state", "Ris_Peer_State"] {
+            assert_eq!(read(&SESSION.replace("STATE", kind)), session(true), "{kind}");
+        }
+        for (state, up) in [("down", false), ("DOWN", false), ("Connected", true), ("up", true), ("idle", false)] {
+            assert_eq!(read(&SESSION.replace("connected", state)), session(up), "{state}");
+        }
+        for (from, to) in [
+            (r#""peer_asn":"64496""#, r#""peer_asn":64496"#),
+            (r#""id":"192.0.2.55-01a0","#, ""),
+            (r#""id":"192.0.2.55-01a0""#, r#""id":17"#),
+            ("1789019601.76", r#""1789019601.76""#),
+            ("rrc13.ripe.net", "rrc13"),
+            ("rrc13.ripe.net", "RRC13"),
+            (r#""rrc13.ripe.net""#, "13"),
+        ] {
+            assert!(SESSION.contains(from));
+            assert_eq!(read(&SESSION.replace(from, to)), session(true), "{to}");
+        }
+        for state in ["null", "7", "[]", "{}"] {
+            assert_eq!(read(&SESSION.replace(r#""connected""#, state)), session(false), "{state}: nothing is known");
+        }
+        for kind in ["OPEN", "NOTIFICATION", "KEEPALIVE"] {
+            assert_eq!(read(&SESSION.replace("STATE", kind)), Ok(Message::Other), "{kind}");
+        }
+        for (from, to) in [
+            ("192.0.2.55\",\"peer_asn", "nobody\",\"peer_asn"),
+            ("rrc13.ripe.net", "amsterdam"),
+            ("1789019601.76", "1e999"),
+        ] {
+            assert!(read(&SESSION.replace(from, to)).is_err(), "{to}");
+        }
+    }
+
+    #[test]
+    fn a_malformed_item_of_an_update_does_not_spoil_the_others() {
+        for wrong in ["null", "5", "\"all\"", "[]", "{}", "\"\\ud800\"", "1e999", "true"] {
+            let text = ANNOUNCED
+                .replace(r#"["175.45.176.0/24"]"#, &format!(r#"[{wrong},"175.45.176.0/24"]"#))
+                .replace(r#""withdrawals":[]"#, &format!(r#""withdrawals":["175.45.178.0/24",{wrong}]"#))
+                .replace("64500,", &format!("{wrong},"))
+                .replace("[[64496,100]]", wrong)
+                .replace(r#""announcements":["#, &format!(r#""announcements":[{wrong},"#));
+            let update = update(&text);
+            assert_eq!(update.announced, ["175.45.176.0/24".parse().unwrap()], "{text}");
+            assert_eq!(update.withdrawn, ["175.45.178.0/24".parse().unwrap()], "{text}");
+            assert_eq!((update.gateway(), update.path.len()), (4837, 5), "{text}");
+        }
+        for list in ["null", "5", "{}", "\"x\""] {
+            let text = ANNOUNCED.replace(r#""withdrawals":[]"#, &format!(r#""withdrawals":{list}"#));
+            assert_eq!(update(&text).announced.len(), 1, "{list}");
+        }
     }
 
     #[test]
@@ -230,7 +354,6 @@ mod tests {
             r#"{"type":"ris_message","data":{"type":"UPDATE"}}"#,
             r#"{"type":"ris_message","data":{"timestamp":1,"peer":"nobody","host":"rrc21","type":"UPDATE"}}"#,
             r#"{"type":"ris_message","data":{"timestamp":1,"peer":"192.0.2.9","host":"rrc21","type":"UPDATE","withdrawals":["all"]}}"#,
-            r#"{"type":"ris_message","data":{"timestamp":1,"peer":"192.0.2.9","host":"rrc21","type":"UPDATE","path":[99999999999]}}"#,
         ] {
             assert!(read(text).is_err(), "{text}");
         }

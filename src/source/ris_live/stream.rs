@@ -22,7 +22,10 @@ const APART: Duration = Duration::from_millis(200);
 /// A client that writes into a void for longer has lost its line.
 const WRITE: Duration = Duration::from_secs(10);
 
-/// Why a connection is no more.
+/// The names of a message about a session: that of the frames of 2026, and that of the documentation.
+const SESSIONS: [&str; 2] = ["STATE", "RIS_PEER_STATE"];
+
+/// Why a connection has ended.
 #[derive(Debug, thiserror::Error)]
 pub enum StreamError {
     #[error("cannot be reached: {0}")]
@@ -82,8 +85,8 @@ impl Stream {
         clock.within(CONNECT, connecting).await.unwrap_or_else(|| Err(unreachable(&"no answer in 20 s")))
     }
 
-    /// Asks for all updates about the blocks and what is inside them, and for word of lost sessions. Never by path: a
-    /// withdrawal has none, and would not come.
+    /// Subscribes to all updates about the blocks and what is inside them, and to sessions that come up or go down, under
+    /// both of their names. Never by path: a withdrawal has none, and would not come.
     pub async fn subscribe(&mut self, nets: impl Iterator<Item = IpNet>) -> Result<(), StreamError> {
         let options = json!({"includeRaw": false, "acknowledge": true});
         for net in nets {
@@ -92,8 +95,12 @@ impl Stream {
             self.say(&json!({"type": "ris_subscribe", "data": what})).await?;
             self.clock.breathe(APART).await;
         }
-        let sessions = json!({"type": "RIS_PEER_STATE", "socketOptions": options});
-        self.say(&json!({"type": "ris_subscribe", "data": sessions})).await
+        for kind in SESSIONS {
+            let sessions = json!({"type": kind, "socketOptions": options});
+            self.say(&json!({"type": "ris_subscribe", "data": sessions})).await?;
+            self.clock.breathe(APART).await;
+        }
+        Ok(())
     }
 
     pub async fn ping(&mut self) -> Result<(), StreamError> {

@@ -14,6 +14,9 @@ const GONE: f64 = 0.05;
 const ENOUGH_PEERS: f64 = 0.5;
 /// Above this share of its peers the blocks stand as usual: a new fall is noted from the beginning.
 const STANDS: f64 = 0.8;
+/// With a larger share of its peers unknown a state is read anew: a peer whose session came up again and that has lost
+/// its route meanwhile says nothing.
+const UNKNOWN_AT_MOST: f64 = 0.1;
 /// More blocks announced inside a watched one than this are not followed.
 const INSIDE_AT_MOST: usize = 64;
 
@@ -38,6 +41,8 @@ struct Watched {
 #[derive(Clone, Copy, Debug)]
 struct PeerState {
     is_up: bool,
+    /// When its session came up or went down, Unix seconds.
+    since: u32,
 }
 
 #[derive(Debug, Default)]
@@ -161,8 +166,13 @@ impl Table {
             return;
         }
         let Some(peer) = self.number(update.peer) else { return };
-        self.peers[usize::from(peer)].is_up = true;
         let at = update.at as u32;
+        let state = &mut self.peers[usize::from(peer)];
+        // What was said before the session was lost is over.
+        if at < state.since {
+            return;
+        }
+        state.is_up = true;
         // One update may hold both; what is announced stands.
         for net in &update.withdrawn {
             if let Some(block) = self.blocks.get_mut(net) {
@@ -193,13 +203,27 @@ impl Table {
         Some(self.blocks.entry(net).or_default())
     }
 
-    /// A session came up or went down: until the peer speaks again nothing is known of what it sees.
-    pub fn session(&mut self, peer: Peer, up: bool) {
+    /// Takes a session that came up or went down at `at` (Unix seconds): until the peer speaks again nothing is known of
+    /// what it sees. One that is older than what is known of the session changes nothing.
+    pub fn session(&mut self, peer: Peer, up: bool, at: f64) {
         let Some(number) = self.peer_numbers.get(&peer).copied() else { return };
-        self.peers[usize::from(number)].is_up = up;
-        for route in self.blocks.values_mut().flat_map(|block| &mut block.routes).filter(|route| route.peer == number) {
-            route.word = Word::Unknown;
+        let (at, state) = (at as u32, &mut self.peers[usize::from(number)]);
+        if at < state.since {
+            return;
         }
+        *state = PeerState { is_up: up, since: at };
+        let mut of_peer = self.blocks.values_mut().flat_map(|block| &mut block.routes);
+        while let Some(route) = of_peer.find(|route| route.peer == number && route.at <= at) {
+            (route.word, route.at) = (Word::Unknown, at);
+        }
+    }
+
+    /// Returns whether so many peers are unknown that another seed is worth its call.
+    pub fn wants_seed(&self, nets: &[IpNet]) -> bool {
+        let standing = self.standing(nets);
+        standing.is_some_and(|standing| {
+            f64::from(standing.unknown) > UNKNOWN_AT_MOST * f64::from(standing.peers + standing.unknown)
+        })
     }
 
     /// Something may have been missed: nothing is known until the next seed.
@@ -299,7 +323,7 @@ impl Table {
         }
         // RIPE has some 1,500 peers; more than 65,000 are nobody's.
         let number = u16::try_from(self.peers.len()).ok()?;
-        self.peers.push(PeerState { is_up: true });
+        self.peers.push(PeerState { is_up: true, since: 0 });
         self.peer_numbers.insert(peer, number);
         Some(number)
     }
@@ -461,16 +485,52 @@ mod tests {
     fn a_lost_session_leaves_both_sides_of_the_count() {
         let mut table = seeded();
         for n in 0..6 {
-            table.session(peer(n), false);
+            table.session(peer(n), false, 1100.0);
         }
         let standing = standing(&table);
         assert_eq!((standing.seeing, standing.peers, standing.unknown), (14, 14, 6));
         assert!((standing.seeing_of_all() - 20.0).abs() < 0.1, "no peer has lost the route");
         assert!(standing.is_known());
         for n in 6..12 {
-            table.session(peer(n), false);
+            table.session(peer(n), false, 1100.0);
         }
         assert!(!self::standing(&table).is_known(), "a collector is down");
+    }
+
+    #[test]
+    fn peers_that_are_down_neither_withdraw_nor_still_see_it() {
+        let mut table = seeded();
+        for n in 0..3 {
+            table.session(peer(n), false, 1100.0);
+        }
+        for n in 3..20 {
+            table.take(&update(n, 1110.0, &[], &nets()));
+        }
+        let fallen = standing(&table);
+        assert_eq!((fallen.seeing, fallen.peers, fallen.unknown), (0, 17, 3));
+        assert!(fallen.is_known() && fallen.seeing_of_all() == 0.0);
+        // What was on its way when the session was lost is over, as is an older word of the session.
+        table.take(&update(0, 1090.0, &nets(), &[]));
+        table.session(peer(0), true, 1095.0);
+        assert_eq!(standing(&table), fallen);
+        table.session(peer(0), true, 1200.0);
+        assert_eq!(standing(&table), fallen, "it has not spoken yet");
+        assert!(table.wants_seed(&nets()), "and may never");
+        table.take(&update(0, 1201.0, &nets(), &[]));
+        assert_eq!((standing(&table).seeing, standing(&table).unknown), (1, 2));
+        for net in nets() {
+            table.seed(net, &[Seed { net, peer: peer(1), gateway: 4837 }], Timestamp::from_unix(1300));
+        }
+        let seeded = standing(&table);
+        assert_eq!((seeded.seeing, seeded.unknown), (0, 2), "a state does not speak for sessions that are down");
+        table.session(peer(1), true, 1400.0);
+        table.session(peer(2), true, 1400.0);
+        for net in nets() {
+            table.seed(net, &[Seed { net, peer: peer(1), gateway: 4837 }], Timestamp::from_unix(1500));
+        }
+        let seeded = standing(&table);
+        assert_eq!((seeded.seeing, seeded.peers, seeded.unknown), (1, 20, 0));
+        assert!(!table.wants_seed(&nets()));
     }
 
     #[test]
