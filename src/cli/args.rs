@@ -109,11 +109,16 @@ Example:
     },
 
     /// How an entity stands, from the database of a running bot.
-    #[command(after_help = "Examples:\n  linkdown status KP\n  linkdown status AS131279 --json")]
+    #[command(
+        after_help = "Examples:\n  linkdown status KP\n  linkdown status KP --now         # asks the sources once, without a bot\n  linkdown status AS131279 --json"
+    )]
     Status {
         /// A country by code or name, AS131279, a prefix, a site, region/4416.
         #[arg(required = true)]
         entity: Vec<String>,
+        /// Ask the sources once, now, whether a bot runs here or not.
+        #[arg(long)]
+        now: bool,
         /// For programs: the evidence as JSON.
         #[arg(long)]
         json: bool,

@@ -66,5 +66,9 @@ pub(super) fn run(common: &Common, out: &mut impl Write) -> Result<(), Failure> 
     } else {
         "ris-live: off, switched off in the configuration".to_owned()
     });
-    writeln!(out, "{}", lines.join("\n")).map_err(Failure::work)
+    for warning in config.warnings() {
+        lines.push(String::new());
+        lines.push(format!("warning: {warning}"));
+    }
+    writeln!(out, "{}", lines.join("\n")).map_err(Failure::unwritten)
 }

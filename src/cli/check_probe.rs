@@ -13,6 +13,7 @@ use crate::source::probe::uplink::Looks;
 use crate::source::probe::{Outcome, icmp};
 use futures_util::StreamExt;
 use futures_util::stream;
+use std::io::{self, Write};
 
 /// Targets that are asked at one time: nobody is in a hurry.
 const AT_ONCE: usize = 16;
@@ -24,11 +25,13 @@ pub(super) async fn run(common: &Common) -> Result<(), Failure> {
     let mut looks = Looks::default();
     looks.add(look(&kit, controls, &(0..controls.len()).collect::<Vec<_>>()).await, controls);
     let line = looks.judge(controls);
-    println!("\nour own line: {}, {}", line.line, visible_lines(&line.why));
+    let mut out = io::stdout();
+    let mut say = |line: String| writeln!(out, "{line}").map_err(Failure::unwritten);
+    say(format!("\nour own line: {}, {}", line.line, visible_lines(&line.why)))?;
     if !icmp::is_allowed() {
-        println!(
-            "ICMP may not be sent by this user: TCP port 80 is asked instead. To allow it: sysctl net.ipv4.ping_group_range=\"0 2147483647\""
-        );
+        say("ICMP may not be sent by this user: TCP port 80 is asked instead. To allow it: \
+             sysctl net.ipv4.ping_group_range=\"0 2147483647\""
+            .to_owned())?;
     }
     let targets = targets(&config.probe.targets, &Watchlist::new(config.watch.clone())).operator;
     let kit = &kit;
@@ -37,13 +40,13 @@ pub(super) async fn run(common: &Common) -> Result<(), Failure> {
     let mut last = None;
     for (target, found) in &found {
         if last != Some(&target.entity) {
-            println!("\n{} ({})", target.entity, display_name(&target.entity));
+            say(format!("\n{} ({})", target.entity, display_name(&target.entity)))?;
             last = Some(&target.entity);
         }
-        println!("{}", visible_lines(&line_of(target, found)));
+        say(visible_lines(&line_of(target, found)))?;
     }
     let working = found.iter().filter(|(_, found)| found.outcome().does_work()).count();
-    println!("\n{working} of {} work", plural(found.len() as u64, "target", "targets"));
+    say(format!("\n{working} of {} work", plural(found.len() as u64, "target", "targets")))?;
     if line.line == Line::Good {
         Ok(())
     } else {

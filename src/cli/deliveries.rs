@@ -14,7 +14,7 @@ pub(super) async fn run(common: &Common) -> Result<(), Failure> {
     let now = Clock::system().now();
     let mut out = io::stdout().lock();
     let owed: u64 = chats.iter().map(|chat| u64::from(chat.tally.owed)).sum();
-    let mut say = |line: String| writeln!(out, "{line}").map_err(Failure::work);
+    let mut say = |line: String| writeln!(out, "{line}").map_err(Failure::unwritten);
     say(format!("{}, {} owed", plural(chats.len() as u64, "chat", "chats"), owed))?;
     for chat in &chats {
         say(format!("{} {}", chat.place.chat.platform, chat.place.chat.address))?;

@@ -55,7 +55,7 @@ pub(super) async fn run(
     } else {
         text(&why(&explanation, lookup::zone_of(&entity, watchlist.wholes_of(&entity)), now))
     };
-    writeln!(io::stdout().lock(), "{answer}").map_err(Failure::work)
+    writeln!(io::stdout().lock(), "{answer}").map_err(Failure::unwritten)
 }
 
 async fn from_database(

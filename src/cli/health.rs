@@ -30,5 +30,5 @@ pub(super) async fn run(common: &Common) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     writeln!(out, "running; {answering} of {} sources answer", sources.len()).map_err(Failure::work)?;
     // It runs all the same: who begins it again helps nobody.
-    troubles.iter().try_for_each(|trouble| writeln!(out, "{}", trouble.said)).map_err(Failure::work)
+    troubles.iter().try_for_each(|trouble| writeln!(out, "{}", trouble.said)).map_err(Failure::unwritten)
 }

@@ -31,6 +31,6 @@ pub(super) async fn run() -> Result<(), Failure> {
         }
     }
     let mut out = io::stdout().lock();
-    lines.iter().try_for_each(|line| writeln!(out, "{line}")).map_err(Failure::work)?;
+    lines.iter().try_for_each(|line| writeln!(out, "{line}")).map_err(Failure::unwritten)?;
     if refused.is_empty() { Ok(()) } else { Err(Failure::Work(refused.join("; "))) }
 }

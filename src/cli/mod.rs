@@ -36,6 +36,9 @@ pub enum Failure {
     /// It was asked wrongly: 2.
     #[error("{0}")]
     Asked(String),
+    /// The reader of stdout has left, as `head` does: there is nobody to tell, and nothing went wrong.
+    #[error("nobody reads the output")]
+    Unread,
 }
 
 impl Failure {
@@ -43,7 +46,13 @@ impl Failure {
         match self {
             Self::Work(_) => 1,
             Self::Asked(_) => 2,
+            Self::Unread => 0,
         }
+    }
+
+    /// Returns why stdout could not be written to.
+    fn unwritten(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe { Self::Unread } else { Self::work(error) }
     }
 
     fn work(error: impl Display) -> Self {
@@ -59,7 +68,10 @@ pub use logging::redact;
 
 pub fn run(cli: Cli) -> Result<(), Failure> {
     process::keep_secrets_in();
-    run_on(Ground::default(), cli)
+    match run_on(Ground::default(), cli) {
+        Err(Failure::Unread) => Ok(()),
+        other => other,
+    }
 }
 
 /// The same with a bot that stands on `ground`.
@@ -72,7 +84,7 @@ pub fn run_on(ground: Ground, cli: Cli) -> Result<(), Failure> {
         }
         Command::Demo { speed } => {
             log(common.log, "warn");
-            blocking(async { demo::play(Console::new(io::stdout()), speed).await.map_err(Failure::work) })
+            blocking(async { demo::play(Console::new(io::stdout()), speed).await.map_err(unplayed) })
         }
         Command::Replay { observations, events, sensitivity } => {
             blocking(replay::run(&common, &observations, &events, sensitivity))
@@ -89,9 +101,9 @@ pub fn run_on(ground: Ground, cli: Cli) -> Result<(), Failure> {
             }
             Ok(())
         }
-        Command::Status { entity, json } => {
+        Command::Status { entity, now, json } => {
             log(common.log, "warn");
-            blocking(status::run(&common, &entity, json))
+            blocking(status::run(&common, &entity, now, json))
         }
         Command::Explain { entity, at, observations, json } => {
             log(common.log, "warn");
@@ -109,6 +121,14 @@ pub fn run_on(ground: Ground, cli: Cli) -> Result<(), Failure> {
             log(common.log, "warn");
             blocking(invite::run())
         }
+    }
+}
+
+/// Returns why the demo did not play to its end.
+fn unplayed(error: demo::DemoError) -> Failure {
+    match error {
+        demo::DemoError::Console(error) => Failure::unwritten(error),
+        demo::DemoError::Store(error) => Failure::work(error),
     }
 }
 
@@ -147,6 +167,9 @@ fn environment() -> Result<Environment, Failure> {
 
 async fn watch(ground: Ground, common: &Common) -> Result<(), Failure> {
     let config = config(common)?;
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
     let environment = environment()?;
     let store = Store::open(common.database(), Access::Own).map_err(Failure::work)?;
     let (console, typed) = standard();
@@ -173,7 +196,7 @@ fn restore(common: &Common, file: &Path) -> Result<(), Failure> {
         "{} is in its place{kept}. What chats were told after that backup was made may be told to them again.",
         file.display()
     )
-    .map_err(Failure::work)
+    .map_err(Failure::unwritten)
 }
 
 async fn backup(common: &Common, file: &Path) -> Result<(), Failure> {

@@ -4,7 +4,7 @@ use super::{Common, Failure, config, environment};
 use crate::app::feeds;
 use crate::clock::Clock;
 use crate::command::{Asker, Command, Desk};
-use crate::domain::{Watchlist, lookup};
+use crate::domain::{Entity, Watchlist, lookup};
 use crate::render::console::text;
 use crate::source::http::Timeouts;
 use crate::store::{Access, Store};
@@ -12,7 +12,7 @@ use crate::watch::restore;
 use std::io::{self, Write};
 use std::sync::{Arc, RwLock};
 
-pub(super) async fn run(common: &Common, what: &[String], json: bool) -> Result<(), Failure> {
+pub(super) async fn run(common: &Common, what: &[String], now: bool, json: bool) -> Result<(), Failure> {
     let config = config(common)?;
     let environment = environment()?;
     let said = what.join(" ");
@@ -20,16 +20,29 @@ pub(super) async fn run(common: &Common, what: &[String], json: bool) -> Result<
         return Err(Failure::Asked(format!("`{said}` is no entity")));
     };
     let clock = Clock::system();
-    let store = if common.database().exists() {
+    let has_run = common.database().exists();
+    let is_watched = |entity: &Entity| config.watch.iter().any(|watched| watched.entity == *entity);
+    if !has_run && !now && !json && entities.iter().any(is_watched) {
+        return Err(Failure::Work(format!(
+            "no bot has run here: there is no database {}. `linkdown` starts one, `linkdown status {said} --now` asks the \
+             sources once, and --database names another file",
+            common.database().display()
+        )));
+    }
+    let store = if has_run && !now {
         Store::open(common.database(), Access::Beside).map_err(Failure::work)?
     } else {
-        // Nothing is watched yet: the entity is looked up on demand.
         Store::in_memory().map_err(Failure::work)?
     };
-    let feeds = feeds(&config, &environment.secrets, &environment.addresses, &clock, Timeouts::default())
+    let mut feeds = feeds(&config, &environment.secrets, &environment.addresses, &clock, Timeouts::default())
         .map_err(Failure::work)?;
+    if !has_run || now {
+        // What is looked up once has no controls, and no past that is still to be read.
+        feeds.iter_mut().for_each(|feed| feed.controls.clear());
+    }
     let (state, _) = restore::state(&store).await.map_err(Failure::work)?;
-    let watchlist = Arc::new(Watchlist::new(config.watch));
+    // Where no bot tells what it knows everything is looked up on demand.
+    let watchlist = Arc::new(Watchlist::new(if has_run && !now { config.watch } else { Vec::new() }));
     let desk = Desk::of_questions(store, Arc::new(RwLock::new(state)), watchlist, Arc::new(feeds), clock);
     let mut out = io::stdout().lock();
     let answer = if json {
@@ -45,5 +58,5 @@ pub(super) async fn run(common: &Common, what: &[String], json: bool) -> Result<
         let cards = desk.answer(&Command::Status(entities), &Asker::console()).await.map_err(Failure::work)?;
         cards.iter().map(text).collect::<Vec<_>>().join("\n\n")
     };
-    writeln!(out, "{answer}").map_err(Failure::work)
+    writeln!(out, "{answer}").map_err(Failure::unwritten)
 }

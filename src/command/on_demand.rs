@@ -3,7 +3,6 @@
 use super::Desk;
 use crate::detect::State;
 use crate::domain::{Arrival, Batch, Entity, Evidence, Seconds, time::DAY};
-use crate::source::cadence::Need;
 use crate::source::feed::Feed;
 use crate::source::{Purpose, past};
 use futures_util::future::join_all;
@@ -62,7 +61,7 @@ async fn ask(desk: &Desk, feed: &Feed, entity: &Entity) -> (Vec<Batch>, Option<U
     (past::batches(answer.readings, Arrival::Backfilled, now, |signal| feed.source.rhythm(signal)), complaint)
 }
 
-/// Counts the requests against the day's budget; a question leaves the reserve for what is down.
+/// Counts the requests against the day's budget; a question leaves the operator's share, and the reserve for what is down.
 async fn paid(
     desk: &Desk,
     feed: &Feed,
@@ -71,9 +70,10 @@ async fn paid(
     let Some(budget) = feed.budget() else { return Ok(requests) };
     let (name, now, calls) = (feed.name(), desk.clock.now(), requests.len() as u32);
     let paid = desk.store.write(move |tx| {
-        let left = budget.left(tx.sources().used(name, now)?, Need::Routine);
+        let (spent, by_chats) = (tx.sources().used(name, now)?, tx.sources().used_for_chats(name, now)?);
+        let left = budget.left_for_questions(spent, by_chats);
         if calls <= left {
-            tx.sources().charge(name, now, calls)?;
+            tx.sources().charge_for_chats(name, now, calls)?;
         }
         Ok(calls <= left)
     });

@@ -45,15 +45,19 @@ pub(super) fn address(text: &Spanned<String>) -> Result<IpAddr, Place> {
 
 /// `; did you mean …?` with the nearest of the known words, or nothing where none is near.
 pub(super) fn did_you_mean<'a>(said: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let nearest = did_you_mean_scored(said, known.into_iter().map(|word| (word, word)));
+    nearest.map_or_else(String::new, |(_, word)| format!("; did you mean `{word}`?"))
+}
+
+/// Returns the word whose key is most like what was said, and how like it is; `None` where none is near.
+fn did_you_mean_scored<'a>(said: &str, known: impl Iterator<Item = (&'a str, &'a str)>) -> Option<(f64, &'a str)> {
     // Less alike than this and the hint would mislead.
     const ALIKE: f64 = 0.7;
     let said = said.to_lowercase();
     known
-        .into_iter()
-        .map(|word| (strsim::jaro_winkler(&said, &word.to_lowercase()), word))
+        .map(|(key, word)| (strsim::jaro_winkler(&said, &key.to_lowercase()), word))
         .filter(|(likeness, _)| *likeness >= ALIKE)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map_or_else(String::new, |(_, word)| format!("; did you mean `{word}`?"))
 }
 
 /// The same; where nothing is near, what `otherwise` makes of the list of all.
@@ -64,42 +68,98 @@ pub(super) fn did_you_mean_or(said: &str, known: &[&str], otherwise: impl FnOnce
     }
 }
 
+/// Abbreviations that are no names of zones, by the zone that is probably meant.
+const ABBREVIATED: [(&str, &str); 5] = [
+    ("MSK", "Europe/Moscow"),
+    ("KST", "Asia/Seoul"),
+    ("JST", "Asia/Tokyo"),
+    ("BST", "Europe/London"),
+    ("CEST", "Europe/Berlin"),
+];
+
+/// `; did you mean …?` with the nearest time zone: by its whole name, or by its city alone.
+pub(super) fn nearest_zone(said: &str) -> String {
+    let said = said.trim().replace(' ', "_").to_lowercase();
+    if let Some((_, zone)) = ABBREVIATED.iter().find(|(word, _)| word.to_lowercase() == said) {
+        return format!("; did you mean `{zone}`?");
+    }
+    let names = || chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
+    let city = |name: &'static str| name.rsplit('/').next().unwrap_or(name);
+    if let Some(zone) = names().find(|name| city(name).to_lowercase() == said) {
+        return format!("; did you mean `{zone}`?");
+    }
+    let cities: Vec<(&str, &str)> = names().map(|name| (city(name), name)).collect();
+    let by_city = did_you_mean_scored(&said, cities.iter().copied());
+    let by_name = did_you_mean_scored(&said, names().map(|name| (name, name)));
+    let best = by_city.into_iter().chain(by_name).max_by(|(a, _), (b, _)| a.total_cmp(b));
+    best.map_or_else(String::new, |(_, zone)| format!("; did you mean `{zone}`?"))
+}
+
 /// An error of the TOML crate in our words, with the key and the table that it speaks of.
 pub(super) fn toml_error(text: &str, error: &toml::de::Error) -> Place {
     let at = error.span().map_or(0, |span| span.start);
     let message = error.message().replace('\n', "; ");
-    let path = DeTable::parse(text).map(|root| path_to(root.get_ref(), at)).unwrap_or_default();
-    let Some((key, tables)) = path.split_last() else {
+    let found = DeTable::parse(text).ok().and_then(|root| {
+        let (path, value) = path_to(root.get_ref(), at)?;
+        Some((path, value.map(shown)))
+    });
+    let Some((path, value)) = found else {
         // No path: the text is not even TOML.
         return Place::new(at, format!("not valid TOML: {message}"));
     };
-    let table = if tables.is_empty() { "at the top level".to_owned() } else { format!("in [{}]", tables.join(".")) };
-    let Some(fields) = message.strip_prefix("unknown field `") else {
-        return Place::new(at, format!("`{key}` {table}: {message}"));
+    let Some((key, tables)) = path.split_last() else {
+        return Place::new(at, format!("not valid TOML: {message}"));
     };
-    // "unknown field `a`, expected one of `b`, `c`": every second piece stands between backticks.
-    let known = fields.split('`').skip(2).step_by(2).collect::<Vec<_>>();
-    let near = did_you_mean_or(key, &known, |all| format!("; it takes {all}"));
-    Place::new(at, format!("unknown key `{key}` {table}{near}"))
+    let table = if tables.is_empty() { "at the top level".to_owned() } else { format!("in [{}]", tables.join(".")) };
+    if let Some(fields) = message.strip_prefix("unknown field `") {
+        // "unknown field `a`, expected one of `b`, `c`": every second piece stands between backticks.
+        let known = fields.split('`').skip(2).step_by(2).collect::<Vec<_>>();
+        let near = did_you_mean_or(key, &known, |all| format!("; it takes {all}"));
+        return Place::new(at, format!("unknown key `{key}` {table}{near}"));
+    }
+    let due = super::expected::of(key, &message);
+    match (due, value) {
+        (Some(due), Some(value)) => Place::new(at, format!("`{key}` {table} must be {due}, not {value}")),
+        _ => Place::new(at, format!("`{key}` {table}: {message}")),
+    }
 }
 
-/// The keys that lead to the key or value at a byte, outermost first.
-fn path_to(table: &DeTable<'_>, at: usize) -> Vec<String> {
+/// A value as it stands in the file, with the name of its type where that is what is wrong.
+fn shown(value: &DeValue<'_>) -> String {
+    const LONGEST: usize = 40;
+    match value {
+        DeValue::String(text) if text.chars().count() > LONGEST => "a long text".to_owned(),
+        DeValue::String(text) => format!("the text \"{}\"", text.escape_debug()),
+        DeValue::Integer(number) => number.to_string(),
+        DeValue::Float(number) => number.to_string(),
+        DeValue::Boolean(true) => "true".to_owned(),
+        DeValue::Boolean(false) => "false".to_owned(),
+        DeValue::Datetime(_) => "a date".to_owned(),
+        DeValue::Array(_) => "a list".to_owned(),
+        DeValue::Table(_) => "a table".to_owned(),
+    }
+}
+
+/// The keys that lead to the key or value at a byte, outermost first, and the value; none where the byte is in a key.
+fn path_to<'a>(table: &'a DeTable<'_>, at: usize) -> Option<(Vec<String>, Option<&'a DeValue<'a>>)> {
     for (key, value) in table {
         let name = key.get_ref().to_string();
         if key.span().contains(&at) {
-            return vec![name];
+            return Some((vec![name], None));
         }
-        let inner = match value.get_ref() {
-            DeValue::Table(inner) => path_to(inner, at),
-            _ => Vec::new(),
-        };
-        if !inner.is_empty() {
-            return std::iter::once(name).chain(inner).collect();
-        }
-        if value.span().contains(&at) {
-            return vec![name];
+        if let Some((inner, value)) = inside(value, at) {
+            return Some((std::iter::once(name).chain(inner).collect(), value));
         }
     }
-    Vec::new()
+    None
+}
+
+/// The same for a value: of a list, its item.
+fn inside<'a>(value: &'a Spanned<DeValue<'_>>, at: usize) -> Option<(Vec<String>, Option<&'a DeValue<'a>>)> {
+    let found = match value.get_ref() {
+        DeValue::Table(table) => path_to(table, at),
+        DeValue::Array(items) => items.iter().find_map(|item| inside(item, at)),
+        _ => None,
+    };
+    found.or_else(|| value.span().contains(&at).then(|| (Vec::new(), Some(value.get_ref()))))
 }

@@ -4,6 +4,7 @@ pub mod access;
 pub mod budget;
 mod care;
 mod controls;
+mod expected;
 mod explain;
 pub mod limits;
 pub mod probe;
@@ -12,6 +13,7 @@ mod raw;
 pub mod secrets;
 pub mod sources;
 pub mod token_shape;
+mod warnings;
 mod watch;
 
 pub use access::Access;

@@ -159,7 +159,7 @@ impl Raw {
     pub(super) fn zone(&self) -> Result<Tz, Place> {
         let Some(zone) = &self.linkdown.zone else { return Ok(Tz::UTC) };
         zone.get_ref().parse().map_err(|_| {
-            let near = explain::did_you_mean(zone.get_ref(), chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()));
+            let near = explain::nearest_zone(zone.get_ref());
             Place::new(zone.span().start, format!("unknown time zone `{}`{near}", zone.get_ref()))
         })
     }

@@ -91,11 +91,70 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
 }
 
 #[test]
+fn a_value_of_another_type_is_refused_with_what_may_stand_there() {
+    for (text, expected) in [
+        (
+            "[sources.ioda]\njitter_seconds = -1",
+            ":2: `jitter_seconds` in [sources.ioda] must be a whole number from 0 to 3600, not -1",
+        ),
+        ("[sources.ioda]\njitter_seconds = 1.5", "must be a whole number from 0 to 3600, not 1.5"),
+        (
+            "[sources.ripestat]\n\ncalls_a_day = 'many'",
+            ":3: `calls_a_day` in [sources.ripestat] must be a whole number, 1 or more, not the text \"many\"",
+        ),
+        ("[storage]\nraw_days = 99999999999", "must be a whole number, 15 or more, not 99999999999"),
+        ("[storage]\nraw_days = 99999999999999999999", "must be a whole number, 15 or more, not 99999999999999999999"),
+        ("[storage]\nprune = 3", "must be a cron line in quotes, such as \"30 3 * * *\", not 3"),
+        ("[probe]\nenabled = 1", ":2: `enabled` in [probe] must be true or false, not 1"),
+        ("[probe]\nenabled = 'yes'", "must be true or false, not the text \"yes\""),
+        ("[probe]\nin_flight = -5", "must be a whole number from 1 to 4096, not -5"),
+        ("[probe]\nprofiles = 'kp'", "must be a list in brackets, such as [\"one\", \"two\"], not the text \"kp\""),
+        ("[watch]\nentities = [\n'KP',\n5]", ":4: `entities` in [watch] must be a text in quotes, not 5"),
+        ("[[probe.target]]\nprobe = 7", ":2: `probe` in [probe.target] must be a text in quotes, not 7"),
+        ("[access]\nwho = 'nobody'", ":2: `who` in [access] must be one of everyone, listed, not the text \"nobody\""),
+        ("[access]\nmax_subscriptions = true", "must be a whole number from 1 to 1000, not true"),
+        ("[linkdown]\nzone = 3", "must be the name of a time zone in quotes, such as \"Europe/Moscow\", not 3"),
+        ("watch = 3", ":1: `watch` at the top level must be a table, not 3"),
+        ("[console]\nsensitivity = 2", ":2: `sensitivity` in [console]"),
+    ] {
+        let said = why(text);
+        assert!(said.starts_with("linkdown.toml:") && said.contains(expected), "{text}: {said}");
+        assert!(!said.contains("u32") && !said.contains("invalid type"), "{text}: {said}");
+    }
+}
+
+#[test]
+fn a_zone_is_suggested_by_its_city() {
+    for (said, meant) in [
+        ("Moscow", "Europe/Moscow"),
+        ("moscow", "Europe/Moscow"),
+        ("New York", "America/New_York"),
+        ("Pyonyang", "Asia/Pyongyang"),
+        ("Europe/Mosow", "Europe/Moscow"),
+        ("MSK", "Europe/Moscow"),
+    ] {
+        let said = why(&format!("[linkdown]\nzone = '{said}'"));
+        assert!(said.ends_with(&format!("; did you mean `{meant}`?")), "{said}");
+    }
+}
+
+#[test]
+fn a_list_of_nobody_is_warned_about() {
+    let warnings = |text: &str| parse(text).warnings();
+    let nobody = warnings("[access]\nwho = 'listed'");
+    assert!(nobody[0].contains("nobody can use the bot") && nobody.len() == 1, "{nobody:?}");
+    let owners = warnings("[access]\nwho = 'listed'\nowners = ['discord:1']");
+    assert!(owners[0].contains("nobody but the owners can use the bot"), "{owners:?}");
+    assert!(warnings("[access]\nwho = 'listed'\ntelegram_chats = ['-100']").is_empty());
+    assert!(warnings("").is_empty());
+}
+
+#[test]
 fn a_wrong_value_is_refused_at_its_line() {
     for (text, expected) in [
         (
             "[sources.ioda]\nschedule = 5",
-            "linkdown.toml:2: `schedule` in [sources.ioda]: invalid type: integer `5`, expected a string",
+            "linkdown.toml:2: `schedule` in [sources.ioda] must be a cron line in quotes, such as \"*/5 * * * *\", not 5",
         ),
         (
             "[sources.ioda]\n\nschedule = '0 25 * * *'",

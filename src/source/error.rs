@@ -35,6 +35,9 @@ pub enum SourceError {
     OffsiteRedirect { host: String },
     #[error("has a base address that cannot be used: {why}")]
     BadAddress { why: String },
+    /// So many questions wait for this source that one more would not be answered in time.
+    #[error("was not asked: too many questions wait for it; ask again in a minute")]
+    Crowded,
     #[error("the HTTP client cannot be set up: {why}")]
     NoClient { why: String },
 }
@@ -63,6 +66,25 @@ impl SourceError {
             | Self::Malformed { .. }
             | Self::OffsiteRedirect { .. }
             | Self::BadAddress { .. }
+            | Self::Crowded
+            | Self::NoClient { .. } => false,
+        }
+    }
+
+    /// Returns whether the failure may say something of the entities that were asked about, and nothing of how the
+    /// source does.
+    pub fn is_about_the_question(&self) -> bool {
+        match self {
+            Self::Refused { .. } | Self::Malformed { .. } | Self::TooLarge { .. } | Self::Empty { .. } => true,
+            Self::Unreachable { .. }
+            | Self::TimedOut
+            | Self::RateLimited { .. }
+            | Self::ServerFault { .. }
+            | Self::TokenRefused { .. }
+            | Self::NotJson { .. }
+            | Self::OffsiteRedirect { .. }
+            | Self::BadAddress { .. }
+            | Self::Crowded
             | Self::NoClient { .. } => false,
         }
     }

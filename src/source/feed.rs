@@ -78,6 +78,7 @@ impl Feed {
                     answer.answered += 1;
                     answer.readings.observations.extend(readings.observations);
                     answer.readings.facts.extend(readings.facts);
+                    answer.readings.odd.extend(readings.odd);
                 }
                 Err(error) => {
                     timed_out += usize::from(error == SourceError::TimedOut);
@@ -125,6 +126,12 @@ impl Feed {
     ) -> Result<Readings, SourceError> {
         let body = self.http.get(base, request, busy).await?;
         self.source.read(request, &body, clock.now())
+    }
+
+    /// Returns those of the entities that the source knows and that are not controls: these are asked about anyway.
+    pub fn covered_beside_controls(&self, entities: Vec<Entity>) -> Vec<Entity> {
+        let is_asked = |entity: &Entity| self.source.covers(entity) && !self.controls.contains(entity);
+        entities.into_iter().filter(is_asked).collect()
     }
 
     /// What of the entities the source knows, those of the config and the controls.

@@ -2,7 +2,7 @@
 //! attempt; whether and when to try again is for the caller, with `backoff`.
 
 use super::json::excerpt;
-use super::{About, Request, SourceError};
+use super::{About, Purpose, Request, SourceError};
 use crate::clock::{Busy, Clock, Millis};
 use crate::domain::{Seconds, Timestamp};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
@@ -20,6 +20,9 @@ pub const BODY_CAP: usize = 16 << 20;
 const REFUSAL_CAP: usize = 64 << 10;
 const REDIRECTS: usize = 5;
 const LONGEST_QUEUE: Seconds = 600;
+/// A question that would wait longer for its place is not queued: the person is gone by then (an answer is due within
+/// ten seconds), and polls would wait behind it.
+const QUESTION_WAITS: Seconds = 8;
 
 /// Deadlines of one request.
 #[derive(Clone, Copy, Debug)]
@@ -108,13 +111,17 @@ impl Base {
         url
     }
 
-    /// When the next request may start; takes that place.
-    fn take_place(&self, now: Timestamp) -> Timestamp {
+    /// Takes the next place in the queue and returns when its request may start; `None`, and takes none, where that is
+    /// further off than `patience`.
+    fn take_place(&self, now: Timestamp, patience: Seconds) -> Option<Timestamp> {
         let mut next = self.next_start.lock().unwrap_or_else(PoisonError::into_inner);
         // Further off than any queue of ours: the machine's clock was set back.
         let start = if *next - now > LONGEST_QUEUE { now } else { now.max(*next) };
+        if start - now > patience {
+            return None;
+        }
         *next = start + self.about.spacing;
-        start
+        Some(start)
     }
 
     /// A text from outside, fit to be shown: cut, on one line, and without our token should it be echoed.
@@ -153,7 +160,11 @@ impl Http {
     /// `busy` is given up while the request waits for its place (sources want some seconds between two), and held again
     /// when this returns. Nobody waits on the clock while holding one of the source's slots.
     pub async fn get(&self, base: &Base, request: &Request, busy: &mut Busy) -> Result<Vec<u8>, SourceError> {
-        let start = base.take_place(self.clock.now());
+        let patience = match request.wanted.purpose {
+            Purpose::Question => QUESTION_WAITS,
+            Purpose::Live | Purpose::Backfill => LONGEST_QUEUE,
+        };
+        let start = base.take_place(self.clock.now(), patience).ok_or(SourceError::Crowded)?;
         *busy = self.clock.sleep_until(start, std::mem::take(busy)).await;
         let Ok(_slot) = base.slots.acquire().await else {
             return Err(SourceError::NoClient { why: "it is being shut down".to_owned() });
@@ -339,8 +350,18 @@ mod tests {
     fn a_clock_that_was_set_back_holds_up_nobody() {
         let base = Base::new(&crate::source::ioda::ABOUT, None, None).unwrap();
         let noon = Timestamp::parse("2025-06-06 12:00").unwrap();
-        assert_eq!([base.take_place(noon), base.take_place(noon)], [noon, noon + 2]);
-        assert_eq!(base.take_place(noon - 3600), noon - 3600);
+        let place = |at| base.take_place(at, LONGEST_QUEUE).unwrap();
+        assert_eq!([place(noon), place(noon)], [noon, noon + 2]);
+        assert_eq!(place(noon - 3600), noon - 3600);
+    }
+
+    #[test]
+    fn questions_do_not_fill_the_queue_before_the_polls() {
+        let base = Base::new(&crate::source::ioda::ABOUT, None, None).unwrap();
+        let noon = Timestamp::parse("2025-06-06 12:00").unwrap();
+        let asked = (0..1000).filter(|_| base.take_place(noon, QUESTION_WAITS).is_some()).count();
+        assert_eq!(asked, 5, "one every two seconds, within eight");
+        assert_eq!(base.take_place(noon, LONGEST_QUEUE), Some(noon + 10));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use std::path::Path;
 
 /// In order; a migration's number is its place, counted from 1, and is kept in `user_version`.
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("../../migrations/0001_observations.sql"),
     include_str!("../../migrations/0002_incidents.sql"),
     include_str!("../../migrations/0003_deliveries.sql"),
@@ -14,6 +14,7 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("../../migrations/0006_troubles.sql"),
     include_str!("../../migrations/0007_pauses.sql"),
     include_str!("../../migrations/0008_limits.sql"),
+    include_str!("../../migrations/0009_entity_faults.sql"),
 ];
 
 /// The schema that this version reads and writes.

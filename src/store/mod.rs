@@ -47,7 +47,7 @@ pub use overview::{Overview, Waiting};
 pub use pause::{Pause, Pauses};
 pub use retention::{Hourly, Keep, Pruned, Retention};
 pub use session::{Db, Reads, Session, Tx, Writes};
-pub use source::{Progress, SourceHealth, Sources};
+pub use source::{EntityFault, Progress, SourceHealth, Sources};
 pub use space::Space;
 pub use standing::Standing;
 pub use subscription::Subscriptions;

@@ -26,6 +26,20 @@ pub struct SourceHealth {
     pub backing_off_until: Option<Timestamp>,
 }
 
+/// What a source does not answer about one entity, while it answers about others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntityFault {
+    pub source: String,
+    pub entity: Entity,
+    /// Completes a sentence that begins with the source's name, as the errors of a source do.
+    pub why: String,
+    pub since: Timestamp,
+    /// In a row, at least 1.
+    pub failures: u32,
+    /// Until when the source is not asked about the entity; `None`: it is asked as usual.
+    pub rests_until: Option<Timestamp>,
+}
+
 /// How far the first backfill of an entity has come: bins in `[from, to)` are stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
@@ -44,6 +58,29 @@ impl<A> Sources<'_, A> {
         )?;
         let rows = select.query_map([], health)?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Returns the faults of all sources about single entities, by source and entity.
+    pub fn faults(&self) -> Result<Vec<EntityFault>, StoreError> {
+        let mut select = self.connection.prepare_cached(
+            "SELECT source, entity, why, since, failures, rests_until FROM entity_fault ORDER BY source, entity",
+        )?;
+        let rows = select.query_map([], |row| {
+            Ok(EntityFault {
+                source: row.get(0)?,
+                entity: row.get(1)?,
+                why: row.get(2)?,
+                since: row.get(3)?,
+                failures: row.get(4)?,
+                rests_until: row.get(5)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Returns the calls of that day (UTC) that were made for chats; [`Sources::used`] counts them as well.
+    pub fn used_for_chats(&self, source: &str, at: Timestamp) -> Result<u32, StoreError> {
+        self.used(&for_chats(source), at)
     }
 
     /// Calls made on the day (UTC) in which `at` lies.
@@ -99,6 +136,39 @@ impl Sources<'_, Writes> {
         Ok(())
     }
 
+    /// Writes a fault about one entity, in place of an earlier one.
+    pub fn set_fault(&self, fault: &EntityFault) -> Result<(), StoreError> {
+        let EntityFault { source, entity, why, since, failures, rests_until } = fault;
+        self.connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO entity_fault (source, entity, why, since, failures, rests_until)
+                 VALUES (:source, :entity, :why, :since, :failures, :until)",
+            )?
+            .execute(named_params! { ":source": source, ":entity": entity, ":why": why, ":since": since,
+            ":failures": failures, ":until": rests_until })?;
+        Ok(())
+    }
+
+    /// Removes the fault about an entity, if there is one.
+    pub fn clear_fault(&self, source: &str, entity: &Entity) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached("DELETE FROM entity_fault WHERE source = :source AND entity = :entity")?
+            .execute(named_params! { ":source": source, ":entity": entity })?;
+        Ok(())
+    }
+
+    /// Counts `calls` for chats, against their share and against the day.
+    pub fn charge_for_chats(&self, source: &str, at: Timestamp, calls: u32) -> Result<(), StoreError> {
+        self.charge(&for_chats(source), at, calls)?;
+        self.charge(source, at, calls)
+    }
+
+    /// Takes back `calls` that were counted for chats and were not made after all.
+    pub fn refund_for_chats(&self, source: &str, at: Timestamp, calls: u32) -> Result<(), StoreError> {
+        self.refund(&for_chats(source), at, calls)?;
+        self.refund(source, at, calls)
+    }
+
     /// Takes back `calls` that were counted against the day (UTC) in which `at` lies and were not made after all.
     pub fn refund(&self, source: &str, at: Timestamp, calls: u32) -> Result<(), StoreError> {
         self.connection
@@ -128,6 +198,11 @@ impl Sources<'_, Writes> {
         )?;
         Ok(())
     }
+}
+
+/// The name under which the calls for chats are counted beside all calls of a source.
+fn for_chats(source: &str) -> String {
+    format!("{source} for chats")
 }
 
 fn day(at: Timestamp) -> i64 {

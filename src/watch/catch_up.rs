@@ -1,5 +1,6 @@
 //! A start reads what was missed of all sources together, step by step: what one saw at noon is weighed with what another
-//! saw at noon, as it would have been on the day itself. Only then the sources tick, each by its own line.
+//! saw at noon, as it would have been on the day itself. Only then the sources tick, each by its own line. What chats
+//! subscribed to besides is caught up on by the ticks, in the chats' own share: it must not hold up the operator's.
 
 use super::backfill;
 use super::fill::{Lack, Step, Unread};
@@ -7,6 +8,7 @@ use super::tick::Ticker;
 use crate::clock::Busy;
 use crate::domain::time::HOUR;
 use crate::domain::{Arrival, Batch, Seconds, Timestamp};
+use crate::source::cadence::Share;
 use crate::store::StoreError;
 use crate::vitals::{Pulse, Vitals};
 use futures_util::future::join_all;
@@ -42,7 +44,7 @@ struct Reader<'a> {
 async fn together(tickers: &[Ticker], pulse: &Pulse, mut busy: Busy) -> Result<(), StoreError> {
     let mut readers = Vec::new();
     for ticker in tickers {
-        readers.push(Reader { ticker, lack: ticker.lack().await?, stopped: false });
+        readers.push(Reader { ticker, lack: ticker.lack(Share::Operator).await?, stopped: false });
     }
     let gaps = || readers.iter().flat_map(|reader| &reader.lack.gaps);
     let (Some(from), Some(until)) = (gaps().map(|gap| gap.from).min(), gaps().map(|gap| gap.until).max()) else {
@@ -90,7 +92,7 @@ impl Reader<'_> {
             if self.stopped || from >= until {
                 continue;
             }
-            match self.ticker.read_step(gap, &self.lack, from, until, busy).await? {
+            match self.ticker.read_step(Share::Operator, gap, &self.lack, from, until, busy).await? {
                 Ok(step) => steps.push(step),
                 // Its own ticks go on where this ended; a step must not be left out.
                 Err(Unread::Later | Unread::LeaveAlone) => self.stopped = true,

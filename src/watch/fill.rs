@@ -1,12 +1,14 @@
 //! Reading what was missed, step by step, so that a kill or a source that stops answering loses no step that was read.
 
 use super::backfill::{self, Gap};
+use super::faults::{self, Faults};
 use super::tick::{Ticker, outcome, read_until};
 use crate::clock::Busy;
 use crate::domain::{Arrival, Batch, Entity, Seconds, Timestamp};
-use crate::source::cadence::Need;
+use crate::source::cadence::{Need, Share};
+use crate::source::feed::Answer;
 use crate::source::{Purpose, SourceError, past};
-use crate::store::{Progress, StoreError, Tx};
+use crate::store::{EntityFault, Progress, StoreError, Tx};
 
 /// Why a step brought nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +25,7 @@ pub(super) struct Step {
     pub(super) batches: Vec<Batch>,
     source: &'static str,
     progress: Vec<Progress>,
+    faults: Faults,
     answered: bool,
     at: Timestamp,
     newest: Option<Timestamp>,
@@ -34,6 +37,7 @@ impl Step {
         for progress in &self.progress {
             tx.sources().set_progress(self.source, progress)?;
         }
+        self.faults.write(self.source, tx)?;
         if self.answered { tx.sources().succeeded(self.source, self.at, self.newest) } else { Ok(()) }
     }
 }
@@ -44,30 +48,38 @@ pub(super) struct Lack {
     pub(super) gaps: Vec<Gap>,
     pub(super) progress: Vec<Progress>,
     pub(super) failures: u32,
+    /// Of this source, about single entities.
+    pub(super) faults: Vec<EntityFault>,
 }
 
 impl Ticker {
-    /// What is missing of the past; nothing while the source is off or wants to be left alone.
-    pub(super) async fn lack(&self) -> Result<Lack, StoreError> {
+    /// Returns what is missing of the past of one share; nothing while the source is off or wants to be left alone, and
+    /// nothing of an entity about which it is asked rarely.
+    pub(super) async fn lack(&self, share: Share) -> Result<Lack, StoreError> {
         let (name, now) = (self.feed.name(), self.watch.clock.now());
-        let (health, progress, spent) = self
+        let (health, progress, mut faults) = self
             .watch
             .store
-            .read(move |db| Ok((db.sources().health()?, db.sources().progress(name)?, db.sources().used(name, now)?)))
+            .read(move |db| Ok((db.sources().health()?, db.sources().progress(name)?, db.sources().faults()?)))
             .await?;
+        faults.retain(|fault| fault.source == name);
+        let budget = self.budget(share).await?;
         let health = health.into_iter().find(|health| health.source == name);
         let failures = health.as_ref().map_or(0, |health| health.failures);
         let rests = health.and_then(|health| health.backing_off_until).is_some_and(|until| until > now);
-        let entities = self.feed.covered(self.watch.watchlist.entities().iter());
+        let mut entities = self.covered(share);
+        entities.retain(|entity| !faults::rests(&faults, entity, now));
         let gaps = if rests || self.feed.off.is_some() {
             Vec::new()
         } else {
-            backfill::gaps(&entities, &progress, now, self.longest_pause(spent))
+            // Read less often than this, it counts as an absence of ours.
+            backfill::gaps(&entities, &progress, now, ABSENCE.max(budget.cadence * 2))
         };
-        Ok(Lack { gaps, progress, failures })
+        Ok(Lack { gaps, progress, failures, faults })
     }
 
-    /// Reads all gaps of this source alone; says whose past is still to be read, or nothing when it does not answer.
+    /// Reads all gaps of the operator's share, of this source alone; returns whose past is still to be read, or nothing
+    /// when the source does not answer.
     pub(super) async fn fill<'a>(
         &self,
         lack: &'a Lack,
@@ -80,7 +92,7 @@ impl Ticker {
         let mut unread = Vec::new();
         'gaps: for gap in &lack.gaps {
             for (from, until) in gap.steps() {
-                match self.read_step(gap, lack, from, until, busy).await? {
+                match self.read_step(Share::Operator, gap, lack, from, until, busy).await? {
                     Ok(mut step) => {
                         let batches = std::mem::take(&mut step.batches);
                         self.pipeline.lock().await.take(batches, Box::new(move |tx| step.note(tx))).await?;
@@ -101,6 +113,7 @@ impl Ticker {
     /// Asks for the bins of a gap that start in `[from, until)`.
     pub(super) async fn read_step(
         &self,
+        share: Share,
         gap: &Gap,
         lack: &Lack,
         from: Timestamp,
@@ -110,17 +123,30 @@ impl Ticker {
         let source = self.feed.name();
         tracing::info!(source, entities = gap.entities.len(), %from, %until, "reading the past");
         let wanted = self.feed.wanted(gap.entities.clone(), from, until, Purpose::Backfill);
-        let requests = self.plan(&wanted, Need::Pressing).await?;
+        let need = if share == Share::Chats { Need::Routine } else { Need::Pressing };
+        let requests = self.plan(share, &wanted, need).await?;
         if requests.is_empty() {
             tracing::info!(source, "the rest of the past waits for tomorrow: the day's budget of calls is used up");
             return Ok(Err(Unread::Later));
         }
-        let answer = self.ask(&requests, busy).await?;
+        let answer = self.ask(share, &requests, busy).await?;
         let at = self.watch.clock.now();
+        let faults = faults::after(source, &lack.faults, &gap.entities, &answer, share, at);
+        faults.log(&lack.faults);
         if let Some(failure) = answer.failures.first().filter(|_| answer.is_a_failure()) {
             let error = failure.error.to_string();
-            let alone = is_about_these_alone(&failure.error);
-            let rest_until = outcome(&answer, lack.failures, at).until.filter(|_| !alone);
+            let alone = failure.error.is_about_the_question();
+            let of_source = faults::of_source(&answer, share).is_some();
+            if !of_source {
+                // Of a chat's entities: the others are read meanwhile.
+                let is_final = matches!(failure.error, SourceError::Refused { .. } | SourceError::TooLarge { .. });
+                self.watch.store.write(move |tx| faults.write(source, tx)).await?;
+                if !is_final {
+                    return Ok(Err(Unread::Later));
+                }
+                return Ok(Ok(self.step_read(gap, lack, until, answer, at, Faults::default())));
+            }
+            let rest_until = outcome(&answer, share, lack.failures, at).until.filter(|_| !alone);
             let again = rest_until.map(|until| format!("; trying again at {until}")).unwrap_or_default();
             tracing::warn!("{source}: {error}. The past from {from} on could not be read{again}");
             // An answer that broke off may be whole the next time; only a first past is better left out than waited for.
@@ -131,45 +157,34 @@ impl Ticker {
             }
             // What the source refuses today it will refuse tomorrow: these go without a past.
         }
+        Ok(Ok(self.step_read(gap, lack, until, answer, at, faults)))
+    }
+
+    fn step_read(
+        &self,
+        gap: &Gap,
+        lack: &Lack,
+        until: Timestamp,
+        answer: Answer,
+        at: Timestamp,
+        faults: Faults,
+    ) -> Step {
         let done = until == gap.until || gap.arrival == Arrival::CaughtUp;
         let progress = gap.entities.iter().map(|entity| {
             let read = read_until(&lack.progress, entity, until, done);
             Progress { from: read.from.min(gap.from), ..read }
         });
-        Ok(Ok(Step {
-            source,
+        Step {
+            source: self.feed.name(),
             progress: progress.collect(),
+            faults,
             answered: answer.answered > 0,
             at,
             newest: answer.readings.newest(),
             batches: past::batches(answer.readings, gap.arrival, at, |signal| self.feed.source.rhythm(signal)),
-        }))
-    }
-
-    /// How long the source may go unread before it counts as an absence of ours.
-    fn longest_pause(&self, spent: u32) -> Seconds {
-        ABSENCE.max(self.cadence(spent) * 2)
+        }
     }
 }
 
 /// A source that was not read for longer than this is caught up on, with estimated arrival times.
 const ABSENCE: Seconds = crate::domain::time::HOUR;
-
-/// Whether the failure says something of these entities, and nothing of how the source does.
-fn is_about_these_alone(error: &SourceError) -> bool {
-    match error {
-        SourceError::Refused { .. }
-        | SourceError::Malformed { .. }
-        | SourceError::TooLarge { .. }
-        | SourceError::Empty { .. } => true,
-        SourceError::Unreachable { .. }
-        | SourceError::TimedOut
-        | SourceError::RateLimited { .. }
-        | SourceError::ServerFault { .. }
-        | SourceError::TokenRefused { .. }
-        | SourceError::NotJson { .. }
-        | SourceError::OffsiteRedirect { .. }
-        | SourceError::BadAddress { .. }
-        | SourceError::NoClient { .. } => false,
-    }
-}

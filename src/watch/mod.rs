@@ -2,6 +2,7 @@
 
 pub mod backfill;
 pub mod catch_up;
+mod faults;
 mod fill;
 mod owe;
 pub mod pipeline;
@@ -10,5 +11,6 @@ mod refresh;
 pub mod restore;
 pub mod routes;
 pub mod tick;
+mod turn;
 
 pub use pipeline::{Pipeline, Watch};

@@ -1,15 +1,17 @@
 //! One source's life: wait for its cron line, poll, hand the batch on; catch up where something was missed.
 
+use super::faults;
+use super::fill::Lack;
 use super::pipeline::Pipeline;
 use crate::clock::Busy;
 use crate::domain::{
     Batch, Entity, FactKind, Seconds, Timestamp,
     time::{HOUR, MINUTE},
 };
-use crate::source::cadence::Need;
+use crate::source::cadence::{Budget, Need, Share};
 use crate::source::feed::{Answer, Feed};
 use crate::source::{Purpose, Request, Wanted, backoff};
-use crate::store::{Progress, StoreError};
+use crate::store::{Progress, StoreError, Tx};
 use crate::vitals::Pulse;
 use std::sync::{Arc, PoisonError};
 use tokio::sync::Mutex;
@@ -20,6 +22,36 @@ const REVISED_WITHIN: Seconds = 2 * HOUR;
 
 /// A tick that takes longer hangs: each request has a limit of its own, but a past that is read has many.
 const LONGEST_TICK: Seconds = 45 * MINUTE;
+
+/// What a share may spend today.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Today {
+    /// Seconds between two questions about one entity; 0 where calls are not counted.
+    pub(super) cadence: Seconds,
+    /// `None` where calls are not counted.
+    budget: Option<Budget>,
+    spent: u32,
+}
+
+/// What came of asking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    Answered,
+    /// The source wants to be left alone for a while.
+    LeaveAlone,
+    /// Nothing will help until the operator changes something.
+    Final,
+}
+
+impl Asked {
+    pub(super) fn goes_on(self) -> bool {
+        self == Self::Answered
+    }
+
+    pub(super) fn is_final(self) -> bool {
+        self == Self::Final
+    }
+}
 
 /// One source at work on the common pipeline.
 #[derive(Clone, Debug)]
@@ -63,121 +95,189 @@ impl Ticker {
             tracing::debug!("backing off until {until}");
             return Ok(true);
         }
-        let lack = self.lack().await?;
+        let lack = self.lack(Share::Operator).await?;
         let Some(unread) = self.fill(&lack, busy).await? else { return Ok(true) };
-        let entities = self.feed.covered(self.watch.watchlist.entities().iter());
+        let unread: Vec<Entity> = unread.into_iter().cloned().collect();
+        // Reading the past may have shown what is refused.
+        let lack = if lack.gaps.is_empty() { lack } else { self.lack(Share::Operator).await? };
         // Whose past is still to be read is not asked about the present: its first value must not end the reading.
-        let entities: Vec<Entity> = entities.iter().filter(|entity| !unread.contains(entity)).cloned().collect();
-        self.live(&entities, &lack.progress, lack.failures, busy).await
+        let mut entities = self.covered(Share::Operator);
+        entities.retain(|entity| !unread.contains(entity));
+        let (due, need) = self.due(Share::Operator, &entities, &lack).await?;
+        let asked = self.live(Share::Operator, due, need, &lack, busy).await?;
+        self.forget_others().await?;
+        if asked.goes_on() { self.chats_turn(busy).await } else { Ok(!asked.is_final()) }
     }
 
-    /// Seconds between two questions about one entity; 0 where calls are not counted.
-    pub(super) fn cadence(&self, spent: u32) -> Seconds {
-        let entities = self.feed.covered(self.watch.watchlist.entities().iter()).len();
-        self.feed.budget().map_or(0, |budget| budget.cadence_today(entities, spent, self.watch.clock.now()))
+    /// Returns what the source is asked about for one share, of what it knows.
+    pub(super) fn covered(&self, share: Share) -> Vec<Entity> {
+        let watchlist = &self.watch.watchlist;
+        match share {
+            Share::Operator => self.feed.covered(watchlist.configured().map(|watched| &watched.entity)),
+            Share::Chats => self.feed.covered_beside_controls(watchlist.subscribed()),
+        }
     }
 
-    /// Calls of today that are gone.
-    async fn spent(&self) -> Result<u32, StoreError> {
+    /// Returns the budget of one share for today.
+    pub(super) async fn budget(&self, share: Share) -> Result<Today, StoreError> {
+        let Some(budget) = self.feed.budget() else { return Ok(Today { cadence: 0, budget: None, spent: 0 }) };
         let (name, now) = (self.feed.name(), self.watch.clock.now());
-        self.watch.store.read(move |db| db.sources().used(name, now)).await
+        let used = self
+            .watch
+            .store
+            .read(move |db| Ok((db.sources().used(name, now)?, db.sources().used_for_chats(name, now)?)));
+        let (all, by_chats) = used.await?;
+        let (operators, chats) = (self.covered(Share::Operator).len(), self.covered(Share::Chats).len());
+        let shares = budget.split(operators, chats, by_chats);
+        let (budget, entities, spent) = match share {
+            Share::Operator => (shares.operator, operators, all.saturating_sub(by_chats)),
+            Share::Chats => (shares.chats, chats, by_chats),
+        };
+        Ok(Today { cadence: budget.cadence_today(entities, spent, now), budget: Some(budget), spent })
     }
 
     /// Plans and pays for requests: they are counted before they are sent, so that a kill never makes them free.
-    pub(super) async fn plan(&self, wanted: &Wanted, need: Need) -> Result<Vec<Request>, StoreError> {
+    pub(super) async fn plan(&self, share: Share, wanted: &Wanted, need: Need) -> Result<Vec<Request>, StoreError> {
         let now = self.watch.clock.now();
-        let Some(budget) = self.feed.budget() else { return Ok(self.feed.source.plan(wanted, now, u32::MAX)) };
-        let requests = self.feed.source.plan(wanted, now, budget.left(self.spent().await?, need));
+        let today = self.budget(share).await?;
+        let Some(budget) = today.budget else { return Ok(self.feed.source.plan(wanted, now, u32::MAX)) };
+        let requests = self.feed.source.plan(wanted, now, budget.left(today.spent, need));
         if !requests.is_empty() {
             let (name, calls) = (self.feed.name(), requests.len() as u32);
-            self.watch.store.write(move |tx| tx.sources().charge(name, now, calls)).await?;
+            self.watch
+                .store
+                .write(move |tx| match share {
+                    Share::Operator => tx.sources().charge(name, now, calls),
+                    Share::Chats => tx.sources().charge_for_chats(name, now, calls),
+                })
+                .await?;
         }
         Ok(requests)
     }
 
     /// Asks, and takes back what was paid for requests that were not sent.
-    pub(super) async fn ask(&self, requests: &[Request], busy: &mut Busy) -> Result<Answer, StoreError> {
+    pub(super) async fn ask(&self, share: Share, requests: &[Request], busy: &mut Busy) -> Result<Answer, StoreError> {
         let paid_at = self.watch.clock.now();
         let answer = self.feed.ask(requests, &self.watch.clock, busy).await;
         let unsent = (requests.len() - answer.sent) as u32;
         if unsent > 0 && self.feed.calls_a_day.is_some() {
             let name = self.feed.name();
-            self.watch.store.write(move |tx| tx.sources().refund(name, paid_at, unsent)).await?;
+            self.watch
+                .store
+                .write(move |tx| match share {
+                    Share::Operator => tx.sources().refund(name, paid_at, unsent),
+                    Share::Chats => tx.sources().refund_for_chats(name, paid_at, unsent),
+                })
+                .await?;
         }
         Ok(answer)
     }
 
-    async fn live(
+    /// Asks about the present of these entities, and hands on what was answered.
+    pub(super) async fn live(
         &self,
-        entities: &[Entity],
-        progress: &[Progress],
-        failures: u32,
+        share: Share,
+        due: Vec<Entity>,
+        need: Need,
+        lack: &Lack,
         busy: &mut Busy,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Asked, StoreError> {
         let asked_at = self.watch.clock.now();
-        let (due, need) = self.due(entities, progress, asked_at, self.cadence(self.spent().await?));
         if due.is_empty() {
-            return Ok(true);
+            return Ok(Asked::Answered);
         }
         let wanted = self.feed.wanted(due, asked_at - REVISED_WITHIN, asked_at, Purpose::Live);
-        let requests = self.plan(&wanted, need).await?;
+        let requests = self.plan(share, &wanted, need).await?;
         if requests.is_empty() {
-            tracing::info!("nothing asked: the day's budget of calls is used up");
-            return Ok(true);
+            tracing::info!(?share, "nothing asked: the day's budget of calls is used up");
+            return Ok(Asked::Answered);
         }
         self.watch.steps.reached("before the poll");
-        let answer = self.ask(&requests, busy).await?;
+        let answer = self.ask(share, &requests, busy).await?;
         self.watch.steps.reached("polled");
         let received_at = self.watch.clock.now();
         let mut batch = Batch::live(received_at);
         batch.facts = answer.failed_facts(self.feed.name(), received_at);
         batch.facts.extend(answer.readings.facts.iter().cloned());
         batch.facts.extend(self.lost_gateways(&answer, received_at));
-        let outcome = outcome(&answer, failures, received_at);
+        let outcome = outcome(&answer, share, lack.failures, received_at);
         log(self.feed.name(), &answer, &outcome);
         let name = self.feed.name();
-        let read: Vec<Entity> = requests
-            .iter()
-            .flat_map(|request| &request.wanted.entities)
-            .filter(|entity| !answer.failures.iter().any(|failure| failure.entities.contains(entity)))
-            .cloned()
-            .collect();
+        let mut asked: Vec<Entity> = Vec::new();
+        for entity in requests.iter().flat_map(|request| &request.wanted.entities) {
+            if !asked.contains(entity) {
+                asked.push(entity.clone());
+            }
+        }
+        let faults = faults::after(name, &lack.faults, &asked, &answer, share, received_at);
+        faults.log(&lack.faults);
+        let is_failed = |entity: &Entity| answer.failures.iter().any(|failure| failure.entities.contains(entity));
+        asked.retain(|entity| !is_failed(entity));
+        let has_answered = answer.answered > 0;
         let newest = answer.readings.newest();
         batch.observations = answer.readings.observations;
-        let rest = outcome.rest;
-        let known = progress.to_vec();
+        let end = match (&outcome.error, outcome.rest) {
+            (_, true) => Asked::Final,
+            (Some(_), false) if outcome.until.is_some() => Asked::LeaveAlone,
+            _ => Asked::Answered,
+        };
+        let known = lack.progress.clone();
         self.pipeline
             .lock()
             .await
             .take(
                 vec![batch],
                 Box::new(move |tx| {
-                    for entity in &read {
+                    for entity in &asked {
                         tx.sources().set_progress(name, &read_until(&known, entity, asked_at, true))?;
                     }
+                    faults.write(name, tx)?;
                     match &outcome.error {
-                        None => tx.sources().succeeded(name, received_at, newest),
+                        None if has_answered => tx.sources().succeeded(name, received_at, newest),
+                        None => Ok(()),
                         Some(error) => tx.sources().failed(name, received_at, error, outcome.until),
                     }
                 }),
             )
             .await?;
-        Ok(!rest)
+        Ok(end)
     }
 
-    /// Whom to ask about now: all, or, where calls are counted, who has waited for its cadence; the urgent first.
-    fn due(&self, entities: &[Entity], progress: &[Progress], now: Timestamp, cadence: Seconds) -> (Vec<Entity>, Need) {
-        let asked = |entity: &Entity| progress.iter().find(|p| p.entity == *entity).map(|p| p.to);
+    /// Returns whom to ask about now, and how pressing that is: all, or, where calls are counted, who has waited for its
+    /// cadence; what is down first, then what has waited longest. An entity that the source refuses is left out for a
+    /// while.
+    pub(super) async fn due(
+        &self,
+        share: Share,
+        entities: &[Entity],
+        lack: &Lack,
+    ) -> Result<(Vec<Entity>, Need), StoreError> {
+        let (now, cadence) = (self.watch.clock.now(), self.budget(share).await?.cadence);
+        let asked = |entity: &Entity| lack.progress.iter().find(|p| p.entity == *entity).map(|p| p.to);
         let state = self.watch.state.read().unwrap_or_else(PoisonError::into_inner);
         let mut due: Vec<(bool, Option<Timestamp>, &Entity)> = entities
             .iter()
+            .filter(|entity| !faults::rests(&lack.faults, entity, now))
             .map(|entity| (!state.is_open(entity), asked(entity), entity))
             // One that is down may use the reserve: it is asked at every tick.
             .filter(|(calm, asked, _)| !calm || asked.is_none_or(|at| now - at >= cadence - MINUTE))
             .collect();
         due.sort();
         let need = if due.iter().any(|(calm, ..)| !calm) { Need::Pressing } else { Need::Routine };
-        (due.into_iter().map(|(_, _, entity)| entity.clone()).collect(), need)
+        Ok((due.into_iter().map(|(_, _, entity)| entity.clone()).collect(), need))
+    }
+
+    /// Removes the faults of entities that are not watched any more: whoever subscribes may name anything.
+    async fn forget_others(&self) -> Result<(), StoreError> {
+        let name = self.feed.name();
+        let mut others = self.watch.store.read(|db| db.sources().faults()).await?;
+        let watched = [self.covered(Share::Operator), self.covered(Share::Chats)].concat();
+        others.retain(|fault| fault.source == name && !watched.contains(&fault.entity));
+        if others.is_empty() {
+            return Ok(());
+        }
+        let forget = move |tx: &Tx<'_>| others.iter().try_for_each(|f| tx.sources().clear_fault(name, &f.entity));
+        self.watch.store.write(forget).await
     }
 
     /// A gateway that was there and is not in the newest answer is gone: said as a fact, since its absence says nothing.
@@ -216,8 +316,10 @@ pub(super) struct Outcome {
     pub(super) rest: bool,
 }
 
-pub(super) fn outcome(answer: &Answer, failures: u32, now: Timestamp) -> Outcome {
-    let Some(failure) = answer.failures.first() else { return Outcome { error: None, until: None, rest: false } };
+pub(super) fn outcome(answer: &Answer, share: Share, failures: u32, now: Timestamp) -> Outcome {
+    let Some(failure) = faults::of_source(answer, share) else {
+        return Outcome { error: None, until: None, rest: false };
+    };
     let error = &failure.error;
     // One of several questions unanswered is not worth leaving the others unasked.
     let until = (answer.is_a_failure() || error.retry_after().is_some())
@@ -232,5 +334,9 @@ fn log(source: &str, answer: &Answer, outcome: &Outcome) {
             tracing::warn!("{source}: {error}. Trying again at {until}; verdicts go on without it");
         }
         (Some(error), None) => tracing::warn!("{source}: {error}. Verdicts go on without it"),
+    }
+    if let Some(first) = answer.readings.odd.first() {
+        let count = answer.readings.odd.len();
+        tracing::warn!(source, count, first = first.why, "items of an answer are malformed, the others are used");
     }
 }

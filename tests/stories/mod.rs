@@ -4,4 +4,5 @@ mod chats;
 mod killed;
 mod outage;
 mod restarts;
+mod shares;
 mod upgrade;

@@ -38,7 +38,7 @@ impl Report {
         self.wrong += usize::from(matches!(finding, Finding::Wrong(_)));
         self.hints += usize::from(matches!(finding, Finding::Hint(_)));
         let said = visible_lines(said);
-        writeln!(io::stdout().lock(), "{mark} {about}: {said}").map_err(Failure::work)
+        writeln!(io::stdout().lock(), "{mark} {about}: {said}").map_err(Failure::unwritten)
     }
 }
 
@@ -86,7 +86,7 @@ pub(super) async fn run(common: &Common) -> Result<(), Failure> {
     let hints =
         if report.hints == 0 { String::new() } else { format!(", {}", plural(report.hints as u64, "hint", "hints")) };
     match report.wrong {
-        0 => writeln!(io::stdout().lock(), "\nall is well{hints}").map_err(Failure::work),
+        0 => writeln!(io::stdout().lock(), "\nall is well{hints}").map_err(Failure::unwritten),
         wrong => {
             Err(Failure::Work(format!("{} wrong{hints}: see above", plural(wrong as u64, "thing is", "things are"))))
         }

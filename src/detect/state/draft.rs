@@ -26,6 +26,9 @@ pub struct Draft<'a> {
     touched: Vec<u32>,
 }
 
+/// The life of an entity that is new in a batch.
+static NEW: std::sync::LazyLock<Life> = std::sync::LazyLock::new(Life::default);
+
 impl<'a> Draft<'a> {
     pub fn new(state: &'a State, batch: &'a Batch) -> Self {
         Self { state, batch, change: Change::default(), judged: Vec::new(), touched: Vec::new() }
@@ -279,7 +282,8 @@ impl<'a> Draft<'a> {
     pub fn life(&self, entity: u32) -> &Life {
         match self.change.lives.iter().find(|(at, _)| *at == entity) {
             Some((_, life)) => life,
-            None => &self.state.lives[entity as usize],
+            // One that is new in this batch has no life yet: its first batch may hold hours of bins.
+            None => self.state.lives.get(entity as usize).unwrap_or(&NEW),
         }
     }
 

@@ -11,6 +11,7 @@ mod monitoring;
 mod prompt;
 mod stop;
 mod tokens;
+mod unread;
 mod whole;
 
 use nix::sys::signal::{Signal, kill};
