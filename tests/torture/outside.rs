@@ -245,7 +245,7 @@ impl Outside {
                 let fault = discord::Fault::RateLimited { after_ms: seconds * 1000, global: everywhere };
                 self.discord.fault(fault, 1);
             }
-            Platform::Telegram => self.telegram.fault(telegram::Fault::RateLimited(seconds), 1),
+            Platform::Telegram => self.telegram.fault(telegram::Fault::RateLimited(seconds as u32), 1),
         }
     }
 

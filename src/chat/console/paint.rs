@@ -57,7 +57,7 @@ fn title(tone: Tone) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::words::is_unseen;
+    use crate::render::outside::is_unseen;
 
     #[test]
     fn colour_is_for_a_terminal_alone_and_can_be_turned_off() {

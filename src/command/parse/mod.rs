@@ -200,6 +200,8 @@ fn command(word: &str, rest: &str, watchlist: &Watchlist) -> Option<Result<Comma
 
 fn wish(text: &str, watchlist: &Watchlist) -> Result<Wish, Mistake> {
     let (what, given) = options::split(text);
+    // `subscribe to north korea`; Tonga is `TO` or `Tonga`.
+    let what = what.strip_prefix("to ").unwrap_or(what);
     if what.is_empty() {
         return Err(Mistake::NothingNamed { word: "subscribe" });
     }
@@ -218,7 +220,7 @@ fn unsubscribe(rest: &str, watchlist: &Watchlist) -> Result<Unsubscribe, Mistake
     Ok(match rest.to_lowercase().as_str() {
         "" => Unsubscribe::Unnamed,
         "everything" => Unsubscribe::Everything,
-        _ => Unsubscribe::These(scopes(rest, watchlist)?),
+        _ => Unsubscribe::These(scopes(rest.strip_prefix("from ").unwrap_or(rest), watchlist)?),
     })
 }
 

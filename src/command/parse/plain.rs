@@ -23,7 +23,7 @@ const BEFORE: &str = "a about access actually alert any are at been bot can chec
 /// Words that may stand after it.
 const AFTER: &str = "a access again alive any at available back been behind being blackout blackouts blocked come comes \
     connected connection connectivity cut dead disconnected doing down drops drop ever fine from go goes going gone \
-    happening have history in internet is isolated it's its it lately like net network now of off offline ok okay on \
+    happening have history in internet is isolated it's its it last lately like net network now of off offline ok okay on \
     online or out outage outages please reachable recently report right s shutdown shutdowns situation status still thanks \
     the there then to today unavailable unreachable up was well were when working yet you for me isn't isnt not";
 /// English words that are a country's code as well; in a sentence they are that only in capitals.
