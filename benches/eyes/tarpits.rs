@@ -50,6 +50,7 @@ struct Log {
 
 type Asked = Arc<Mutex<Log>>;
 
+#[allow(clippy::too_many_lines)] // One story, told in order.
 pub async fn run() {
     let (mut servers, [dns, tarpit]) = start_servers();
     let folder = tempfile::tempdir().unwrap();

@@ -38,7 +38,9 @@ pub(super) async fn run(common: &Common, what: &[String], now: bool, json: bool)
         .map_err(Failure::work)?;
     if !has_run || now {
         // What is looked up once has no controls, and no past that is still to be read.
-        feeds.iter_mut().for_each(|feed| feed.controls.clear());
+        for feed in &mut feeds {
+            feed.controls.clear();
+        }
     }
     let (state, _) = restore::state(&store).await.map_err(Failure::work)?;
     // Where no bot tells what it knows everything is looked up on demand.

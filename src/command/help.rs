@@ -134,16 +134,14 @@ pub const LINES: [HelpLine; 15] = [
 
 pub(super) fn answer(about: Option<&str>, syntax: Syntax) -> Card {
     let one = about.and_then(|word| LINES.iter().find(|line| line.word() == word));
-    match one {
-        Some(line) => help(std::slice::from_ref(line), syntax),
-        None => {
-            let mut card = help(&LINES, syntax);
-            if syntax == Syntax::Typed {
-                card.foot.push("Or just ask: is North Korea down?".to_owned());
-            }
-            card
-        }
+    if let Some(line) = one {
+        return help(std::slice::from_ref(line), syntax);
     }
+    let mut card = help(&LINES, syntax);
+    if syntax == Syntax::Typed {
+        card.foot.push("Or just ask: is North Korea down?".to_owned());
+    }
+    card
 }
 
 #[cfg(test)]

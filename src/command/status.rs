@@ -36,9 +36,12 @@ async fn one(desk: &Desk, asker: &Asker, sight: &Sight, entity: &Entity) -> Resu
     if watched {
         foot.extend(sources::concerning(desk, entity, found.evidence.as_ref()).await?);
     }
-    foot.extend(found.unanswered.iter().map(|unanswered| match sight.is_everything() {
-        true => format!("{}: {}", unanswered.source, unanswered.why),
-        false => format!("{} gave no answer about it just now.", unanswered.source),
+    foot.extend(found.unanswered.iter().map(|unanswered| {
+        if sight.is_everything() {
+            format!("{}: {}", unanswered.source, unanswered.why)
+        } else {
+            format!("{} gave no answer about it just now.", unanswered.source)
+        }
     }));
     standing_card(desk, asker, entity, found.evidence.as_ref(), watched, foot).await
 }

@@ -256,11 +256,10 @@ impl Onset {
     fn sees(&mut self, asn: u32, name: Option<&String>, at: Timestamp) {
         let has_room = self.gateways.len() < GATEWAYS;
         match self.gateways.iter_mut().find(|gateway| gateway.asn == asn) {
-            Some(Gateway { gone_at: Some(gone), .. }) => {
-                // A route that comes and goes within minutes is still the fall.
-                if at - *gone > 2 * AT_ONCE {
-                    self.returned_at = Some(self.returned_at.map_or(at, |returned| returned.min(at)));
-                }
+            // A route that comes and goes within minutes is still the fall.
+            Some(Gateway { gone_at: Some(gone), .. }) if at - *gone <= 2 * AT_ONCE => {}
+            Some(Gateway { gone_at: Some(_), .. }) => {
+                self.returned_at = Some(self.returned_at.map_or(at, |returned| returned.min(at)));
             }
             Some(gateway) => gateway.seen_at = gateway.seen_at.max(Some(at)),
             None if has_room => {

@@ -170,7 +170,8 @@ fn by_offset(said: &str, nearby: &[Tz]) -> Option<NamedZone> {
         zones = ABBREVIATIONS.values().flatten().copied().filter(holds).collect();
         zones.sort_by_key(|(zone, _)| zone.name());
     }
-    let plain = if east == 0 { Some(Tz::UTC) } else { zones.iter().map(|(zone, _)| *zone).find(is_plain) };
+    let plain =
+        if east == 0 { Some(Tz::UTC) } else { zones.iter().map(|(zone, _)| *zone).find(|zone| is_plain(*zone)) };
     let (zone, _) = match plain {
         Some(plain) if !nearby.iter().any(|near| zones.iter().any(|(zone, _)| zone == near)) => (plain, east),
         _ => chosen(&zones, nearby, None)?,
@@ -179,7 +180,7 @@ fn by_offset(said: &str, nearby: &[Tz]) -> Option<NamedZone> {
 }
 
 /// `Etc/GMT-3` is three hours ahead of UTC all year.
-fn is_plain(zone: &Tz) -> bool {
+fn is_plain(zone: Tz) -> bool {
     zone.name().starts_with("Etc/")
 }
 

@@ -104,10 +104,11 @@ pub fn after(error: &SendError, failures: u32, was_plain: bool, now: Timestamp, 
         SendError::Wait { pause_ms, .. } => {
             Verdict::Again { at: now + whole_seconds(*pause_ms).max(1), arrival: Arrival::No }
         }
-        SendError::Revoked { .. } => Verdict::Again { at: now + LONGEST, arrival: Arrival::No },
         SendError::Later { arrival, .. } => Verdict::Again { at: now + pause(failures, jitter), arrival: *arrival },
-        // Only an edit ends like this.
-        SendError::EditRefused { .. } => Verdict::Again { at: now + LONGEST, arrival: Arrival::No },
+        // The second ends an edit alone.
+        SendError::Revoked { .. } | SendError::EditRefused { .. } => {
+            Verdict::Again { at: now + LONGEST, arrival: Arrival::No }
+        }
         SendError::MessageGone => Verdict::Again { at: now, arrival: Arrival::No },
     }
 }

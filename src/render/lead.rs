@@ -346,14 +346,14 @@ fn by_whom(evidence: &Evidence, stage: Stage) -> String {
         None => return String::new(),
     };
     if let Some((_, names)) = who(Says::NotYet) {
-        said.push_str(&format!("; not yet by {names}"));
+        said.extend(["; not yet by ", &*names]);
     }
     if let Some((count, names)) = who(Says::Otherwise) {
         let verb = if count > 1 || names == "own probes" { "measure" } else { "measures" };
-        said.push_str(&format!("; {names} {verb} normal values"));
+        said.extend(["; ", &*names, " ", verb, " normal values"]);
     }
     if let Some((_, names)) = who(Says::NoData) {
-        said.push_str(&format!("; no data from {names}"));
+        said.extend(["; no data from ", &*names]);
     }
     said.push('.');
     said

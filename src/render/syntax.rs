@@ -22,10 +22,9 @@ impl Syntax {
         for (name, value) in options {
             match (self, *name) {
                 (Self::Slash, "sure") => said.push_str(" sure: True"),
-                (Self::Slash, name) => said.extend([" ", name, ": ", value]),
                 (Self::Typed, "what" | "when" | "id" | "command" | "sure") => said.extend([" ", value]),
                 (Self::Typed, "for") => said.extend([" for ", value]),
-                (Self::Typed, name) => said.extend([" ", name, ": ", value]),
+                (_, name) => said.extend([" ", name, ": ", value]),
             }
         }
         said

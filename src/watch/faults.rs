@@ -67,11 +67,10 @@ pub(super) fn after(
         let is_heard = answer.readings.observations.iter().any(|o| o.series.entity == *entity);
         let failures = earlier.map_or(0, |fault| fault.failures).saturating_add(1);
         let rest = match (is_heard, is_alone, share) {
-            (true, ..) => None,
+            (true, ..) | (false, false, Share::Operator) => None,
             (false, true, _) => Some(RESTS.pause(failures, 1.0, None)),
             // The next one in the chats' line has its turn.
             (false, false, Share::Chats) => Some(NEXT_TURN),
-            (false, false, Share::Operator) => None,
         };
         faults.set.push(EntityFault {
             source: source.to_owned(),

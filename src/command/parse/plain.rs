@@ -124,7 +124,7 @@ fn about_everything(lower: &[&str]) -> Option<Command> {
         lower.iter().any(|word| matches!(*word, "down" | "offline" | "up" | "happening" | "wrong" | "out" | "watched"));
     let known =
         |word: &&str| everything.contains(word) || holds(BEFORE, word) || holds(AFTER, word) || *word == "watched";
-    (asks && is_down && lower.iter().all(|word| known(word))).then(|| Command::Status(Vec::new()))
+    (asks && is_down && lower.iter().all(known)).then(|| Command::Status(Vec::new()))
 }
 
 /// A question that names something: the longest name with none but known words around it.
@@ -145,7 +145,7 @@ fn named(words: &[&str], lower: &[&str], watchlist: &Watchlist) -> Option<Comman
             // `north korea's internet`.
             let name = name.strip_suffix("'s").or_else(|| name.strip_suffix("’s")).unwrap_or(&name);
             if let Some(entities) = find(name, watchlist, is_name) {
-                let moment = after.or(before.clone());
+                let moment = if after.is_empty() { before.clone() } else { after };
                 best = Some((
                     until - from,
                     Question { entities, moment, before: lower[..from].to_vec(), after: lower[until..].to_vec() },
@@ -161,8 +161,9 @@ fn is_name(word: &str) -> bool {
     word.chars().all(char::is_uppercase) || !holds(ENGLISH, &word.to_lowercase())
 }
 
-/// The moment among some words of which all others are in the list, in its own words; None where another word is there.
-fn around<'a>(words: &[&'a str], list: &str) -> Option<Option<Vec<&'a str>>> {
+/// Finds the moment among some words of which all others are in the list: its own words, or none where no moment is
+/// named. Returns None where another word is there.
+fn around<'a>(words: &[&'a str], list: &str) -> Option<Vec<&'a str>> {
     let is_known = |words: &[&str]| words.iter().all(|word| holds(list, &word.to_lowercase().replace('’', "'")));
     if words.len() > WORDS_AT_MOST {
         return None;
@@ -172,16 +173,17 @@ fn around<'a>(words: &[&'a str], list: &str) -> Option<Option<Vec<&'a str>>> {
             let (before, rest) = words.split_at(from);
             let (moment, after) = rest.split_at(length);
             if is_known(before) && is_known(after) && When::parse(&moment.join(" ")).is_some() {
-                return Some(Some(moment.to_vec()));
+                return Some(moment.to_vec());
             }
         }
     }
-    is_known(words).then_some(None)
+    is_known(words).then(Vec::new)
 }
 
 struct Question<'a> {
     entities: Vec<Entity>,
-    moment: Option<Vec<&'a str>>,
+    /// The words of the moment; none where none is named.
+    moment: Vec<&'a str>,
     before: Vec<&'a str>,
     after: Vec<&'a str>,
 }
@@ -199,8 +201,8 @@ impl Question<'_> {
             wants => {
                 let [entity] = self.entities.as_slice() else { return Some(Command::Status(self.entities)) };
                 let zone = lookup::zone_of(entity, watchlist.wholes_of(entity));
-                let moment = self.moment.as_ref().map(|words| words.join(" "));
-                let when = moment.and_then(|text| When::parse_near(&text, &[zone])).unwrap_or(When::Now);
+                let named = (!self.moment.is_empty()).then(|| self.moment.join(" "));
+                let when = named.and_then(|text| When::parse_near(&text, &[zone])).unwrap_or(When::Now);
                 let of_the_past = ["was", "were", "did", "happened"].into_iter().any(has);
                 let is_of_now = when == When::Now || is_today(when) && !of_the_past;
                 match wants {

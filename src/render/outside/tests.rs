@@ -96,7 +96,9 @@ fn live(text: &str) -> Option<String> {
                 word[at + c.len_utf8()..].chars().next().is_some_and(|next| next.is_alphanumeric() || next == '_')
             })
         };
-        let is_command = word.starts_with('/') && !word.starts_with("//") && word_after('/');
+        // Telegram makes a command of a slash only where a letter, a digit or `_` is next to it.
+        let behind_slash = word.strip_prefix('/').and_then(|rest| rest.chars().next());
+        let is_command = behind_slash.is_some_and(|next| next.is_alphanumeric() || next == '_');
         if lower.contains("://") || word_after('@') || word_after('#') || is_command {
             return Some(word.to_owned());
         }

@@ -122,13 +122,14 @@ pub fn alerts(request: &Request, data: Items<Alert>, received_at: Timestamp) -> 
     let mut alerts: Vec<(Timestamp, Entity, Alert)> = Vec::new();
     for alert in data.read {
         match subject(request, alert.location().as_deref()) {
-            Ok(Some(entity)) => match (alert.time.time(), alert.level.text()) {
-                (Some(at), Some(_)) => alerts.push((at, entity, alert)),
-                _ => {
+            Ok(Some(entity)) => {
+                if let (Some(at), Some(_)) = (alert.time.time(), alert.level.text()) {
+                    alerts.push((at, entity, alert));
+                } else {
                     let why = format!("an IODA alert of {entity} has no readable time and level");
                     readings.odd.push(Oddity { entity: Some(entity), why });
                 }
-            },
+            }
             Ok(None) => {}
             Err(odd) => readings.odd.push(odd),
         }

@@ -243,7 +243,7 @@ impl World {
         }
     }
 
-    /// Changes a thread. Real Discord sends THREAD_UPDATE for it, and never CHANNEL_UPDATE
+    /// Changes a thread. Real Discord sends `THREAD_UPDATE` for it, and never `CHANNEL_UPDATE`
     /// (<https://discord.com/developers/docs/events/gateway-events#thread-update>).
     pub(super) fn change_thread(&mut self, thread: u64, change: impl FnOnce(&mut Channel)) {
         change(self.channel_mut(thread));

@@ -69,6 +69,8 @@ pub enum Unchecked {
     Number,
 }
 
+// Each is a fact about the channel that changes by itself.
+#[allow(clippy::struct_excessive_bools)]
 pub(super) struct Channel {
     pub(super) id: u64,
     pub(super) kind: Kind,

@@ -17,6 +17,8 @@ use tokio::sync::watch;
 /// How long, in real time, the double waits for the bot.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
+// Each is a fact about the service that changes by itself.
+#[allow(clippy::struct_excessive_bools)]
 pub struct World {
     pub clock: Clock,
     pub chats: BTreeMap<i64, Chat>,

@@ -92,7 +92,7 @@ fn no_core_file_is_written_although_the_shell_asks_for_one() {
 }
 
 /// A bot that tells its operator on Telegram, with the database at hand.
-async fn with_operator(telegram: &TelegramDouble, port: u16) -> (Place, Bot, i64) {
+fn with_operator(telegram: &TelegramDouble, port: u16) -> (Place, Bot, i64) {
     let crew = telegram.supergroup("Crew");
     let place = Place::new()
         .watching(&format!("{KP}{NOTHING}[web]\nlisten = '127.0.0.1:{port}'\n[operator]\nchat = 'telegram:{crew}'\n"))
@@ -133,7 +133,7 @@ fn until_health_says(port: u16, words: &str) -> String {
 async fn a_database_that_is_deleted_is_noticed_written_anew_and_told() {
     let telegram = TelegramDouble::start(Clock::system()).await;
     let port = port();
-    let (place, mut bot, crew) = with_operator(&telegram, port).await;
+    let (place, mut bot, crew) = with_operator(&telegram, port);
     bot.types("/subscribe Eritrea");
     bot.says("Eritrea");
     let deleted = Instant::now();
@@ -158,7 +158,7 @@ async fn a_database_that_is_deleted_is_noticed_written_anew_and_told() {
 async fn a_database_that_is_replaced_ends_the_process_which_says_so_everywhere() {
     let telegram = TelegramDouble::start(Clock::system()).await;
     let port = port();
-    let (place, mut bot, crew) = with_operator(&telegram, port).await;
+    let (place, mut bot, crew) = with_operator(&telegram, port);
     assert_eq!(place.runs("backup new.db").code, Some(0));
     std::fs::rename(place.path("new.db"), place.path("data/linkdown.db")).unwrap();
     let before = std::fs::read(place.path("data/linkdown.db")).unwrap();
@@ -228,7 +228,7 @@ fn a_token_in_the_wrong_variable_is_said_before_anybody_is_called() {
 async fn what_is_forgotten_is_in_no_file_of_the_folder() {
     let telegram = TelegramDouble::start(Clock::system()).await;
     let port = port();
-    let (place, bot, _) = with_operator(&telegram, port).await;
+    let (place, bot, _) = with_operator(&telegram, port);
     let dan = telegram.person("Dan");
     telegram.says(&dan, dan.id, "/subscribe Eritrea mention: @marked_mention").await;
     let holds = |words: &str| {

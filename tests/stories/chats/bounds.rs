@@ -17,7 +17,7 @@ async fn world(limits: &str) -> World {
 
 /// So many sites that nobody else names.
 fn sites(what: &str, count: usize) -> String {
-    (0..count).map(|n| format!("{what}{n}.example ")).collect()
+    (0..count).map(|n| format!("{what}{n}.example")).collect::<Vec<_>>().join(" ")
 }
 
 /// What the bot answers, some seconds later: answers have a pace of their own.
