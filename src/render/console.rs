@@ -4,8 +4,8 @@ use super::card::{Card, Row};
 use super::outside::visible_lines;
 
 const INDENT: &str = "   ";
-/// Labels line up with the layers: `Gateways` is the longest that is common.
-const LABEL: usize = 10;
+/// Labels line up with the layers: `Confidence` is the longest that is common.
+const LABEL: usize = 12;
 
 pub fn text(card: &Card) -> String {
     let mut lines = vec![card.title.to_string()];
@@ -70,7 +70,7 @@ mod tests {
     fn nothing_that_is_shown_is_an_order_to_the_terminal() {
         let mut odd = Card::titled("\u{1b}]0;owned\u{7}North Korea \u{202e}nwod si");
         odd.note("Why\u{1b}[2J", "a\u{8}b");
-        assert_eq!(text(&odd), "]0;ownedNorth Korea nwod si\n   Why[2J   ab");
+        assert_eq!(text(&odd), "]0;ownedNorth Korea nwod si\n   Why[2J     ab");
         for seed in 0..CARDS {
             let shown = text(&card(seed));
             assert!(!shown.contains(|c| c != '\n' && c != '\u{fe0f}' && is_unseen(c)), "{seed}: {shown:?}");
@@ -96,13 +96,13 @@ mod tests {
             links: vec![Link { label: "IODA".into(), url: "https://example.org".into() }],
             ..Card::default()
         };
-        insta::assert_snapshot!(text(&card), @r"
+        insta::assert_snapshot!(text(&card), @"
         🔴 North Korea is down
-           routing   0 of 4 blocks announced  IODA BGP      normal 4  19:20 UTC
-                     0 of 4 blocks answer     IODA probing  normal 4  19:20 UTC
-           Sure      high
-                     very
-           Check     IODA https://example.org
+           routing     0 of 4 blocks announced  IODA BGP      normal 4  19:20 UTC
+                       0 of 4 blocks answer     IODA probing  normal 4  19:20 UTC
+           Sure        high
+                       very
+           Check       IODA https://example.org
         ");
     }
 }

@@ -178,7 +178,7 @@ async fn nobody_can_do_what_the_client_of_discord_would_not_let_them() {
     for (who, command, options) in [
         (ann, "nothing", json!({})),
         (ann, "echo", json!({})),
-        (ann, "echo", json!({"what": 7})),
+        (ann, "echo", json!({"what": true})),
         (ann, "echo", json!({"what": "x", "how": 1})),
         (&bob, "slow", json!({})),
         (ann, "silent", json!({})),
@@ -188,7 +188,7 @@ async fn nobody_can_do_what_the_client_of_discord_would_not_let_them() {
     insta::assert_snapshot!(refused.join("\n"), @r#"
     no command "nothing" is registered
     the option "what" is required
-    the option "what" does not take 7: a text is wanted
+    the option "what" does not take true: a text is wanted
     no option "how" is registered
     they are not in that channel
     the application did not respond in 50ms

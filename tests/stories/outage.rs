@@ -20,7 +20,7 @@ async fn a_country_vanishes_and_comes_back() {
     insta::assert_snapshot!(world.sees(), @"
     🔴 North Korea is down · since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
        Almost all internet routes to North Korea are gone. Measured by RIPE routing data; not yet by IODA.
-       routing     0 of 4 prefixes announced   RIPEstat            normal 4    17:35 UTC
+       routing     0 of 4 prefixes announced   RIPEstat            normal 4    17:40 UTC
                    seen by 0 of 352 RIS peers  RIPE RIS, AS131279  normal 349  17:45 UTC
        Not yet     routing (IODA BGP): last reading 17:25 UTC, before the outage
                    reach (IODA probing): last reading 17:10 UTC, before the outage
@@ -40,7 +40,7 @@ async fn a_country_vanishes_and_comes_back() {
     🔴 North Korea is down · 56 min, since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
        Almost nothing in North Korea can be reached. Confirmed by RIPE routing data and IODA.
        routing     0 of 4 blocks announced     IODA BGP            normal 4    18:05 UTC
-                   0 of 4 prefixes announced   RIPEstat            normal 4    18:15 UTC
+                   0 of 4 prefixes announced   RIPEstat            normal 4    18:20 UTC
                    seen by 0 of 352 RIS peers  RIPE RIS, AS131279  normal 349  18:25 UTC
        reach       0 of 4 blocks answer        IODA probing        normal 4    17:50 UTC
        Gateways    AS4837: gone · AS20485: gone
@@ -60,7 +60,7 @@ async fn a_country_vanishes_and_comes_back() {
     🟡 North Korea is partly back · after 4 h 38 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
        The internet routes to North Korea are back, but almost nothing that is probed there answers yet. Measured by RIPE routing data; not yet by IODA.
        routing     0 of 4 blocks announced       IODA BGP            normal 4    21:50 UTC
-                   4 of 4 prefixes announced     RIPEstat            normal 4    22:00 UTC
+                   4 of 4 prefixes announced     RIPEstat            normal 4    22:05 UTC
                    seen by 349 of 352 RIS peers  RIPE RIS, AS131279  normal 349  22:10 UTC
        reach       0 of 4 blocks answer          IODA probing        normal 4    21:40 UTC
        Gateways    AS4837: 2 prefixes · AS20485: 2 prefixes
@@ -77,7 +77,7 @@ async fn a_country_vanishes_and_comes_back() {
     🟢 North Korea is back · it was down 4 h 26 min
        North Korea can be reached again. Confirmed by RIPE routing data and IODA. It was down from Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC) until Sat 7 Jun 07:00 KST (Fri 6 Jun 22:00 UTC).
        routing     4 of 4 blocks announced       IODA BGP            normal 4    22:10 UTC
-                   4 of 4 prefixes announced     RIPEstat            normal 4    22:15 UTC
+                   4 of 4 prefixes announced     RIPEstat            normal 4    22:20 UTC
                    seen by 349 of 352 RIS peers  RIPE RIS, AS131279  normal 349  22:25 UTC
        reach       4 of 4 blocks answer          IODA probing        normal 4    22:00 UTC
        Gateways    AS4837: 2 prefixes · AS20485: 2 prefixes
@@ -101,10 +101,10 @@ async fn a_country_vanishes_and_comes_back() {
        🟢 North Korea · down 4 h 26 min  Sat 7 Jun 02:34 KST  incident 1
 
     Sources
-       ioda      fine, newest value 24 min old, last answered 3 min ago, schedule */5 * * * *
-       ripestat  fine, newest value 4 min old, last answered 1 min ago, 416 of 1000 calls today, schedule 2-57/5 * * * *
-       radar     off: no token; put one into LINKDOWN_RADAR_TOKEN
-       ris-live  off: switched off in the configuration
+       ioda        fine, newest value 24 min old, last answered 3 min ago, schedule */5 * * * *
+       ripestat    fine, newest value 4 min old, last answered 1 min ago, 416 of 1000 calls today, schedule 2-57/5 * * * *
+       radar       off: no token; put one into LINKDOWN_RADAR_TOKEN
+       ris-live    off: switched off in the configuration
     ");
 }
 

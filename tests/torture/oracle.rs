@@ -199,7 +199,8 @@ fn mentions(messages: &[Message]) -> BTreeMap<i64, Vec<Mention>> {
         for line in message.text.lines() {
             let heading = std::mem::replace(&mut above, line);
             let Some((before, id)) = line.rsplit_once("· /outage ") else { continue };
-            let Ok(id) = id.trim().parse::<i64>() else { continue };
+            // Discord's syntax names the option.
+            let Ok(id) = id.trim_start_matches("id: ").trim().parse::<i64>() else { continue };
             // An alert has its incident at its foot, a summary one in each line, or below its heading.
             let is_line = !before.starts_with("Incident ");
             let own = if is_line { mark_of(before).or_else(|| mark_of(heading)) } else { None };

@@ -34,7 +34,7 @@ async fn what_is_not_watched_is_looked_up_and_said_to_be_partial() {
     let place = Place::new().watching(KP).with("LINKDOWN_IODA_URL", ioda.url());
     let answer = place.runs("status SE").well();
     assert!(answer.contains("Sweden is up") && answer.contains("It is not watched"), "{answer}");
-    assert!(answer.contains("ripestat: cannot be reached"), "{answer}");
+    assert!(answer.contains("RIPEstat: cannot be reached"), "{answer}");
     let json = place.runs("status KP --json").well();
     let found: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(found[0]["entity"], "country/KP");

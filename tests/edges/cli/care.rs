@@ -317,12 +317,12 @@ async fn the_doctor_names_a_webhook_that_keeps_commands_away() {
         tokio::task::spawn_blocking(move || place.runs("doctor")).await.unwrap().out
     };
     let left_alone = said("").await;
-    let words = "WRONG telegram: a webhook at hooks.example.org takes this bot's commands, so none arrives here \
+    let words = "WRONG telegram: a webhook at hooks[.]example[.]org takes this bot's commands, so none arrives here \
                  (1 update waits for it): stop the program that uses it, then call deleteWebhook, or set [telegram] \
                  remove_webhook = true and let `linkdown run` remove it";
     assert!(left_alone.contains("ok    telegram: the token is good") && left_alone.contains(words), "{left_alone}");
     let allowed = said("[telegram]\nremove_webhook = true\n").await;
-    assert!(allowed.contains("hint  telegram: a webhook at hooks.example.org") && !allowed.contains("secret-path"));
+    assert!(allowed.contains("hint  telegram: a webhook at hooks[.]example[.]org") && !allowed.contains("secret-path"));
     assert!(telegram.webhook().is_some(), "the doctor changes nothing");
     telegram.removes_webhook();
     assert!(!said("").await.contains("webhook"));

@@ -46,7 +46,7 @@ fn what_cannot_be_explained_is_said_in_one_line() {
     let place = Place::new().holding("kp.csv", three_days());
     for (line, code, expected) in [
         ("explain KP", 1, "there is no database data/linkdown.db: nothing was watched yet"),
-        ("explain KP --at yesterday", 2, "--at yesterday: no such time"),
+        ("explain KP --at someday", 2, "--at someday: no such time"),
         ("explain KP --at 2099-01-01", 2, "2099-01-01T00:00:00Z is still to come"),
         ("explain Nort Korea", 2, "did you mean North Korea (KP)"),
         ("explain IR --observations kp.csv", 1, "nothing was measured of Iran by"),

@@ -79,7 +79,7 @@ fn no_core_file_is_written_although_the_shell_asks_for_one() {
     let limits = loop {
         let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
         let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap().to_owned();
-        if core.split_whitespace().nth(4) == Some("0") || began.elapsed() > SECONDS {
+        if core.split_whitespace().nth(5) == Some("0") || began.elapsed() > SECONDS {
             break core;
         }
     };

@@ -35,10 +35,10 @@ fn mark(text: &str) -> char {
     }
 }
 
-/// `Incident 7 · /outage 7`
+/// `Incident 7 · /outage 7`, and on Discord `Incident 7 · /outage id: 7`
 fn incident(text: &str) -> Option<i64> {
     let at = text.rfind("/outage ")? + "/outage ".len();
-    let digits: String = text[at..].chars().take_while(char::is_ascii_digit).collect();
+    let digits: String = text[at..].trim_start_matches("id: ").chars().take_while(char::is_ascii_digit).collect();
     digits.parse().ok()
 }
 

@@ -25,7 +25,9 @@ async fn a_webhook_on_the_token_is_told_once_and_left_alone() {
     world.until("2025-06-06 16:30").await;
     let told = log.lines("webhook");
     assert_eq!(told.len(), 1, "{told:?}");
-    for words in ["the webhook at hooks.example.org takes them", "deleteWebhook", "[telegram] remove_webhook = true"] {
+    for words in
+        ["the webhook at hooks[.]example[.]org takes them", "deleteWebhook", "[telegram] remove_webhook = true"]
+    {
         assert!(told[0].contains(words), "{words}: {}", told[0]);
     }
     assert!(!log.text().contains("secret-path"), "the path of a webhook is often a secret");
@@ -34,7 +36,7 @@ async fn a_webhook_on_the_token_is_told_once_and_left_alone() {
     assert!(polls <= 32, "{polls} polls in half an hour");
     assert!(world.telegram().calls_of("deleteWebhook").is_empty() && world.telegram().webhook().is_some());
     world.types("sources").await;
-    assert!(world.sees().contains("commands do not arrive, because the webhook at hooks.example.org takes them"));
+    assert!(world.sees().contains("commands do not arrive, because the webhook at hooks[.]example[.]org takes them"));
     // Somebody removes it by hand.
     world.telegram().removes_webhook();
     world.until("2025-06-06 16:32").await;

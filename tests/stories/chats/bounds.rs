@@ -47,7 +47,7 @@ async fn a_server_is_bound_in_all_its_channels_threads_and_forums_together() {
         assert!(answer.text.starts_with("🔔"), "{}", answer.text);
     }
     let full = "this server has added 9 of the 10 subscriptions it may add to what the operator watches; this would add 2. End \
-                some with /unsubscribe (all channels and threads count), or ask the operator to raise [limits] per_server";
+                some with /unsubscribe (all channels and threads count), or ask the operator to raise [limits] per\\_server";
     let another_thread = discord.thread(general, "more outages");
     for place in [general, another_thread] {
         let answer = discord.slash(&ben, place, "subscribe", json!({ "what": sites("b", 2) })).await;

@@ -48,7 +48,8 @@ async fn while_discord_is_away_telegram_is_told_and_discord_hears_one_line_later
     world.discord().heal();
     world.until("2025-06-06 21:00").await;
     let shown = world.discord().sees(cast.ops);
-    let line = " late: 🟢 North Korea was down 1 h 26 min from Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC) · /outage 1";
+    let line =
+        " late: 🟢 North Korea was down 1 h 26 min from Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC) · /outage id: 1";
     assert!(shown.contains("Told 1 h ") && shown.contains(line) && shown.lines().count() == 1, "{shown}");
     world.stop().await;
 }
@@ -194,12 +195,12 @@ async fn a_server_that_the_bot_is_put_out_of_hears_what_it_missed_when_it_is_let
     world.until("2025-06-06 20:40").await;
     // Both go at once, each by itself: which is there first is nobody's promise.
     insta::assert_snapshot!(edits_last(&world.discord().sees(cast.ops)), @"
-    [20:30] While I could not write here: 🟢 North Korea was down 1 h 26 min from Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC) · /outage 1
+    [20:30] While I could not write here: 🟢 North Korea was down 1 h 26 min from Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC) · /outage id: 1
     [20:30] (edited) 🟢 North Korea is back · it was down 1 h 26 min
             North Korea can be reached again. Confirmed by RIPE routing data and IODA. It was down from <t:1749231240:f> until <t:1749236400:f>.
             routing:
             4 of 4 blocks announced · normal 4 · IODA BGP · 19:10 UTC
-            4 of 4 prefixes announced · normal 4 · RIPEstat · 19:15 UTC
+            4 of 4 prefixes announced · normal 4 · RIPEstat · 19:20 UTC
             seen by 349 of 352 RIS peers · normal 349 · RIPE RIS, AS131279 · 19:25 UTC
             reach: 4 of 4 blocks answer · normal 4 · IODA probing · 19:00 UTC
             Gateways: AS4837: 2 prefixes · AS20485: 2 prefixes
@@ -211,7 +212,7 @@ async fn a_server_that_the_bot_is_put_out_of_hears_what_it_missed_when_it_is_let
             Cause: unknown: the measurements do not show it.
             Check: [IODA](https://ioda.inetintel.cc.gatech.edu/country/KP?from=1749231240&until=1749241800) · [RIPEstat](https://stat.ripe.net/KP) · [Radar](https://radar.cloudflare.com/kp)
             Data: IODA, Georgia Tech · RIPE NCC (RIS, RIPEstat)
-            Incident 1 · /outage 1
+            Incident 1 · /outage id: 1
             As of 20:30 UTC.
     ");
     let shown = world.telegram().sees(cast.dan.id);

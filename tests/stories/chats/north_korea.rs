@@ -48,7 +48,7 @@ async fn the_day_as_both_platforms_tell_it() {
     Almost all internet routes to North Korea are gone. Measured by RIPE routing data; not yet by IODA.
     In your time: <t:1749231240:f> (<t:1749231240:R>)
     routing:
-    0 of 4 prefixes announced · normal 4 · RIPEstat · 17:35 UTC
+    0 of 4 prefixes announced · normal 4 · RIPEstat · 17:40 UTC
     seen by 0 of 352 RIS peers · normal 349 · RIPE RIS, AS131279 · 17:45 UTC
     Not yet:
     routing (IODA BGP): last reading 17:25 UTC, before the outage
@@ -60,7 +60,7 @@ async fn the_day_as_both_platforms_tell_it() {
     Confidence: medium (2 measurements, both from RIPE)
     Check: [IODA](https://ioda.inetintel.cc.gatech.edu/country/KP?from=1749231240&until=1749232023) · [RIPEstat](https://stat.ripe.net/KP) · [Radar](https://radar.cloudflare.com/kp)
     Data: IODA, Georgia Tech · RIPE NCC (RIS, RIPEstat)
-    Incident 1 · /outage 1
+    Incident 1 · /outage id: 1
     ");
     insta::assert_snapshot!(whole_of(&on_discord, 8), @"
     [22:12] ↳ (reply to “<@&1380516574003200004>”) 🟡 North Korea is partly back · after 4 h 38 min, down since Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)
@@ -72,14 +72,14 @@ async fn the_day_as_both_platforms_tell_it() {
     0 of 4 blocks announced · IODA BGP
     0 of 4 blocks answer · IODA probing
     Confidence: high (3 measurements, from RIPE and IODA)
-    Incident 1 · /outage 1
+    Incident 1 · /outage id: 1
     ");
     insta::assert_snapshot!(whole_of(&on_discord, 11), @"
     [22:30] ↳ (reply to “<@&1380516574003200004>”) 🟢 North Korea is back · it was down 4 h 26 min
     North Korea can be reached again. Confirmed by RIPE routing data and IODA. It was down from <t:1749231240:f> until <t:1749247200:f>.
     routing:
     4 of 4 blocks announced · normal 4 · IODA BGP · 22:10 UTC
-    4 of 4 prefixes announced · normal 4 · RIPEstat · 22:15 UTC
+    4 of 4 prefixes announced · normal 4 · RIPEstat · 22:20 UTC
     seen by 349 of 352 RIS peers · normal 349 · RIPE RIS, AS131279 · 22:25 UTC
     reach: 4 of 4 blocks answer · normal 4 · IODA probing · 22:00 UTC
     Gateways: AS4837: 2 prefixes · AS20485: 2 prefixes
@@ -91,7 +91,7 @@ async fn the_day_as_both_platforms_tell_it() {
     Cause: unknown: the measurements do not show it.
     Check: [IODA](https://ioda.inetintel.cc.gatech.edu/country/KP?from=1749231240&until=1749249020) · [RIPEstat](https://stat.ripe.net/KP) · [Radar](https://radar.cloudflare.com/kp)
     Data: IODA, Georgia Tech · RIPE NCC (RIS, RIPEstat)
-    Incident 1 · /outage 1
+    Incident 1 · /outage id: 1
     ");
     let pinged: Vec<u64> = world.discord().messages(ops).iter().flat_map(|m| m.mentions_pinged.clone()).collect();
     assert_eq!(pinged, [role], "the start alone calls the role");
@@ -116,7 +116,7 @@ async fn the_day_as_both_platforms_tell_it() {
     Almost all internet routes to North Korea are gone. Measured by RIPE routing data; not yet by IODA.
 
     routing
-    0 of 4 prefixes announced · normal 4 · RIPEstat · 17:35 UTC
+    0 of 4 prefixes announced · normal 4 · RIPEstat · 17:40 UTC
     seen by 0 of 352 RIS peers · normal 349 · RIPE RIS, AS131279 · 17:45 UTC
 
     Not yet
@@ -158,7 +158,7 @@ async fn the_day_as_both_platforms_tell_it() {
 
     routing
     4 of 4 blocks announced · normal 4 · IODA BGP · 22:10 UTC
-    4 of 4 prefixes announced · normal 4 · RIPEstat · 22:15 UTC
+    4 of 4 prefixes announced · normal 4 · RIPEstat · 22:20 UTC
     seen by 349 of 352 RIS peers · normal 349 · RIPE RIS, AS131279 · 22:25 UTC
 
     reach 4 of 4 blocks answer · normal 4 · IODA probing · 22:00 UTC

@@ -122,7 +122,7 @@ async fn a_newer_schema_is_told() {
     is_free(world.database()).await;
     let connection = rusqlite::Connection::open(world.database()).unwrap();
     let before = NEWEST_SCHEMA - 1;
-    let undo = "DROP INDEX subscription_by_person; ALTER TABLE subscription DROP COLUMN person";
+    let undo = "DROP TABLE entity_fault";
     connection.execute_batch(&format!("{undo}; PRAGMA user_version = {before}")).unwrap();
     drop(connection);
     world.start().await;

@@ -22,7 +22,9 @@ async fn an_outage_that_came_and_went_at_night_is_one_line_in_the_morning() {
     world.until("2025-06-06 22:59").await;
     assert_eq!(world.discord().sees(ops), "", "nobody is woken");
     world.until("2025-06-06 23:10").await;
-    insta::assert_snapshot!(world.discord().sees(ops), @"[23:00] In the quiet hours: 🟢 North Korea was down 2 h 26 min from Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC) · /outage 1");
+    insta::assert_snapshot!(world.discord().sees(ops), @"
+    [23:00] In the quiet hours: 🟢 North Korea was down 2 h 26 min from Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC) · /outage id: 1
+    ");
     world.stop().await;
 }
 

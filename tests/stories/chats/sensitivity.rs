@@ -51,8 +51,8 @@ async fn the_second_outage_of_a_week_names_the_first() {
     let shown = world.discord().sees(ops);
     let told = shown.lines().filter(|line| line.trim_start().starts_with("Before:")).collect::<Vec<_>>();
     insta::assert_snapshot!(told.join("\n"), @"
-    Before: 1 outage within a week: Fri 6 Jun 23:34 KST for 1 h 26 min (/outage 1)
-    Before: 1 outage within a week: Fri 6 Jun 23:34 KST for 1 h 26 min (/outage 1)
+    Before: 1 outage within a week: Fri 6 Jun 23:34 KST for 1 h 26 min (/outage id: 1)
+    Before: 1 outage within a week: Fri 6 Jun 23:34 KST for 1 h 26 min (/outage id: 1)
     ");
     world.stop().await;
 }
