@@ -3,7 +3,7 @@
 use crate::command::Desk;
 use crate::domain::{Seconds, Timestamp, Trouble};
 use crate::source::feed;
-use crate::store::{Space, StoreError, Waiting};
+use crate::store::{EntityFault, Space, StoreError, Waiting};
 use crate::vitals::{Report, Vitals, WorkReport};
 
 /// One look.
@@ -13,6 +13,8 @@ pub(super) struct Signs {
     /// Since when this process looks.
     pub since: Timestamp,
     pub sources: Vec<Source>,
+    /// Entities of the configuration about which a source refuses to answer.
+    pub refused: Vec<EntityFault>,
     pub waiting: Vec<Waiting>,
     pub space: Option<Space>,
     /// By how much our clock is ahead of those of the servers that answered.
@@ -53,8 +55,11 @@ pub(super) async fn gather(
     file: File,
     rewritten: Option<Timestamp>,
 ) -> Result<Signs, StoreError> {
-    let looked = desk.store.read(|db| Ok((db.sources().health()?, db.deliveries().waiting()?, db.troubles().all()?)));
-    let (health, waiting, known) = looked.await?;
+    let looked = desk.store.read(|db| {
+        Ok((db.sources().health()?, db.sources().faults()?, db.deliveries().waiting()?, db.troubles().all()?))
+    });
+    let (health, mut refused, waiting, known) = looked.await?;
+    refused.retain(|fault| desk.watchlist.is_configured(&fault.entity));
     let on = desk.feeds.iter().filter(|feed| feed.off.is_none());
     let sources = on.map(|feed| {
         let health = health.iter().find(|health| health.source == feed.name());
@@ -69,6 +74,7 @@ pub(super) async fn gather(
         now: desk.clock.now(),
         since,
         sources: sources.collect(),
+        refused,
         waiting,
         space: desk.store.space(),
         ahead: feed::ahead(&desk.feeds),

@@ -9,6 +9,8 @@ use crate::vitals::WorkReport;
 
 /// A source that has not answered for so long is ill for long: most that fail are back within the hour.
 const ILL: Seconds = 2 * HOUR;
+/// An entity about which a source has refused to answer for so long is reported.
+const REFUSED: Seconds = HOUR;
 /// What is owed for so long piles up.
 const PILED_UP: Seconds = 30 * MINUTE;
 /// Less free space than this, and the database may soon be full: more than any migration or nightly pruning takes.
@@ -51,6 +53,21 @@ pub(super) fn troubles(signs: &Signs) -> Vec<Trouble> {
                     "{} has given nothing since {last}: {error}. It is asked again by itself; outages are found without it \
                      meanwhile, later or less surely",
                     source.name
+                ),
+            );
+        }
+    }
+    for fault in &signs.refused {
+        let what = format!("{} about {}", fault.source, fault.entity);
+        // One answer that fails is no refusal.
+        if signs.is_known(&what) || signs.now - fault.since >= REFUSED {
+            say(
+                what,
+                fault.since,
+                format!(
+                    "{} {} when it is asked about {}. Other entities are polled as usual; this one is asked again rarely, and \
+                     judged by the other sources",
+                    fault.source, fault.why, fault.entity
                 ),
             );
         }
@@ -154,7 +171,7 @@ fn late(work: &WorkReport, now: Timestamp) -> Option<Trouble> {
 mod tests {
     use super::super::signs::Source;
     use super::*;
-    use crate::store::{Space, Waiting};
+    use crate::store::{EntityFault, Space, Waiting};
     use crate::vitals::{Report, State};
 
     fn now() -> Timestamp {
@@ -165,6 +182,7 @@ mod tests {
         Signs {
             now: now(),
             since: now() - 10 * HOUR,
+            refused: Vec::new(),
             sources: vec![Source { name: "ioda", last_success: Some(now() - 60), error: None }],
             waiting: Vec::new(),
             space: Some(Space { total: 10 << 30, free: 5 << 30, used: 1 << 20 }),
@@ -267,6 +285,26 @@ mod tests {
         assert!(trouble.said.starts_with(said), "{}", trouble.said);
         let never = vec![WorkReport { name: "the probes", last_done: None, late: Some(360) }];
         assert!(troubles(&Signs { works: never, ..well() })[0].said.contains("(none since the start)"));
+    }
+
+    #[test]
+    fn an_entity_that_a_source_refuses_is_named_after_an_hour_and_until_it_is_answered() {
+        let refused = |ago| {
+            vec![EntityFault {
+                source: "ripestat".to_owned(),
+                entity: "country/CU".parse().unwrap(),
+                why: "refused the question (HTTP 400)".to_owned(),
+                since: now() - ago,
+                failures: 2,
+                rests_until: None,
+            }]
+        };
+        assert!(told(&Signs { refused: refused(REFUSED - 1), ..well() }).is_empty());
+        let trouble = troubles(&Signs { refused: refused(REFUSED), ..well() }).remove(0);
+        let said = "ripestat refused the question (HTTP 400) when it is asked about country/CU.";
+        assert_eq!(trouble.what, "ripestat about country/CU");
+        assert!(trouble.said.starts_with(said), "{}", trouble.said);
+        assert!(told(&known(Signs { refused: refused(REFUSED), ..well() })).len() == 1);
     }
 
     #[test]

@@ -16,6 +16,13 @@ pub(super) async fn answer(desk: &Desk, asker: &Asker) -> Result<Vec<Card>, Comm
             card.note(&line.name, source_line_for_readers(line, now));
         }
     }
+    if sight.is_everything() {
+        for fault in desk.store.read(|db| db.sources().faults()).await? {
+            let again =
+                fault.rests_until.map_or(String::new(), |at| format!(", asked again in {}", duration(at - now)));
+            card.note(&format!("{} about {}", fault.source, fault.entity), format!("{}{again}", fault.why));
+        }
+    }
     for (part, said) in desk.said.all() {
         if sight.is_everything() {
             card.note(part, said);

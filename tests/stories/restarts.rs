@@ -88,16 +88,16 @@ async fn a_source_that_fails_is_said_to_and_is_nobodys_outage() {
         assert_eq!(world.sees(), "", "{shown}");
         world.types("/sources").await;
         let sources = world.sees();
-        assert!(sources.contains("ioda      in trouble"), "{shown}: {sources}");
+        assert!(sources.contains("ioda        in trouble"), "{shown}: {sources}");
         world.types("/status KP").await;
         let status = world.sees();
         assert!(status.starts_with("🟢 North Korea is up"), "{shown}: {status}");
-        assert!(status.contains("Unknown   routing (IODA BGP)"), "{shown}: {status}");
+        assert!(status.contains("Unknown     routing (IODA BGP)"), "{shown}: {status}");
         world.ioda.heal();
         world.until("2025-06-06 17:00").await;
         world.types("/sources").await;
         let sources = world.sees();
-        assert!(sources.contains("ioda      fine"), "{shown}: {sources}");
+        assert!(sources.contains("ioda        fine"), "{shown}: {sources}");
     }
 }
 
@@ -136,7 +136,7 @@ async fn absurd_values_are_unknown_and_the_source_is_said_to_have_nothing_new() 
     world.types("/sources").await;
     world.types("/status KP").await;
     let seen = world.sees();
-    assert!(seen.contains("ioda      answers, but has nothing new"), "{seen}");
+    assert!(seen.contains("ioda        answers, but has nothing new"), "{seen}");
     assert!(seen.contains("🟢 North Korea is up"), "{seen}");
 }
 

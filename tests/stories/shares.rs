@@ -43,7 +43,9 @@ async fn an_entity_that_is_refused_is_named_and_asked_rarely_and_the_source_is_w
 
     world.types("/sources").await;
     let sources = world.sees();
-    assert!(sources.contains("ripestat  fine"), "{sources}");
+    let of_ripestat = sources.lines().find(|line| line.trim().starts_with("ripestat ")).unwrap();
+    assert!(of_ripestat.contains(" fine"), "{sources}");
+    assert!(sources.contains("ripestat about country/CU") && sources.contains("not a known country code"), "{sources}");
     world.types("/status KP").await;
     let status = world.sees();
     assert!(!status.contains("not a known country code") && !status.contains("in trouble"), "{status}");

@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// Something on its way gets so much real time to arrive.
 const A_MOMENT: Duration = Duration::from_millis(60);
+/// A database that was replaced ends the bot within this time.
+const NOTICED_WITHIN: i64 = 60_000;
 /// In this time of the world something holds the bot up while it works.
 const MEANWHILE: i64 = 300_000;
 
@@ -98,6 +100,7 @@ impl World {
             What::ThreadArchived => self.outside.archives_the_thread(),
             What::OldEditsRefused => self.outside.refuses_old_edits(true),
             What::OldEditsTaken => self.outside.refuses_old_edits(false),
+            What::DatabaseReplaced => self.replace_database().await,
             What::ToldToWait { platform, seconds, everywhere } => {
                 self.outside.asks_to_wait(platform, seconds, everywhere);
             }
@@ -212,6 +215,26 @@ impl World {
         };
         if let (Err(error), false) = (made, self.hindered.at_all()) {
             self.fault(&format!("no backup: {error}"));
+        }
+    }
+
+    /// Puts a copy of the database in its place. The bot must notice, keep nothing that would be lost, and end with 1; it
+    /// goes on with the copy.
+    async fn replace_database(&mut self) {
+        if self.life.is_none() || self.hindered.at_all() {
+            return;
+        }
+        let copy = self.places.database.with_extension("copy");
+        let store = Store::open(&self.places.database, Access::Beside).unwrap();
+        if let Err(error) = store.backup(&copy, |_, _| ()).await {
+            return self.fault(&format!("no copy: {error}"));
+        }
+        drop(store);
+        fs::rename(&copy, &self.places.database).unwrap();
+        self.is_replaced = true;
+        self.until(self.clock.millis() + NOTICED_WITHIN).await;
+        if std::mem::take(&mut self.is_replaced) {
+            self.fault("it goes on although its database was replaced");
         }
     }
 

@@ -152,6 +152,8 @@ pub enum What {
     /// Discord refuses edits of messages that are older than an hour.
     OldEditsRefused,
     OldEditsTaken,
+    /// Somebody puts a copy of the database in its place under the running bot.
+    DatabaseReplaced,
     /// The platform asks once for a pause of so many seconds, in one chat or everywhere.
     ToldToWait {
         platform: Platform,
@@ -328,6 +330,8 @@ impl Plan {
             self.happens(at, What::OldEditsRefused);
             self.happens((at + dice.i64(HOUR..6 * HOUR)).min(last), What::OldEditsTaken);
         }
+        let at = moment(dice);
+        self.happens(at, What::DatabaseReplaced);
         for _ in 0..6 {
             let (at, seconds) = (moment(dice), dice.i64(MINUTE..40 * MINUTE));
             let platform = dice.choice([Platform::Discord, Platform::Telegram]).unwrap();

@@ -78,7 +78,7 @@ mod tests {
         let painted = Paint::Colour.card(&card);
         assert_eq!(
             painted,
-            "\u{1b}[1;31mNorth Korea[2J is down\u{1b}[0m\n   Reading   both gateways\n\u{1b}[2m   Incident 1\u{1b}[0m"
+            "\u{1b}[1;31mNorth Korea[2J is down\u{1b}[0m\n   Reading     both gateways\n\u{1b}[2m   Incident 1\u{1b}[0m"
         );
         assert!(!Paint::Plain.card(&card).contains(|c| c != '\n' && is_unseen(c)));
         assert_eq!(Paint::Colour.card(&Card::titled("")), "", "nothing is painted where there is nothing");

@@ -120,9 +120,9 @@ async fn a_message_that_cannot_be_read_is_sent_once_more_as_plain_text() {
     world.telegram().fault(telegram::Fault::BadRequest("Bad Request: can't parse entities: unsupported"), 1);
     world.until("2025-06-06 17:50").await;
     let shown = world.discord().sees(cast.ops);
-    assert!(shown.contains("routing   0 of 4 prefixes announced"), "the console's table, as text: {shown}");
+    assert!(shown.contains("routing     0 of 4 prefixes announced"), "the console's table, as text: {shown}");
     let shown = world.telegram().sees(cast.dan.id);
-    assert!(shown.contains("routing   0 of 4 prefixes announced"), "{shown}");
+    assert!(shown.contains("routing     0 of 4 prefixes announced"), "{shown}");
     world.stop().await;
 }
 
