@@ -12,8 +12,6 @@ use std::time::Duration;
 
 /// Something on its way gets so much real time to arrive.
 const A_MOMENT: Duration = Duration::from_millis(60);
-/// A database that was replaced ends the bot within this time.
-const NOTICED_WITHIN: i64 = 60_000;
 /// In this time of the world something holds the bot up while it works.
 const MEANWHILE: i64 = 300_000;
 
@@ -231,11 +229,14 @@ impl World {
         }
         drop(store);
         fs::rename(&copy, &self.places.database).unwrap();
-        self.is_replaced = true;
-        self.until(self.clock.millis() + NOTICED_WITHIN).await;
-        if std::mem::take(&mut self.is_replaced) {
-            self.fault("it goes on although its database was replaced");
+        // It looks at the file by the machine's time, not by the clock of the story.
+        let Some(life) = self.life.take() else { return };
+        match life.ended().await {
+            Ok(status) if status.code() == Some(1) => self.counts.stops += 1,
+            Ok(status) if was_killed(status) => self.counts.kills += 1,
+            other => self.fault(&format!("its database was replaced, and: {other:?}")),
         }
+        self.starts_again(5);
     }
 
     async fn restore_backup(&mut self) {

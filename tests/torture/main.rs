@@ -172,8 +172,8 @@ fn run(seed: u64, measure: Measure, shows: bool, sums: &Mutex<Sums>) {
     let (took, good) = (began.elapsed().as_secs_f64(), verdict.is_good());
     let shown = if good { "ok".to_owned() } else { format!("FAILED\n{verdict}") };
     eprintln!(
-        "torture: seed {seed}, {} outages, {} kills, {} stops, {} messages, {took:.0} s: {shown}",
-        verdict.outages, world.counts.kills, world.counts.stops, verdict.messages
+        "torture: seed {seed}, {} outages, {} kills, {} stops, {} messages, {} calls while told to wait, {took:.0} s: {shown}",
+        verdict.outages, world.counts.kills, world.counts.stops, verdict.messages, verdict.disobedience
     );
     let whole = || format!("{}\n{}\n{}", world.plan, oracle::known(&world), world.log());
     if shows {

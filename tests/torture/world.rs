@@ -43,8 +43,6 @@ pub struct World {
     pub(super) wrong: Seconds,
     /// Why a start or a stop may fail.
     pub(super) hindered: Hindered,
-    /// Another file stands in the place of its database: it ends with 1.
-    pub(super) is_replaced: bool,
     /// Since when nothing has hindered it.
     pub(super) free_since: Millis,
     folder: tempfile::TempDir,
@@ -134,7 +132,6 @@ impl World {
             unnoticed: 0,
             wrong: 0,
             hindered: Hindered::default(),
-            is_replaced: false,
             free_since: starts_at,
             folder,
         };
@@ -256,10 +253,8 @@ impl World {
         match told {
             Ok(Ended::Lives) => self.life = Some(life),
             Ok(Ended::Dead) => {
-                let was_replaced = std::mem::take(&mut self.is_replaced);
                 match life.ended().await {
                     Ok(status) if was_killed(status) => self.counts.kills += 1,
-                    Ok(status) if status.code() == Some(1) && was_replaced => self.counts.stops += 1,
                     // A reload that began before the disk was found full ends as a start on it does.
                     Ok(status) if status.code() == Some(1) && self.hindered.at_all() => self.counts.stops += 1,
                     Ok(status) => self.fault(&format!("it ended by itself: {status}")),

@@ -26,6 +26,9 @@ use tokio::sync::Notify;
 const PAUSE_MS: i64 = 2_000;
 const LONGEST_PAUSE_MS: i64 = 300_000;
 
+/// No pause from before a start is kept for longer: a clock that was ahead must not silence the bot.
+const LONGEST_KEPT_PAUSE: i64 = 24 * 3600;
+
 /// Answers to those in one channel: Discord has no limit of its own for these.
 const ANSWERS: Limit = Limit { every_ms: 1000.0, burst: 60 };
 
@@ -49,6 +52,10 @@ impl Discord {
     pub async fn serve(self: Arc<Self>, desk: Desk, stop: Arc<Notify>) {
         let failures = Arc::new(AtomicU32::new(0));
         loop {
+            tokio::select! {
+                () = self.wait_for_pause(&desk) => {}
+                () = stop.notified() => return,
+            }
             let outcome = Arc::clone(&self).listen(&desk, &stop, &failures).await;
             let Err(error) = outcome else { return };
             let is_final = is_final(&error);
@@ -65,6 +72,23 @@ impl Discord {
                 () = stop.notified() => return,
             }
         }
+    }
+
+    /// Waits until the pause is over in which Discord wants no calls at all, also one from before a restart: a connection
+    /// begins with calls.
+    async fn wait_for_pause(&self, desk: &Desk) {
+        let now = desk.clock.now();
+        match desk.store.read(move |db| db.pauses().of(PLATFORM, now)).await {
+            Ok(pauses) => {
+                for pause in pauses.iter().filter(|pause| pause.place.is_none()) {
+                    let until = desk.clock.millis() + 1000 * (pause.until - now).min(LONGEST_KEPT_PAUSE);
+                    self.pace.lock().rest_all(until);
+                }
+            }
+            Err(error) => tracing::error!(platform = PLATFORM, %error, "the pauses that it asked for cannot be read"),
+        }
+        let until = self.pace.lock().all_rest_until();
+        drop(desk.clock.sleep_until_millis(until.max(desk.clock.millis()), Busy::default()).await);
     }
 
     async fn listen(
