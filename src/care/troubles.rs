@@ -57,21 +57,7 @@ pub(super) fn troubles(signs: &Signs) -> Vec<Trouble> {
             );
         }
     }
-    for fault in &signs.refused {
-        let what = format!("{} about {}", fault.source, fault.entity);
-        // One answer that fails is no refusal.
-        if signs.is_known(&what) || signs.now - fault.since >= REFUSED {
-            say(
-                what,
-                fault.since,
-                format!(
-                    "{} {} when it is asked about {}. Other entities are polled as usual; this one is asked again rarely, and \
-                     judged by the other sources",
-                    fault.source, fault.why, fault.entity
-                ),
-            );
-        }
-    }
+    refused(signs, &mut say);
     for owed in signs.waiting.iter().filter(|owed| signs.now - owed.oldest >= PILED_UP) {
         let why = owed.error.as_ref().map(|error| format!(" Last error: {error}.")).unwrap_or_default();
         say(
@@ -165,6 +151,25 @@ fn late(work: &WorkReport, now: Timestamp) -> Option<Trouble> {
         duration(late)
     );
     Some(Trouble { what: format!("rounds of {}", work.name), since: now - late, said })
+}
+
+/// Reports each entity of the configuration about which a source refuses to answer.
+fn refused(signs: &Signs, say: &mut impl FnMut(String, Timestamp, String)) {
+    for fault in &signs.refused {
+        let what = format!("{} about {}", fault.source, fault.entity);
+        // One answer that fails is no refusal.
+        if signs.is_known(&what) || signs.now - fault.since >= REFUSED {
+            say(
+                what,
+                fault.since,
+                format!(
+                    "{} {} when it is asked about {}. Other entities are polled as usual; this one is asked again rarely, and \
+                     judged by the other sources",
+                    fault.source, fault.why, fault.entity
+                ),
+            );
+        }
+    }
 }
 
 #[cfg(test)]
