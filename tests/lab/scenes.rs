@@ -81,7 +81,7 @@ async fn power_off(country: &mut Country) -> Result<(), String> {
 async fn mute(country: &mut Country) -> Result<(), String> {
     country.scene("mute").await?;
     country.hears("North Korea is down", 4).await?;
-    country.holds("The routes are still announced while much behind them does not answer")?;
+    country.holds("The routes stayed when much behind them stopped answering")?;
     country.undo("mute").await?;
     country.hears("North Korea is back", 20).await
 }
