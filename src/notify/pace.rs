@@ -53,6 +53,8 @@ const CALM_SHARE: f64 = 2.0 / 3.0;
 const CALM_AT_LEAST_MS: f64 = 1050.0;
 
 const SECOND_MS: i64 = 1_000;
+/// No pause from before a start is kept for longer.
+const LONGEST_KEPT_S: i64 = 24 * 3600;
 
 /// Beyond this many places those that may be called at once are forgotten.
 const REMEMBERED: usize = 4096;
@@ -170,6 +172,16 @@ impl Pace {
     /// Keeps every place from being called before `until`.
     pub fn rest_all(&mut self, until: i64) {
         self.all_rest_until = self.all_rest_until.max(until);
+    }
+
+    /// Takes up a pause from before a start that goes on for `left_s` more seconds; without a place it is the whole
+    /// platform's. A clock that was ahead must not silence a platform for longer than a day.
+    pub fn take_up(&mut self, place: Option<&str>, left_s: i64, now: i64) {
+        let until = now + 1000 * left_s.min(LONGEST_KEPT_S);
+        match place {
+            Some(place) => self.rest(place, until),
+            None => self.rest_all(until),
+        }
     }
 
     /// Returns until when the platform asked not to be called at all.

@@ -26,9 +26,6 @@ use tokio::sync::Notify;
 const PAUSE_MS: i64 = 2_000;
 const LONGEST_PAUSE_MS: i64 = 300_000;
 
-/// No pause from before a start is kept for longer: a clock that was ahead must not silence the bot.
-const LONGEST_KEPT_PAUSE: i64 = 24 * 3600;
-
 /// Answers to those in one channel: Discord has no limit of its own for these.
 const ANSWERS: Limit = Limit { every_ms: 1000.0, burst: 60 };
 
@@ -81,8 +78,7 @@ impl Discord {
         match desk.store.read(move |db| db.pauses().of(PLATFORM, now)).await {
             Ok(pauses) => {
                 for pause in pauses.iter().filter(|pause| pause.place.is_none()) {
-                    let until = desk.clock.millis() + 1000 * (pause.until - now).min(LONGEST_KEPT_PAUSE);
-                    self.pace.lock().rest_all(until);
+                    self.pace.lock().take_up(None, pause.until - now, desk.clock.millis());
                 }
             }
             Err(error) => tracing::error!(platform = PLATFORM, %error, "the pauses that it asked for cannot be read"),

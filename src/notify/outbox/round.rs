@@ -4,8 +4,7 @@ use super::Outbox;
 use super::book::{self, Finished};
 use super::compose::{Composed, Composer, Revised};
 use crate::clock::{Busy, Millis};
-use crate::domain::time::HOUR;
-use crate::domain::{Chat, Seconds};
+use crate::domain::Chat;
 use crate::notify::digest::LATE;
 use crate::notify::pace::SharedPace;
 use crate::notify::retry::{SendError, Whom};
@@ -28,8 +27,6 @@ const SUMMED_AT_ONCE: usize = 64;
 const SHORT_PAUSE_MS: Millis = 1_000;
 /// Before a token that was refused is tried again.
 const LONG_PAUSE_MS: Millis = 900_000;
-/// No pause from before a start is kept for longer.
-const LONGEST_PAUSE: Seconds = 24 * HOUR;
 /// So many failures in a row are the platform's, not a chat's.
 const AWAY: u32 = 5;
 /// So many places that are told to wait within that time were told by a limit over all of them.
@@ -90,12 +87,7 @@ impl Round {
         let pauses = self.outbox.store.read(move |db| db.pauses().of(name, now)).await?;
         let mut pace = self.pace.lock();
         for pause in pauses {
-            // A clock that was ahead must not silence a platform for long.
-            let until = millis + 1000 * (pause.until - now).min(LONGEST_PAUSE);
-            match pause.place {
-                Some(place) => pace.rest(&place, until),
-                None => pace.rest_all(until),
-            }
+            pace.take_up(pause.place.as_deref(), pause.until - now, millis);
         }
         Ok(())
     }
