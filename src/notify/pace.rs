@@ -189,6 +189,11 @@ impl Pace {
         self.all_rest_until
     }
 
+    /// Names the edits in a place, which a platform may ask to pause while new messages may go.
+    pub fn edits_in(place: &str) -> String {
+        format!("edits in {place}")
+    }
+
     /// Returns until when the platform asked not to be called at all, or about this place.
     pub fn rests_until(&self, place: &str) -> i64 {
         self.resting.get(place).copied().unwrap_or(0).max(self.all_rest_until)

@@ -50,8 +50,8 @@ pub enum EditAgain {
 /// Who is to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whom {
-    /// Only calls of this kind to the chat.
-    Route,
+    /// Edits in the chat: new messages to it may go.
+    Edits,
     Chat,
     Platform,
 }

@@ -2,7 +2,7 @@
 
 use super::StoreError;
 use super::session::{Writes, noun};
-use crate::domain::Timestamp;
+use crate::domain::{Seconds, Timestamp};
 use rusqlite::named_params;
 
 noun! {
@@ -16,6 +16,14 @@ pub struct Pause {
     /// What the platform counts together, such as a group; `None` is the whole platform.
     pub place: Option<String>,
     pub until: Timestamp,
+}
+
+impl Pause {
+    /// Returns a pause of `seconds` that was asked for at `now`. The second of `now` may be almost over: a pause that is
+    /// taken up after a restart ends a second late rather than a moment too soon.
+    pub fn asked_for(place: Option<String>, seconds: Seconds, now: Timestamp) -> Self {
+        Self { place, until: now + seconds + 1 }
+    }
 }
 
 impl<A> Pauses<'_, A> {

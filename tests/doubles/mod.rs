@@ -13,6 +13,7 @@
 #![allow(dead_code, unused_imports)]
 
 pub mod discord;
+pub mod disobeyed;
 pub mod ioda;
 pub mod radar;
 pub mod ripestat;
@@ -23,6 +24,7 @@ pub mod telegram;
 pub mod web;
 
 pub use discord::DiscordDouble;
+pub use disobeyed::Disobeyed;
 pub use ioda::IodaDouble;
 pub use radar::RadarDouble;
 pub use ripestat::RipestatDouble;

@@ -173,7 +173,11 @@ fn run(seed: u64, measure: Measure, shows: bool, sums: &Mutex<Sums>) {
     let shown = if good { "ok".to_owned() } else { format!("FAILED\n{verdict}") };
     eprintln!(
         "torture: seed {seed}, {} outages, {} kills, {} stops, {} messages, {} calls while told to wait, {took:.0} s: {shown}",
-        verdict.outages, world.counts.kills, world.counts.stops, verdict.messages, verdict.disobedience
+        verdict.outages,
+        world.counts.kills,
+        world.counts.stops,
+        verdict.messages,
+        verdict.disobeyed.len()
     );
     let whole = || format!("{}\n{}\n{}", world.plan, oracle::known(&world), world.log());
     if shows {
@@ -198,7 +202,7 @@ fn run(seed: u64, measure: Measure, shows: bool, sums: &Mutex<Sums>) {
     sums.allowed += verdict.allowed;
     sums.out_of_order += verdict.out_of_order.len();
     sums.incidents += verdict.incidents.len();
-    sums.disobedience += verdict.disobedience;
+    sums.disobedience += verdict.disobeyed.len();
     sums.counts.add(&world.counts);
     if !good {
         sums.failed.push(seed);

@@ -2,8 +2,9 @@
 //! once; every outage is one incident; and the database is whole.
 
 use super::outside::LISTENERS;
-use super::plan::{COUNTRIES, Plan};
+use super::plan::{COUNTRIES, Plan, What};
 use super::world::{Restored, World};
+use crate::doubles::Disobeyed;
 use linkdown::clock::Millis;
 use linkdown::domain::time::{HOUR, MINUTE};
 use linkdown::domain::{Phase, Seconds, Transition, TransitionKind};
@@ -34,12 +35,12 @@ pub struct Verdict {
     pub outages: usize,
     pub messages: usize,
     /// Calls that were made while a platform had asked not to be called.
-    pub disobedience: usize,
+    pub disobeyed: Vec<String>,
 }
 
 impl Verdict {
     pub fn is_good(&self) -> bool {
-        [&self.lost, &self.doubled, &self.out_of_order, &self.incidents, &self.database, &self.faults]
+        [&self.lost, &self.doubled, &self.out_of_order, &self.incidents, &self.database, &self.faults, &self.disobeyed]
             .iter()
             .all(|wrong| wrong.is_empty())
     }
@@ -54,6 +55,7 @@ impl fmt::Display for Verdict {
             ("incident", &self.incidents),
             ("database", &self.database),
             ("fault", &self.faults),
+            ("called while told to wait", &self.disobeyed),
         ];
         kinds.iter().try_for_each(|(kind, wrong)| wrong.iter().try_for_each(|what| writeln!(f, "  {kind}: {what}")))
     }
@@ -131,11 +133,21 @@ pub async fn judge(world: &World) -> Verdict {
         verdict.doubled.push(format!("{} on Telegram, {doubts} are counted as doubtful:\n    {told}", verdict.allowed));
     }
     database_is_whole(world, &mut verdict);
-    verdict.disobedience = world.outside.disobedience();
+    verdict.disobeyed =
+        world.outside.disobeyed().iter().filter(|call| !was_unknowable(world, call)).map(ToString::to_string).collect();
     if world.counts.most_kib > MOST_KIB || world.counts.most_files > MOST_FILES {
         verdict.faults.push(format!("it grew: {:?}", world.counts));
     }
     verdict
+}
+
+/// Whether the bot could not know of the pause any more: an older copy of its database took the place of the one that
+/// kept it, or its clock was moved meanwhile.
+fn was_unknowable(world: &World, call: &Disobeyed) -> bool {
+    let meanwhile = |at: Millis| call.told_at <= at && at <= call.at;
+    let is_moved = |what: What| matches!(what, What::ClockWrong(_) | What::ClockRight);
+    world.restored.is_some_and(|restored| meanwhile(restored.at))
+        || world.plan.events.iter().any(|event| is_moved(event.what) && meanwhile(event.at.unix() * 1000))
 }
 
 /// Every outage is one incident that began and ended when it did, and there is no other.

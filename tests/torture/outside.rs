@@ -1,7 +1,7 @@
 //! Everything outside the bot: sources that say what happened, two platforms with their chats, and how each falls ill.
 
 use super::plan::{COUNTRIES, Illness, Outage, Plan, Platform, Source};
-use crate::doubles::{DiscordDouble, Fault, IodaDouble, RipestatDouble, TelegramDouble, discord, telegram};
+use crate::doubles::{DiscordDouble, Disobeyed, Fault, IodaDouble, RipestatDouble, TelegramDouble, discord, telegram};
 use linkdown::clock::{Clock, Millis};
 use linkdown::domain::{Entity, Options, Scope, Seconds, Subscription, Timestamp};
 use linkdown::store::{Access, Store};
@@ -249,9 +249,9 @@ impl Outside {
         }
     }
 
-    /// Counts the calls that were made while the platforms had asked not to be called.
-    pub fn disobedience(&self) -> usize {
-        self.discord.disobedience() + self.telegram.disobedience()
+    /// Describes the calls that were made while the platforms had asked not to be called.
+    pub fn disobeyed(&self) -> Vec<Disobeyed> {
+        [self.discord.disobeyed(), self.telegram.disobeyed()].concat()
     }
 
     /// A group becomes a supergroup, if there is one left.

@@ -118,7 +118,7 @@ impl Refusal {
         match (self.error, self.code) {
             (_, Some(UNKNOWN_CHANNEL)) => SendError::MessageGone,
             // Edits have a limit of their own: new messages need not wait for it.
-            (SendError::Wait { pause_ms, whom: Whom::Chat }, _) => SendError::Wait { pause_ms, whom: Whom::Route },
+            (SendError::Wait { pause_ms, whom: Whom::Chat }, _) => SendError::Wait { pause_ms, whom: Whom::Edits },
             (SendError::Never { why }, Some(THREAD_ARCHIVED | THREAD_LOCKED)) => {
                 SendError::EditRefused { why, until: EditAgain::AfterAMessage }
             }

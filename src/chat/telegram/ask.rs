@@ -295,7 +295,7 @@ impl Listener {
         let (clock, place) = (&self.desk.clock, at.chat.0.to_string());
         self.telegram.pace.lock().rest(&place, clock.millis() + 1000 * seconds);
         let now = clock.now();
-        let pause = Pause { place: Some(place), until: now + seconds };
+        let pause = Pause::asked_for(Some(place), seconds, now);
         if let Err(error) = self.desk.store.write(move |tx| tx.pauses().keep(PLATFORM, &pause, now)).await {
             tracing::error!(chat = at.chat.0, %error, "a pause that Telegram asked for could not be stored");
         }

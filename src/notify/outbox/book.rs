@@ -7,6 +7,7 @@ use crate::domain::{
 };
 use crate::notify::body::Body;
 use crate::notify::digest::{Item, Step, Told, digest};
+use crate::notify::pace::Pace;
 use crate::notify::platform::{Platform, Sent};
 use crate::notify::retry::{self, Arrival, EditAgain, SendError, Verdict, Whom};
 use crate::notify::suspend;
@@ -100,12 +101,11 @@ fn keep_pause(
 ) -> Result<(), StoreError> {
     let SendError::Wait { pause_ms, whom } = error else { return Ok(()) };
     let place = match whom {
-        // What the delivery or the card itself waits for is written beside it.
-        Whom::Route => return Ok(()),
+        Whom::Edits => Some(Pace::edits_in(&platform.place_of(chat))),
         Whom::Chat => Some(platform.place_of(chat)),
         Whom::Platform => None,
     };
-    let pause = Pause { place, until: now + retry::whole_seconds(*pause_ms) };
+    let pause = Pause::asked_for(place, retry::whole_seconds(*pause_ms), now);
     tx.pauses().keep(platform.name(), &pause, now)
 }
 

@@ -6,7 +6,7 @@ use super::compose::{Composed, Composer, Revised};
 use crate::clock::{Busy, Millis};
 use crate::domain::Chat;
 use crate::notify::digest::LATE;
-use crate::notify::pace::SharedPace;
+use crate::notify::pace::{Pace, SharedPace};
 use crate::notify::retry::{SendError, Whom};
 use crate::store::{Delivery, DeliveryId, StoreError, Tx};
 use std::collections::{HashMap, HashSet};
@@ -40,6 +40,13 @@ const SILENT_MS: Millis = 60_000;
 enum Going {
     Message(Composed, Millis),
     Edit(Revised, Millis),
+}
+
+/// Edits may be told to wait while new messages may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Call {
+    Message,
+    Edit,
 }
 
 #[derive(Debug)]
@@ -136,6 +143,9 @@ impl Round {
         let place = finished.chat().map(|chat| self.outbox.platform.place_of(chat)).unwrap_or_default();
         match error {
             Some(SendError::Wait { pause_ms, whom: Whom::Chat }) => self.rest(place, now, now + pause_ms),
+            Some(SendError::Wait { pause_ms, whom: Whom::Edits }) => {
+                self.pace.lock().rest(&Pace::edits_in(&place), now + pause_ms);
+            }
             Some(SendError::Wait { pause_ms, whom: Whom::Platform }) => {
                 tracing::warn!(platform, "asked to pause for {pause_ms} ms");
                 self.pace.lock().rest_all(now + pause_ms);
@@ -261,7 +271,7 @@ impl Round {
         let due = self.outbox.store.read(move |db| db.deliveries().due(name, now, now - LATE, most)).await?;
         let mut chosen: Vec<(Delivery, Millis)> = Vec::new();
         for delivery in due {
-            if let Some(at) = self.slot(&delivery.chat, millis) {
+            if let Some(at) = self.slot(&delivery.chat, millis, Call::Message) {
                 chosen.push((delivery, at));
             }
         }
@@ -272,7 +282,7 @@ impl Round {
         let behind = self.outbox.store.read(move |db| db.cards().behind(name, now, most)).await?;
         let mut going = Vec::new();
         for card in behind {
-            let Some(at) = self.slot(&card.chat, millis) else { continue };
+            let Some(at) = self.slot(&card.chat, millis, Call::Edit) else { continue };
             let (composer, incident, chat) = (self.composer(), card.incident, card.chat.id);
             match self.outbox.store.read(move |db| composer.revise(db, card)).await? {
                 Some(revised) => going.push(Going::Edit(revised, at)),
@@ -318,14 +328,17 @@ impl Round {
     }
 
     /// When something may go to the chat, if that is about now: the place is taken then.
-    fn slot(&mut self, chat: &Chat, now: Millis) -> Option<Millis> {
+    fn slot(&mut self, chat: &Chat, now: Millis, call: Call) -> Option<Millis> {
         let limit = self.outbox.platform.pace_of(chat);
         if self.busy_chats.len() >= AT_ONCE || self.busy_chats.contains(&chat.id) {
             return None;
         }
         let place = self.outbox.platform.place_of(chat);
         let mut pace = self.pace.lock();
-        let at = pace.place_opens_at(&place, limit, now);
+        let mut at = pace.place_opens_at(&place, limit, now);
+        if call == Call::Edit {
+            at = at.max(pace.rests_until(&Pace::edits_in(&place)));
+        }
         if at > now + AHEAD_MS {
             drop(pace);
             self.opens_next = Some(self.opens_next.map_or(at, |known| known.min(at)));

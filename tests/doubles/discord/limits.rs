@@ -6,6 +6,7 @@ use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
+use crate::doubles::disobeyed::Disobeyed;
 use crate::doubles::web::Reply;
 
 /// What counts together: a channel, and whether it is new messages or edits.
@@ -25,7 +26,8 @@ pub(super) struct Limits {
     /// Since when everything is stopped, and who has been told.
     stopped: Option<Instant>,
     told: BTreeSet<Bucket>,
-    pub(super) disobedience: usize,
+    /// Describes each call that came while a pause that was asked for was running.
+    disobeyed: Vec<Disobeyed>,
     pub(super) refused: usize,
     invalid: VecDeque<Millis>,
     pub(super) banned: bool,
@@ -37,6 +39,7 @@ struct Window {
     resets: Millis,
     /// A `retry_after` runs until then.
     shut: Millis,
+    told_at: Millis,
 }
 
 /// Not before so many milliseconds have gone.
@@ -52,11 +55,19 @@ impl Window {
             *self = Self { resets: now + period, ..Self::default() };
         }
         if self.used >= most {
-            self.shut = self.resets;
+            self.close(now, self.resets);
             return Err(self.resets - now);
         }
         self.used += 1;
         Ok(())
+    }
+
+    fn close(&mut self, now: Millis, until: Millis) {
+        (self.told_at, self.shut) = (now, until);
+    }
+
+    fn disobeyed(&self, now: Millis, call: String) -> Disobeyed {
+        Disobeyed { told_at: self.told_at, at: now, early_ms: self.shut - now, call }
     }
 }
 
@@ -66,7 +77,9 @@ impl Limits {
         if now < self.all.shut {
             // What was on its way already could not know.
             let is_excused = self.stopped.is_some_and(|since| since.elapsed() < UNDER_WAY) && self.told.insert(bucket);
-            self.disobedience += usize::from(!is_excused);
+            if !is_excused {
+                self.disobeyed.push(self.all.disobeyed(now, format!("Discord, {bucket:?} in a pause of all")));
+            }
             return Err(Wait { millis: self.all.shut - now, global: true });
         }
         if self.unlimited {
@@ -82,7 +95,7 @@ impl Limits {
     pub(super) fn ask_channel(&mut self, bucket: Bucket, now: Millis) -> Result<(), Wait> {
         let window = self.buckets.entry(bucket).or_default();
         if now < window.shut {
-            self.disobedience += 1;
+            self.disobeyed.push(window.disobeyed(now, format!("Discord, {bucket:?}")));
             return Err(Wait { millis: window.shut - now, global: false });
         }
         if self.unlimited {
@@ -94,10 +107,10 @@ impl Limits {
     /// Wait, whatever has been used.
     pub(super) fn shut(&mut self, bucket: Bucket, wait: Wait, now: Millis) {
         if wait.global {
-            self.all.shut = now + wait.millis;
+            self.all.close(now, now + wait.millis);
             self.stop(bucket);
         } else {
-            self.buckets.entry(bucket).or_default().shut = now + wait.millis;
+            self.buckets.entry(bucket).or_default().close(now, now + wait.millis);
         }
     }
 
@@ -176,7 +189,12 @@ impl DiscordDouble {
 
     /// How many calls were made while a `retry_after` ran.
     pub fn disobedience(&self) -> usize {
-        self.inner.lock().limits.disobedience
+        self.inner.lock().limits.disobeyed.len()
+    }
+
+    /// Describes each of those calls.
+    pub fn disobeyed(&self) -> Vec<Disobeyed> {
+        self.inner.lock().limits.disobeyed.clone()
     }
 
     /// How many calls got a 429, disobedient ones among them.

@@ -5,6 +5,7 @@ use super::limits::{GROUP, OVERALL, PRIVATE};
 use super::params::Params;
 use super::refusal::Refusal;
 use super::world::World;
+use crate::doubles::disobeyed::Disobeyed;
 
 /// What is wanted of a chat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,15 +60,22 @@ impl World {
     pub fn heeds_the_wait(&mut self, params: &Params) -> Result<(), Refusal> {
         let now = self.now();
         let chat = params.number("chat_id").and_then(|id| self.chats.get(&id));
-        if let Some(seconds) = chat.and_then(|chat| chat.pace.closed_for(now)) {
-            self.disobedience += 1;
-            return Err(Refusal::too_many(seconds));
+        let of_chat = chat.map(|chat| &chat.pace).filter(|pace| pace.closed_for(now).is_some());
+        let Some(pace) = of_chat.or(Some(&self.pace).filter(|pace| pace.closed_for(now).is_some())) else {
+            return Ok(());
+        };
+        let seconds = pace.closed_for(now).unwrap_or_default();
+        // What was on its way already could not know of a pause that is everybody's.
+        if of_chat.is_some() || !pace.may_not_know_yet(now) {
+            let (told_at, early_ms) = (pace.told_at(), 1000 * seconds);
+            self.disobeyed.push(Disobeyed {
+                told_at,
+                at: now,
+                early_ms,
+                call: format!("Telegram: {}", params.whole()),
+            });
         }
-        if let Some(seconds) = self.pace.closed_for(now) {
-            self.disobedience += usize::from(!self.pace.may_not_know_yet(now));
-            return Err(Refusal::too_many(seconds));
-        }
-        Ok(())
+        Err(Refusal::too_many(seconds))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::TelegramDouble;
 use super::refusal::Refusal;
+use crate::doubles::disobeyed::Disobeyed;
 use crate::doubles::web::Reply;
 use std::collections::VecDeque;
 
@@ -114,6 +115,11 @@ impl TelegramDouble {
 
     /// Calls that came although a 429 had said to wait.
     pub fn disobedience(&self) -> usize {
-        self.look(|world| world.disobedience)
+        self.look(|world| world.disobeyed.len())
+    }
+
+    /// Describes each of those calls.
+    pub fn disobeyed(&self) -> Vec<Disobeyed> {
+        self.look(|world| world.disobeyed.clone())
     }
 }

@@ -29,6 +29,11 @@ impl Pace {
         (now < self.closed_until).then(|| seconds(self.closed_until - now))
     }
 
+    /// When the last pause was asked for.
+    pub fn told_at(&self) -> Millis {
+        self.told_at
+    }
+
     pub fn may_not_know_yet(&self, now: Millis) -> bool {
         now <= self.told_at + ON_ITS_WAY
     }

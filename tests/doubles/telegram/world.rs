@@ -7,6 +7,7 @@ use super::faults::Faults;
 use super::limits::Pace;
 use super::polling::Queue;
 use super::seen::Call;
+use crate::doubles::disobeyed::Disobeyed;
 use linkdown::clock::{Clock, Millis};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -36,7 +37,8 @@ pub struct World {
     pub faults: Faults,
     pub pace: Pace,
     pub unlimited: bool,
-    pub disobedience: usize,
+    /// Describes each call that came while a pause that was asked for was running.
+    pub disobeyed: Vec<Disobeyed>,
     pub revoked: bool,
     pub second_instance: bool,
     /// Where updates are sent; while there is one, none can be polled.
@@ -67,7 +69,7 @@ impl Shared {
             faults: Faults::default(),
             pace: Pace::default(),
             unlimited: false,
-            disobedience: 0,
+            disobeyed: Vec::new(),
             revoked: false,
             second_instance: false,
             webhook: None,

@@ -57,8 +57,8 @@ async fn a_fresh_start_goes_before_what_piled_up_for_the_same_chat() {
 #[tokio::test]
 async fn a_pause_that_was_asked_for_holds_over_a_kill() {
     for (whom, expected) in [
-        (Whom::Chat, ["0 one: message", "0 other: message", "90010 one: message"]),
-        (Whom::Platform, ["0 one: message", "90010 other: message", "90010 one: message"]),
+        (Whom::Chat, ["0 one: message", "0 other: message", "91010 one: message"]),
+        (Whom::Platform, ["0 one: message", "91010 other: message", "91010 one: message"]),
     ] {
         let mut world = World::new();
         let [one, other] = world.chats(["one", "other"]).await;

@@ -31,7 +31,7 @@ async fn a_pause_that_is_asked_for_is_that_of_whoever_was_asked() {
     for (whom, expected) in [
         // Never too soon, and at most a second late.
         (Whom::Chat, ["0 one: message", "0 other: message", "7500 one: message", "8500 one: message"]),
-        (Whom::Route, ["0 one: message", "0 other: message", "0 one: message", "8000 one: message"]),
+        (Whom::Edits, ["0 one: message", "0 other: message", "0 one: message", "8000 one: message"]),
     ] {
         let mut world = World::new();
         two_chats(&world).await;
@@ -140,7 +140,7 @@ async fn failures_are_counted_from_the_last_that_went_well() {
     world.until(0).await;
     // Four fail, one gets through, four fail: nobody was away.
     for (chat, address) in chats.iter().zip(["a", "b", "c"]) {
-        world.answers(address, [Answer::Refuses(SendError::Wait { pause_ms: 900_000, whom: Whom::Route })]);
+        world.answers(address, [Answer::Refuses(SendError::Wait { pause_ms: 900_000, whom: Whom::Edits })]);
         world.owes(*chat, incident, 1).await;
         world.until(0).await;
     }
@@ -320,7 +320,7 @@ async fn a_card_is_edited_no_sooner_than_half_a_minute_after_it_was() {
 async fn an_edit_that_fails_is_made_later_as_long_as_it_takes() {
     for (error, again) in [
         (SendError::later("503"), 60_000),
-        (SendError::Wait { pause_ms: 7_500, whom: Whom::Route }, 8_000),
+        (SendError::Wait { pause_ms: 7_500, whom: Whom::Edits }, 8_000),
         (SendError::Wait { pause_ms: 90_000, whom: Whom::Chat }, 90_000),
     ] {
         let (world, incident) = card().await;
@@ -329,6 +329,30 @@ async fn an_edit_that_fails_is_made_later_as_long_as_it_takes() {
         world.until(600_000).await;
         assert_eq!(world.seen()[1..], ["0 a: edit of m1".to_owned(), format!("{again} a: edit of m1")], "{error:?}");
     }
+}
+
+#[tokio::test]
+async fn edits_that_are_told_to_wait_hold_up_each_card_of_the_chat_but_no_message() {
+    let mut world = World::new();
+    let [chat] = world.chats(["a"]).await;
+    let outages = world.outages(2).await;
+    world.owes(chat, outages[0], 1).await;
+    world.owes(chat, outages[1], 1).await;
+    world.begins();
+    world.until(10_000).await;
+    world.answers("a", [Answer::Refuses(SendError::Wait { pause_ms: 90_000, whom: Whom::Edits })]);
+    world.changes(outages[0]).await;
+    world.changes(outages[1]).await;
+    world.until(20_000).await;
+    // The pause holds over a kill as well, and a new message does not wait for it.
+    world.kill().await;
+    world.begins();
+    let third = world.decided("country/ER", 3, 1, TransitionKind::Started).await;
+    world.owes(chat, third, 1).await;
+    world.until(600_000).await;
+    let [.., refused, message, second, first] = &world.seen()[..] else { panic!() };
+    assert_eq!([refused, message], ["10000 a: edit of m1", "20000 a: message"]);
+    assert_eq!([second, first], ["101000 a: edit of m2", "101000 a: edit of m1"]);
 }
 
 #[tokio::test]
