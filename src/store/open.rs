@@ -4,6 +4,7 @@ use super::StoreError;
 use super::error::{BUSY_SECONDS, plain};
 use super::file::{beside, narrow};
 use super::migrate::{self, Found, NEWEST};
+use rusqlite::config::DbConfig;
 use rusqlite::ffi::SQLITE_READONLY_ROLLBACK;
 use rusqlite::{Connection, OpenFlags};
 use std::fs;
@@ -13,6 +14,8 @@ use std::time::Duration;
 /// Pages that a connection keeps in memory, in KiB: the whole bot fits into 40 MiB.
 const WRITER_CACHE_KIB: i32 = 1024;
 const READER_CACHE_KIB: i32 = 512;
+/// Compiled statements that a connection keeps: all that a poll or a round of the outbox runs.
+const STATEMENTS: usize = 128;
 
 /// The write-ahead log is cut back to this after a checkpoint.
 const JOURNAL_LIMIT_BYTES: i64 = 8 * 1024 * 1024;
@@ -78,9 +81,17 @@ fn set_up_writer(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
     connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
     connection.pragma_update_and_check(None, "journal_size_limit", JOURNAL_LIMIT_BYTES, |_| Ok(()))?;
+    set_up_any(connection)
+}
+
+/// Sets up what writer and readers share.
+fn set_up_any(connection: &Connection) -> rusqlite::Result<()> {
     // The container's root, and with it the folder for temporary files, may be read-only.
     connection.pragma_update(None, "temp_store", "memory")?;
-    connection.set_prepared_statement_cache_capacity(64);
+    // A statement keeps the plan that its tests have seen, and is not compiled again for each value that is bound to it
+    // (<https://www.sqlite.org/queryplanner-ng.html#the_query_planner_stability_guarantee>).
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(())
 }
 
@@ -93,7 +104,7 @@ pub(super) fn reader(path: &Path) -> Result<Connection, StoreError> {
         other => other?,
     }
     connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
-    connection.pragma_update(None, "temp_store", "memory")?;
+    set_up_any(&connection)?;
     Ok(connection)
 }
 

@@ -17,6 +17,14 @@ const MEANWHILE: i64 = 300_000;
 
 impl World {
     pub(super) async fn happens(&mut self, event: &Event) {
+        let was_free = !self.hindered.at_all();
+        self.befalls(event).await;
+        if was_free && self.hindered.at_all() {
+            self.hindered_since = self.clock.millis();
+        }
+    }
+
+    async fn befalls(&mut self, event: &Event) {
         match event.what {
             What::Kill { steps, away } => {
                 self.away = away;
@@ -118,7 +126,7 @@ impl World {
         let Some(life) = self.life.take() else { return false };
         life.signal(Signal::SIGKILL);
         match life.ended().await {
-            Ok(status) if was_killed(status) => self.counts.kills += 1,
+            Ok(status) if was_killed(status) => self.was_killed(),
             other => self.fault(&format!("it was killed, and: {other:?}")),
         }
         true
@@ -169,6 +177,9 @@ impl World {
     async fn locked(&mut self, millis: u64) {
         let database = self.places.database.clone();
         let (has, had) = tokio::sync::oneshot::channel();
+        if !self.hindered.at_all() {
+            self.hindered_since = self.clock.millis();
+        }
         let was_locked = std::mem::replace(&mut self.hindered.locked, true);
         let other = tokio::task::spawn_blocking(move || {
             let Ok(connection) = rusqlite::Connection::open(database) else { return };
@@ -233,7 +244,7 @@ impl World {
         let Some(life) = self.life.take() else { return };
         match life.ended().await {
             Ok(status) if status.code() == Some(1) => self.counts.stops += 1,
-            Ok(status) if was_killed(status) => self.counts.kills += 1,
+            Ok(status) if was_killed(status) => self.was_killed(),
             other => self.fault(&format!("its database was replaced, and: {other:?}")),
         }
         self.starts_again(5);

@@ -3,7 +3,7 @@
 
 use super::outside::LISTENERS;
 use super::plan::{COUNTRIES, Plan, What};
-use super::world::{Restored, World};
+use super::world::{Killed, Restored, World};
 use crate::doubles::Disobeyed;
 use linkdown::clock::Millis;
 use linkdown::domain::time::{HOUR, MINUTE};
@@ -142,11 +142,13 @@ pub async fn judge(world: &World) -> Verdict {
 }
 
 /// Whether the bot could not know of the pause any more: an older copy of its database took the place of the one that
-/// kept it, or its clock was moved meanwhile.
+/// kept it, its clock was moved meanwhile, or it was killed before it could write the pause down.
 fn was_unknowable(world: &World, call: &Disobeyed) -> bool {
     let meanwhile = |at: Millis| call.told_at <= at && at <= call.at;
     let is_moved = |what: What| matches!(what, What::ClockWrong(_) | What::ClockRight);
+    let is_forgotten = |kill: &Killed| meanwhile(kill.at) && kill.unwritten_since <= call.told_at;
     world.restored.is_some_and(|restored| meanwhile(restored.at))
+        || world.kills.iter().any(is_forgotten)
         || world.plan.events.iter().any(|event| is_moved(event.what) && meanwhile(event.at.unix() * 1000))
 }
 

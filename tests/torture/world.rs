@@ -19,6 +19,8 @@ const NEXT_TRY: Seconds = 30;
 const IS_MARKED_WITHIN: Millis = 60_000;
 /// What is to go within a tenth of a second is marked already, and sleeps until then: after this it has gone.
 const HAS_GONE_AFTER: Millis = 1_000;
+/// An answer is written down in the moment in which it comes, as long as nothing hinders it.
+const IS_WRITTEN_WITHIN: Millis = 100;
 
 pub struct World {
     pub plan: Plan,
@@ -28,6 +30,7 @@ pub struct World {
     pub faults: Vec<String>,
     pub counts: Counts,
     pub restored: Option<Restored>,
+    pub kills: Vec<Killed>,
     pub(super) places: Places,
     pub(super) disk: Disk,
     pub(super) life: Option<Life>,
@@ -45,6 +48,8 @@ pub struct World {
     pub(super) hindered: Hindered,
     /// Since when nothing has hindered it.
     pub(super) free_since: Millis,
+    /// Since when something hinders it, where that is so.
+    pub(super) hindered_since: Millis,
     folder: tempfile::TempDir,
 }
 
@@ -60,6 +65,13 @@ impl Hindered {
     pub fn at_all(self) -> bool {
         self.full || self.read_only || self.locked
     }
+}
+
+/// A kill, and since when what the bot learned may not have been written down by then.
+#[derive(Clone, Copy, Debug)]
+pub struct Killed {
+    pub at: Millis,
+    pub unwritten_since: Millis,
 }
 
 /// An older copy was put in the place of the database.
@@ -122,6 +134,7 @@ impl World {
             faults: Vec::new(),
             counts: Counts::default(),
             restored: None,
+            kills: Vec::new(),
             places,
             disk,
             life: None,
@@ -133,6 +146,7 @@ impl World {
             wrong: 0,
             hindered: Hindered::default(),
             free_since: starts_at,
+            hindered_since: starts_at,
             folder,
         };
         world.upgrade().await;
@@ -254,7 +268,7 @@ impl World {
             Ok(Ended::Lives) => self.life = Some(life),
             Ok(Ended::Dead) => {
                 match life.ended().await {
-                    Ok(status) if was_killed(status) => self.counts.kills += 1,
+                    Ok(status) if was_killed(status) => self.was_killed(),
                     // A reload that began before the disk was found full ends as a start on it does.
                     Ok(status) if status.code() == Some(1) && self.hindered.at_all() => self.counts.stops += 1,
                     Ok(status) => self.fault(&format!("it ended by itself: {status}")),
@@ -282,7 +296,7 @@ impl World {
                 self.life = Some(life);
             }
             Err(status) if was_killed(status) && killed_after.is_some() => {
-                self.counts.kills += 1;
+                self.was_killed();
                 self.starts_again(self.away);
             }
             Err(status) => {
@@ -295,6 +309,14 @@ impl World {
         }
     }
 
+    /// Counts a kill. What a life learned since then may not have been written down.
+    pub(super) fn was_killed(&mut self) {
+        self.counts.kills += 1;
+        let now = self.clock.millis();
+        let since = if self.hindered.at_all() { self.hindered_since } else { now - IS_WRITTEN_WITHIN };
+        self.kills.push(Killed { at: now, unwritten_since: since });
+    }
+
     /// As a service manager does it.
     pub(super) async fn stop(&mut self, life: Life) {
         let (kib, files) = life.size();
@@ -304,7 +326,7 @@ impl World {
         match life.ended().await {
             Ok(status) if status.success() => self.counts.stops += 1,
             // The plug that was to be pulled at one of its next steps.
-            Ok(status) if was_killed(status) => self.counts.kills += 1,
+            Ok(status) if was_killed(status) => self.was_killed(),
             // A stop that could not be written down (the disk is full) ends with 1, as it should.
             Ok(status) if status.code() == Some(1) && self.hindered.at_all() => self.counts.stops += 1,
             Ok(status) => self.fault(&format!("a stop failed: {status}")),

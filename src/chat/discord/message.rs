@@ -20,6 +20,8 @@ use std::sync::{MutexGuard, PoisonError};
 pub(super) const KEY_MARK: char = '#';
 /// The title of a forum's post.
 const POST_TITLE: usize = 100;
+/// Beyond this many people their direct-message channels are forgotten: to ask again is one call each.
+const CONVERSATIONS: usize = 4096;
 
 impl Discord {
     pub(super) async fn deliver(&self, message: &Outgoing) -> Result<Sent, SendError> {
@@ -104,7 +106,7 @@ impl Discord {
         let answer = self.rest.post("/users/@me/channels", &body).await.map_err(|refusal| refusal.error)?;
         let channel = snowflake(&answer.body, "id");
         let channel = channel.ok_or_else(|| SendError::later("Discord named no channel for this person"))?;
-        self.conversations().insert(person, channel);
+        remember(&mut self.conversations(), person, channel);
         Ok(channel)
     }
 
@@ -212,4 +214,27 @@ fn parse_message(text: &str) -> Option<(Option<u64>, u64)> {
 
 pub(super) fn snowflake(body: &Value, key: &str) -> Option<u64> {
     body.get(key)?.as_str()?.parse().ok().filter(|id| *id > 0)
+}
+
+/// Keeps the channel in which a person is written to alone.
+fn remember(conversations: &mut HashMap<u64, u64>, person: u64, channel: u64) {
+    if conversations.len() >= CONVERSATIONS {
+        conversations.clear();
+    }
+    conversations.insert(person, channel);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn however_many_people_are_written_to_few_channels_are_remembered() {
+        let mut conversations = HashMap::new();
+        for person in 0..=3 * CONVERSATIONS as u64 {
+            remember(&mut conversations, person, person + 1);
+            assert!(conversations.len() <= CONVERSATIONS);
+            assert_eq!(conversations.get(&person), Some(&(person + 1)));
+        }
+    }
 }

@@ -132,13 +132,17 @@ impl Resolver {
         }
     }
 
+    /// Asks one resolver after the other. The reason of a failure is shown in chats: it names no resolver of this machine.
     async fn ask(&self, name: &str) -> Result<(Vec<IpAddr>, u32), String> {
         let mut said = "there is no resolver to ask".to_owned();
         for server in self.servers.now() {
             let (v4, v6) =
                 tokio::join!(self.ask_for(server, name, RecordType::A), self.ask_for(server, name, RecordType::AAAA));
             match (v4, v6) {
-                (Err(why), Err(_)) => said = why,
+                (Err(why), Err(_)) => {
+                    tracing::debug!(resolver = %server, name, why, "a name was not resolved");
+                    said = why;
+                }
                 (v4, v6) => {
                     let (mut addresses, ttl) = v4.unwrap_or((Vec::new(), u32::MAX));
                     let (more, other_ttl) = v6.unwrap_or((Vec::new(), u32::MAX));
@@ -161,14 +165,14 @@ impl Resolver {
             Ok((answer, way)) if answer.metadata.response_code == ResponseCode::NoError => {
                 let found = dns::addresses(&answer);
                 if found.0.is_empty() && way == Way::CutShort {
-                    return Err(format!("a cut-off answer from {}, and none over TCP", server.ip()));
+                    return Err("the resolver's answer is cut off, and it gives none over TCP".to_owned());
                 }
                 Ok(found)
             }
-            Ok((answer, _)) => Err(format!("{} from {}", dns::word(answer.metadata.response_code), server.ip())),
-            Err(dns::AskError::Silent { .. }) => Err(format!("no answer from {}", server.ip())),
-            Err(dns::AskError::Malformed(why)) => Err(format!("{} answers {why}", server.ip())),
-            Err(dns::AskError::Socket(error)) => Err(format!("{}: {error}", server.ip())),
+            Ok((answer, _)) => Err(format!("the resolver says {}", dns::word(answer.metadata.response_code))),
+            Err(dns::AskError::Silent { .. }) => Err("the resolver does not answer".to_owned()),
+            Err(dns::AskError::Malformed(why)) => Err(format!("the resolver answers {why}")),
+            Err(dns::AskError::Socket(error)) => Err(format!("the resolver cannot be asked: {error}")),
         }
     }
 }

@@ -379,13 +379,15 @@ mod tests {
     fn a_name_that_is_not_found_is_told_apart_from_a_site_that_is_gone() {
         let (mut tally, targets) = (Tally::default(), targets(&["http://kcna.kp/"]));
         let mut by_last_address = found("175.45.176.71", Outcome::works());
-        by_last_address.name_trouble = Some("no answer from 9.9.9.9".to_owned());
+        by_last_address.name_trouble = Some("the resolver does not answer".to_owned());
         let (values, facts) = take((&mut tally, &targets), round(0, Line::Good, vec![by_last_address]));
         assert_eq!(values[1], "http 1");
         let FactKind::Hosts { troubles, .. } = &facts[1] else { panic!("{facts:?}") };
         assert_eq!(
             troubles,
-            &["http://kcna.kp/: its name is not found (no answer from 9.9.9.9), the site answers at its last address"]
+            &[
+                "http://kcna.kp/: its name is not found (the resolver does not answer), the site answers at its last address"
+            ]
         );
     }
 

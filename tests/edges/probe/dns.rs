@@ -61,7 +61,7 @@ async fn a_name_is_followed_when_it_moves_and_kept_when_its_name_server_dies() {
     kit.clock.sleep(i64::from(TTL) + 1, kit.clock.busy()).await;
     let last = kit.resolver.resolve("kcna.kp", None).await;
     assert!(
-        matches!(&last, Resolved::LastGood { addresses, why } if addresses.len() == 2 && why.starts_with("SERVFAIL")),
+        matches!(&last, Resolved::LastGood { addresses, why } if addresses.len() == 2 && why == "the resolver says SERVFAIL"),
         "{last:?}"
     );
 
@@ -78,12 +78,12 @@ async fn a_dead_name_server_does_not_look_like_a_dead_site() {
     let mut asked = target(&format!("http://kcna.kp:{}/", site.port()));
 
     let unknown = probe(&kit, &asked).await.outcome();
-    assert_eq!(unknown.to_string(), "unknown: its name leads nowhere: no answer from 127.0.0.1");
+    assert_eq!(unknown.to_string(), "unknown: its name leads nowhere: the resolver does not answer");
 
     asked.address = Some("127.0.0.1".parse().unwrap());
     let found = probe(&kit, &asked).await;
     assert_eq!(found.outcome(), Outcome::works(), "it is asked at the address that somebody wrote down");
-    assert_eq!(found.name_trouble.as_deref(), Some("no answer from 127.0.0.1"));
+    assert_eq!(found.name_trouble.as_deref(), Some("the resolver does not answer"));
 }
 
 /// A kit that waits long enough for a datagram to be lost and the next to be answered.
@@ -165,7 +165,7 @@ async fn a_cut_off_answer_without_tcp_comes_from_a_server_that_is_there() {
     let outcome = found(&kit, &format!("dns://{}/kp", server.address)).await.outcome();
     assert_eq!(outcome.to_string(), "answers, but broken: its answer is cut short, and none comes over TCP");
     let resolved = kit.resolver.resolve("kcna.kp", None).await;
-    let expected = Resolved::Unknown { why: "a cut-off answer from 127.0.0.1, and none over TCP".to_owned() };
+    let expected = Resolved::Unknown { why: "the resolver's answer is cut off, and it gives none over TCP".to_owned() };
     assert_eq!(resolved, expected);
 }
 
