@@ -23,7 +23,7 @@ PARTS = {
     "learning when all is well": [
         ("detect/state/draft.rs", "self.life(head.entity).allows_learning(hour_ended)", "hour_ended > 0"),
         ("detect/state/draft.rs", "if head.score.is_low\n            && (", "if head.score.is_low && hour_ended < 0\n            && ("),
-        ("detect/lifecycle.rs", "self.spoil(entity, started_at - HOUR);", ""),
+        ("detect/lifecycle.rs", "self.discard_learned(entity, started_at - HOUR);", ""),
     ],
     "hour of the day": [("detect/baseline.rs", "let profile = profile(slots);", "let _ = profile;\n    let profile = [median(&mut slots.iter().map(|slot| slot.level).collect::<Vec<_>>()); 24];")],
     "part of the week": [("detect/baseline.rs", "let week = Week::learn(slots, of_the_day);", "let week = Week::default();")],

@@ -192,7 +192,7 @@ impl Outside {
             .env("LINKDOWN_RIPESTAT_URL", self.ripestat.url())
             .env_remove("LINKDOWN_RADAR_TOKEN")
             .env_remove("LINKDOWN_RADAR_TOKEN_FILE")
-            .env("RUST_LOG", "warn,linkdown::watch=debug")
+            .env("RUST_LOG", "warn,linkdown::ingest=debug")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

@@ -1,7 +1,7 @@
 //! The only place that knows what time it is, and the only one that sleeps.
 //!
 //! A [`Clock`] is the system's, a faster one for a laboratory, or one that a test moves. A moved clock only goes on once everybody rests: each
-//! task that does something in answer to time holds a [`Busy`] mark while it works, and hands it on with what it sends.
+//! task that does something in answer to time holds a [`ActivityGuard`] mark while it works, and hands it on with what it sends.
 
 use crate::domain::{Seconds, Timestamp};
 use std::collections::BTreeMap;
@@ -40,7 +40,7 @@ struct Inner {
     wrong: Millis,
     busy: usize,
     /// Who sleeps until when; the second number keeps the order of going to sleep.
-    sleepers: BTreeMap<(Millis, u64), oneshot::Sender<Busy>>,
+    sleepers: BTreeMap<(Millis, u64), oneshot::Sender<ActivityGuard>>,
     next: u64,
 }
 
@@ -56,7 +56,7 @@ fn wall_millis() -> Millis {
 
 /// Held while work is under way that a moved clock must wait for. Nothing on the system's clock.
 #[derive(Debug, Default)]
-pub struct Busy(Option<Arc<Moved>>);
+pub struct ActivityGuard(Option<Arc<Moved>>);
 
 /// How long something has taken: real time, as sockets take it.
 #[derive(Clone, Copy, Debug)]
@@ -82,14 +82,14 @@ impl Clock {
     }
 
     /// A clock that stands at `now` until [`Clock::advance_to`] moves it.
-    pub fn moved(now: Timestamp) -> Self {
+    pub fn simulated(now: Timestamp) -> Self {
         let clock = Moved::default();
         clock.lock().now = in_millis(now);
         Self(Kind::Moved(Arc::new(clock)))
     }
 
     /// A clock that stands at `now` and goes `rate` times as fast as the system's, whatever is under way.
-    pub fn sped(now: Timestamp, rate: u32) -> Self {
+    pub fn accelerated(now: Timestamp, rate: u32) -> Self {
         Self(Kind::Sped { from: in_millis(now), began: Instant::now(), rate: rate.max(1) })
     }
 
@@ -147,18 +147,18 @@ impl Clock {
     }
 
     /// Marks work as under way.
-    pub fn busy(&self) -> Busy {
+    pub fn busy(&self) -> ActivityGuard {
         match &self.0 {
-            Kind::System | Kind::Sped { .. } => Busy(None),
+            Kind::System | Kind::Sped { .. } => ActivityGuard(None),
             Kind::Moved(clock) => {
                 clock.lock().busy += 1;
-                Busy(Some(Arc::clone(clock)))
+                ActivityGuard(Some(Arc::clone(clock)))
             }
         }
     }
 
     /// Sleeps until `until`, giving up `busy` meanwhile; awake one is busy again.
-    pub async fn sleep_until(&self, until: Timestamp, busy: Busy) -> Busy {
+    pub async fn sleep_until(&self, until: Timestamp, busy: ActivityGuard) -> ActivityGuard {
         match &self.0 {
             // By the wall: what is due at an hour is due when the clock shows it.
             Kind::System => self.sleep_until_millis(self.millis() + in_millis(until) - self.wall(), busy).await,
@@ -171,7 +171,7 @@ impl Clock {
     }
 
     /// The same by [`Clock::millis`].
-    pub async fn sleep_until_millis(&self, until: Millis, busy: Busy) -> Busy {
+    pub async fn sleep_until_millis(&self, until: Millis, busy: ActivityGuard) -> ActivityGuard {
         match &self.0 {
             Kind::System | Kind::Sped { .. } => {
                 let pause = u64::try_from(until - self.millis()).unwrap_or(0);
@@ -197,7 +197,7 @@ impl Clock {
         }
     }
 
-    pub async fn sleep(&self, seconds: Seconds, busy: Busy) -> Busy {
+    pub async fn sleep(&self, seconds: Seconds, busy: ActivityGuard) -> ActivityGuard {
         // From the millisecond on: a pause that was asked for must not end up to a second too soon.
         self.sleep_until_millis(self.millis() + seconds * 1000, busy).await
     }
@@ -225,7 +225,7 @@ impl Clock {
             inner.busy += 1;
             drop(inner);
             // A sleeper that gave up meanwhile drops its mark with the message.
-            let _ = wake.send(Busy(Some(Arc::clone(clock))));
+            let _ = wake.send(ActivityGuard(Some(Arc::clone(clock))));
         }
     }
 
@@ -239,7 +239,7 @@ impl Clock {
     }
 
     /// Somebody sets the wall's clock of a moved one so much ahead, or back: sleep and pace do not notice.
-    pub fn set_wrong_by(&self, seconds: Seconds) {
+    pub fn set_wall_offset(&self, seconds: Seconds) {
         if let Kind::Moved(clock) = &self.0 {
             clock.lock().wrong = seconds * 1000;
         }
@@ -253,7 +253,7 @@ impl Clock {
         inner.sleepers.first_key_value().map(|((at, _), _)| *at)
     }
 
-    /// Waits until nobody holds a [`Busy`] mark. Returns at once on the system's clock.
+    /// Waits until nobody holds a [`ActivityGuard`] mark. Returns at once on the system's clock.
     pub async fn until_all_rest(&self) {
         if let Kind::Moved(clock) = &self.0 {
             clock.until_all_rest().await;
@@ -283,7 +283,7 @@ impl Moved {
     }
 }
 
-impl Drop for Busy {
+impl Drop for ActivityGuard {
     fn drop(&mut self) {
         if let Some(clock) = self.0.take() {
             let mut inner = clock.lock();
@@ -307,7 +307,7 @@ mod tests {
 
     #[tokio::test]
     async fn sleepers_wake_in_the_order_of_their_instants_and_see_them() {
-        let clock = Clock::moved(at(0));
+        let clock = Clock::simulated(at(0));
         let (seen, mut heard) = mpsc::unbounded_channel();
         for seconds in [30, 10, 20] {
             let (clock, seen, busy) = (clock.clone(), seen.clone(), clock.busy());
@@ -325,7 +325,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_wall_that_is_set_wrong_moves_no_pause() {
-        let clock = Clock::moved(at(1000));
+        let clock = Clock::simulated(at(1000));
         let sleeper = tokio::spawn({
             let (clock, busy) = (clock.clone(), clock.busy());
             async move {
@@ -335,7 +335,7 @@ mod tests {
         });
         clock.until_all_rest().await;
         assert_eq!(clock.next_wake(), Some(1_060_000));
-        clock.set_wrong_by(7200);
+        clock.set_wall_offset(7200);
         assert_eq!((clock.now(), clock.millis()), (at(8200), 1_000_000));
         clock.advance_to_millis(1_060_000).await;
         assert_eq!(sleeper.await.unwrap(), (at(8260), 1_060_000));
@@ -344,15 +344,15 @@ mod tests {
     #[tokio::test]
     async fn a_second_by_the_system_s_clock_is_a_whole_one() {
         let began = Instant::now();
-        Clock::system().sleep(1, Busy::default()).await;
+        Clock::system().sleep(1, ActivityGuard::default()).await;
         assert!(began.elapsed() >= Duration::from_millis(999), "{:?}", began.elapsed());
     }
 
     #[tokio::test]
     async fn an_hour_of_a_sped_clock_is_short_and_so_are_its_deadlines() {
         let began = Instant::now();
-        let clock = Clock::sped(at(1000), 3600);
-        clock.sleep(360, Busy::default()).await;
+        let clock = Clock::accelerated(at(1000), 3600);
+        clock.sleep(360, ActivityGuard::default()).await;
         assert!(clock.now() >= at(1360));
         assert!(clock.within(Duration::from_mins(6), std::future::pending::<()>()).await.is_none());
         assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
@@ -360,8 +360,8 @@ mod tests {
 
     #[tokio::test]
     async fn time_waits_for_work_that_was_handed_on() {
-        let clock = Clock::moved(at(0));
-        let (send, mut receive) = mpsc::unbounded_channel::<(u32, Busy)>();
+        let clock = Clock::simulated(at(0));
+        let (send, mut receive) = mpsc::unbounded_channel::<(u32, ActivityGuard)>();
         let worker = tokio::spawn({
             let clock = clock.clone();
             async move {

@@ -4,7 +4,6 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod app;
-pub mod care;
 pub mod chat;
 pub mod cli;
 pub mod clock;
@@ -13,13 +12,14 @@ pub mod config;
 pub mod demo;
 pub mod detect;
 pub mod domain;
+pub mod failpoints;
+pub mod ingest;
+pub mod monitoring;
 pub mod notify;
+pub mod page;
 pub mod render;
 pub mod replay;
 pub mod schedule;
 pub mod source;
-pub mod steps;
 pub mod store;
-pub mod vitals;
-pub mod watch;
-pub mod web;
+pub mod supervisor;

@@ -1,7 +1,9 @@
 //! Observations from a file through the detector, in memory: one JSON line for every transition.
 
 use crate::detect::State;
-use crate::domain::{Batch, Entity, IncidentKey, Phase, Sensitivity, Sureness, Timestamp, Transition, TransitionKind};
+use crate::domain::{
+    Batch, Confidence, Entity, IncidentKey, Phase, Sensitivity, Timestamp, Transition, TransitionKind,
+};
 use crate::source::recorded::{Reader, RecordedError};
 use crate::store::create_private;
 use serde::Serialize;
@@ -50,7 +52,7 @@ pub enum StreamError {
 
 /// One line of the events: times in Unix seconds.
 #[derive(Serialize)]
-struct Line<'a> {
+struct EventLine<'a> {
     entity: &'a str,
     kind: &'static str,
     at: i64,
@@ -61,7 +63,7 @@ struct Line<'a> {
     retracted: bool,
     incident: u32,
     number: u32,
-    sure: Sureness,
+    sure: Confidence,
 }
 
 /// Replays the file at `observations` into the file at `events`, which comes into being whole or not at all, with mode 0600; `started` is
@@ -99,7 +101,7 @@ pub fn stream(
 ) -> Result<Replayed, StreamError> {
     let mut reader = Reader::new(observations)?;
     let mut state = State::default();
-    let mut told = Told { sensitivity, ..Told::default() };
+    let mut told = ReplayFilter { sensitivity, ..ReplayFilter::default() };
     let mut done = Replayed::default();
     while let Some(batch) = reader.next_batch()? {
         let transitions = state.take(&batch);
@@ -118,14 +120,14 @@ pub fn stream(
 
 /// What was written: only an incident whose start was is taken back as `recovered`.
 #[derive(Debug, Default)]
-struct Told {
+struct ReplayFilter {
     sensitivity: Sensitivity,
     started: HashSet<IncidentKey>,
     /// The newest change of each incident that is not sure enough yet.
     waiting: Vec<Transition>,
 }
 
-impl Told {
+impl ReplayFilter {
     fn write(&mut self, transition: &Transition, events: &mut impl Write) -> std::io::Result<()> {
         let (key, phase) = (&transition.incident, transition.kind.leads_to());
         self.waiting.retain(|waiting| waiting.incident != *key);
@@ -178,7 +180,7 @@ impl Told {
         events: &mut impl Write,
     ) -> std::io::Result<()> {
         let entity = transition.incident.entity.to_string();
-        let line = Line {
+        let line = EventLine {
             entity: &entity,
             kind,
             at: transition.at.unix(),

@@ -2,7 +2,7 @@
 //! the database within the formula of docs/operating.md. Three weeks go before them, in which the detector's memory fills.
 
 use crate::harness::stage::{self, STEP};
-use linkdown::app::{Ground, Parts, Running};
+use linkdown::app::{Parts, Running, RuntimeOptions};
 use linkdown::chat::console::Console;
 use linkdown::clock::Clock;
 use linkdown::config::{Addresses, Config, Secrets};
@@ -29,7 +29,7 @@ pub async fn run() {
     let database = folder.path().join("month.db");
     let entities: Vec<Entity> = (1..=ENTITIES).map(|n| format!("asn/{n}").parse().unwrap()).collect();
     let begin = Timestamp::parse(stage::BEGIN).unwrap();
-    let clock = Clock::moved(begin);
+    let clock = Clock::simulated(begin);
     let config = format!("{}[storage]\nraw_days = {RAW_DAYS}\n[probe]\nenabled = false\n", stage::config(&entities));
     let parts = Parts {
         config: Config::parse(&config, "bench.toml").unwrap(),
@@ -37,7 +37,7 @@ pub async fn run() {
         addresses: Addresses::default(),
         store: Store::open(&database, Access::Own).unwrap(),
         console: Console::new(std::io::sink()),
-        ground: Ground { clock: clock.clone(), ..Ground::default() },
+        runtime_options: RuntimeOptions { clock: clock.clone(), ..RuntimeOptions::default() },
     };
     let bot = Running::start(parts).await.unwrap();
     println!(
@@ -59,8 +59,8 @@ pub async fn run() {
         }
         resident.push(memory());
         if day % 5 == 0 || day == FILLING + DAYS - 1 {
-            let incidents = bot.desk.store.read(|db| db.incidents().recent(100_000)).await.unwrap().len();
-            let size = bot.desk.store.space().unwrap().used;
+            let incidents = bot.context.store.read(|db| db.incidents().recent(100_000)).await.unwrap().len();
+            let size = bot.context.store.space().unwrap().used;
             println!("{:>4} {:>12.1} {:>14.1} {incidents:>12}", day - FILLING + 1, memory(), size as f64 / 1_048_576.0);
         }
     }
@@ -74,7 +74,7 @@ pub async fn run() {
     let hours = ((FILLING + DAYS - RAW_DAYS) * 24) as f64;
     let incidents = ((FILLING + DAYS) * 10) as f64;
     let most = series * ((RAW_DAYS + 1) as f64 * TICKS as f64 * OBSERVATION + hours * HOUR) + incidents * INCIDENT;
-    let size = bot.desk.store.space().unwrap().used as f64;
+    let size = bot.context.store.space().unwrap().used as f64;
     println!(
         "database {:.0} MiB, by the formula at most {:.0} MiB; {:.0} s in all",
         size / 1_048_576.0,

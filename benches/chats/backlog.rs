@@ -6,7 +6,7 @@ use crate::harness::stage;
 use linkdown::app::Running;
 use linkdown::clock::Clock;
 use linkdown::domain::time::MINUTE;
-use linkdown::domain::{Entity, Options, Owing, Scope, Subscription, Timestamp, TransitionKind};
+use linkdown::domain::{Entity, NewDelivery, Options, Scope, Subscription, Timestamp, TransitionKind};
 use linkdown::store::{Access, IncidentId, NewNotice, Store};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -148,7 +148,7 @@ async fn owe(database: &Path, channels: &[u64], groups: &[i64], uninvolved: &[(u
     let write = store.write(move |tx| {
         let mut owings = Vec::new();
         for (platform, address) in &addresses {
-            owings.push(Owing::now(tx.chats().ensure(platform, address)?.id, true));
+            owings.push(NewDelivery::now(tx.chats().ensure(platform, address)?.id, true));
         }
         for incident in 1..=ALERTS as i64 {
             tx.deliveries().owe(&NewNotice::alert(IncidentId(incident), 1), &owings, late, 0)?;

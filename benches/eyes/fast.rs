@@ -4,14 +4,14 @@ use crate::serve::Hosts;
 use crate::usage;
 use linkdown::clock::Clock;
 use linkdown::detect::State;
-use linkdown::domain::{Line, Target, Watchlist};
+use linkdown::domain::{Target, UplinkState, Watchlist};
+use linkdown::failpoints::Failpoints;
+use linkdown::ingest::{Pipeline, Watch};
 use linkdown::source::probe::attempt::probe;
 use linkdown::source::probe::tally::{Round, Tally};
 use linkdown::source::probe::uplink::Uplink;
-use linkdown::source::probe::{Guard, Kit, Resolver};
-use linkdown::steps::Steps;
+use linkdown::source::probe::{Guard, ProbeContext, Resolver};
 use linkdown::store::{Access, BatchId, Store};
-use linkdown::watch::{Pipeline, Watch};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
@@ -27,7 +27,8 @@ pub async fn run() {
     let clock = Clock::system();
     let guard = Guard::new(vec!["127.0.0.0/8".parse().unwrap()]);
     let resolver = Resolver::with(clock.clone(), Vec::new());
-    let kit = Arc::new(Kit::new(clock.clone(), guard, resolver, "https://example.org/", Duration::from_secs(10)));
+    let kit =
+        Arc::new(ProbeContext::new(clock.clone(), guard, resolver, "https://example.org/", Duration::from_secs(10)));
     let target = |number: usize| {
         let (entity, block) = (number % 100, number / 100);
         let text = format!("http://127.{block}.{entity}.{}:{}/", 1 + number % 250, hosts.ports.http);
@@ -39,7 +40,7 @@ pub async fn run() {
         state: Arc::new(RwLock::new(State::default())),
         watchlist: Arc::new(Watchlist::default()),
         clock: clock.clone(),
-        steps: Steps::default(),
+        failpoints: Failpoints::default(),
         wake: Vec::new(),
     };
     let mut pipeline = Pipeline::new(watch, BatchId::default());
@@ -63,7 +64,7 @@ pub async fn run() {
         // Each round as one of its own minute, so that each is stored and judged.
         minute += 1;
         let start = linkdown::domain::Timestamp::from_unix(1_749_168_000 + minute * 60);
-        let uplink = Uplink { line: Line::Good, why: "as told".to_owned(), v6: false };
+        let uplink = Uplink { line: UplinkState::Good, why: "as told".to_owned(), v6: false };
         let unreached = std::collections::BTreeSet::new();
         let round = Round { start, targets: Arc::clone(&targets), operator: TARGETS, found, unreached, uplink };
         let batch = tally.take(&round, start + 70);

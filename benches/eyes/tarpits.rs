@@ -6,18 +6,18 @@
 
 use crate::usage;
 use linkdown::app;
-use linkdown::clock::{Busy, Clock};
-use linkdown::command::Said;
+use linkdown::clock::{ActivityGuard, Clock};
+use linkdown::command::StatusBoard;
 use linkdown::config::Config;
 use linkdown::detect::State;
 use linkdown::domain::{Ask, Control, Options, Scope, Subscription, Timestamp, Watchlist};
+use linkdown::failpoints::Failpoints;
+use linkdown::ingest::{Pipeline, Watch, probes};
 use linkdown::source::probe::prober::{Prober, Targets};
 use linkdown::source::probe::tally::Round;
-use linkdown::source::probe::{Guard, Kit, Resolver};
-use linkdown::steps::Steps;
+use linkdown::source::probe::{Guard, ProbeContext, Resolver};
 use linkdown::store::{Access, BatchId, Store};
-use linkdown::vitals::Vitals;
-use linkdown::watch::{Pipeline, Watch, probes};
+use linkdown::supervisor::Supervisor;
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
@@ -56,7 +56,7 @@ pub async fn run() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path().join("linkdown.db"), Access::Own).unwrap();
     let begin = Timestamp::parse("2025-06-06 12:00").unwrap();
-    let clock = Clock::sped(begin, RATE);
+    let clock = Clock::accelerated(begin, RATE);
     let asked: Asked = Arc::new(Mutex::new(Log { last: [0; OWN], longest: 0, times: [0; OWN] }));
     let good = serve_operator(clock.clone(), Arc::clone(&asked)).await;
     let config = config(good);
@@ -65,14 +65,14 @@ pub async fn run() {
 
     let guard = Guard::new(vec!["127.0.0.0/8".parse().unwrap()]);
     let resolver = Resolver::with(clock.clone(), vec![dns]);
-    let kit = Arc::new(Kit::new(clock.clone(), guard, resolver, "https://example.org/", config.probe.timeout));
+    let kit = Arc::new(ProbeContext::new(clock.clone(), guard, resolver, "https://example.org/", config.probe.timeout));
     let (configured, list) = (config.probe.targets.clone(), Arc::clone(&watchlist));
     let targets = move || -> Targets {
         let mut all = app::targets(&configured, &list);
         all.chats.iter_mut().for_each(|target| target.port = tarpit.port());
         all
     };
-    let vitals = Vitals::new(clock.clone());
+    let supervisor = Supervisor::new(clock.clone());
     let prober = Prober {
         kit,
         targets: Arc::new(targets),
@@ -80,22 +80,22 @@ pub async fn run() {
         every: config.probe.every,
         in_flight: config.probe.in_flight,
         sites_in_flight: config.limits.sites_in_flight as usize,
-        progress: vitals.progress("the probes"),
+        progress: supervisor.progress("the probes"),
     };
     let watch = Watch {
         store: store.clone(),
         state: Arc::new(RwLock::new(State::default())),
         watchlist,
         clock: clock.clone(),
-        steps: Steps::default(),
+        failpoints: Failpoints::default(),
         wake: Vec::new(),
     };
     let pipeline = Arc::new(tokio::sync::Mutex::new(Pipeline::new(watch, BatchId::default())));
-    let (tell, mut rounds) = unbounded_channel::<(Round, Busy)>();
+    let (tell, mut rounds) = unbounded_channel::<(Round, ActivityGuard)>();
     let (hand_on, mut taken) = unbounded_channel();
-    let progress = vitals.progress("the probes");
-    let taking = tokio::spawn(async move { probes::run(&mut taken, pipeline, Said::default(), progress).await });
-    let probing = tokio::spawn(prober.run(tell, vitals.pulse(), Busy::default()));
+    let progress = supervisor.progress("the probes");
+    let taking = tokio::spawn(async move { probes::run(&mut taken, pipeline, StatusBoard::default(), progress).await });
+    let probing = tokio::spawn(prober.run(tell, supervisor.watchdog(), ActivityGuard::default()));
 
     println!("\n{SITES} tarpit sites of strangers beside {OWN} targets of the operator's, {RATE} times as fast");
     println!("{:>7} {:>10} {:>12} {:>10} {:>13}", "minute", "operator's", "sites asked", "no turn", "resident MiB");
@@ -125,7 +125,7 @@ pub async fn run() {
     probing.abort();
     drop(hand_on);
     taking.await.unwrap();
-    let late = vitals.works()[0].late;
+    let late = supervisor.works()[0].late;
     let _ = servers.kill();
     let _ = servers.wait();
 

@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use linkdown::domain::{Entity, Timestamp};
-use linkdown::source::{Polled, Purpose, Request, Settings, Wanted, all};
+use linkdown::source::{Polled, Purpose, Request, Settings, Query, all};
 use std::sync::{Arc, LazyLock};
 
 const NOW: Timestamp = Timestamp::from_unix(1_749_231_240);
@@ -16,7 +16,7 @@ static QUESTIONS: LazyLock<Vec<(Arc<dyn Polled>, Request)>> = LazyLock::new(|| {
     for source in all(&Settings { operator: "fuzz".to_owned() }) {
         for (purpose, hours) in [(Purpose::Live, 2), (Purpose::Backfill, 48), (Purpose::Question, 24)] {
             let entities = entities.iter().filter(|entity| source.covers(entity)).cloned().collect();
-            let wanted = Wanted { entities, from: Timestamp::from_unix(NOW.unix() - hours * 3600), until: NOW, purpose };
+            let wanted = Query { entities, from: Timestamp::from_unix(NOW.unix() - hours * 3600), until: NOW, purpose };
             questions.extend(source.plan(&wanted, NOW, 100).into_iter().map(|request| (Arc::clone(&source), request)));
         }
     }

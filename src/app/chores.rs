@@ -1,15 +1,15 @@
 //! What a bot does beside watching: removes what is old, says that it is alive.
 
-use crate::care::off_by;
-use crate::clock::Busy;
-use crate::command::Desk;
+use crate::clock::ActivityGuard;
+use crate::command::AppContext;
 use crate::config::Storage;
 use crate::domain::time::{DAY, MINUTE};
 use crate::domain::{Seconds, Timestamp};
+use crate::monitoring::off_by;
 use crate::render::words::duration;
 use crate::source::feed;
 use crate::store::{Keep, Store, StoreError};
-use crate::vitals::{Pulse, Vitals};
+use crate::supervisor::{Supervisor, Watchdog};
 use tokio::task::JoinSet;
 
 /// How often a running bot says that it is alive, and how old that may be for `health`.
@@ -23,33 +23,35 @@ const LONGEST_WRITE: Seconds = 5 * MINUTE;
 
 #[derive(Clone, Debug)]
 pub(super) struct Chores {
-    pub(super) desk: Desk,
+    pub(super) context: AppContext,
     pub(super) storage: Storage,
 }
 
 impl Chores {
-    pub(super) fn begin(self, tasks: &mut JoinSet<()>, vitals: &Vitals) {
+    pub(super) fn begin(self, tasks: &mut JoinSet<()>, supervisor: &Supervisor) {
         let (pruner, beater) = (self.clone(), self.clone());
-        vitals.keep_in(tasks, "pruning", self.desk.clock.busy(), move |pulse, busy| pruner.clone().prune(pulse, busy));
-        vitals.keep_in(tasks, "the sign of life", self.desk.clock.busy(), move |pulse, busy| {
-            beater.clone().beat(pulse, busy)
+        supervisor.keep_in(tasks, "pruning", self.context.clock.busy(), move |watchdog, busy| {
+            pruner.clone().prune(watchdog, busy)
+        });
+        supervisor.keep_in(tasks, "the sign of life", self.context.clock.busy(), move |watchdog, busy| {
+            beater.clone().beat(watchdog, busy)
         });
     }
 
-    async fn prune(self, pulse: Pulse, mut busy: Busy) {
-        let Self { desk, storage } = self;
-        let Desk { store, clock, .. } = &desk;
+    async fn prune(self, watchdog: Watchdog, mut busy: ActivityGuard) {
+        let Self { context, storage } = self;
+        let AppContext { store, clock, .. } = &context;
         while let Some(next) = storage.prune.next_after(clock.now()) {
-            pulse.rests();
+            watchdog.rests();
             busy = clock.sleep_until(next, busy).await;
             let now = clock.now();
-            if let Some(ahead) = feed::ahead(&desk.feeds).filter(|ahead| *ahead > FAR_AHEAD) {
+            if let Some(ahead) = feed::ahead(&context.feeds).filter(|ahead| *ahead > FAR_AHEAD) {
                 tracing::error!("nothing old is removed: the clock is {} the servers that answer", off_by(ahead));
                 continue;
             }
             let keep = Keep { raw_days: storage.raw_days, hourly_days: storage.hourly_days };
             loop {
-                pulse.within(LONGEST_WRITE);
+                watchdog.within(LONGEST_WRITE);
                 let step = store.write(move |tx| {
                     let pruned = tx.retention().prune(now, keep, PRUNE_AT_ONCE)?;
                     if pruned.more { Ok(pruned) } else { tx.retention().prune_told(now, keep, PRUNE_AT_ONCE) }
@@ -67,10 +69,10 @@ impl Chores {
     }
 
     /// The start has given the first one.
-    async fn beat(self, pulse: Pulse, mut busy: Busy) {
-        let Desk { store, clock, .. } = &self.desk;
+    async fn beat(self, watchdog: Watchdog, mut busy: ActivityGuard) {
+        let AppContext { store, clock, .. } = &self.context;
         loop {
-            pulse.within(HEARTBEAT + LONGEST_WRITE);
+            watchdog.within(HEARTBEAT + LONGEST_WRITE);
             busy = clock.sleep(HEARTBEAT, busy).await;
             let now = clock.now();
             if let Err(error) = alive(store, now).await {

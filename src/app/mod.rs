@@ -1,29 +1,29 @@
 //! The running bot: wires everything, stops on a signal.
 
 mod chores;
-mod eyes;
 mod feeds;
 mod platforms;
+mod probing;
 
 pub use chores::HEARTBEAT;
-pub use eyes::{kit, targets};
 pub use feeds::feeds;
+pub use probing::{kit, targets};
 
-use crate::care::{self, Heartbeat, HeartbeatError, Watchman};
 use crate::chat::console::{self, Console, Typed};
-use crate::clock::{Busy, Clock};
-use crate::command::{Additions, Asker, Desk};
+use crate::clock::{ActivityGuard, Clock};
+use crate::command::{Additions, AppContext, Asker};
 use crate::config::{Addresses, Config, Secrets};
 use crate::detect::State;
 use crate::domain::{Batch, Entity, Fact, FactKind, Options, Scope, Sensitivity, Subscription, Timestamp, Watchlist};
+use crate::failpoints::Failpoints;
+use crate::ingest::{Pipeline, Watch, catch_up, restore, tick::Ticker};
+use crate::monitoring::{self, Heartbeat, HeartbeatError, SelfMonitor};
+use crate::page::Web;
 use crate::source::SourceError;
 use crate::source::feed::Feed;
 use crate::source::http::Timeouts;
-use crate::steps::Steps;
-use crate::store::{Standing, Store, StoreError};
-use crate::vitals::Vitals;
-use crate::watch::{Pipeline, Watch, catch_up, restore, tick::Ticker};
-use crate::web::Web;
+use crate::store::{FileState, Store, StoreError};
+use crate::supervisor::Supervisor;
 use platforms::Platforms;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -39,14 +39,14 @@ pub struct Parts {
     pub addresses: Addresses,
     pub store: Store,
     pub console: Console,
-    pub ground: Ground,
+    pub runtime_options: RuntimeOptions,
 }
 
 /// What it stands on: as it is here, unless a test moves the clock, watches the steps, or is in a hurry.
 #[derive(Clone, Debug, Default)]
-pub struct Ground {
+pub struct RuntimeOptions {
     pub clock: Clock,
-    pub steps: Steps,
+    pub failpoints: Failpoints,
     /// How long one call to a source or a chat platform may take, in place of the usual.
     pub deadline: Option<Duration>,
 }
@@ -72,7 +72,7 @@ pub enum StartError {
 /// A bot at work. Dropping it stops it at once: whatever was under way is either committed or never happened.
 #[derive(Debug)]
 pub struct Running {
-    pub desk: Desk,
+    pub context: AppContext,
     pub pipeline: Arc<Mutex<Pipeline>>,
     console: Console,
     tasks: JoinSet<()>,
@@ -88,8 +88,8 @@ pub struct Running {
 impl Running {
     /// Brings the state up to date, subscribes the console and sets every source and outbox going.
     pub async fn start(parts: Parts) -> Result<Self, StartError> {
-        let Parts { config, secrets, addresses, store, console, ground } = parts;
-        let Ground { clock, steps, deadline } = ground;
+        let Parts { config, secrets, addresses, store, console, runtime_options } = parts;
+        let RuntimeOptions { clock, failpoints, deadline } = runtime_options;
         // The sign of life of a life that was not stopped still stands there.
         let was_killed = store.read(|db| db.heartbeat().last()).await?.is_some();
         chores::alive(&store, clock.now()).await?;
@@ -103,7 +103,7 @@ impl Running {
         let state = Arc::new(RwLock::new(state));
         let told = Arc::new(Notify::new());
         let mut platforms = Platforms::new(&console, config.telegram, &secrets, &addresses, deadline, &clock);
-        let desk = Desk {
+        let context = AppContext {
             store: store.clone(),
             state: Arc::clone(&state),
             watchlist: Arc::clone(&watchlist),
@@ -122,8 +122,8 @@ impl Running {
             state: Arc::clone(&state),
             watchlist: Arc::clone(&watchlist),
             clock: clock.clone(),
-            steps: steps.clone(),
-            wake: desk.wake.clone(),
+            failpoints: failpoints.clone(),
+            wake: context.wake.clone(),
         };
         let mut pipeline = Pipeline::new(watch.clone(), newest);
         pipeline.take(vec![relations(&state, &watchlist, clock.now())], Box::new(|_| Ok(()))).await?;
@@ -131,38 +131,41 @@ impl Running {
 
         let (mut tasks, mut outboxes, mut listeners) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
         let (stop, closing) = (Arc::new(Notify::new()), watch::Sender::new(false));
-        let vitals = Vitals::new(clock.clone());
+        let supervisor = Supervisor::new(clock.clone());
         let of_operator = config.operator.as_ref().and_then(|(name, _)| platforms.named(name));
-        platforms.tell(&mut outboxes, &vitals, &desk, &steps, &closing);
-        platforms.listen(&mut listeners, &vitals, &desk, &stop);
+        platforms.tell(&mut outboxes, &supervisor, &context, &failpoints, &closing);
+        platforms.listen(&mut listeners, &supervisor, &context, &stop);
         let ticker = |feed: &Feed| Ticker {
             feed: Arc::new(feed.clone()),
             pipeline: Arc::clone(&pipeline),
             watch: watch.clone(),
         };
-        let (tickers, kept): (Vec<Ticker>, _) = (feeds.iter().map(ticker).collect(), vitals.clone());
-        vitals.keep_in(&mut tasks, "the sources", clock.busy(), move |pulse, busy| {
-            catch_up::run(tickers.clone(), kept.clone(), pulse, busy)
+        let (tickers, kept): (Vec<Ticker>, _) = (feeds.iter().map(ticker).collect(), supervisor.clone());
+        supervisor.keep_in(&mut tasks, "the sources", clock.busy(), move |watchdog, busy| {
+            catch_up::run(tickers.clone(), kept.clone(), watchdog, busy)
         });
-        eyes::open(&mut tasks, &vitals, &config, &desk, &pipeline);
-        eyes::follow(&mut tasks, &vitals, &config, &addresses, &desk, &pipeline);
-        let chores = chores::Chores { desk: desk.clone(), storage: config.storage.clone() };
-        chores.begin(&mut tasks, &vitals);
+        probing::open(&mut tasks, &supervisor, &config, &context, &pipeline);
+        probing::follow(&mut tasks, &supervisor, &config, &addresses, &context, &pipeline);
+        let chores = chores::Chores { context: context.clone(), storage: config.storage.clone() };
+        chores.begin(&mut tasks, &supervisor);
         let heartbeat = secrets.heartbeat_url.as_ref().map(|url| Heartbeat::new(url, clock.clone()));
-        let watchman = Watchman {
-            desk: desk.clone(),
-            vitals: vitals.clone(),
+        let watchman = SelfMonitor {
+            context: context.clone(),
+            supervisor: supervisor.clone(),
             operator: config.operator.clone(),
             platform: of_operator,
             heartbeat: heartbeat.transpose()?,
             was_killed,
         };
-        vitals.keep_in(&mut tasks, "the watchman", clock.busy(), move |pulse, busy| watchman.clone().run(pulse, busy));
+        supervisor.keep_in(&mut tasks, "the watchman", clock.busy(), move |watchdog, busy| {
+            watchman.clone().run(watchdog, busy)
+        });
         if let Some(listen) = config.web {
-            let web = Web { listen, desk: desk.clone(), vitals: vitals.clone(), since: clock.now() };
-            vitals.keep_in(&mut tasks, "health and metrics", Busy::default(), move |_, _| web.clone().run());
+            let web = Web { listen, context: context.clone(), supervisor: supervisor.clone(), since: clock.now() };
+            supervisor
+                .keep_in(&mut tasks, "health and metrics", ActivityGuard::default(), move |_, _| web.clone().run());
         }
-        Ok(Self { desk, pipeline, console, tasks, outboxes, closing, listeners, stop })
+        Ok(Self { context, pipeline, console, tasks, outboxes, closing, listeners, stop })
     }
 
     /// Answers what was typed, on the console.
@@ -170,7 +173,7 @@ impl Running {
         if line.trim().is_empty() {
             return;
         }
-        for card in self.desk.reply(line, &Asker::console()).await {
+        for card in self.context.reply(line, &Asker::console()).await {
             if let Err(error) = self.console.print(&card) {
                 tracing::warn!("the console cannot be written to: {error}");
             }
@@ -190,7 +193,7 @@ impl Running {
         self.listeners.shutdown().await;
         let mut pipeline = self.pipeline.lock().await;
         pipeline.checkpoint().await?;
-        self.desk.store.write(move |tx| tx.heartbeat().stopped()).await
+        self.context.store.write(move |tx| tx.heartbeat().stopped()).await
     }
 }
 
@@ -207,26 +210,26 @@ pub async fn run(mut parts: Parts, typed: mpsc::UnboundedReceiver<Typed>, reread
         // Nothing was begun that a stop could break off.
         () = terminate.recv() => return Ok(()),
     };
-    care::tell_service_manager(care::Stage::Ready);
-    let (store, clock) = (parts.store.clone(), parts.ground.clock.clone());
+    monitoring::tell_service_manager(monitoring::Stage::Ready);
+    let (store, clock) = (parts.store.clone(), parts.runtime_options.clock.clone());
     let mut ends = std::pin::pin!(must_end(&store, &clock));
     loop {
         tokio::select! {
             () = terminate.recv() => break,
             why = &mut ends => {
-                care::tell_service_manager(care::Stage::Stopping);
+                monitoring::tell_service_manager(monitoring::Stage::Stopping);
                 // What it would write down belongs to a file that is gone.
                 let _ = running.stop().await;
                 return Err(why.into());
             }
             _ = hangup.recv() => {
                 // Told also where nothing is taken: the service manager waits for both.
-                care::tell_service_manager(care::Stage::Reloading);
+                monitoring::tell_service_manager(monitoring::Stage::Reloading);
                 match taken(&parts, &reread).await {
                     Ok(new) => (running, parts) = begin_again(running, parts, new).await?,
                     Err(why) => tracing::error!("the configuration was not taken, and the old one stays in force: {why}"),
                 }
-                care::tell_service_manager(care::Stage::Ready);
+                monitoring::tell_service_manager(monitoring::Stage::Ready);
             }
             line = next(&mut typed) => match line {
                 // A question may wait for its sources: the stop does not wait for the answer.
@@ -241,7 +244,7 @@ pub async fn run(mut parts: Parts, typed: mpsc::UnboundedReceiver<Typed>, reread
         }
     }
     tracing::info!("stopping");
-    care::tell_service_manager(care::Stage::Stopping);
+    monitoring::tell_service_manager(monitoring::Stage::Stopping);
     running.stop().await?;
     Ok(())
 }
@@ -250,7 +253,7 @@ pub async fn run(mut parts: Parts, typed: mpsc::UnboundedReceiver<Typed>, reread
 /// some seconds to put the old one back.
 async fn must_end(store: &Store, clock: &Clock) -> StoreError {
     let mut standing = store.standing();
-    let is_over = |now: &Standing| matches!(now, Standing::Replaced | Standing::MustReopen { .. });
+    let is_over = |now: &FileState| matches!(now, FileState::Replaced | FileState::MustReopen { .. });
     loop {
         let Ok(now) = standing.wait_for(is_over).await.map(|now| now.clone()) else { std::future::pending().await };
         let back = clock.within(PUT_BACK, standing.wait_for(|now| !is_over(now))).await.is_some();
@@ -263,7 +266,7 @@ async fn must_end(store: &Store, clock: &Clock) -> StoreError {
 /// A good configuration. One that runs on a database that cannot be written to goes on: it could not begin again.
 async fn taken(parts: &Parts, reread: &Reread) -> Result<Reading, String> {
     let reading = reread()?;
-    chores::alive(&parts.store, parts.ground.clock.now()).await.map_err(|error| error.to_string())?;
+    chores::alive(&parts.store, parts.runtime_options.clock.now()).await.map_err(|error| error.to_string())?;
     Ok(reading)
 }
 

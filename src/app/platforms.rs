@@ -4,13 +4,13 @@
 use crate::chat::console::Console;
 use crate::chat::discord::{self, Discord};
 use crate::chat::telegram::{self, Telegram};
-use crate::clock::{Busy, Clock};
-use crate::command::{self, Desk};
+use crate::clock::{ActivityGuard, Clock};
+use crate::command::{self, AppContext};
 use crate::config::{Addresses, Secrets, TelegramSettings};
+use crate::failpoints::Failpoints;
 use crate::notify::outbox::Outbox;
 use crate::notify::platform::Platform;
-use crate::steps::Steps;
-use crate::vitals::Vitals;
+use crate::supervisor::Supervisor;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
@@ -19,11 +19,11 @@ use tokio::task::JoinSet;
 
 #[derive(Debug)]
 pub(super) struct Platforms {
-    outboxes: Vec<(Arc<dyn Platform>, UnboundedReceiver<Busy>)>,
-    wake: Vec<UnboundedSender<Busy>>,
+    outboxes: Vec<(Arc<dyn Platform>, UnboundedReceiver<ActivityGuard>)>,
+    wake: Vec<UnboundedSender<ActivityGuard>>,
     discord: Option<Arc<Discord>>,
     telegram: Option<Arc<Telegram>>,
-    pub(super) said: command::Said,
+    pub(super) said: command::StatusBoard,
 }
 
 impl Platforms {
@@ -35,7 +35,7 @@ impl Platforms {
         deadline: Option<Duration>,
         clock: &Clock,
     ) -> Self {
-        let said = command::Said::default();
+        let said = command::StatusBoard::default();
         let mut platforms = Self { outboxes: Vec::new(), wake: Vec::new(), discord: None, telegram: None, said };
         platforms.add(Arc::new(console.clone()));
         if let Some(token) = &secrets.discord_token {
@@ -80,7 +80,7 @@ impl Platforms {
     }
 
     /// Tells each outbox that something may be owed.
-    pub(super) fn wake(&self) -> Vec<UnboundedSender<Busy>> {
+    pub(super) fn wake(&self) -> Vec<UnboundedSender<ActivityGuard>> {
         self.wake.clone()
     }
 
@@ -88,44 +88,50 @@ impl Platforms {
     pub(super) fn tell(
         &mut self,
         tasks: &mut JoinSet<()>,
-        vitals: &Vitals,
-        desk: &Desk,
-        steps: &Steps,
+        supervisor: &Supervisor,
+        context: &AppContext,
+        failpoints: &Failpoints,
         closing: &watch::Sender<bool>,
     ) {
         for (platform, woken) in self.outboxes.drain(..) {
             let outbox = Outbox {
-                store: desk.store.clone(),
+                store: context.store.clone(),
                 platform,
-                watchlist: Arc::clone(&desk.watchlist),
-                clock: desk.clock.clone(),
-                steps: steps.clone(),
-                told: Arc::clone(&desk.told),
+                watchlist: Arc::clone(&context.watchlist),
+                clock: context.clock.clone(),
+                failpoints: failpoints.clone(),
+                told: Arc::clone(&context.told),
                 closing: closing.subscribe(),
                 label: None,
             };
             // One that is begun again goes on with the same bell.
             let woken = Arc::new(Mutex::new(woken));
             let name = task_of(outbox.platform.name());
-            vitals.keep_in(tasks, name, desk.clock.busy(), move |pulse, busy| {
+            supervisor.keep_in(tasks, name, context.clock.busy(), move |watchdog, busy| {
                 let (outbox, woken) = (outbox.clone(), Arc::clone(&woken));
-                async move { outbox.run(&mut *woken.lock().await, pulse, busy).await }
+                async move { outbox.run(&mut *woken.lock().await, watchdog, busy).await }
             });
         }
     }
 
     /// Sets the listeners going; they end by `stop`, and close their connections.
-    pub(super) fn listen(&mut self, tasks: &mut JoinSet<()>, vitals: &Vitals, desk: &Desk, stop: &Arc<Notify>) {
+    pub(super) fn listen(
+        &mut self,
+        tasks: &mut JoinSet<()>,
+        supervisor: &Supervisor,
+        context: &AppContext,
+        stop: &Arc<Notify>,
+    ) {
         if let Some(discord) = self.discord.take() {
-            let (desk, stop) = (desk.clone(), Arc::clone(stop));
-            vitals.keep_in(tasks, "discord's listener", Busy::default(), move |_, _| {
-                Arc::clone(&discord).serve(desk.clone(), Arc::clone(&stop))
+            let (context, stop) = (context.clone(), Arc::clone(stop));
+            supervisor.keep_in(tasks, "discord's listener", ActivityGuard::default(), move |_, _| {
+                Arc::clone(&discord).serve(context.clone(), Arc::clone(&stop))
             });
         }
         if let Some(telegram) = self.telegram.take() {
-            let desk = desk.clone();
-            vitals.keep_in(tasks, "telegram's listener", Busy::default(), move |_, _| {
-                Arc::clone(&telegram).serve(desk.clone())
+            let context = context.clone();
+            supervisor.keep_in(tasks, "telegram's listener", ActivityGuard::default(), move |_, _| {
+                Arc::clone(&telegram).serve(context.clone())
             });
         }
     }

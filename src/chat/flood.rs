@@ -162,7 +162,7 @@ mod tests {
         Bounds { person: Limit { every_ms: 2000.0, burst: 5 }, chat: Limit { every_ms: 1000.0, burst: 8 } };
 
     fn flood() -> (Flood, Clock) {
-        let clock = Clock::moved(Timestamp::from_unix(1_000_000));
+        let clock = Clock::simulated(Timestamp::from_unix(1_000_000));
         (Flood::new("test", clock.clone(), BOUNDS), clock)
     }
 

@@ -1,23 +1,23 @@
 //! What a platform keeps of ours, such as the commands in its menus: told when it has changed, not at every start.
 
-use crate::command::Desk;
+use crate::command::AppContext;
 use std::future::Future;
 
 /// Does `tell`, unless the platform was told exactly this of `what` before. Says whether it was told now.
 pub(super) async fn tell_changed<E>(
-    desk: &Desk,
+    context: &AppContext,
     platform: &'static str,
     what: String,
     said: String,
     tell: impl Future<Output = Result<(), E>>,
 ) -> Result<bool, E> {
     let (known_what, known_said) = (what.clone(), said.clone());
-    let known = desk.store.read(move |db| db.chats().was_told(platform, &known_what, &known_said)).await;
+    let known = context.store.read(move |db| db.chats().was_told(platform, &known_what, &known_said)).await;
     if known.unwrap_or(false) {
         return Ok(false);
     }
     tell.await?;
-    if let Err(error) = desk.store.write(move |tx| tx.chats().told(platform, &what, &said)).await {
+    if let Err(error) = context.store.write(move |tx| tx.chats().told(platform, &what, &said)).await {
         tracing::warn!(platform, "told again at the next start, since it could not be noted: {error}");
     }
     Ok(true)

@@ -5,5 +5,5 @@ pub mod console;
 pub mod discord;
 mod flood;
 mod kept;
-mod lines;
+mod queues;
 pub mod telegram;

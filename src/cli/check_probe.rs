@@ -4,7 +4,7 @@ use super::{Common, Failure, config};
 use crate::app::{kit, targets};
 use crate::clock::Clock;
 use crate::domain::lookup::display_name;
-use crate::domain::{Line, Target, Watchlist};
+use crate::domain::{Target, UplinkState, Watchlist};
 use crate::render::outside::visible_lines;
 use crate::render::words::plural;
 use crate::source::probe::attempt::{Found, probe};
@@ -47,7 +47,7 @@ pub(super) async fn run(common: &Common) -> Result<(), Failure> {
     }
     let working = found.iter().filter(|(_, found)| found.outcome().does_work()).count();
     say(format!("\n{working} of {} work", plural(found.len() as u64, "target", "targets")))?;
-    if line.line == Line::Good {
+    if line.line == UplinkState::Good {
         Ok(())
     } else {
         Err(Failure::Work(format!("our own line is {}: what the targets answered says little", line.line)))

@@ -2,14 +2,14 @@
 
 use super::{Common, Failure, config};
 use crate::clock::Clock;
-use crate::command::{Desk, When, explain};
+use crate::command::{AppContext, When, explain};
 use crate::detect::State;
 use crate::domain::{Entity, Explanation, Timestamp, Watchlist, lookup};
+use crate::ingest::restore;
 use crate::render::console::text;
 use crate::render::why::why;
 use crate::source::recorded::Reader;
 use crate::store::{Access, Store};
-use crate::watch::restore;
 use std::fs::File;
 use std::io::{self, BufReader, Write};
 use std::path::Path;
@@ -74,8 +74,8 @@ async fn from_database(
     }
     let store = Store::open(database, Access::Beside).map_err(Failure::work)?;
     let (state, _) = restore::state(&store).await.map_err(Failure::work)?;
-    let desk = Desk::of_questions(store, Arc::new(RwLock::new(state)), watchlist, Arc::default(), clock);
-    explain(&desk, entity, when).await.map_err(Failure::work)
+    let context = AppContext::of_questions(store, Arc::new(RwLock::new(state)), watchlist, Arc::default(), clock);
+    explain(&context, entity, when).await.map_err(Failure::work)
 }
 
 /// What the detector makes of the file until then.

@@ -16,7 +16,7 @@ mod status;
 
 pub use args::{Cli, Command, Common, LogFormat};
 
-use crate::app::{self, Ground, Parts};
+use crate::app::{self, Parts, RuntimeOptions};
 use crate::chat::console::{self, Console, standard};
 use crate::config::{Config, ConfigError, Environment};
 use crate::demo;
@@ -68,19 +68,19 @@ pub use logging::redact;
 
 pub fn run(cli: Cli) -> Result<(), Failure> {
     process::keep_secrets_in();
-    match run_on(Ground::default(), cli) {
+    match run_on(RuntimeOptions::default(), cli) {
         Err(Failure::Unread) => Ok(()),
         other => other,
     }
 }
 
-/// The same with a bot that stands on `ground`.
-pub fn run_on(ground: Ground, cli: Cli) -> Result<(), Failure> {
+/// The same with a bot that stands on `runtime_options`.
+pub fn run_on(runtime_options: RuntimeOptions, cli: Cli) -> Result<(), Failure> {
     let common = cli.common;
     match cli.command.unwrap_or(Command::Run) {
         Command::Run => {
             log(common.log, "info");
-            blocking(watch(ground, &common))
+            blocking(watch(runtime_options, &common))
         }
         Command::Demo { speed } => {
             log(common.log, "warn");
@@ -165,7 +165,7 @@ fn environment() -> Result<Environment, Failure> {
     Ok(environment)
 }
 
-async fn watch(ground: Ground, common: &Common) -> Result<(), Failure> {
+async fn watch(runtime_options: RuntimeOptions, common: &Common) -> Result<(), Failure> {
     let config = config(common)?;
     for warning in config.warnings() {
         tracing::warn!("{warning}");
@@ -173,8 +173,14 @@ async fn watch(ground: Ground, common: &Common) -> Result<(), Failure> {
     let environment = environment()?;
     let store = Store::open(common.database(), Access::Own).map_err(Failure::work)?;
     let (console, typed) = standard();
-    let parts =
-        Parts { config, secrets: environment.secrets, addresses: environment.addresses, store, console, ground };
+    let parts = Parts {
+        config,
+        secrets: environment.secrets,
+        addresses: environment.addresses,
+        store,
+        console,
+        runtime_options,
+    };
     let common = common.clone();
     let reread = move || {
         let config = self::config(&common).map_err(|failure| failure.to_string())?;

@@ -3,11 +3,11 @@
 use super::{Common, Failure};
 use crate::clock::Clock;
 use crate::domain::{Sensitivity, Watchlist};
+use crate::failpoints::Failpoints;
+use crate::ingest::{Pipeline, Watch, restore};
 use crate::replay;
 use crate::source::recorded::Reader;
-use crate::steps::Steps;
 use crate::store::{Access, Store};
-use crate::watch::{Pipeline, Watch, restore};
 use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, RwLock};
@@ -52,7 +52,7 @@ async fn keep(store: Store, observations: &Path) -> Result<(), Failure> {
         state: Arc::new(RwLock::new(state)),
         watchlist: Arc::new(Watchlist::default()),
         clock: Clock::system(),
-        steps: Steps::default(),
+        failpoints: Failpoints::default(),
         wake: Vec::new(),
     };
     let mut pipeline = Pipeline::new(watch, newest);

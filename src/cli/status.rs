@@ -3,12 +3,12 @@
 use super::{Common, Failure, config, environment};
 use crate::app::feeds;
 use crate::clock::Clock;
-use crate::command::{Asker, Command, Desk};
+use crate::command::{AppContext, Asker, Command};
 use crate::domain::{Entity, Watchlist, lookup};
+use crate::ingest::restore;
 use crate::render::console::text;
 use crate::source::http::Timeouts;
 use crate::store::{Access, Store};
-use crate::watch::restore;
 use std::io::{self, Write};
 use std::sync::{Arc, RwLock};
 
@@ -45,19 +45,19 @@ pub(super) async fn run(common: &Common, what: &[String], now: bool, json: bool)
     let (state, _) = restore::state(&store).await.map_err(Failure::work)?;
     // Where no bot tells what it knows everything is looked up on demand.
     let watchlist = Arc::new(Watchlist::new(if has_run && !now { config.watch } else { Vec::new() }));
-    let desk = Desk::of_questions(store, Arc::new(RwLock::new(state)), watchlist, Arc::new(feeds), clock);
+    let context = AppContext::of_questions(store, Arc::new(RwLock::new(state)), watchlist, Arc::new(feeds), clock);
     let mut out = io::stdout().lock();
     let answer = if json {
         let mut found = Vec::new();
         for entity in &entities {
-            let evidence = desk.evidence_or_look_up(entity).await.evidence;
+            let evidence = context.evidence_or_look_up(entity).await.evidence;
             found.push(serde_json::json!({
                 "entity": entity, "name": lookup::display_name(entity), "evidence": evidence,
             }));
         }
         serde_json::to_string_pretty(&found).map_err(Failure::work)?
     } else {
-        let cards = desk.answer(&Command::Status(entities), &Asker::console()).await.map_err(Failure::work)?;
+        let cards = context.answer(&Command::Status(entities), &Asker::console()).await.map_err(Failure::work)?;
         cards.iter().map(text).collect::<Vec<_>>().join("\n\n")
     };
     writeln!(out, "{answer}").map_err(Failure::unwritten)

@@ -1,6 +1,6 @@
 //! `/about`, and what a person sees first.
 
-use super::{Asker, CommandError, Desk, status};
+use super::{AppContext, Asker, CommandError, status};
 use crate::domain::Entity;
 use crate::domain::lookup::display_name;
 use crate::render::Card;
@@ -25,7 +25,11 @@ pub(super) fn answer() -> Card {
 }
 
 /// The first message in a private chat, or one that came by a link: `?start=KP`.
-pub(super) async fn start(desk: &Desk, asker: &Asker, about: Option<&Entity>) -> Result<Vec<Card>, CommandError> {
+pub(super) async fn start(
+    context: &AppContext,
+    asker: &Asker,
+    about: Option<&Entity>,
+) -> Result<Vec<Card>, CommandError> {
     let Some(entity) = about else {
         let syntax = asker.syntax();
         let mut card = answer();
@@ -37,8 +41,8 @@ pub(super) async fn start(desk: &Desk, asker: &Asker, about: Option<&Entity>) ->
         card.note("Try", tries.join("\n"));
         return Ok(vec![card]);
     };
-    let mut cards = status::answer(desk, asker, std::slice::from_ref(entity)).await?;
-    if let Some(card) = cards.last_mut().filter(|_| asker.may_change("subscribe", &desk.access).is_ok()) {
+    let mut cards = status::answer(context, asker, std::slice::from_ref(entity)).await?;
+    if let Some(card) = cards.last_mut().filter(|_| asker.may_change("subscribe", &context.access).is_ok()) {
         let label = format!("Tell me when {} goes down", display_name(entity));
         card.actions.push(Action::new(label, format!("subscribe {entity}")));
     }

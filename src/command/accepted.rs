@@ -1,7 +1,7 @@
 //! Whatever the bot prints, completes or suggests is accepted as input: as a typed line (Telegram, the console) and as the
 //! option of a command (Discord). What is printed is taken from the functions that print it.
 
-use super::{Asker, Command, Desk, HELP, Mistake, Unsubscribe, When, Wish, line, parse_in};
+use super::{AppContext, Asker, Command, HELP, Mistake, Unsubscribe, When, Wish, line, parse_in};
 use crate::clock::Clock;
 use crate::domain::lookup::{self, display_name};
 use crate::domain::time::{DAY, HOUR, MINUTE};
@@ -90,10 +90,10 @@ fn wish(options: &[(&str, &str)]) -> Wish {
     wishes.remove(0)
 }
 
-fn desk() -> Desk {
+fn context() -> AppContext {
     let state = Arc::new(RwLock::default());
-    let clock = Clock::moved(Timestamp::parse("2025-06-06 18:05").unwrap());
-    Desk::of_questions(Store::in_memory().unwrap(), state, Arc::new(watched()), Arc::default(), clock)
+    let clock = Clock::simulated(Timestamp::parse("2025-06-06 18:05").unwrap());
+    AppContext::of_questions(Store::in_memory().unwrap(), state, Arc::new(watched()), Arc::default(), clock)
 }
 
 /// Every country, and one of each other kind.
@@ -104,7 +104,7 @@ fn entities() -> Vec<Entity> {
 
 #[test]
 fn every_name_that_is_printed_completed_or_suggested_is_accepted() {
-    let (list, desk, now) = (watched(), desk(), Timestamp::from_unix(1_749_231_240));
+    let (list, context, now) = (watched(), context(), Timestamp::from_unix(1_749_231_240));
     for entity in entities() {
         let name = display_name(&entity);
         let mut shown = vec![name.clone(), lookup::shown(&entity), lookup::short(&entity), entity.to_string()];
@@ -113,7 +113,7 @@ fn every_name_that_is_printed_completed_or_suggested_is_accepted() {
         // Completions of its name, and of its beginning.
         let called = list.name_of(&entity).unwrap_or(&name);
         for typed in [called, lookup::short(&entity).as_str()] {
-            for (label, value) in desk.complete_what(typed).into_iter().filter(|(_, value)| value != "all") {
+            for (label, value) in context.complete_what(typed).into_iter().filter(|(_, value)| value != "all") {
                 let meant = lookup::parse_in(&value, &list).unwrap();
                 accepts_name(&label, &meant);
                 if meant == entity {
@@ -137,7 +137,7 @@ fn every_name_that_is_printed_completed_or_suggested_is_accepted() {
             shown.push(row.measured);
         }
         let two = [past.clone(), past];
-        for note in summary(crate::domain::Untimely::Muted, now, &two, now, Syntax::Typed).notes {
+        for note in summary(crate::domain::DelayReason::Muted, now, &two, now, Syntax::Typed).notes {
             shown.push(note.label);
         }
         for text in shown {
@@ -182,7 +182,7 @@ fn every_suggestion_for_a_name_is_accepted() {
 #[test]
 fn several_names_are_accepted_as_they_are_listed_and_completed() {
     let all: Vec<Entity> = country::all().iter().map(|country| Entity::Country(country.code)).collect();
-    let desk = desk();
+    let context = context();
     for pair in all.windows(2) {
         let scopes: Vec<Scope> = pair.iter().cloned().map(Scope::One).collect();
         let (second, listed) = (display_name(&pair[1]), super::subscribe::named(&scopes));
@@ -190,14 +190,14 @@ fn several_names_are_accepted_as_they_are_listed_and_completed() {
             assert_eq!(command, Command::Status(pair.to_vec()), "{listed}");
         }
         let code = lookup::short(&pair[0]);
-        for (label, value) in desk.complete_what(&format!("{code} {}", &second.split(' ').next().unwrap())) {
+        for (label, value) in context.complete_what(&format!("{code} {}", &second.split(' ').next().unwrap())) {
             let meant = parse_in(&format!("/status {value}"), &watched());
             for command in given("status", &[("what", &label)]) {
                 assert_eq!(Ok(command), meant, "{label}");
             }
         }
     }
-    for (label, value) in desk.complete_what("") {
+    for (label, value) in context.complete_what("") {
         for text in [label, value] {
             let scopes = wish(&[("what", &text)]).scopes;
             assert_eq!(scopes.len(), 1, "{text}");
@@ -236,7 +236,7 @@ fn every_zone_is_accepted_as_it_is_printed() {
             assert!(super::parse::parse_in(&format!("/subscribe all zone: {abbreviation}"), &watched()).is_ok());
         }
     }
-    let desk_completes = |typed: &str| Desk::complete_zone(typed);
+    let desk_completes = |typed: &str| AppContext::complete_zone(typed);
     for typed in ["", "seo", "KST", "IST", "moscow", "UTC+03:30", "new y", "Russia"] {
         let found = desk_completes(typed);
         assert!(!found.is_empty(), "{typed}");
@@ -374,7 +374,7 @@ fn every_word_of_an_option_is_accepted_as_it_is_printed() {
 
 #[tokio::test]
 async fn every_completion_is_accepted_in_either_half() {
-    let (desk, asker) = (desk(), Asker::console());
+    let (context, asker) = (context(), Asker::console());
     let cases: [(&str, &str, &[&str]); 7] = [
         ("mute", "for", &["", "2", "1 ", "45", "3 d"]),
         ("why", "when", &["", "y", "2 h", "las"]),
@@ -386,7 +386,7 @@ async fn every_completion_is_accepted_in_either_half() {
     ];
     for (word, option, typed) in cases {
         for typed in typed {
-            let choices = desk.complete(&asker, word, option, typed).await;
+            let choices = context.complete(&asker, word, option, typed).await;
             assert!(!choices.is_empty() && choices.len() <= 25, "{word} {option} {typed}");
             for (label, value) in choices {
                 assert!(label.chars().count() <= 100 && value.chars().count() <= 100, "{label}");
@@ -395,7 +395,7 @@ async fn every_completion_is_accepted_in_either_half() {
             }
         }
     }
-    for (label, value) in desk.complete(&asker, "help", "command", "").await {
+    for (label, value) in context.complete(&asker, "help", "command", "").await {
         assert_eq!(given("help", &[("command", &label)]), given("help", &[("command", &value)]));
     }
 }

@@ -2,7 +2,7 @@
 //! are accepted as input.
 
 use super::parse::LONGEST;
-use super::{Asker, Desk, WORDS, parse_in};
+use super::{AppContext, Asker, WORDS, parse_in};
 use crate::domain::lookup::{display_name, short};
 use crate::domain::time::{DAY, HOUR, MINUTE};
 use crate::domain::{Entity, Kinds, Layer, Scope, Seconds, Sensitivity, country, zone};
@@ -17,7 +17,7 @@ const LENGTH: usize = 100;
 
 type Choices = Vec<(String, String)>;
 
-impl Desk {
+impl AppContext {
     /// Returns what may stand in an option of a command, after what was typed of it. Nothing for those who may not use
     /// the bot, and nothing that they may not see.
     pub async fn complete(&self, asker: &Asker, command: &str, option: &str, typed: &str) -> Choices {

@@ -1,6 +1,6 @@
 //! The answer to [Details] under an incident's message: the incident with its newest evidence.
 
-use super::{Asker, CommandError, Desk};
+use super::{AppContext, Asker, CommandError};
 use crate::domain::{Phase, lookup};
 use crate::render::Card;
 use crate::render::alert::{Alert, AsOf, alert};
@@ -8,7 +8,7 @@ use crate::render::words::utc_time;
 use crate::source;
 use crate::store::IncidentId;
 
-impl Desk {
+impl AppContext {
     /// Answers with the incident as it stands now: never older than a message that was edited a moment ago.
     pub async fn details(&self, incident: i64, asker: &Asker) -> Card {
         let answer = match asker.is_admitted(&self.access) {
@@ -24,9 +24,9 @@ impl Desk {
     }
 }
 
-async fn newest(desk: &Desk, asker: &Asker, id: i64) -> Result<Card, CommandError> {
-    let sight = desk.sight(asker).await?;
-    let read = desk.store.read(move |db| {
+async fn newest(context: &AppContext, asker: &Asker, id: i64) -> Result<Card, CommandError> {
+    let sight = context.sight(asker).await?;
+    let read = context.store.read(move |db| {
         let Some(incident) = db.incidents().by_id(IncidentId(id))? else { return Ok(None) };
         if !sight.sees_incident(db, &incident)? {
             return Ok(None);
@@ -37,9 +37,9 @@ async fn newest(desk: &Desk, asker: &Asker, id: i64) -> Result<Card, CommandErro
         Ok(Some((incident, history, earlier, open)))
     });
     let (incident, history, earlier, open) = read.await?.ok_or(CommandError::NoIncident(id))?;
-    let (entity, now) = (&incident.key.entity, desk.clock.now());
-    let live = if incident.phase.is_over() { None } else { desk.evidence(entity, now) };
-    let parts: Vec<_> = desk.watchlist.parts_of(entity).collect();
+    let (entity, now) = (&incident.key.entity, context.clock.now());
+    let live = if incident.phase.is_over() { None } else { context.evidence(entity, now) };
+    let parts: Vec<_> = context.watchlist.parts_of(entity).collect();
     let down = open.into_iter().filter(|other| other.phase == Phase::Down);
     let parts_down: Vec<_> = down.map(|other| other.key.entity).filter(|part| parts.contains(&part)).collect();
     let evidence = live.as_ref().or(incident.newer.as_ref());
@@ -48,7 +48,7 @@ async fn newest(desk: &Desk, asker: &Asker, id: i64) -> Result<Card, CommandErro
         transition: &incident.last,
         newer: evidence,
         history: &history,
-        zone: lookup::zone_of(entity, desk.watchlist.wholes_of(entity)),
+        zone: lookup::zone_of(entity, context.watchlist.wholes_of(entity)),
         now,
         as_of_now: AsOf::Now,
         late: 0,

@@ -1,15 +1,15 @@
 //! `/forget yes`: removes all that is kept of a chat.
 
 use super::subscribe::capital;
-use super::{Asker, CommandError, Desk, Meant};
+use super::{AppContext, Asker, CommandError, Meant};
 use crate::render::Card;
 use crate::render::words::plural;
 
-pub(super) async fn answer(desk: &Desk, asker: &Asker, meant: Meant) -> Result<Vec<Card>, CommandError> {
-    asker.may_change("forget", &desk.access)?;
+pub(super) async fn answer(context: &AppContext, asker: &Asker, meant: Meant) -> Result<Vec<Card>, CommandError> {
+    asker.may_change("forget", &context.access)?;
     let who = asker.clone();
     if meant == Meant::Asked {
-        let count = desk
+        let count = context
             .store
             .read(move |db| match db.chats().at(who.platform, &who.address)? {
                 Some(place) => Ok(db.subscriptions().of_chat(place.chat.id)?.len()),
@@ -26,8 +26,9 @@ pub(super) async fn answer(desk: &Desk, asker: &Asker, meant: Meant) -> Result<V
             Some(format!("{count}, mutes, and what was told here. The outages themselves stay on record.").into());
         return Ok(vec![card]);
     }
-    let watchlist = std::sync::Arc::clone(&desk.watchlist);
-    desk.store
+    let watchlist = std::sync::Arc::clone(&context.watchlist);
+    context
+        .store
         .write(move |tx| {
             if let Some(place) = tx.chats().at(who.platform, &who.address)? {
                 tx.chats().forget(place.chat.id)?;

@@ -1,6 +1,6 @@
 //! `/history [what]`: past and present incidents, newest first.
 
-use super::{Asker, CommandError, Desk};
+use super::{AppContext, Asker, CommandError};
 use crate::domain::{Entity, lookup};
 use crate::render::Card;
 use crate::render::lists::{Past, history};
@@ -10,10 +10,14 @@ const AT_MOST: usize = 20;
 /// More incidents than these are not looked through for those that this reader may see.
 const LOOKED_THROUGH: usize = 1000;
 
-pub(super) async fn answer(desk: &Desk, asker: &Asker, entity: Option<&Entity>) -> Result<Vec<Card>, CommandError> {
-    let sight = desk.sight(asker).await?;
+pub(super) async fn answer(
+    context: &AppContext,
+    asker: &Asker,
+    entity: Option<&Entity>,
+) -> Result<Vec<Card>, CommandError> {
+    let sight = context.sight(asker).await?;
     let about = entity.cloned();
-    let incidents = desk
+    let incidents = context
         .store
         .read(move |db| {
             let found = match &about {
@@ -34,7 +38,7 @@ pub(super) async fn answer(desk: &Desk, asker: &Asker, entity: Option<&Entity>) 
         .into_iter()
         .map(|incident| Past {
             id: incident.id.0,
-            zone: lookup::zone_of(&incident.key.entity, desk.watchlist.wholes_of(&incident.key.entity)),
+            zone: lookup::zone_of(&incident.key.entity, context.watchlist.wholes_of(&incident.key.entity)),
             entity: incident.key.entity,
             phase: incident.phase,
             started_at: incident.started_at,
@@ -42,5 +46,5 @@ pub(super) async fn answer(desk: &Desk, asker: &Asker, entity: Option<&Entity>) 
         })
         .collect();
     let whom = entity.map_or_else(|| "all that is watched".to_owned(), lookup::display_name);
-    Ok(vec![history(&whom, &past, desk.clock.now())])
+    Ok(vec![history(&whom, &past, context.clock.now())])
 }

@@ -15,10 +15,10 @@ mod on_demand;
 mod open;
 mod outage;
 mod parse;
-mod said;
 mod sight;
 mod sources;
 mod status;
+mod status_board;
 mod subscribe;
 mod subscriptions;
 mod test;
@@ -32,11 +32,11 @@ pub use on_demand::Found;
 pub use parse::{
     CHANGING, Command, Meant, Mistake, Unsubscribe, WORDS, When, Wish, is_question, line, parse, parse_in,
 };
-pub use said::Said;
 pub use sight::Sight;
+pub use status_board::StatusBoard;
 pub use why::explain;
 
-use crate::clock::{Busy, Clock};
+use crate::clock::{ActivityGuard, Clock};
 use crate::config::{Access, Limits};
 use crate::detect::State;
 use crate::domain::{Entity, Evidence, Timestamp, Watchlist};
@@ -50,7 +50,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 /// Where questions are answered: all that a command may look at.
 #[derive(Clone, Debug)]
-pub struct Desk {
+pub struct AppContext {
     pub store: Store,
     /// The detector's state, as the watch keeps it.
     pub state: Arc<RwLock<State>>,
@@ -63,10 +63,10 @@ pub struct Desk {
     /// What people subscribed to within the last hour.
     pub additions: Additions,
     /// Tells each platform's outbox that something may be owed.
-    pub wake: Vec<UnboundedSender<Busy>>,
+    pub wake: Vec<UnboundedSender<ActivityGuard>>,
     /// Told whenever the end of a delivery is known.
     pub told: Arc<Notify>,
-    pub said: Said,
+    pub said: StatusBoard,
     /// The operator's chat by the configuration: platform and address.
     pub operator: Option<(String, String)>,
 }
@@ -112,8 +112,8 @@ impl CommandError {
     }
 }
 
-impl Desk {
-    /// A desk at which only questions are answered: nothing is sent from it.
+impl AppContext {
+    /// A context that only answers questions: nothing is sent from it.
     pub fn of_questions(
         store: Store,
         state: Arc<RwLock<State>>,
@@ -121,7 +121,7 @@ impl Desk {
         feeds: Arc<Vec<Feed>>,
         clock: Clock,
     ) -> Self {
-        let (access, limits, said) = (Access::default(), Limits::default(), Said::default());
+        let (access, limits, said) = (Access::default(), Limits::default(), StatusBoard::default());
         let (additions, wake, told, operator) = (Additions::default(), Vec::new(), Arc::default(), None);
         Self { store, state, watchlist, feeds, clock, access, limits, additions, wake, told, said, operator }
     }

@@ -1,6 +1,6 @@
 //! An entity that is not watched is looked up while the person waits: with a deadline, and with what has come by then.
 
-use super::Desk;
+use super::AppContext;
 use crate::detect::State;
 use crate::domain::{Arrival, Batch, Entity, Evidence, Seconds, time::DAY};
 use crate::source::feed::Feed;
@@ -28,9 +28,9 @@ pub struct Unanswered {
     pub why: String,
 }
 
-pub(super) async fn look_up(desk: &Desk, entity: &Entity) -> Found {
-    let feeds = desk.feeds.iter().filter(|feed| feed.off.is_none() && feed.source.covers(entity));
-    let answers = join_all(feeds.map(|feed| ask(desk, feed, entity))).await;
+pub(super) async fn look_up(context: &AppContext, entity: &Entity) -> Found {
+    let feeds = context.feeds.iter().filter(|feed| feed.off.is_none() && feed.source.covers(entity));
+    let answers = join_all(feeds.map(|feed| ask(context, feed, entity))).await;
     let (mut batches, mut unanswered) = (Vec::new(), Vec::new());
     for (read, complaint) in answers {
         batches.extend(read);
@@ -41,19 +41,19 @@ pub(super) async fn look_up(desk: &Desk, entity: &Entity) -> Found {
     for batch in &batches {
         state.take(batch);
     }
-    Found { evidence: state.evidence(entity, desk.clock.now()), unanswered }
+    Found { evidence: state.evidence(entity, context.clock.now()), unanswered }
 }
 
-async fn ask(desk: &Desk, feed: &Feed, entity: &Entity) -> (Vec<Batch>, Option<Unanswered>) {
-    let now = desk.clock.now();
+async fn ask(context: &AppContext, feed: &Feed, entity: &Entity) -> (Vec<Batch>, Option<Unanswered>) {
+    let now = context.clock.now();
     let source = feed.source.about().title;
     let wanted = feed.wanted(vec![entity.clone()], now - PAST, now, Purpose::Question);
-    let requests = match paid(desk, feed, feed.source.plan(&wanted, now, u32::MAX)).await {
+    let requests = match paid(context, feed, feed.source.plan(&wanted, now, u32::MAX)).await {
         Ok(requests) => requests,
         Err(why) => return (Vec::new(), Some(Unanswered { source, why })),
     };
-    let mut busy = desk.clock.busy();
-    let Ok(answer) = tokio::time::timeout(DEADLINE, feed.ask(&requests, &desk.clock, &mut busy)).await else {
+    let mut busy = context.clock.busy();
+    let Ok(answer) = tokio::time::timeout(DEADLINE, feed.ask(&requests, &context.clock, &mut busy)).await else {
         let why = format!("no answer within {} s", DEADLINE.as_secs());
         return (Vec::new(), Some(Unanswered { source, why }));
     };
@@ -63,13 +63,13 @@ async fn ask(desk: &Desk, feed: &Feed, entity: &Entity) -> (Vec<Batch>, Option<U
 
 /// Counts the requests against the day's budget; a question leaves the operator's share, and the reserve for what is down.
 async fn paid(
-    desk: &Desk,
+    context: &AppContext,
     feed: &Feed,
     requests: Vec<crate::source::Request>,
 ) -> Result<Vec<crate::source::Request>, String> {
     let Some(budget) = feed.budget() else { return Ok(requests) };
-    let (name, now, calls) = (feed.name(), desk.clock.now(), requests.len() as u32);
-    let paid = desk.store.write(move |tx| {
+    let (name, now, calls) = (feed.name(), context.clock.now(), requests.len() as u32);
+    let paid = context.store.write(move |tx| {
         let (spent, by_chats) = (tx.sources().used(name, now)?, tx.sources().used_for_chats(name, now)?);
         let left = budget.left_for_questions(spent, by_chats);
         if calls <= left {

@@ -1,8 +1,8 @@
 //! What a chat must hear at once when it begins to listen: the outages that are going on, and the end of those that it
 //! had heard of.
 
-use super::Desk;
-use crate::domain::{Chat, Owing, Phase, Scope, Subscription, Timestamp, Untimely, Watchlist};
+use super::AppContext;
+use crate::domain::{Chat, DelayReason, NewDelivery, Phase, Scope, Subscription, Timestamp, Watchlist};
 use crate::notify::body::Body;
 use crate::notify::fanout::wants_layers;
 use crate::notify::suspend::suspend;
@@ -82,15 +82,15 @@ pub(super) fn resume(tx: &Tx<'_>, watchlist: &Watchlist, chat: &Chat, now: Times
     over.sort_unstable();
     over.dedup();
     if !over.is_empty() {
-        let body = Body::Summary { incidents: over, why: Untimely::ShutOut, since };
+        let body = Body::Summary { incidents: over, why: DelayReason::ShutOut, since };
         let notice = NewNotice::summary(format!("let in again {} {now}", chat.id), body.to_json());
-        tx.deliveries().owe(&notice, &[Owing::now(chat.id, false)], now, 0)?;
+        tx.deliveries().owe(&notice, &[NewDelivery::now(chat.id, false)], now, 0)?;
     }
     owe_open(tx, watchlist, chat, None, now)?;
     Ok(true)
 }
 
-impl Desk {
+impl AppContext {
     /// The chats of a server or group that cannot be told.
     pub async fn suspended_in(&self, platform: &'static str, home: &str) -> Result<Vec<Place>, StoreError> {
         let home = home.to_owned();

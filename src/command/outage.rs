@@ -1,6 +1,6 @@
 //! `/outage ID`: an incident's changes, each with the evidence that was frozen with it.
 
-use super::{Asker, CommandError, Desk};
+use super::{AppContext, Asker, CommandError};
 use crate::domain::lookup;
 use crate::domain::time::{DAY, HOUR, MINUTE};
 use crate::render::Card;
@@ -12,9 +12,9 @@ use crate::store::IncidentId;
 /// The timeline reaches at most so far from the start.
 const COURSE: i64 = 14 * DAY;
 
-pub(super) async fn answer(desk: &Desk, asker: &Asker, id: i64) -> Result<Vec<Card>, CommandError> {
-    let sight = desk.sight(asker).await?;
-    let (incident, transitions) = desk
+pub(super) async fn answer(context: &AppContext, asker: &Asker, id: i64) -> Result<Vec<Card>, CommandError> {
+    let sight = context.sight(asker).await?;
+    let (incident, transitions) = context
         .store
         .read(move |db| {
             let mut incident = db.incidents().by_id(IncidentId(id))?;
@@ -29,14 +29,14 @@ pub(super) async fn answer(desk: &Desk, asker: &Asker, id: i64) -> Result<Vec<Ca
         .await?;
     let incident = incident.ok_or(CommandError::NoIncident(id))?;
     let entity = &incident.key.entity;
-    let zone = lookup::zone_of(entity, desk.watchlist.wholes_of(entity));
+    let zone = lookup::zone_of(entity, context.watchlist.wholes_of(entity));
     let about = incident.clone();
-    let earlier = desk.store.read(move |db| db.incidents().in_the_week_before(&about)).await?;
+    let earlier = context.store.read(move |db| db.incidents().in_the_week_before(&about)).await?;
     let signals = implicated(&transitions);
     let from = incident.started_at - 15 * MINUTE;
-    let last = incident.recovered_at.map_or(desk.clock.now(), |ended| ended.max(incident.last.at) + 3 * HOUR);
+    let last = incident.recovered_at.map_or(context.clock.now(), |ended| ended.max(incident.last.at) + 3 * HOUR);
     let until = last.min(from + COURSE);
-    let courses = desk
+    let courses = context
         .store
         .read(move |db| {
             let course = |assessment: crate::domain::Assessment| {

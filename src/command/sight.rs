@@ -1,7 +1,7 @@
 //! What a reader may see: what the operator watches and what their own chat subscribed to, never what other chats want to
 //! know. The operator's own chat, an owner alone with the bot, and the console see all.
 
-use super::{Asker, Desk};
+use super::{AppContext, Asker};
 use crate::domain::{Entity, Scope};
 use crate::store::{Db, Incident, StoreError};
 
@@ -43,7 +43,7 @@ impl Sight {
     }
 }
 
-impl Desk {
+impl AppContext {
     /// Returns what somebody may see where they ask.
     pub async fn sight(&self, asker: &Asker) -> Result<Sight, StoreError> {
         let everything = self.is_operators(asker);

@@ -1,15 +1,15 @@
 //! `/sources`: how the sources are doing; and what of it concerns an entity that somebody asks about.
 
-use super::{Asker, CommandError, Desk, Sight};
+use super::{AppContext, Asker, CommandError, Sight};
 use crate::domain::lookup::display_name;
 use crate::domain::{Entity, Evidence, Reading, Unknown};
 use crate::render::Card;
 use crate::render::lists::{SourceLine, own_line, source_line_for_readers, sources};
 use crate::render::words::duration;
 
-pub(super) async fn answer(desk: &Desk, asker: &Asker) -> Result<Vec<Card>, CommandError> {
-    let sight = desk.sight(asker).await?;
-    let (lines, now) = (lines(desk, &sight).await?, desk.clock.now());
+pub(super) async fn answer(context: &AppContext, asker: &Asker) -> Result<Vec<Card>, CommandError> {
+    let sight = context.sight(asker).await?;
+    let (lines, now) = (lines(context, &sight).await?, context.clock.now());
     let mut card = if sight.is_everything() { sources(&lines, now) } else { Card::titled("Sources") };
     if !sight.is_everything() {
         for line in &lines {
@@ -17,13 +17,13 @@ pub(super) async fn answer(desk: &Desk, asker: &Asker) -> Result<Vec<Card>, Comm
         }
     }
     if sight.is_everything() {
-        for fault in desk.store.read(|db| db.sources().faults()).await? {
+        for fault in context.store.read(|db| db.sources().faults()).await? {
             let again =
                 fault.rests_until.map_or(String::new(), |at| format!(", asked again in {}", duration(at - now)));
             card.note(&format!("{} about {}", fault.source, fault.entity), format!("{}{again}", fault.why));
         }
     }
-    for (part, said) in desk.said.all() {
+    for (part, said) in context.said.all() {
         if sight.is_everything() {
             card.note(part, said);
         } else if !PLATFORMS.contains(&part) {
@@ -39,17 +39,17 @@ const PLATFORMS: [&str; 3] = ["console", "discord", "telegram"];
 /// Returns a sentence for each source that has trouble with this very entity, or does not know its past yet. What is
 /// wrong with a source otherwise is for its operator.
 pub(super) async fn concerning(
-    desk: &Desk,
+    context: &AppContext,
     entity: &Entity,
     evidence: Option<&Evidence>,
 ) -> Result<Vec<String>, CommandError> {
-    let now = desk.clock.now();
+    let now = context.clock.now();
     let mut said = Vec::new();
-    let feeds = desk.feeds.iter().filter(|feed| feed.off.is_none() && feed.source.covers(entity));
+    let feeds = context.feeds.iter().filter(|feed| feed.off.is_none() && feed.source.covers(entity));
     for feed in feeds {
         let (name, title) = (feed.name(), feed.source.about().title);
         let (health, progress) =
-            desk.store.read(move |db| Ok((db.sources().health()?, db.sources().progress(name)?))).await?;
+            context.store.read(move |db| Ok((db.sources().health()?, db.sources().progress(name)?))).await?;
         if progress.iter().any(|progress| progress.entity == *entity && !progress.done) {
             said.push(format!("{title}: the last 14 days of {} are still being read.", display_name(entity)));
             continue;
@@ -79,17 +79,17 @@ fn has_failed(evidence: &Evidence, entity: &Entity, source: &str) -> bool {
     evidence.assessments.iter().filter(own).any(|assessment| assessment.reading == failed)
 }
 
-async fn lines(desk: &Desk, sight: &Sight) -> Result<Vec<SourceLine>, CommandError> {
-    let now = desk.clock.now();
+async fn lines(context: &AppContext, sight: &Sight) -> Result<Vec<SourceLine>, CommandError> {
+    let now = context.clock.now();
     let mut lines = Vec::new();
-    for feed in desk.feeds.iter() {
+    for feed in context.feeds.iter() {
         let name = feed.name();
-        let (health, used, progress) = desk
+        let (health, used, progress) = context
             .store
             .read(move |db| Ok((db.sources().health()?, db.sources().used(name, now)?, db.sources().progress(name)?)))
             .await?;
         let health = health.into_iter().find(|health| health.source == name);
-        let mut covered = feed.covered(desk.watchlist.entities().iter());
+        let mut covered = feed.covered(context.watchlist.entities().iter());
         covered.retain(|entity| sight.sees(entity));
         let done = progress.iter().filter(|progress| progress.done && covered.contains(&progress.entity)).count();
         lines.push(SourceLine {

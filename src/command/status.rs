@@ -1,9 +1,9 @@
 //! `/status [what]`: how an entity stands, from what is stored, or looked up on demand where it is not watched.
 
-use super::{Asker, CommandError, Desk, Sight, sources, watchlist};
+use super::{AppContext, Asker, CommandError, Sight, sources, watchlist};
 use crate::domain::{Entity, Evidence, lookup};
 use crate::render::Card;
-use crate::render::status::{Standing, status};
+use crate::render::status::{EntityStatus, status};
 use crate::source;
 
 /// More at once is not read in a chat.
@@ -11,30 +11,34 @@ const AT_MOST: usize = 10;
 /// What is not watched costs the sources' calls of the day.
 const LOOKED_UP: usize = 3;
 
-pub(super) async fn answer(desk: &Desk, asker: &Asker, entities: &[Entity]) -> Result<Vec<Card>, CommandError> {
+pub(super) async fn answer(
+    context: &AppContext,
+    asker: &Asker,
+    entities: &[Entity],
+) -> Result<Vec<Card>, CommandError> {
     if entities.is_empty() {
-        return watchlist::answer(desk, asker).await;
+        return watchlist::answer(context, asker).await;
     }
-    let sight = desk.sight(asker).await?;
-    let watched = |entity: &&Entity| sight.sees(entity) && desk.watchlist.contains(entity);
+    let sight = context.sight(asker).await?;
+    let watched = |entity: &&Entity| sight.sees(entity) && context.watchlist.contains(entity);
     let looked_up = entities.iter().filter(|entity| !watched(entity)).count();
     if entities.len() > AT_MOST || looked_up > LOOKED_UP {
         return Err(CommandError::TooManyAsked);
     }
     let mut cards = Vec::new();
     for entity in entities {
-        cards.push(one(desk, asker, &sight, entity).await?);
+        cards.push(one(context, asker, &sight, entity).await?);
     }
     Ok(cards)
 }
 
-async fn one(desk: &Desk, asker: &Asker, sight: &Sight, entity: &Entity) -> Result<Card, CommandError> {
-    let is_known = || desk.watchlist.contains(entity) || desk.evidence(entity, desk.clock.now()).is_some();
+async fn one(context: &AppContext, asker: &Asker, sight: &Sight, entity: &Entity) -> Result<Card, CommandError> {
+    let is_known = || context.watchlist.contains(entity) || context.evidence(entity, context.clock.now()).is_some();
     let watched = sight.sees(entity) && is_known();
-    let found = desk.evidence_for(sight, entity).await;
+    let found = context.evidence_for(sight, entity).await;
     let mut foot: Vec<String> = found.evidence.as_ref().and_then(source::credits).into_iter().collect();
     if watched {
-        foot.extend(sources::concerning(desk, entity, found.evidence.as_ref()).await?);
+        foot.extend(sources::concerning(context, entity, found.evidence.as_ref()).await?);
     }
     foot.extend(found.unanswered.iter().map(|unanswered| {
         if sight.is_everything() {
@@ -43,30 +47,30 @@ async fn one(desk: &Desk, asker: &Asker, sight: &Sight, entity: &Entity) -> Resu
             format!("{} gave no answer about it just now.", unanswered.source)
         }
     }));
-    standing_card(desk, asker, entity, found.evidence.as_ref(), watched, foot).await
+    standing_card(context, asker, entity, found.evidence.as_ref(), watched, foot).await
 }
 
 /// The card of an entity whose evidence is at hand.
 async fn standing_card(
-    desk: &Desk,
+    context: &AppContext,
     asker: &Asker,
     entity: &Entity,
     evidence: Option<&Evidence>,
     watched: bool,
     foot: Vec<String>,
 ) -> Result<Card, CommandError> {
-    let now = desk.clock.now();
+    let now = context.clock.now();
     let about = entity.clone();
     // An incident of what this reader does not see as watched is none of theirs.
-    let newest = if watched { desk.store.read(move |db| db.incidents().of(&about, 1)).await? } else { Vec::new() };
+    let newest = if watched { context.store.read(move |db| db.incidents().of(&about, 1)).await? } else { Vec::new() };
     let open = newest.into_iter().find(|i| !i.phase.is_over()).map(|incident| (incident.id.0, incident.started_at));
     let from = open.map_or(now - crate::domain::time::DAY, |(_, started_at)| started_at);
-    Ok(status(&Standing {
+    Ok(status(&EntityStatus {
         entity,
         evidence,
         open,
         watched,
-        zone: lookup::zone_of(entity, desk.watchlist.wholes_of(entity)),
+        zone: lookup::zone_of(entity, context.watchlist.wholes_of(entity)),
         now,
         links: source::links(entity, from, now),
         foot,

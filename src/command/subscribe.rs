@@ -3,7 +3,7 @@
 use super::bounds::{Bounds, Full};
 use super::open::{owe_open, resume};
 use super::parse::SaidZone;
-use super::{Asker, CommandError, Desk, Unsubscribe, Wish};
+use super::{AppContext, Asker, CommandError, Unsubscribe, Wish};
 use crate::config::budget::calls_a_day_at_least;
 use crate::domain::lookup::display_name;
 use crate::domain::{Entity, Scope, Subscription, Watchlist};
@@ -19,14 +19,14 @@ enum Outcome {
     Refused(Full),
 }
 
-pub(super) async fn answer(desk: &Desk, asker: &Asker, wish: &Wish) -> Result<Vec<Card>, CommandError> {
-    asker.may_change("subscribe", &desk.access)?;
+pub(super) async fn answer(context: &AppContext, asker: &Asker, wish: &Wish) -> Result<Vec<Card>, CommandError> {
+    asker.may_change("subscribe", &context.access)?;
     asker.can_be_told()?;
-    check_budget(desk, wish)?;
-    let (now, millis) = (desk.clock.now(), desk.clock.millis());
-    let (access, limits, additions) = (desk.access.clone(), desk.limits, desk.additions.clone());
-    let (who, wanted, watchlist) = (asker.clone(), wish.clone(), std::sync::Arc::clone(&desk.watchlist));
-    let outcome = desk
+    check_budget(context, wish)?;
+    let (now, millis) = (context.clock.now(), context.clock.millis());
+    let (access, limits, additions) = (context.access.clone(), context.limits, context.additions.clone());
+    let (who, wanted, watchlist) = (asker.clone(), wish.clone(), std::sync::Arc::clone(&context.watchlist));
+    let outcome = context
         .store
         .write(move |tx| {
             // A refused command leaves nothing behind, not even the chat.
@@ -62,16 +62,16 @@ pub(super) async fn answer(desk: &Desk, asker: &Asker, wish: &Wish) -> Result<Ve
         Outcome::Refused(full) => return Err(full.into()),
         Outcome::Done { told } => told,
     };
-    desk.wake_outboxes();
-    Ok(vec![done(desk, asker, wish, told)])
+    context.wake_outboxes();
+    Ok(vec![done(context, asker, wish, told)])
 }
 
-fn done(desk: &Desk, asker: &Asker, wish: &Wish, told: usize) -> Card {
+fn done(context: &AppContext, asker: &Asker, wish: &Wish, told: usize) -> Card {
     let what = named(&wish.scopes);
     let drops = if wish.scopes.len() == 1 { "drops" } else { "drop" };
     let title = format!("🔔 {} will be told when {what} {drops} off the internet.", capital(&asker.place));
     let mut card = Card::titled(title).toned(Tone::Up);
-    card.note("How", wish_line(&wish.options, desk.watchlist.usual_sensitivity(&wish.scopes)));
+    card.note("How", wish_line(&wish.options, context.watchlist.usual_sensitivity(&wish.scopes)));
     if let Some(zone) = wish.zone_said.as_ref().and_then(zone_line) {
         card.note("Zone", zone);
     }
@@ -82,7 +82,7 @@ fn done(desk: &Desk, asker: &Asker, wish: &Wish, told: usize) -> Card {
         );
     }
     let unseen: Vec<String> =
-        entities(&wish.scopes).filter(|entity| !is_seen(desk, entity)).map(display_name).collect();
+        entities(&wish.scopes).filter(|entity| !is_seen(context, entity)).map(display_name).collect();
     if !unseen.is_empty() {
         let verb = if unseen.len() == 1 { "it" } else { "them" };
         card.note("But", format!("{}: no source that is on can see {verb} yet; /sources lists them.", listed(&unseen)));
@@ -107,10 +107,10 @@ fn zone_line(zone: &SaidZone) -> Option<String> {
 }
 
 /// Whether the calls of a day reach for so many entities.
-fn check_budget(desk: &Desk, wish: &Wish) -> Result<(), CommandError> {
-    let watched = desk.watchlist.entities();
+fn check_budget(context: &AppContext, wish: &Wish) -> Result<(), CommandError> {
+    let watched = context.watchlist.entities();
     let new: Vec<&Entity> = entities(&wish.scopes).filter(|entity| !watched.contains(entity)).collect();
-    for feed in desk.feeds.iter().filter(|feed| feed.off.is_none()) {
+    for feed in context.feeds.iter().filter(|feed| feed.off.is_none()) {
         let Some(budget) = feed.calls_a_day else { continue };
         let costs = new.iter().filter(|entity| feed.source.covers(entity)).count();
         let before = watched.iter().filter(|entity| feed.source.covers(entity)).count();
@@ -121,8 +121,8 @@ fn check_budget(desk: &Desk, wish: &Wish) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn is_seen(desk: &Desk, entity: &Entity) -> bool {
-    desk.feeds.iter().any(|feed| feed.off.is_none() && feed.source.covers(entity))
+fn is_seen(context: &AppContext, entity: &Entity) -> bool {
+    context.feeds.iter().any(|feed| feed.off.is_none() && feed.source.covers(entity))
 }
 
 fn entities(scopes: &[Scope]) -> impl Iterator<Item = &Entity> {
@@ -132,10 +132,14 @@ fn entities(scopes: &[Scope]) -> impl Iterator<Item = &Entity> {
     })
 }
 
-pub(super) async fn unsubscribe(desk: &Desk, asker: &Asker, what: &Unsubscribe) -> Result<Vec<Card>, CommandError> {
-    asker.may_change("unsubscribe", &desk.access)?;
-    let (who, wanted, watchlist) = (asker.clone(), what.clone(), std::sync::Arc::clone(&desk.watchlist));
-    let (gone, left) = desk
+pub(super) async fn unsubscribe(
+    context: &AppContext,
+    asker: &Asker,
+    what: &Unsubscribe,
+) -> Result<Vec<Card>, CommandError> {
+    asker.may_change("unsubscribe", &context.access)?;
+    let (who, wanted, watchlist) = (asker.clone(), what.clone(), std::sync::Arc::clone(&context.watchlist));
+    let (gone, left) = context
         .store
         .write(move |tx| {
             let Some(place) = tx.chats().at(who.platform, &who.address)? else { return Ok((Vec::new(), Vec::new())) };

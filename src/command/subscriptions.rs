@@ -1,16 +1,16 @@
 //! `/subscriptions`: what the chat hears of, what is muted, and how telling it goes.
 
 use super::subscribe::{capital, named};
-use super::{Asker, CommandError, Desk};
+use super::{AppContext, Asker, CommandError};
 use crate::render::Card;
 use crate::render::card::Tone;
 use crate::render::lists::{delivery_line, wish_line};
 use crate::render::outside::visible_within;
 use crate::render::words::{duration, plural};
 
-pub(super) async fn answer(desk: &Desk, asker: &Asker) -> Result<Vec<Card>, CommandError> {
-    let (who, now) = (asker.clone(), desk.clock.now());
-    let found = desk
+pub(super) async fn answer(context: &AppContext, asker: &Asker) -> Result<Vec<Card>, CommandError> {
+    let (who, now) = (asker.clone(), context.clock.now());
+    let found = context
         .store
         .read(move |db| {
             let Some(place) = db.chats().at(who.platform, &who.address)? else { return Ok(None) };
@@ -35,7 +35,7 @@ pub(super) async fn answer(desk: &Desk, asker: &Asker) -> Result<Vec<Card>, Comm
     };
     for wish in &wishes {
         let scope = std::slice::from_ref(&wish.scope);
-        card.note(&named(scope), wish_line(&wish.options, desk.watchlist.usual_sensitivity(scope)));
+        card.note(&named(scope), wish_line(&wish.options, context.watchlist.usual_sensitivity(scope)));
     }
     for mute in &mutes {
         let what = named(std::slice::from_ref(&mute.scope));

@@ -1,8 +1,8 @@
 //! `/test`: a marked sample by the way that every alert takes, and what became of it.
 
 use super::open::resume;
-use super::{Asker, CommandError, Desk};
-use crate::domain::{Owing, Seconds};
+use super::{AppContext, Asker, CommandError};
+use crate::domain::{NewDelivery, Seconds};
 use crate::notify::body::Body;
 use crate::render::Card;
 use crate::render::card::Tone;
@@ -12,12 +12,12 @@ use crate::store::{Delivery, DeliveryState, NewNotice};
 /// A person waits no longer; what is owed stays owed.
 const PATIENCE: Seconds = 10;
 
-pub(super) async fn answer(desk: &Desk, asker: &Asker) -> Result<Vec<Card>, CommandError> {
-    asker.may_change("test", &desk.access)?;
+pub(super) async fn answer(context: &AppContext, asker: &Asker) -> Result<Vec<Card>, CommandError> {
+    asker.may_change("test", &context.access)?;
     asker.can_be_told()?;
-    let (now, began) = (desk.clock.now(), desk.clock.millis());
-    let (who, watchlist) = (asker.clone(), std::sync::Arc::clone(&desk.watchlist));
-    let (chat, once) = desk
+    let (now, began) = (context.clock.now(), context.clock.millis());
+    let (who, watchlist) = (asker.clone(), std::sync::Arc::clone(&context.watchlist));
+    let (chat, once) = context
         .store
         .write(move |tx| {
             let chat = tx.chats().ensure(who.platform, &who.address)?;
@@ -26,20 +26,20 @@ pub(super) async fn answer(desk: &Desk, asker: &Asker) -> Result<Vec<Card>, Comm
             // Known by the chat's number here: its address is forgotten when it asks for that.
             let once = format!("test {} {} {began}", chat.id, who.request);
             let notice = NewNotice::test(once.clone(), Body::Sample.to_json());
-            tx.deliveries().owe(&notice, &[Owing::now(chat.id, false)], now, 0)?;
+            tx.deliveries().owe(&notice, &[NewDelivery::now(chat.id, false)], now, 0)?;
             Ok((chat.id, once))
         })
         .await?;
-    let deadline = desk.clock.sleep_until_millis(began + PATIENCE * 1000, crate::clock::Busy::default());
+    let deadline = context.clock.sleep_until_millis(began + PATIENCE * 1000, crate::clock::ActivityGuard::default());
     tokio::pin!(deadline);
-    desk.wake_outboxes();
+    context.wake_outboxes();
     let delivery = loop {
-        let told = desk.told.notified();
+        let told = context.told.notified();
         tokio::pin!(told);
         // What is told between the look and the wait is heard, too.
         told.as_mut().enable();
         let once = once.clone();
-        let delivery = desk.store.read(move |db| db.deliveries().of_notice(&once, chat)).await?;
+        let delivery = context.store.read(move |db| db.deliveries().of_notice(&once, chat)).await?;
         let is_known = |delivery: &Delivery| {
             delivery.attempts > 0 && delivery.state != DeliveryState::Sending
                 || delivery.state == DeliveryState::GivenUp
@@ -52,10 +52,10 @@ pub(super) async fn answer(desk: &Desk, asker: &Asker) -> Result<Vec<Card>, Comm
             _ = &mut deadline => break delivery,
         }
     };
-    Ok(vec![report(desk, asker, delivery, desk.clock.millis() - began)])
+    Ok(vec![report(context, asker, delivery, context.clock.millis() - began)])
 }
 
-fn report(desk: &Desk, asker: &Asker, delivery: Option<Delivery>, took_ms: i64) -> Card {
+fn report(context: &AppContext, asker: &Asker, delivery: Option<Delivery>, took_ms: i64) -> Card {
     let Some(delivery) = delivery else {
         return Card::titled("The sample is gone: this chat was forgotten meanwhile.");
     };
@@ -75,7 +75,7 @@ fn report(desk: &Desk, asker: &Asker, delivery: Option<Delivery>, took_ms: i64) 
             let mut card =
                 Card::titled(format!("⏳ The sample has not arrived in {place} yet.")).toned(Tone::Suspected);
             card.note("Why", why());
-            let again = (delivery.next_at - desk.clock.now()).max(0);
+            let again = (delivery.next_at - context.clock.now()).max(0);
             card.note("Next", format!("tried again in {}; it stays owed until it arrives", super::duration(again)));
             card
         }

@@ -1,7 +1,7 @@
 //! `/why what [when]`: why an entity is told of or is not, now or at a moment of which the observations are still kept.
 
 use super::parse::When;
-use super::{Asker, CommandError, Desk};
+use super::{AppContext, Asker, CommandError};
 use crate::detect::State;
 use crate::domain::time::DAY;
 use crate::domain::{Batch, Entity, Explanation, Fact, FactKind, Phase, Seconds, Timestamp, TransitionKind, lookup};
@@ -19,33 +19,38 @@ const AT_ONCE: usize = 500;
 /// A look back goes through millions of observations: one at a time.
 static LOOKING_BACK: Semaphore = Semaphore::const_new(1);
 
-pub(super) async fn answer(desk: &Desk, asker: &Asker, entity: &Entity, when: When) -> Result<Vec<Card>, CommandError> {
-    let now = desk.clock.now();
+pub(super) async fn answer(
+    context: &AppContext,
+    asker: &Asker,
+    entity: &Entity,
+    when: When,
+) -> Result<Vec<Card>, CommandError> {
+    let now = context.clock.now();
     if when.instant(now) > now {
         return Err(CommandError::StillToCome(when.instant(now)));
     }
-    let zone = lookup::zone_of(entity, desk.watchlist.wholes_of(entity));
+    let zone = lookup::zone_of(entity, context.watchlist.wholes_of(entity));
     let nothing = |at: Timestamp| {
         Card::titled(format!(
             "⚪ Nothing was measured of {} by {at}: it was not watched, or its observations are not kept any more",
             lookup::display_name(entity)
         ))
     };
-    if !desk.sight(asker).await?.sees(entity) {
+    if !context.sight(asker).await?.sees(entity) {
         return Ok(vec![nothing(when.instant(now))]);
     }
     let (when, lead) = if when.is_span() {
         let (from, until) = when.span(now);
-        let (at, said) = match told_within(desk, entity, from, until.min(now)).await? {
-            Some(Told::Reported(at)) => (at, "The moment at which its outage was reported, between "),
-            Some(Told::GoingOn(at)) => (at, "In the middle of what its outage lasted between "),
+        let (at, said) = match told_within(context, entity, from, until.min(now)).await? {
+            Some(OutageMoment::Reported(at)) => (at, "The moment at which its outage was reported, between "),
+            Some(OutageMoment::GoingOn(at)) => (at, "In the middle of what its outage lasted between "),
             None => (when.instant(now), "No outage of it was reported; this is in the middle between "),
         };
         (When::At(at), Some(Line::from(said).at(from, zone, now).and(" and ").at(until.min(now), zone, now).and(".")))
     } else {
         (when, None)
     };
-    let explained = explain(desk, entity, when).await?;
+    let explained = explain(context, entity, when).await?;
     Ok(vec![match explained {
         Some(explanation) => {
             let mut card = why(&explanation, zone, now);
@@ -57,7 +62,7 @@ pub(super) async fn answer(desk: &Desk, asker: &Asker, entity: &Entity, when: Wh
 }
 
 /// A moment of an outage within some time.
-enum Told {
+enum OutageMoment {
     /// At which it was first reported.
     Reported(Timestamp),
     /// The middle of what it lasted within the time, where it was reported before.
@@ -66,15 +71,16 @@ enum Told {
 
 /// Returns the telling moment of the first outage of the entity within the time.
 async fn told_within(
-    desk: &Desk,
+    context: &AppContext,
     entity: &Entity,
     from: Timestamp,
     until: Timestamp,
-) -> Result<Option<Told>, StoreError> {
+) -> Result<Option<OutageMoment>, StoreError> {
     /// Of one entity; those of a day are among them.
     const LOOKED_THROUGH: usize = 200;
     let about = entity.clone();
-    desk.store
+    context
+        .store
         .read(move |db| {
             let mut found = None;
             for incident in db.incidents().of(&about, LOOKED_THROUGH)? {
@@ -89,8 +95,8 @@ async fn told_within(
                 });
                 let overlap = incident.started_at.max(from);
                 let end = if is_open { until } else { ended.min(until) };
-                let middle = Told::GoingOn(overlap + (end - overlap) / 2);
-                found = Some(told.map_or(middle, |transition| Told::Reported(transition.at)));
+                let middle = OutageMoment::GoingOn(overlap + (end - overlap) / 2);
+                found = Some(told.map_or(middle, |transition| OutageMoment::Reported(transition.at)));
             }
             Ok(found)
         })
@@ -98,16 +104,16 @@ async fn told_within(
 }
 
 /// The explanation itself; nothing where nothing was measured by then.
-pub async fn explain(desk: &Desk, entity: &Entity, when: When) -> Result<Option<Explanation>, StoreError> {
-    let now = desk.clock.now();
-    let state = || desk.state.read().unwrap_or_else(PoisonError::into_inner);
+pub async fn explain(context: &AppContext, entity: &Entity, when: When) -> Result<Option<Explanation>, StoreError> {
+    let now = context.clock.now();
+    let state = || context.state.read().unwrap_or_else(PoisonError::into_inner);
     if when == When::Now {
         return Ok(state().explain(entity, now));
     }
     // What stands for what was said long before; the state knows it.
     let relations = state().relations();
     let at = when.instant(now);
-    Ok(look_back(&desk.store, relations, at).await?.explain(entity, at))
+    Ok(look_back(&context.store, relations, at).await?.explain(entity, at))
 }
 
 /// The detector's state as it was at `at`, worked out again from what is stored of the weeks before.

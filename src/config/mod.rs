@@ -2,11 +2,11 @@
 
 pub mod access;
 pub mod budget;
-mod care;
 mod controls;
 mod expected;
 mod explain;
 pub mod limits;
+mod monitoring;
 pub mod probe;
 pub mod profile;
 mod raw;
@@ -142,8 +142,8 @@ impl Config {
             limits: limits::check(&raw.limits)?,
             probe,
             ris_live: probe::ris_live(&raw.ris_live)?,
-            operator: care::operator(&raw.operator)?,
-            web: care::web(&raw.web)?,
+            operator: monitoring::operator(&raw.operator)?,
+            web: monitoring::web(&raw.web)?,
         };
         budget::check(&config, &raw)?;
         Ok(config)

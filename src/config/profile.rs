@@ -4,7 +4,7 @@
 use super::explain::{self, Place};
 use super::watch::entity_at;
 use crate::domain::entity::prefix;
-use crate::domain::{Asn, Certificate, Entity, Host, Knock, Target, Timestamp};
+use crate::domain::{Asn, Certificate, Entity, Host, ProbeKind, Target, Timestamp};
 use ipnet::IpNet;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -130,13 +130,15 @@ impl RawTarget {
                 other => return Err(at(wanted, format!("`certificate` is \"must hold\" or \"any\", not \"{other}\""))),
             };
             match &mut target.knock {
-                Knock::Tls { certificate } | Knock::Http { tls: Some(certificate), .. } => *certificate = made_of_it,
+                ProbeKind::Tls { certificate } | ProbeKind::Http { tls: Some(certificate), .. } => {
+                    *certificate = made_of_it;
+                }
                 _ => return Err(at(wanted, "`certificate` is for https:// and tls:// alone".into())),
             }
         }
         if let Some(wanted) = &self.text {
             match &mut target.knock {
-                Knock::Http { text, .. } if !wanted.get_ref().is_empty() => *text = Some(wanted.get_ref().clone()),
+                ProbeKind::Http { text, .. } if !wanted.get_ref().is_empty() => *text = Some(wanted.get_ref().clone()),
                 _ => return Err(at(wanted, "`text` is for http:// and https:// alone, and not empty".into())),
             }
         }

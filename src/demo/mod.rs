@@ -5,16 +5,16 @@ pub mod reconstruction;
 
 use crate::chat::console::{self, Console};
 use crate::clock::Clock;
-use crate::command::{Asker, Desk};
+use crate::command::{AppContext, Asker};
 use crate::detect::State;
 use crate::domain::{Arrival, Entity, Options, Scope, Sensitivity, Subscription, Watched, Watchlist};
+use crate::failpoints::Failpoints;
+use crate::ingest::{Pipeline, Watch};
 use crate::notify::outbox::Outbox;
 use crate::notify::platform::Platform;
 use crate::render::Card;
-use crate::steps::Steps;
 use crate::store::{BatchId, Store, StoreError};
-use crate::vitals::Vitals;
-use crate::watch::{Pipeline, Watch};
+use crate::supervisor::Supervisor;
 use std::io;
 use std::sync::{Arc, RwLock};
 use tokio::sync::{mpsc, watch};
@@ -46,7 +46,7 @@ pub async fn play(console: Console, speed: Option<u32>) -> Result<(), DemoError>
     let (calm, day): (Vec<_>, Vec<_>) = batches.into_iter().partition(|batch| batch.arrival == Arrival::Backfilled);
     let Some(begin) = day.first().map(|batch| batch.received_at) else { return Ok(()) };
 
-    let clock = Clock::moved(begin);
+    let clock = Clock::simulated(begin);
     let store = Store::in_memory()?;
     let entity = Entity::Country(crate::domain::CountryCode::new("KP").expect("a country code"));
     let watchlist =
@@ -60,13 +60,13 @@ pub async fn play(console: Console, speed: Option<u32>) -> Result<(), DemoError>
         })
         .await?;
     let (wake, woken) = mpsc::unbounded_channel();
-    let steps = Steps::default();
+    let failpoints = Failpoints::default();
     let watch = Watch {
         store: store.clone(),
         state: Arc::clone(&state),
         watchlist: Arc::clone(&watchlist),
         clock: clock.clone(),
-        steps: steps.clone(),
+        failpoints: failpoints.clone(),
         wake: vec![wake],
     };
     let mut pipeline = Pipeline::new(watch, BatchId::default());
@@ -76,15 +76,15 @@ pub async fn play(console: Console, speed: Option<u32>) -> Result<(), DemoError>
         platform,
         watchlist: Arc::clone(&watchlist),
         clock: clock.clone(),
-        steps,
+        failpoints,
         told: Arc::default(),
         closing: watch::Sender::new(false).subscribe(),
         label: Some(LABEL),
     };
     let mut tasks = JoinSet::new();
-    let (vitals, mut woken) = (Vitals::new(clock.clone()), woken);
+    let (supervisor, mut woken) = (Supervisor::new(clock.clone()), woken);
     let busy = clock.busy();
-    tasks.spawn(async move { outbox.run(&mut woken, vitals.pulse(), busy).await });
+    tasks.spawn(async move { outbox.run(&mut woken, supervisor.watchdog(), busy).await });
 
     pipeline.take(calm, Box::new(|_| Ok(()))).await?;
     let pace = Clock::system();
@@ -103,10 +103,10 @@ pub async fn play(console: Console, speed: Option<u32>) -> Result<(), DemoError>
     }
     clock.until_all_rest().await;
 
-    let desk = Desk::of_questions(store, state, watchlist, Arc::new(Vec::new()), clock);
+    let context = AppContext::of_questions(store, state, watchlist, Arc::new(Vec::new()), clock);
     for line in ["/status KP", "/history KP"] {
         console.print(&Card::titled(format!("> {line}")))?;
-        for mut card in desk.reply(line, &Asker::console()).await {
+        for mut card in context.reply(line, &Asker::console()).await {
             card.title = card.title.after(&format!("[{LABEL}] "));
             console.print(&card)?;
         }

@@ -1,9 +1,9 @@
 //! "Why this alert?" and "why no alert?": the same numbers and rules that decide, written down.
 
 use super::baseline::{LEANS, Normal};
-use super::signal::Head;
-use super::state::{Draft, State};
-use crate::domain::{Assessment, Batch, Entity, Explanation, Part, Reading, Said, Timestamp};
+use super::signal::SeriesTracker;
+use super::state::{State, StateOverlay};
+use crate::domain::{Assessment, Batch, Entity, Explanation, Part, Reading, SignalReport, Timestamp};
 use std::sync::Arc;
 
 impl State {
@@ -11,11 +11,11 @@ impl State {
     pub fn explain(&self, entity: &Entity, now: Timestamp) -> Option<Explanation> {
         let number = self.number_of(entity)?;
         let batch = Batch::live(now);
-        Some(Draft::new(self, &batch).explain(number))
+        Some(StateOverlay::new(self, &batch).explain(number))
     }
 }
 
-impl Draft<'_> {
+impl StateOverlay<'_> {
     fn explain(&self, entity: u32) -> Explanation {
         let evidence = self.evidence(entity);
         let life = self.life(entity);
@@ -42,7 +42,7 @@ impl Draft<'_> {
                 Some(normal.usual_low(normal.at(bin.start, head.width()), head.unit()))
             });
             let counts = if part == Part::Counts { counts } else { 0.0 };
-            Said { assessment, usual_low, evidence, counts, part }
+            SignalReport { assessment, usual_low, evidence, counts, part }
         };
         Explanation {
             entity: evidence.entity,
@@ -55,7 +55,7 @@ impl Draft<'_> {
     }
 
     /// `speaks` is the signal that speaks for its witness.
-    fn part(&self, series: u32, head: &Head, since: i64, speaks: u32) -> Part {
+    fn part(&self, series: u32, head: &SeriesTracker, since: i64, speaks: u32) -> Part {
         if head.score.low <= 0.0 {
             return Part::Up;
         }

@@ -2,8 +2,8 @@
 
 use super::rules::Weight;
 use super::signal::LOW;
-use super::state::{Draft, SetBack};
-use super::verdict::Voice;
+use super::state::{SetBack, StateOverlay};
+use super::verdict::WitnessScore;
 use crate::domain::time::{DAY, HOUR, MINUTE};
 use crate::domain::{Evidence, IncidentKey, Layer, Onset, Phase, Seconds, Timestamp, Transition, TransitionKind};
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,7 @@ pub const fn bit(layer: Layer) -> u8 {
 
 /// What an entity lived through.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Life {
+pub struct IncidentTracker {
     ordinal: u32,
     /// Of the newest transition: the next is no earlier.
     last_at: i64,
@@ -59,7 +59,7 @@ struct Open {
     onset: Onset,
 }
 
-impl Life {
+impl IncidentTracker {
     /// Goes on where the database stands: its numbers are what chats were told by.
     pub fn reconcile(&mut self, newest: &Stored) {
         self.ordinal = newest.key.ordinal;
@@ -131,7 +131,7 @@ impl Life {
     }
 }
 
-impl Draft<'_> {
+impl StateOverlay<'_> {
     pub fn decide_entity(&mut self, entity: u32, transitions: &mut Vec<Transition>) {
         let life = self.life(entity);
         let is_quiet = life.open.is_none()
@@ -157,11 +157,18 @@ impl Draft<'_> {
     }
 
     /// The moment of what is decided now. Each source reads the past by itself: a batch may be older than what was decided before.
-    fn at(&self, life: &Life) -> i64 {
+    fn at(&self, life: &IncidentTracker) -> i64 {
         self.batch.received_at.unix().max(life.last_at)
     }
 
-    fn opens(&mut self, entity: u32, life: &mut Life, voices: &[Voice], weight: Weight, out: &mut Vec<Transition>) {
+    fn opens(
+        &mut self,
+        entity: u32,
+        life: &mut IncidentTracker,
+        voices: &[WitnessScore],
+        weight: Weight,
+        out: &mut Vec<Transition>,
+    ) {
         let at = self.at(life);
         let started_at = self.began(entity, voices).unwrap_or(at).clamp(life.over_since.min(at), at);
         life.ordinal += 1;
@@ -178,12 +185,19 @@ impl Draft<'_> {
             onset: Onset::default(),
         });
         self.implicate(life, voices);
-        self.spoil(entity, started_at - HOUR);
+        self.discard_learned(entity, started_at - HOUR);
         self.note_onset(entity, life);
         self.tell(entity, life, kind, None, out);
     }
 
-    fn goes_on(&mut self, entity: u32, life: &mut Life, voices: &[Voice], weight: Weight, out: &mut Vec<Transition>) {
+    fn goes_on(
+        &mut self,
+        entity: u32,
+        life: &mut IncidentTracker,
+        voices: &[WitnessScore],
+        weight: Weight,
+        out: &mut Vec<Transition>,
+    ) {
         let worse = self.implicate(life, voices);
         let at = self.at(life);
         let Some(open) = life.open.as_mut() else { return };
@@ -202,7 +216,7 @@ impl Draft<'_> {
                 }
                 open.told = true;
                 let from = open.started_at - HOUR;
-                self.spoil(entity, from);
+                self.discard_learned(entity, from);
                 self.tell(entity, life, TransitionKind::Started, None, out);
             } else if standing.low == 0 && standing.blocking == 0 {
                 self.ends(entity, life, TransitionKind::Retracted, (standing.ended_at, standing.last_back), out);
@@ -224,7 +238,7 @@ impl Draft<'_> {
     }
 
     /// Notes which series are low; says whether a layer was lost that was whole until well after the start.
-    fn implicate(&self, life: &mut Life, voices: &[Voice]) -> bool {
+    fn implicate(&self, life: &mut IncidentTracker, voices: &[WitnessScore]) -> bool {
         let Some(open) = life.open.as_mut() else { return false };
         let mut worse = false;
         for voice in voices.iter().filter(|voice| voice.low >= LOW) {
@@ -243,7 +257,7 @@ impl Draft<'_> {
     }
 
     /// Takes down what the batch adds to how the incident began.
-    fn note_onset(&mut self, entity: u32, life: &mut Life) {
+    fn note_onset(&mut self, entity: u32, life: &mut IncidentTracker) {
         self.put_life(entity, life.clone());
         let noted = self.evidence(entity).onset;
         if let Some((open, onset)) = life.open.as_mut().zip(noted) {
@@ -255,7 +269,7 @@ impl Draft<'_> {
     fn ends(
         &mut self,
         entity: u32,
-        life: &mut Life,
+        life: &mut IncidentTracker,
         kind: TransitionKind,
         over: (i64, i64),
         out: &mut Vec<Transition>,
@@ -271,7 +285,7 @@ impl Draft<'_> {
     fn tell(
         &mut self,
         entity: u32,
-        life: &mut Life,
+        life: &mut IncidentTracker,
         kind: TransitionKind,
         ended_at: Option<i64>,
         out: &mut Vec<Transition>,
@@ -296,7 +310,7 @@ impl Draft<'_> {
     }
 }
 
-fn open_start(life: &Life) -> i64 {
+fn open_start(life: &IncidentTracker) -> i64 {
     life.open.as_ref().map_or(0, |open| open.started_at)
 }
 
@@ -313,7 +327,7 @@ mod tests {
 
     #[test]
     fn it_goes_on_where_the_database_stands() {
-        let mut life = Life::default();
+        let mut life = IncidentTracker::default();
         assert_eq!((life.phase(), life.started_at(), life.begins_after()), (None, None, 0));
         life.reconcile(&stored(Phase::Returning));
         assert_eq!((life.phase(), life.started_at(), life.ordinal), (Some(Phase::Returning), Some(BEGAN), 7));
@@ -327,10 +341,10 @@ mod tests {
 
     #[test]
     fn what_is_normal_is_learned_outside_of_outages_and_after_two_days_of_a_mere_suspicion() {
-        let over = Life { over_since: BEGAN, ..Life::default() };
+        let over = IncidentTracker { over_since: BEGAN, ..IncidentTracker::default() };
         assert_eq!(over.begins_after(), BEGAN);
         assert!(!over.allows_learning(BEGAN + 7_199) && over.allows_learning(BEGAN + 7_200));
-        let mut open = Life::default();
+        let mut open = IncidentTracker::default();
         open.reconcile(&stored(Phase::Down));
         assert_eq!(open_start(&open), BEGAN);
         assert!(!open.allows_learning(BEGAN + 100 * 86_400), "an outage is never learned");

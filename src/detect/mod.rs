@@ -20,11 +20,11 @@ pub use lifecycle::Stored;
 pub use state::{Adopted, Change, State};
 
 use crate::domain::{Batch, Transition};
-use state::Draft;
+use state::StateOverlay;
 
 /// Takes the next batch and says what changed. Costs in proportion to the batch, not to the state.
 pub fn advance(state: &State, batch: &Batch) -> (Change, Vec<Transition>) {
-    let mut draft = Draft::new(state, batch);
+    let mut draft = StateOverlay::new(state, batch);
     draft.follow_the_clock();
     draft.take_facts();
     draft.take_controls();

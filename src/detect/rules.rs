@@ -2,8 +2,8 @@
 
 use super::baseline::LEANS;
 use super::signal::LOW;
-use super::state::{Draft, ONE_BLOCK, PEOPLE};
-use super::verdict::{SURE, Voice};
+use super::state::{ONE_BLOCK, PEOPLE, StateOverlay};
+use super::verdict::{SURE, WitnessScore};
 use crate::domain::time::HOUR;
 use crate::domain::{Forbidden, Layer, Rule, Seconds, Series, Tested};
 use std::sync::Arc;
@@ -32,8 +32,8 @@ pub enum Weight {
     Proof,
 }
 
-impl Draft<'_> {
-    pub fn weigh(&self, voices: &[Voice]) -> Weight {
+impl StateOverlay<'_> {
+    pub fn weigh(&self, voices: &[WitnessScore]) -> Weight {
         if self.rules(voices).iter().any(Tested::is_met) {
             Weight::Proof
         } else if surest(voices).is_some_and(|lone| lone.low >= WORTH_A_SUSPICION) {
@@ -44,13 +44,13 @@ impl Draft<'_> {
     }
 
     /// Every rule that may start an alert, with what speaks for it.
-    pub fn rules(&self, voices: &[Voice]) -> Vec<Tested> {
+    pub fn rules(&self, voices: &[WitnessScore]) -> Vec<Tested> {
         let Some(lone) = surest(voices) else { return Vec::new() };
         let Some(head) = self.head(lone.series) else { return Vec::new() };
         let mut rules: Vec<Tested> = self.two_agree(voices).into_iter().collect();
         rules.extend(self.one_is_sure_and_another_leans(voices));
-        let layer = |voice: &Voice| self.named(voice.series).layer;
-        let name = |voice: &Voice| Arc::clone(&self.named(voice.series).series);
+        let layer = |voice: &WitnessScore| self.named(voice.series).layer;
+        let name = |voice: &WitnessScore| Arc::clone(&self.named(voice.series).series);
         let comparable = self.faults(head.family).comparable || self.is_own_probe(head.family) && self.has_controls();
         let others = || voices.iter().filter(|other| other.heard && other.witness != lone.witness && other.low <= 0.0);
         let alone = |rule: Rule, needs: f32, by: Vec<Arc<Series>>| Tested {
@@ -92,9 +92,9 @@ impl Draft<'_> {
     }
 
     /// The two that come nearest to agreeing.
-    fn two_agree(&self, voices: &[Voice]) -> Option<Tested> {
-        let low: Vec<&Voice> = voices.iter().filter(|voice| voice.low >= LOW).collect();
-        let named = |voice: &Voice| &self.named(voice.series).series;
+    fn two_agree(&self, voices: &[WitnessScore]) -> Option<Tested> {
+        let low: Vec<&WitnessScore> = voices.iter().filter(|voice| voice.low >= LOW).collect();
+        let named = |voice: &WitnessScore| &self.named(voice.series).series;
         let pairs = low.iter().enumerate().flat_map(|(at, a)| low[at + 1..].iter().map(move |b| (*a, *b)));
         let tested = pairs.map(|(a, b)| Tested {
             rule: Rule::TwoAgree,
@@ -107,11 +107,11 @@ impl Draft<'_> {
     }
 
     /// One has two of its clearest bins, and one of another source begins to say the same.
-    fn one_is_sure_and_another_leans(&self, voices: &[Voice]) -> Option<Tested> {
-        let named = |voice: &Voice| &self.named(voice.series).series;
+    fn one_is_sure_and_another_leans(&self, voices: &[WitnessScore]) -> Option<Tested> {
+        let named = |voice: &WitnessScore| &self.named(voice.series).series;
         let sure = voices.iter().filter(|sure| sure.low >= SURE);
         let pairs = sure.flat_map(|sure| {
-            let another = move |other: &&Voice| other.witness != sure.witness && other.low > 0.0;
+            let another = move |other: &&WitnessScore| other.witness != sure.witness && other.low > 0.0;
             voices.iter().filter(another).map(move |other| (sure, other))
         });
         let pairs = pairs.filter(|(sure, other)| named(sure).measurer() != named(other).measurer());
@@ -127,6 +127,6 @@ impl Draft<'_> {
 }
 
 /// The surest of those that are low.
-fn surest(voices: &[Voice]) -> Option<&Voice> {
+fn surest(voices: &[WitnessScore]) -> Option<&WitnessScore> {
     voices.iter().filter(|voice| voice.low >= LOW).max_by(|a, b| a.low.total_cmp(&b.low))
 }

@@ -81,7 +81,7 @@ struct Hour {
 
 /// All that changes with every value of a series.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Head {
+pub struct SeriesTracker {
     pub entity: u32,
     pub family: u32,
     /// Width of a bin, 0 while unknown.
@@ -122,7 +122,7 @@ pub struct Taken {
     pub slot: Option<Slot>,
 }
 
-impl Head {
+impl SeriesTracker {
     pub fn new(entity: u32, family: u32, counts_witnesses: bool) -> Self {
         Self {
             entity,
@@ -288,7 +288,7 @@ impl Head {
     }
 
     /// Another level is normal from now on: what was summed up against the old one says nothing.
-    pub fn begin_anew(&mut self) {
+    pub fn reset(&mut self) {
         (self.base, self.score) = (Score::default(), Score::default());
         self.kept = 0;
     }
@@ -490,8 +490,8 @@ mod tests {
     use super::*;
 
     /// A head with two days of 5-minute bins of 100 behind it, and what is normal by then.
-    fn two_usual_days() -> (Head, History) {
-        let (mut head, mut history) = (Head::new(0, 0, false), History::default());
+    fn two_usual_days() -> (SeriesTracker, History) {
+        let (mut head, mut history) = (SeriesTracker::new(0, 0, false), History::default());
         for bin in 0..2 * 288 {
             if let Some(slot) = take(&mut head, &history, bin, 100.0).slot {
                 history.push(slot);
@@ -500,7 +500,7 @@ mod tests {
         (head, history)
     }
 
-    fn take(head: &mut Head, history: &History, bin: i64, value: f64) -> Taken {
+    fn take(head: &mut SeriesTracker, history: &History, bin: i64, value: f64) -> Taken {
         let start = bin * 300;
         head.take(start + 1200, Bin { start, value }, history.normal(), |_, _| false)
     }
@@ -553,7 +553,7 @@ mod tests {
     #[test]
     fn a_series_that_was_revised_upwards_waits_for_the_revision() {
         let (mut head, history) = two_usual_days();
-        let early = |head: &mut Head, bin: i64| {
+        let early = |head: &mut SeriesTracker, bin: i64| {
             let start = bin * 300;
             head.take(start + 900, Bin { start, value: 30.0 }, history.normal(), |_, _| false)
         };

@@ -2,8 +2,8 @@
 
 use super::baseline::Normal;
 use super::lifecycle::bit;
-use super::signal::{Head, SUREST};
-use super::state::{Draft, PEOPLE};
+use super::signal::{SUREST, SeriesTracker};
+use super::state::{PEOPLE, StateOverlay};
 use crate::domain::time::{HOUR, MINUTE};
 use crate::domain::{Layer, Seconds, Unknown};
 
@@ -18,7 +18,7 @@ const FELL_BEFORE: Seconds = 6 * HOUR;
 
 /// How the implicated series of an incident stand.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Standing {
+pub struct SeriesCounts {
     pub back: usize,
     /// The surest of those that are back.
     up: f32,
@@ -35,7 +35,7 @@ pub struct Standing {
     layers_back: u8,
 }
 
-impl Standing {
+impl SeriesCounts {
     /// Some of it is back, as far as can be told. A signal that wavers is believed less each time.
     pub fn is_partly_back(self, failed_returns: u8) -> bool {
         let needed = (PARTLY_BACK * f32::from(failed_returns.saturating_add(1))).min(SUREST);
@@ -57,19 +57,19 @@ impl Standing {
 }
 
 /// From the start of a bin to its reading.
-fn slowness(head: &Head) -> Seconds {
+fn slowness(head: &SeriesTracker) -> Seconds {
     head.width() + head.lag as Seconds
 }
 
-impl Draft<'_> {
+impl StateOverlay<'_> {
     /// How those of `implicated` stand that were low in an incident that began at `started_at`.
-    pub fn standing(&self, implicated: &[u32], started_at: i64) -> Standing {
-        let heads: Vec<(u32, &Head)> =
+    pub fn standing(&self, implicated: &[u32], started_at: i64) -> SeriesCounts {
+        let heads: Vec<(u32, &SeriesTracker)> =
             implicated.iter().filter_map(|series| Some((*series, self.head(*series)?))).collect();
         let heard_until = heard_until(&heads, started_at);
-        let is_back = |head: &Head| head.score.is_back(heard_until).filter(|back_at| *back_at >= started_at);
+        let is_back = |head: &SeriesTracker| head.score.is_back(heard_until).filter(|back_at| *back_at >= started_at);
         let only_people = implicated.iter().all(|series| self.named(*series).witness == PEOPLE);
-        let mut standing = Standing::default();
+        let mut standing = SeriesCounts::default();
         let mut backs = Vec::new();
         for (series, head) in &heads {
             let score = &head.score;
@@ -103,7 +103,7 @@ impl Draft<'_> {
     }
 
     /// One that still misses something, or did when it was last heard.
-    fn count_low(&self, standing: &mut Standing, series: u32, head: &Head, quick: Seconds) {
+    fn count_low(&self, standing: &mut SeriesCounts, series: u32, head: &SeriesTracker, quick: Seconds) {
         let network_is_back = standing.network_is_back();
         if let Some(why) = self.why_unknown(series, head) {
             // What has no normal any more will never say that it is back.
@@ -123,7 +123,7 @@ impl Draft<'_> {
 }
 
 /// Until when that which is back was heard to be so.
-fn heard_until(heads: &[(u32, &Head)], started_at: i64) -> i64 {
+fn heard_until(heads: &[(u32, &SeriesTracker)], started_at: i64) -> i64 {
     let back = heads.iter().filter(|(_, head)| !head.score.is_low && head.score.back_at >= started_at);
     back.filter_map(|(_, head)| Some(head.newest()?.start + head.width() / 2)).max().unwrap_or(0)
 }

@@ -5,11 +5,11 @@
 
 mod draft;
 
-pub use draft::{Draft, SetBack};
+pub use draft::{SetBack, StateOverlay};
 
 use super::baseline::{History, Slot};
-use super::lifecycle::{Life, Stored};
-use super::signal::Head;
+use super::lifecycle::{IncidentTracker, Stored};
+use super::signal::SeriesTracker;
 use super::trust::Faults;
 use crate::domain::{Batch, Entity, Evidence, Fact, Layer, Series, Timestamp, Witness};
 use serde::{Deserialize, Serialize};
@@ -31,12 +31,12 @@ const DEEPEST: usize = 8;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct State {
     names: Vec<Named>,
-    heads: Vec<Head>,
+    heads: Vec<SeriesTracker>,
     histories: Vec<History>,
     families: Vec<Family>,
     faults: Vec<Faults>,
     entities: Vec<Known>,
-    lives: Vec<Life>,
+    lives: Vec<IncidentTracker>,
     uplink: Faults,
     controls: Vec<u32>,
     #[serde(skip)]
@@ -102,9 +102,9 @@ pub struct Change {
     new_entities: Vec<Entity>,
     new_families: Vec<(String, String)>,
     new_series: Vec<(Arc<Series>, u32, u32)>,
-    heads: Vec<(u32, Box<Head>)>,
+    heads: Vec<(u32, Box<SeriesTracker>)>,
     faults: Vec<(u32, Faults)>,
-    lives: Vec<(u32, Life)>,
+    lives: Vec<(u32, IncidentTracker)>,
     uplink: Option<Faults>,
     slots: Vec<(u32, Slot)>,
     /// What series of our own eyes begin with.
@@ -136,7 +136,7 @@ impl State {
         let mut adopted = Vec::new();
         for entity in change.new_entities {
             self.entities.push(Known { entity, series: vec![], whole: None, parts: vec![], facts: vec![] });
-            self.lives.push(Life::default());
+            self.lives.push(IncidentTracker::default());
         }
         for (source, signal) in change.new_families {
             self.families.push(Family { source, signal, members: vec![] });
@@ -155,7 +155,7 @@ impl State {
                 Witness::Ris => RIS,
                 Witness::Signal { .. } => family,
             };
-            self.heads.push(Head::new(entity, family, series.counts_witnesses()));
+            self.heads.push(SeriesTracker::new(entity, family, series.counts_witnesses()));
             self.names.push(Named { layer: series.layer(), series, witness });
             self.histories.push(History::default());
         }
@@ -177,14 +177,14 @@ impl State {
         }
         for (at, slot) in change.slots {
             if let Some((before, now)) = self.histories[at as usize].push(slot) {
-                self.heads[at as usize].begin_anew();
+                self.heads[at as usize].reset();
                 adopted.push(Adopted { series: Arc::clone(&self.names[at as usize].series), before, now: Some(now) });
             }
         }
         for family in change.renewed {
             for at in self.families[family as usize].members.clone() {
                 let history = std::mem::take(&mut self.histories[at as usize]);
-                self.heads[at as usize].begin_anew();
+                self.heads[at as usize].reset();
                 if let Some(normal) = history.normal() {
                     let (series, before) = (Arc::clone(&self.names[at as usize].series), normal.usual());
                     adopted.push(Adopted { series, before, now: None });
@@ -234,7 +234,7 @@ impl State {
     pub fn evidence(&self, entity: &Entity, now: Timestamp) -> Option<Evidence> {
         let number = self.number_of(entity)?;
         let batch = Batch::live(now);
-        Some(Draft::new(self, &batch).evidence(number))
+        Some(StateOverlay::new(self, &batch).evidence(number))
     }
 
     pub fn number_of(&self, entity: &Entity) -> Option<u32> {

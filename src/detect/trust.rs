@@ -46,7 +46,7 @@ pub struct Faults {
 
 /// What one bin looks like over the entities of a family.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Look {
+pub struct BinComparison {
     /// Ratio of value to normal, of each unrelated entity that was heard and had not fallen before.
     pub ratios: Vec<f32>,
     /// Unrelated entities that fell shortly before, at another moment than the others: no fault of the source does that.
@@ -55,7 +55,7 @@ pub struct Look {
     pub unheard: usize,
 }
 
-impl Look {
+impl BinComparison {
     fn entities(&self) -> usize {
         self.ratios.len() + self.fell_before + self.unheard
     }
@@ -136,14 +136,14 @@ impl Faults {
     }
 
     /// Whether what began as a fault is how the source measures now.
-    pub fn is_usual_by_now(&self, start: i64, look: &Look) -> bool {
+    pub fn is_usual_by_now(&self, start: i64, look: &BinComparison) -> bool {
         let lasts = self.windows.last().is_some_and(|fault| fault.until.is_none() && start - fault.from > USUAL_AFTER);
         let mut ratios = look.ratios.clone();
         lasts && look.is_heard_enough() && super::baseline::median(&mut ratios) > SOMETHING_IS_LEFT
     }
 
     /// Takes a look at the bin that starts at `start`; says from when on all series of the family must be judged again.
-    pub fn take(&mut self, start: i64, look: &Look) -> Option<i64> {
+    pub fn take(&mut self, start: i64, look: &BinComparison) -> Option<i64> {
         if start >= self.checked {
             self.comparable = look.entities() >= ENOUGH_TO_COMPARE;
         }
@@ -212,8 +212,8 @@ impl Faults {
 mod tests {
     use super::*;
 
-    fn look(ratios: &[f32], fell_before: usize, unheard: usize) -> Look {
-        Look { ratios: ratios.to_vec(), fell_before, unheard }
+    fn look(ratios: &[f32], fell_before: usize, unheard: usize) -> BinComparison {
+        BinComparison { ratios: ratios.to_vec(), fell_before, unheard }
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! An entity's witnesses weighed together, and the evidence frozen for a reader.
 
 use super::baseline::Normal;
-use super::signal::{Head, LOW};
-use super::state::{Draft, ONE_BLOCK};
+use super::signal::{LOW, SeriesTracker};
+use super::state::{ONE_BLOCK, StateOverlay};
 use crate::domain::observation::BLOCKS;
 use crate::domain::time::MINUTE;
 use crate::domain::{
-    Assessment, Evidence, Fact, FactKind, Layer, Phase, Reading, Seconds, Sureness, Timestamp, Unknown, Verdict,
+    Assessment, Confidence, Evidence, Fact, FactKind, Layer, Phase, Reading, Seconds, Timestamp, Unknown, Verdict,
 };
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ const DENIED_FOR: Seconds = 30 * MINUTE;
 
 /// What one witness says about an entity.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Voice {
+pub struct WitnessScore {
     pub witness: u32,
     /// The surest of its series.
     pub series: u32,
@@ -35,7 +35,7 @@ pub struct Voice {
     pub heard: bool,
 }
 
-impl Draft<'_> {
+impl StateOverlay<'_> {
     /// The entity's own series and those of parts that stand for it.
     pub fn witnesses_of(&self, entity: u32) -> Vec<u32> {
         let mut series = self.series_of(entity).to_vec();
@@ -94,7 +94,7 @@ impl Draft<'_> {
     }
 
     /// Each witness once. Where only parts were measured, the middle one of them speaks.
-    pub fn voices(&self, entity: u32, fallen_since: i64) -> Vec<Voice> {
+    pub fn voices(&self, entity: u32, fallen_since: i64) -> Vec<WitnessScore> {
         let mut said: Vec<(u32, bool, u32, f32, bool)> = Vec::new();
         let one_block = self.may_be_one_block(entity);
         for series in self.witnesses_of(entity) {
@@ -103,7 +103,7 @@ impl Draft<'_> {
             let low = if is_known && head.score.since >= fallen_since { self.usable(series, head) } else { 0.0 };
             said.push((self.witness(series, head, one_block), head.entity == entity, series, low, is_known));
         }
-        let mut voices: Vec<Voice> = Vec::new();
+        let mut voices: Vec<WitnessScore> = Vec::new();
         said.sort_by(|a, b| (a.0, !a.1, !a.4).cmp(&(b.0, !b.1, !b.4)).then(b.3.total_cmp(&a.3)).then(a.2.cmp(&b.2)));
         for same in said.chunk_by(|a, b| a.0 == b.0) {
             let own = same.iter().any(|of| of.1);
@@ -111,13 +111,13 @@ impl Draft<'_> {
             // Own series are of one witness because people make them all: the surest speaks for them.
             let speaks = if own { counted.first() } else { counted.get(counted.len() / 2) };
             if let Some(&&(witness, _, series, low, heard)) = speaks {
-                voices.push(Voice { witness, series, low, heard });
+                voices.push(WitnessScore { witness, series, low, heard });
             }
         }
         voices
     }
 
-    pub fn witness(&self, series: u32, head: &Head, one_block: bool) -> u32 {
+    pub fn witness(&self, series: u32, head: &SeriesTracker, one_block: bool) -> u32 {
         if one_block && self.is_own_probe(head.family) { ONE_BLOCK } else { self.named(series).witness }
     }
 
@@ -138,7 +138,7 @@ impl Draft<'_> {
     }
 
     /// Evidence of a low series that was compared with others, as far as that is possible.
-    pub fn usable(&self, series: u32, head: &Head) -> f32 {
+    pub fn usable(&self, series: u32, head: &SeriesTracker) -> f32 {
         let needed = self.normal(series).map_or(f32::INFINITY, Normal::counts_from);
         let Some(newest) = head.newest() else { return 0.0 };
         // The newest bin may still be waiting for the word of others; the one before rarely does.
@@ -154,7 +154,7 @@ impl Draft<'_> {
     }
 
     /// The bin was compared with others of its family; a probe's with the controls of our uplink, too.
-    fn is_confirmed(&self, head: &Head, start: i64) -> bool {
+    fn is_confirmed(&self, head: &SeriesTracker, start: i64) -> bool {
         let faults = self.faults(head.family);
         let by_others = !faults.comparable || start <= faults.checked;
         let by_controls =
@@ -163,7 +163,7 @@ impl Draft<'_> {
     }
 
     /// Why a series says nothing now; `None` where it says something.
-    pub fn why_unknown(&self, series: u32, head: &Head) -> Option<Unknown> {
+    pub fn why_unknown(&self, series: u32, head: &SeriesTracker) -> Option<Unknown> {
         let Some(normal) = self.normal(series) else { return Some(Unknown::NoNormal) };
         let Some(newest) = head.newest() else { return Some(Unknown::NoNormal) };
         if normal.at(newest.start, head.width()) <= 0.0 || !normal.is_telling() {
@@ -189,15 +189,15 @@ impl Draft<'_> {
     }
 
     /// When it began: inside every interval in which a signal fell in one clear step, or else the first low bin.
-    pub fn began(&self, entity: u32, voices: &[Voice]) -> Option<i64> {
+    pub fn began(&self, entity: u32, voices: &[WitnessScore]) -> Option<i64> {
         let by_bins = self.began_by_bins(voices)?;
         Some(self.first_withdrawal(entity, by_bins).unwrap_or(by_bins))
     }
 
-    fn began_by_bins(&self, voices: &[Voice]) -> Option<i64> {
-        let surely = |voice: &&Voice| voice.low >= LOW;
+    fn began_by_bins(&self, voices: &[WitnessScore]) -> Option<i64> {
+        let surely = |voice: &&WitnessScore| voice.low >= LOW;
         voices.iter().find(surely)?;
-        let mut fallen: Vec<&Voice> = voices.iter().filter(|voice| voice.low > 0.0).collect();
+        let mut fallen: Vec<&WitnessScore> = voices.iter().filter(|voice| voice.low > 0.0).collect();
         fallen.retain(|voice| !voices.iter().any(|other| self.denies(other, voice)));
         if fallen.iter().any(surely) {
             fallen.retain(surely);
@@ -206,7 +206,7 @@ impl Draft<'_> {
         let exact = || low().filter(|(_, normal)| normal.is_exact());
         let mut onsets: Vec<(i64, i64)> = exact().filter_map(|(head, normal)| head.onset(normal)).collect();
         onsets.sort_by_key(|(from, until)| (until - from, *until, *from));
-        let since = |(head, _): (&Head, &Normal)| head.score.since;
+        let since = |(head, _): (&SeriesTracker, &Normal)| head.score.since;
         let first = exact().map(since).min().or_else(|| low().map(since).min())?;
         let Some((mut from, mut until)) = onsets.first().copied() else { return Some(first) };
         for (other_from, other_until) in onsets {
@@ -220,7 +220,7 @@ impl Draft<'_> {
 
     /// Whether `other` saw the same layer whole for long after `voice` says that it fell, and fell only then: until then it was the
     /// source of `voice` that was ill.
-    fn denies(&self, other: &Voice, voice: &Voice) -> bool {
+    fn denies(&self, other: &WitnessScore, voice: &WitnessScore) -> bool {
         let (theirs, ours) = (self.named(other.series), self.named(voice.series));
         let Some((other_head, head)) = self.head(other.series).zip(self.head(voice.series)) else { return false };
         let (fell, since) = (other_head.score.since, head.score.since);
@@ -298,7 +298,7 @@ impl Draft<'_> {
 }
 
 /// Witnesses and sources that agree with the verdict, and what that makes of it.
-fn how_sure(verdict: Verdict, assessments: &[(Assessment, u32)]) -> (u32, u32, Sureness) {
+fn how_sure(verdict: Verdict, assessments: &[(Assessment, u32)]) -> (u32, u32, Confidence) {
     let agrees = |assessment: &Assessment| match verdict {
         Verdict::Unknown => false,
         Verdict::Up => assessment.is_normal(),
@@ -320,16 +320,16 @@ fn how_sure(verdict: Verdict, assessments: &[(Assessment, u32)]) -> (u32, u32, S
         })
         .sum();
     let mut sureness = match (witnesses.len(), sources.len()) {
-        (3.., 2..) => Sureness::High,
-        (2.., 2..) if strength >= HIGHLY_SURE => Sureness::High,
-        (2.., _) => Sureness::Medium,
-        _ => Sureness::Low,
+        (3.., 2..) => Confidence::High,
+        (2.., 2..) if strength >= HIGHLY_SURE => Confidence::High,
+        (2.., _) => Confidence::Medium,
+        _ => Confidence::Low,
     };
     let unknown = assessments.iter().filter(|(a, _)| {
         matches!(a.reading, Reading::Unknown { why: Unknown::Stale | Unknown::SourceFault | Unknown::Uplink })
     });
     if unknown.count() * 2 > assessments.len() {
-        sureness = if sureness == Sureness::High { Sureness::Medium } else { Sureness::Low };
+        sureness = if sureness == Confidence::High { Confidence::Medium } else { Confidence::Low };
     }
     (witnesses.len() as u32, sources.len() as u32, sureness)
 }

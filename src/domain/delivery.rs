@@ -6,7 +6,7 @@ use std::fmt;
 
 /// A chat that is owed a notice.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Owing {
+pub struct NewDelivery {
     pub chat: i64,
     /// Whether it is the first that the chat hears of the incident: these go before all else.
     pub is_start: bool,
@@ -29,7 +29,7 @@ pub enum HeldFor {
 /// Why a chat was not told as it happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Untimely {
+pub enum DelayReason {
     Muted,
     Quiet,
     /// The platform could not be reached, or took too long.
@@ -38,7 +38,7 @@ pub enum Untimely {
     ShutOut,
 }
 
-impl From<HeldFor> for Untimely {
+impl From<HeldFor> for DelayReason {
     fn from(why: HeldFor) -> Self {
         match why {
             HeldFor::Mute => Self::Muted,
@@ -47,7 +47,7 @@ impl From<HeldFor> for Untimely {
     }
 }
 
-impl Owing {
+impl NewDelivery {
     /// Owed at once.
     pub fn now(chat: i64, is_start: bool) -> Self {
         Self { chat, is_start, hold: None }

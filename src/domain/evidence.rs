@@ -19,7 +19,7 @@ pub enum Verdict {
 /// How sure a verdict is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Sureness {
+pub enum Confidence {
     Low,
     Medium,
     High,
@@ -98,7 +98,7 @@ pub struct Evidence {
     /// The moment of the verdict: `received_at` of the newest batch.
     pub at: Timestamp,
     pub verdict: Verdict,
-    pub sureness: Sureness,
+    pub sureness: Confidence,
     /// Independent witnesses that agree with the verdict.
     pub witnesses: u32,
     /// Sources among them.

@@ -12,14 +12,14 @@ pub struct Explanation {
     pub verdict: Verdict,
     /// The phase of the incident that is open, and since when it is.
     pub open: Option<(Phase, Timestamp)>,
-    pub signals: Vec<Said>,
+    pub signals: Vec<SignalReport>,
     /// Every rule that may start an alert.
     pub rules: Vec<Tested>,
 }
 
 /// One signal's part in it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Said {
+pub struct SignalReport {
     #[serde(flatten)]
     pub assessment: Assessment,
     /// As low as it is on a usual day, in the signal's own unit.

@@ -1,6 +1,6 @@
 //! What a source says that is no series.
 
-use super::{Entity, Line, Timestamp};
+use super::{Entity, Timestamp, UplinkState};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
@@ -46,7 +46,7 @@ pub enum FactKind {
     /// Until when the certificate that a host shows says that it holds.
     Certificate { host: String, ends_at: Timestamp },
     /// How our own line stands.
-    Uplink { line: Line, why: String },
+    Uplink { line: UplinkState, why: String },
     /// In which order the routes went, as the peers of the route collectors told of it live.
     Withdrawn { gateways: Vec<Fall> },
     /// A poll about the entity failed: its signals are unknown from here on.

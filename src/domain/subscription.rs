@@ -1,7 +1,7 @@
 //! Who wants to hear of what, and when not.
 
 use super::time::MINUTE;
-use super::{Entity, Layer, Phase, Seconds, Sureness, Timestamp};
+use super::{Confidence, Entity, Layer, Phase, Seconds, Timestamp};
 use chrono::{NaiveTime, TimeZone, Timelike};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
@@ -91,9 +91,9 @@ impl Sensitivity {
     }
 
     /// Whether an incident in that phase, so sure, is told at all.
-    pub fn hears_of(self, phase: Phase, sureness: Sureness) -> bool {
+    pub fn hears_of(self, phase: Phase, sureness: Confidence) -> bool {
         match self {
-            Self::Careful => phase != Phase::Suspected && sureness == Sureness::High,
+            Self::Careful => phase != Phase::Suspected && sureness == Confidence::High,
             Self::Balanced => phase != Phase::Suspected,
             Self::Eager => true,
         }

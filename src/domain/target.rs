@@ -11,9 +11,9 @@ use std::net::{IpAddr, Ipv6Addr};
 /// One thing that is probed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// Whom its answer speaks of.
+    /// What its answer is about.
     pub entity: Entity,
-    pub knock: Knock,
+    pub knock: ProbeKind,
     pub host: Host,
     pub port: u16,
     /// Where the host stood when it was last known to work: taken until its name has been resolved once.
@@ -36,7 +36,7 @@ pub enum Host {
 
 /// How to knock.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Knock {
+pub enum ProbeKind {
     /// Asks a name server for the SOA of a zone that is its own.
     Dns {
         zone: String,
@@ -131,16 +131,18 @@ impl Target {
         let (host, port) = split_port(place)?;
         let only = |kind| if matches!(path, "" | "/") { Ok(()) } else { Err(TargetError::Path(kind)) };
         let (knock, usual) = match kind.as_str() {
-            "dns" => (Knock::Dns { zone: zone(path, place)? }, 53),
-            "tcp" => (only("tcp").map(|()| Knock::Tcp)?, port.ok_or_else(|| TargetError::NoPort(place.to_owned()))?),
-            "tls" => (only("tls").map(|()| Knock::Tls { certificate: Certificate::default() })?, 443),
-            "http" => (Knock::Http { path: path_of(path), text: None, tls: None }, 80),
-            "https" => (Knock::Http { path: path_of(path), text: None, tls: Some(Certificate::default()) }, 443),
-            "smtp" => (only("smtp").map(|()| Knock::Smtp)?, 25),
-            "icmp" => (only("icmp").map(|()| Knock::Icmp)?, 0),
+            "dns" => (ProbeKind::Dns { zone: zone(path, place)? }, 53),
+            "tcp" => {
+                (only("tcp").map(|()| ProbeKind::Tcp)?, port.ok_or_else(|| TargetError::NoPort(place.to_owned()))?)
+            }
+            "tls" => (only("tls").map(|()| ProbeKind::Tls { certificate: Certificate::default() })?, 443),
+            "http" => (ProbeKind::Http { path: path_of(path), text: None, tls: None }, 80),
+            "https" => (ProbeKind::Http { path: path_of(path), text: None, tls: Some(Certificate::default()) }, 443),
+            "smtp" => (only("smtp").map(|()| ProbeKind::Smtp)?, 25),
+            "icmp" => (only("icmp").map(|()| ProbeKind::Icmp)?, 0),
             _ => return Err(TargetError::Kind(kind)),
         };
-        if let (Knock::Icmp, Some(port)) = (&knock, port) {
+        if let (ProbeKind::Icmp, Some(port)) = (&knock, port) {
             return Err(TargetError::Port(port.to_string(), "; icmp:// takes none, so leave it out"));
         }
         let port = port.unwrap_or(usual);
@@ -155,10 +157,10 @@ impl Target {
     /// The layer that its service belongs to; a bare answer (tcp, icmp) only shows that the host is reached.
     pub fn layer(&self) -> Layer {
         match self.knock {
-            Knock::Dns { .. } => Layer::Dns,
-            Knock::Tls { .. } | Knock::Http { .. } => Layer::Web,
-            Knock::Smtp => Layer::Mail,
-            Knock::Tcp | Knock::Icmp => Layer::Reach,
+            ProbeKind::Dns { .. } => Layer::Dns,
+            ProbeKind::Tls { .. } | ProbeKind::Http { .. } => Layer::Web,
+            ProbeKind::Smtp => Layer::Mail,
+            ProbeKind::Tcp | ProbeKind::Icmp => Layer::Reach,
         }
     }
 
@@ -300,13 +302,13 @@ impl fmt::Display for Target {
     /// As people write it in a profile, the usual port left out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (kind, usual, path) = match &self.knock {
-            Knock::Dns { zone } => ("dns", 53, format!("/{}", hostname::shown(zone))),
-            Knock::Tcp => ("tcp", 0, String::new()),
-            Knock::Tls { .. } => ("tls", 443, String::new()),
-            Knock::Http { path, tls: None, .. } => ("http", 80, path.clone()),
-            Knock::Http { path, tls: Some(_), .. } => ("https", 443, path.clone()),
-            Knock::Smtp => ("smtp", 25, String::new()),
-            Knock::Icmp => ("icmp", 0, String::new()),
+            ProbeKind::Dns { zone } => ("dns", 53, format!("/{}", hostname::shown(zone))),
+            ProbeKind::Tcp => ("tcp", 0, String::new()),
+            ProbeKind::Tls { .. } => ("tls", 443, String::new()),
+            ProbeKind::Http { path, tls: None, .. } => ("http", 80, path.clone()),
+            ProbeKind::Http { path, tls: Some(_), .. } => ("https", 443, path.clone()),
+            ProbeKind::Smtp => ("smtp", 25, String::new()),
+            ProbeKind::Icmp => ("icmp", 0, String::new()),
         };
         write!(f, "{kind}://{}", self.host.shown())?;
         if self.port != usual {
@@ -365,7 +367,7 @@ mod tests {
         assert_eq!(host("smtp://почта。рф."), "xn--80a1acny.xn--p1ai");
         assert_eq!(parse("HTTPS://kcna.kp").unwrap().to_string(), "https://kcna.kp/");
         let asked = parse("dns://ns1.kptc.kp/РФ.").unwrap();
-        assert_eq!(asked.knock, Knock::Dns { zone: "xn--p1ai".to_owned() });
+        assert_eq!(asked.knock, ProbeKind::Dns { zone: "xn--p1ai".to_owned() });
         // Full-width digits are an address, as in a browser, and meet the guard as one.
         assert_eq!(parse("http://１２７.０.０.１/").unwrap().host, Host::Address([127, 0, 0, 1].into()));
     }
@@ -373,7 +375,7 @@ mod tests {
     #[test]
     fn a_path_is_sent_as_a_server_takes_it() {
         let path = |text: &str| match parse(text).unwrap().knock {
-            Knock::Http { path, .. } => path,
+            ProbeKind::Http { path, .. } => path,
             other => panic!("{other:?}"),
         };
         assert_eq!(path("http://kcna.kp"), "/");

@@ -4,7 +4,7 @@ use super::Timestamp;
 
 /// Something that its operator should know.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trouble {
+pub struct OperatorAlert {
     /// What it is about, always in the same words: `source ioda`, `disk`, `clock`.
     pub what: String,
     pub since: Timestamp,

@@ -1,6 +1,6 @@
 //! What the notices hold that are no alert: their bodies, written by whoever owes them and read by the outbox. Pure.
 
-use crate::domain::{Timestamp, Untimely};
+use crate::domain::{DelayReason, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -11,13 +11,13 @@ pub enum Body {
     /// An outage that began and ended while the program was away.
     MissedIncident(i64),
     /// What a chat was not told as it happened, in one message with the true state of each.
-    Summary { incidents: Vec<i64>, why: Untimely, since: Timestamp },
+    Summary { incidents: Vec<i64>, why: DelayReason, since: Timestamp },
     /// A marked sample.
     Sample,
     /// A chat cannot be told any more: to the person who subscribed there.
     Suspended { place: String, link: Option<String>, why: String },
     /// Something is wrong with the bot itself: to its operator.
-    Trouble { said: String },
+    OperatorAlert { said: String },
     /// It is not any more.
     TroubleOver { said: String, since: Timestamp },
     /// Something that the operator should know of, and that has no end.
@@ -49,9 +49,9 @@ mod tests {
         let since = Timestamp::from_unix(7);
         for body in [
             Body::MissedIncident(3),
-            Body::Summary { incidents: vec![1, 2], why: Untimely::Late, since },
+            Body::Summary { incidents: vec![1, 2], why: DelayReason::Late, since },
             Body::Sample,
-            Body::Trouble { said: "a disk".to_owned() },
+            Body::OperatorAlert { said: "a disk".to_owned() },
             Body::TroubleOver { said: "a disk".to_owned(), since },
         ] {
             assert_eq!(Body::from_json(&body.to_json()), Some(body));

@@ -1,6 +1,6 @@
 //! What piled up for one chat while it was muted, asleep or out of reach: summed up, never a flood. Pure.
 
-use crate::domain::{HeldFor, Seconds, Timestamp, Untimely, time::MINUTE};
+use crate::domain::{DelayReason, HeldFor, Seconds, Timestamp, time::MINUTE};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Something owed that may go now.
@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Item {
     pub id: i64,
     /// For an alert.
-    pub alert: Option<Told>,
+    pub alert: Option<AlertRef>,
     /// The first that the chat hears of the incident.
     pub is_start: bool,
     pub held_for: Option<HeldFor>,
@@ -16,12 +16,12 @@ pub struct Item {
     /// The chat may have it already: only the same message, sent again, can be found out to be there.
     pub in_doubt: bool,
     /// For a summary that is still to be sent: the incidents of which it tells, why and since when.
-    pub summary: Option<(Vec<i64>, Untimely, Timestamp)>,
+    pub summary: Option<(Vec<i64>, DelayReason, Timestamp)>,
 }
 
 /// What an alert tells of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct AlertRef {
     pub incident: i64,
     pub number: u32,
     /// Whether the incident is over by now.
@@ -36,7 +36,7 @@ pub enum Step {
     /// It tells for those before it: held no longer, and perhaps the first that the chat hears.
     Tell { id: i64, is_start: bool },
     /// One message about these incidents, as they stand.
-    Summary { incidents: Vec<i64>, why: Untimely, since: Timestamp },
+    Summary { incidents: Vec<i64>, why: DelayReason, since: Timestamp },
 }
 
 /// What may go this long is told late.
@@ -44,7 +44,7 @@ pub const LATE: Seconds = 10 * MINUTE;
 
 /// Decides what is told of what one chat is owed, in the order in which it came to be owed.
 pub fn digest(items: &[Item], now: Timestamp) -> Vec<Step> {
-    let mut by_incident: BTreeMap<i64, Vec<(&Item, Told)>> = BTreeMap::new();
+    let mut by_incident: BTreeMap<i64, Vec<(&Item, AlertRef)>> = BTreeMap::new();
     for item in items {
         if let Some(told) = item.alert {
             by_incident.entry(told.incident).or_default().push((item, told));
@@ -55,7 +55,7 @@ pub fn digest(items: &[Item], now: Timestamp) -> Vec<Step> {
     // A sum tells how its incidents stand when it is sent: told by itself as well, what is new of them would be told twice.
     let is_summed =
         |incident: i64| sums.iter().filter_map(|sum| sum.summary.as_ref()).any(|(of, ..)| of.contains(&incident));
-    let is_due = |(item, told): &(&Item, Told)| is_late(item) || is_summed(told.incident);
+    let is_due = |(item, told): &(&Item, AlertRef)| is_late(item) || is_summed(told.incident);
     let (late, fresh): (Vec<_>, Vec<_>) =
         by_incident.into_values().partition(|group| group.iter().any(is_due) && !ends_in_doubt(group));
     let mut steps: Vec<Step> = fresh.iter().flat_map(|group| overtaken(group)).collect();
@@ -71,17 +71,17 @@ pub fn digest(items: &[Item], now: Timestamp) -> Vec<Step> {
 }
 
 /// What the chat would be told may be there already: told in other words, it would be told twice.
-fn ends_in_doubt(group: &[(&Item, Told)]) -> bool {
+fn ends_in_doubt(group: &[(&Item, AlertRef)]) -> bool {
     group.iter().max_by_key(|(_, told)| told.number).is_some_and(|(item, _)| item.in_doubt)
 }
 
 /// Begun and ended before the chat heard of it.
-fn is_all_missed(group: &[(&Item, Told)]) -> bool {
+fn is_all_missed(group: &[(&Item, AlertRef)]) -> bool {
     group.iter().any(|(item, _)| item.is_start) && group.iter().any(|(_, told)| told.is_over)
 }
 
 /// The newest tells it all.
-fn newest(group: &[(&Item, Told)]) -> Vec<Step> {
+fn newest(group: &[(&Item, AlertRef)]) -> Vec<Step> {
     let Some((last, before)) = group.split_last() else { return Vec::new() };
     let is_start = group.iter().any(|(item, _)| item.is_start);
     let mut steps: Vec<Step> = before.iter().map(|(item, _)| Step::SumUp { id: item.id }).collect();
@@ -92,7 +92,7 @@ fn newest(group: &[(&Item, Told)]) -> Vec<Step> {
 }
 
 /// One message about all of them, and about what a sum that was not sent yet would have told.
-fn summed(groups: &[Vec<(&Item, Told)>], sums: &[&Item]) -> Vec<Step> {
+fn summed(groups: &[Vec<(&Item, AlertRef)>], sums: &[&Item]) -> Vec<Step> {
     let all = || groups.iter().flatten();
     let before = || sums.iter().filter_map(|item| item.summary.as_ref());
     let mut steps: Vec<Step> = all().map(|(item, _)| Step::SumUp { id: item.id }).collect();
@@ -101,15 +101,15 @@ fn summed(groups: &[Vec<(&Item, Told)>], sums: &[&Item]) -> Vec<Step> {
     let mut incidents: Vec<i64> = before().flat_map(|(incidents, ..)| incidents.iter().copied()).chain(new).collect();
     let mut seen = BTreeSet::new();
     incidents.retain(|incident| seen.insert(*incident));
-    let held = all().find_map(|(item, _)| item.held_for).map(Untimely::from);
-    let why = before().map(|(_, why, _)| *why).next().or(held).unwrap_or(Untimely::Late);
+    let held = all().find_map(|(item, _)| item.held_for).map(DelayReason::from);
+    let why = before().map(|(_, why, _)| *why).next().or(held).unwrap_or(DelayReason::Late);
     let since = all().map(|(item, _)| item.owed_at).chain(before().map(|(.., since)| *since)).min().unwrap_or_default();
     steps.push(Step::Summary { incidents, why, since });
     steps
 }
 
 /// Changes in the course of an incident that a later one has overtaken before they were told.
-fn overtaken(group: &[(&Item, Told)]) -> Vec<Step> {
+fn overtaken(group: &[(&Item, AlertRef)]) -> Vec<Step> {
     let Some(newest) = group.iter().map(|(_, told)| told.number).max() else { return Vec::new() };
     let old = group.iter().filter(|(item, told)| !item.is_start && told.number < newest);
     old.map(|(item, _)| Step::SumUp { id: item.id }).collect()
@@ -126,7 +126,7 @@ mod tests {
     fn item(id: i64, incident: i64, number: u32, age: Seconds, is_over: bool) -> Item {
         Item {
             id,
-            alert: Some(Told { incident, number, is_over }),
+            alert: Some(AlertRef { incident, number, is_over }),
             is_start: number == 1,
             held_for: None,
             owed_at: now() - age,
@@ -144,7 +144,7 @@ mod tests {
         assert_eq!(digest(&items, now()), digest(&late, now()));
         let sum = Item {
             alert: None,
-            summary: Some((vec![5], Untimely::Late, now())),
+            summary: Some((vec![5], DelayReason::Late, now())),
             ..doubtful(item(4, 0, 0, 600, false))
         };
         assert_eq!(digest(&[sum, late[0].clone(), late[1].clone()], now()), digest(&late, now()));
@@ -155,10 +155,13 @@ mod tests {
 
     #[test]
     fn what_is_new_of_an_incident_that_a_sum_will_tell_of_goes_into_the_sum() {
-        let sum =
-            Item { alert: None, summary: Some((vec![5, 6], Untimely::Late, now() - 900)), ..item(4, 0, 0, 600, false) };
+        let sum = Item {
+            alert: None,
+            summary: Some((vec![5, 6], DelayReason::Late, now() - 900)),
+            ..item(4, 0, 0, 600, false)
+        };
         let back = item(9, 6, 3, 0, true);
-        let summary = Step::Summary { incidents: vec![5, 6], why: Untimely::Late, since: now() - 900 };
+        let summary = Step::Summary { incidents: vec![5, 6], why: DelayReason::Late, since: now() - 900 };
         assert_eq!(digest(&[sum.clone(), back], now()), [Step::SumUp { id: 9 }, Step::SumUp { id: 4 }, summary]);
         // Another incident's news goes by itself.
         assert_eq!(digest(&[sum, item(9, 7, 1, 0, false)], now()), []);
@@ -183,7 +186,7 @@ mod tests {
     #[test]
     fn a_start_and_a_recovery_both_missed_become_one_line() {
         let items = [item(1, 7, 1, 3600, true), item(2, 7, 2, 0, true)];
-        let summary = Step::Summary { incidents: vec![7], why: Untimely::Late, since: now() - 3600 };
+        let summary = Step::Summary { incidents: vec![7], why: DelayReason::Late, since: now() - 3600 };
         assert_eq!(digest(&items, now()), [Step::SumUp { id: 1 }, Step::SumUp { id: 2 }, summary]);
     }
 
@@ -220,11 +223,11 @@ mod tests {
         let sum = Item {
             alert: None,
             is_start: false,
-            summary: Some((vec![1, 2], Untimely::Late, now() - 9000)),
+            summary: Some((vec![1, 2], DelayReason::Late, now() - 9000)),
             ..item(50, 0, 0, 600, false)
         };
         let steps = digest(&[sum, item(51, 3, 1, 700, false)], now());
-        let summary = Step::Summary { incidents: vec![1, 2, 3], why: Untimely::Late, since: now() - 9000 };
+        let summary = Step::Summary { incidents: vec![1, 2, 3], why: DelayReason::Late, since: now() - 9000 };
         assert_eq!(steps, [Step::SumUp { id: 51 }, Step::SumUp { id: 50 }, summary]);
     }
 

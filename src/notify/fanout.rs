@@ -1,8 +1,8 @@
 //! Who is owed which alert, and what holds it back. Pure.
 
 use crate::domain::{
-    Arrival, Entity, Evidence, HeldFor, Hold, Mute, Owing, Phase, Sensitivity, Subscription, Timestamp, Transition,
-    TransitionKind,
+    Arrival, Entity, Evidence, HeldFor, Hold, Mute, NewDelivery, Phase, Sensitivity, Subscription, Timestamp,
+    Transition, TransitionKind,
 };
 use chrono_tz::Tz;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,7 +29,7 @@ pub struct Audience<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Owed {
     /// To these chats, by their numbers; possibly none.
-    To(Vec<Owing>),
+    To(Vec<NewDelivery>),
     /// To nobody yet: the batch was read after the fact, and only what is still true when all of it is read is told.
     Held,
 }
@@ -51,14 +51,14 @@ pub fn owed(transition: &Transition, audience: &Audience<'_>) -> Owed {
         };
         if !wanting.is_empty() {
             let hold = hold(&transition.incident.entity, chat, &wanting, audience);
-            owings.push(Owing { chat, is_start, hold });
+            owings.push(NewDelivery { chat, is_start, hold });
         }
     }
     Owed::To(owings)
 }
 
 /// Who is owed the news of an incident that was held back, or counted elsewhere, and is still going on.
-pub fn owed_after_all(entity: &Entity, evidence: &Evidence, audience: &Audience<'_>) -> Vec<Owing> {
+pub fn owed_after_all(entity: &Entity, evidence: &Evidence, audience: &Audience<'_>) -> Vec<NewDelivery> {
     let unheard = |chat: &i64| !audience.heard.contains(chat) && !audience.counted_in.contains(chat);
     wishes(entity, audience)
         .into_iter()
@@ -70,12 +70,12 @@ pub fn owed_after_all(entity: &Entity, evidence: &Evidence, audience: &Audience<
             (chat, wishes.into_iter().filter(wants).collect::<Vec<_>>())
         })
         .filter(|(_, wishes)| !wishes.is_empty())
-        .map(|(chat, wishes)| Owing { chat, is_start: true, hold: hold(entity, chat, &wishes, audience) })
+        .map(|(chat, wishes)| NewDelivery { chat, is_start: true, hold: hold(entity, chat, &wishes, audience) })
         .collect()
 }
 
 /// Who is owed the news now that it is highly sure: those that waited for it.
-pub fn owed_when_sure(entity: &Entity, evidence: &Evidence, audience: &Audience<'_>) -> Vec<Owing> {
+pub fn owed_when_sure(entity: &Entity, evidence: &Evidence, audience: &Audience<'_>) -> Vec<NewDelivery> {
     let careful = |wish: &&Subscription| sensitivity(wish, audience) == Sensitivity::Careful;
     let waiting: Vec<Subscription> = audience.subscriptions.iter().filter(careful).cloned().collect();
     owed_after_all(entity, evidence, &Audience { subscriptions: &waiting, ..*audience })
@@ -144,7 +144,7 @@ fn wishes<'a>(entity: &Entity, audience: &Audience<'a>) -> BTreeMap<i64, Vec<&'a
 mod tests {
     use super::*;
     use crate::domain::{
-        Assessment, Chat, IncidentKey, Kinds, Layer, Options, Quiet, Reading, Scope, Series, Sureness, Verdict,
+        Assessment, Chat, Confidence, IncidentKey, Kinds, Layer, Options, Quiet, Reading, Scope, Series, Verdict,
     };
     use std::sync::Arc;
 
@@ -163,7 +163,7 @@ mod tests {
                 entity,
                 at,
                 verdict: Verdict::Down,
-                sureness: Sureness::High,
+                sureness: Confidence::High,
                 witnesses: 2,
                 sources: 2,
                 assessments: Vec::new(),
@@ -221,7 +221,7 @@ mod tests {
             decide(&audience)
         }
 
-        fn to(&self, kind: TransitionKind) -> Vec<Owing> {
+        fn to(&self, kind: TransitionKind) -> Vec<NewDelivery> {
             match self.owed(kind, Arrival::Live) {
                 Owed::To(owings) => owings,
                 Owed::Held => panic!("a live transition is never held back"),
@@ -240,14 +240,18 @@ mod tests {
         assert_eq!(case.chats(TransitionKind::Suspected), [2]);
         let surer = Case { heard: vec![2], ..case };
         let owings = surer.to(TransitionKind::Started);
-        assert_eq!(owings, [Owing::now(1, true), Owing::now(2, false)], "made sure to one, new to the other");
+        assert_eq!(
+            owings,
+            [NewDelivery::now(1, true), NewDelivery::now(2, false)],
+            "made sure to one, new to the other"
+        );
     }
 
     #[test]
     fn a_careful_chat_waits_until_it_is_highly_sure() {
         let mut case = Case { subscriptions: three(), ..Case::default() };
         case.subscriptions[0].options.sensitivity = Some(Sensitivity::Careful);
-        let told = |sureness: Sureness| {
+        let told = |sureness: Confidence| {
             let mut started = transition(TransitionKind::Started, Arrival::Live);
             started.evidence.sureness = sureness;
             match case.with(|audience| owed(&started, audience)) {
@@ -255,14 +259,14 @@ mod tests {
                 Owed::Held => panic!("a live transition is never held back"),
             }
         };
-        assert_eq!((told(Sureness::Medium), told(Sureness::High)), (vec![2], vec![1, 2]));
+        assert_eq!((told(Confidence::Medium), told(Confidence::High)), (vec![2], vec![1, 2]));
         let mut sure = transition(TransitionKind::Started, Arrival::Live).evidence;
-        sure.sureness = Sureness::High;
+        sure.sureness = Confidence::High;
         let waited = |heard: Vec<i64>| {
             let case = Case { heard, subscriptions: case.subscriptions.clone(), ..Case::default() };
             case.with(|audience| owed_when_sure(&sure.entity, &sure, audience))
         };
-        assert_eq!(waited(vec![2]), [Owing::now(1, true)], "the one that waited, and nobody else");
+        assert_eq!(waited(vec![2]), [NewDelivery::now(1, true)], "the one that waited, and nobody else");
         assert_eq!(waited(vec![1, 2]), []);
     }
 
@@ -350,7 +354,7 @@ mod tests {
         let owes_first = |layers: Vec<Layer>, sensitivity| {
             let mut case = Case { subscriptions: three(), ..Case::default() };
             let mut evidence = evidence.clone();
-            evidence.sureness = Sureness::Medium;
+            evidence.sureness = Confidence::Medium;
             evidence.assessments.push(assessment(Layer::Routing, Reading::Low));
             case.subscriptions[0].options.layers = layers;
             case.subscriptions[0].options.sensitivity = Some(sensitivity);
@@ -365,7 +369,7 @@ mod tests {
     #[test]
     fn only_those_who_waited_for_it_are_told_when_it_is_highly_sure() {
         let mut evidence = transition(TransitionKind::Started, Arrival::Live).evidence;
-        evidence.sureness = Sureness::High;
+        evidence.sureness = Confidence::High;
         let case = Case { subscriptions: three(), ..Case::default() };
         assert_eq!(case.with(|audience| owed_when_sure(&evidence.entity, &evidence, audience)), []);
     }

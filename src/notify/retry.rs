@@ -7,13 +7,13 @@ use crate::domain::{Seconds, Timestamp};
 pub enum SendError {
     /// Network, 5xx: it may go through later.
     #[error("{why}")]
-    Later { why: String, arrival: Arrival },
+    Transient { why: String, arrival: DeliveryDoubt },
     /// The platform named the pause itself.
     #[error("asked to wait {} s", whole_seconds(*.pause_ms))]
-    Wait { pause_ms: i64, whom: Whom },
+    RateLimited { pause_ms: i64, scope: LimitScope },
     /// It will never go through as things are: unknown channel, blocked, kicked, forbidden.
     #[error("{why}")]
-    Never { why: String },
+    ChatUnreachable { why: String },
     /// The platform cannot read it as it was written: a fault of ours.
     #[error("{why}")]
     Unreadable { why: String },
@@ -28,12 +28,12 @@ pub enum SendError {
     MessageGone,
     /// The token does not hold any more: nothing goes through on this platform.
     #[error("{why}")]
-    Revoked { why: String },
+    InvalidToken { why: String },
 }
 
 /// Whether the chat may have the message although sending failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arrival {
+pub enum DeliveryDoubt {
     No,
     Perhaps,
 }
@@ -49,7 +49,7 @@ pub enum EditAgain {
 
 /// Who is to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Whom {
+pub enum LimitScope {
     /// Edits in the chat: new messages to it may go.
     Edits,
     Chat,
@@ -58,10 +58,10 @@ pub enum Whom {
 
 /// What to do with a delivery that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum RetryDecision {
     Again {
         at: Timestamp,
-        arrival: Arrival,
+        arrival: DeliveryDoubt,
     },
     /// Once more, as plain text.
     Plain,
@@ -83,33 +83,35 @@ const LONGEST: Seconds = 900;
 impl SendError {
     /// Where it never reached the platform, or was refused there.
     pub fn later(why: impl Into<String>) -> Self {
-        Self::Later { why: why.into(), arrival: Arrival::No }
+        Self::Transient { why: why.into(), arrival: DeliveryDoubt::No }
     }
 
     /// Where nobody knows whether it arrived.
     pub fn in_doubt(why: impl Into<String>) -> Self {
-        Self::Later { why: why.into(), arrival: Arrival::Perhaps }
+        Self::Transient { why: why.into(), arrival: DeliveryDoubt::Perhaps }
     }
 }
 
 /// Decides what to do after an attempt failed with `error`. `failures` counts the failures in a row before it; `jitter` in
 /// `[0, 1)` spreads deliveries that failed together; `was_plain` says that it was sent as plain text already.
-pub fn after(error: &SendError, failures: u32, was_plain: bool, now: Timestamp, jitter: f64) -> Verdict {
+pub fn after(error: &SendError, failures: u32, was_plain: bool, now: Timestamp, jitter: f64) -> RetryDecision {
     match error {
-        SendError::Never { .. } => Verdict::Suspend,
-        SendError::Moved { to } => Verdict::Move { to: to.clone() },
-        SendError::Unreadable { .. } if was_plain => Verdict::GiveUp,
-        SendError::Unreadable { .. } => Verdict::Plain,
+        SendError::ChatUnreachable { .. } => RetryDecision::Suspend,
+        SendError::Moved { to } => RetryDecision::Move { to: to.clone() },
+        SendError::Unreadable { .. } if was_plain => RetryDecision::GiveUp,
+        SendError::Unreadable { .. } => RetryDecision::Plain,
         // To the letter: never sooner than asked.
-        SendError::Wait { pause_ms, .. } => {
-            Verdict::Again { at: now + whole_seconds(*pause_ms).max(1), arrival: Arrival::No }
+        SendError::RateLimited { pause_ms, .. } => {
+            RetryDecision::Again { at: now + whole_seconds(*pause_ms).max(1), arrival: DeliveryDoubt::No }
         }
-        SendError::Later { arrival, .. } => Verdict::Again { at: now + pause(failures, jitter), arrival: *arrival },
+        SendError::Transient { arrival, .. } => {
+            RetryDecision::Again { at: now + pause(failures, jitter), arrival: *arrival }
+        }
         // The second ends an edit alone.
-        SendError::Revoked { .. } | SendError::EditRefused { .. } => {
-            Verdict::Again { at: now + LONGEST, arrival: Arrival::No }
+        SendError::InvalidToken { .. } | SendError::EditRefused { .. } => {
+            RetryDecision::Again { at: now + LONGEST, arrival: DeliveryDoubt::No }
         }
-        SendError::MessageGone => Verdict::Again { at: now, arrival: Arrival::No },
+        SendError::MessageGone => RetryDecision::Again { at: now, arrival: DeliveryDoubt::No },
     }
 }
 
@@ -132,7 +134,7 @@ mod tests {
     fn pauses_grow_to_a_slow_pace_and_never_end() {
         let now = Timestamp::from_unix(0);
         let pause = |attempts| match after(&SendError::later("reset"), attempts, false, now, 1.0) {
-            Verdict::Again { at, .. } => at - now,
+            RetryDecision::Again { at, .. } => at - now,
             other => panic!("an alert is never dropped because a network failed: {other:?}"),
         };
         assert_eq!([0, 1, 2, 3].map(pause), [2, 4, 8, 16]);
@@ -143,7 +145,7 @@ mod tests {
     fn the_dice_shorten_a_pause_by_half_at_most() {
         let now = Timestamp::from_unix(0);
         let pause = |jitter| match after(&SendError::later("reset"), 3, false, now, jitter) {
-            Verdict::Again { at, .. } => at - now,
+            RetryDecision::Again { at, .. } => at - now,
             other => panic!("{other:?}"),
         };
         assert_eq!((pause(0.0), pause(0.5), pause(1.0)), (8, 12, 16));
@@ -152,15 +154,15 @@ mod tests {
     #[test]
     fn a_token_that_is_refused_is_tried_again_later_and_no_sooner() {
         let now = Timestamp::from_unix(10_000);
-        let refused = after(&SendError::Revoked { why: "401".into() }, 0, false, now, 0.0);
-        assert_eq!(refused, Verdict::Again { at: now + LONGEST, arrival: Arrival::No });
+        let refused = after(&SendError::InvalidToken { why: "401".into() }, 0, false, now, 0.0);
+        assert_eq!(refused, RetryDecision::Again { at: now + LONGEST, arrival: DeliveryDoubt::No });
     }
 
     #[test]
     fn a_pause_that_was_asked_for_is_kept_to_the_letter() {
         let now = Timestamp::from_unix(100);
-        let wait = |pause_ms| after(&SendError::Wait { pause_ms, whom: Whom::Chat }, 5, false, now, 0.0);
-        let at = |seconds| Verdict::Again { at: Timestamp::from_unix(seconds), arrival: Arrival::No };
+        let wait = |pause_ms| after(&SendError::RateLimited { pause_ms, scope: LimitScope::Chat }, 5, false, now, 0.0);
+        let at = |seconds| RetryDecision::Again { at: Timestamp::from_unix(seconds), arrival: DeliveryDoubt::No };
         assert_eq!(wait(37_000), at(137));
         assert_eq!(wait(36_001), at(137), "a part of a second is a second");
         assert_eq!(wait(0), at(101));
@@ -170,8 +172,11 @@ mod tests {
     fn what_cannot_be_read_is_sent_once_more_as_plain_text_and_then_given_up() {
         let now = Timestamp::from_unix(100);
         let error = SendError::Unreadable { why: "can't parse entities".into() };
-        assert_eq!(after(&error, 0, false, now, 0.0), Verdict::Plain);
-        assert_eq!(after(&error, 1, true, now, 0.0), Verdict::GiveUp);
-        assert_eq!(after(&SendError::Never { why: "kicked".into() }, 0, false, now, 0.0), Verdict::Suspend);
+        assert_eq!(after(&error, 0, false, now, 0.0), RetryDecision::Plain);
+        assert_eq!(after(&error, 1, true, now, 0.0), RetryDecision::GiveUp);
+        assert_eq!(
+            after(&SendError::ChatUnreachable { why: "kicked".into() }, 0, false, now, 0.0),
+            RetryDecision::Suspend
+        );
     }
 }

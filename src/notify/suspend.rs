@@ -1,7 +1,7 @@
 //! A chat that cannot be told any more, by whatever way that became known.
 
 use super::body::Body;
-use crate::domain::{Chat, Owing, Timestamp};
+use crate::domain::{Chat, NewDelivery, Timestamp};
 use crate::store::{NewNotice, Place, StoreError, Tx};
 
 /// Nothing more is told there; the person who subscribed hears of it, where they can be told alone: of a chat that is
@@ -23,7 +23,7 @@ pub fn suspend(
         let owner = tx.chats().ensure(&chat.platform, &direct)?;
         let body = Body::Suspended { place: shown.to_owned(), link, why: why.to_owned() };
         let notice = NewNotice::operator(format!("suspended {} {now}", chat.id), body.to_json());
-        tx.deliveries().owe(&notice, &[Owing::now(owner.id, false)], now, 0)?;
+        tx.deliveries().owe(&notice, &[NewDelivery::now(owner.id, false)], now, 0)?;
     }
     Ok(true)
 }

@@ -206,7 +206,7 @@ fn reported(evidence: &Evidence) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Entity, Series, Sureness};
+    use crate::domain::{Confidence, Entity, Series};
     use std::sync::Arc;
 
     fn returning(signals: &[(&str, &str, bool)]) -> Evidence {
@@ -230,7 +230,7 @@ mod tests {
         Evidence {
             at: Timestamp::from_unix(2_000),
             verdict: Verdict::Returning,
-            sureness: Sureness::High,
+            sureness: Confidence::High,
             witnesses: 2,
             sources: 2,
             assessments: signals.iter().map(assessment).collect(),

@@ -9,12 +9,12 @@ use super::syntax::Syntax;
 use super::words::{duration, incident_line, listed, plural};
 use crate::domain::lookup::display_name;
 use crate::domain::observation::PROBE;
-use crate::domain::{Assessment, Entity, Evidence, Reading, Sureness, Timestamp, Verdict};
+use crate::domain::{Assessment, Confidence, Entity, Evidence, Reading, Timestamp, Verdict};
 use chrono_tz::Tz;
 
 /// What a status answer is about.
 #[derive(Clone, Debug)]
-pub struct Standing<'a> {
+pub struct EntityStatus<'a> {
     pub entity: &'a Entity,
     /// `None`: nothing was ever measured.
     pub evidence: Option<&'a Evidence>,
@@ -30,7 +30,7 @@ pub struct Standing<'a> {
     pub syntax: Syntax,
 }
 
-pub fn status(standing: &Standing<'_>) -> Card {
+pub fn status(standing: &EntityStatus<'_>) -> Card {
     let verdict = standing.evidence.map_or(Verdict::Unknown, |evidence| evidence.verdict);
     let mut card = Card::titled(title(standing, verdict)).toned(tone(verdict));
     let plain = standing.evidence.and_then(|evidence| lead(evidence, Stage::of_verdict(verdict)?));
@@ -46,7 +46,7 @@ pub fn status(standing: &Standing<'_>) -> Card {
     card
 }
 
-fn title(standing: &Standing<'_>, verdict: Verdict) -> Line {
+fn title(standing: &EntityStatus<'_>, verdict: Verdict) -> Line {
     let name = display_name(standing.entity);
     let services = standing.evidence.and_then(services_alone).map(|services| services_down(&name, &services));
     let said = match (verdict, standing.open) {
@@ -119,9 +119,9 @@ pub fn body(card: &mut Card, evidence: &Evidence) {
 /// `high (4 measurements, from RIPE, own probes and IODA; own connection good)`
 pub fn confidence(evidence: &Evidence) -> Option<String> {
     let word = match evidence.sureness {
-        Sureness::High => "high",
-        Sureness::Medium => "medium",
-        Sureness::Low => "low",
+        Confidence::High => "high",
+        Confidence::Medium => "medium",
+        Confidence::Low => "low",
     };
     let agrees = |a: &&Assessment| match evidence.verdict {
         Verdict::Unknown => false,

@@ -6,7 +6,7 @@ use super::outside::{tame, visible_within};
 use super::syntax::Syntax;
 use super::words::{duration, incident_line};
 use crate::domain::lookup::display_name;
-use crate::domain::{Phase, Seconds, Timestamp, Untimely};
+use crate::domain::{DelayReason, Phase, Seconds, Timestamp};
 
 /// One line about what began and ended while the program was away.
 pub fn missed(past: &Past, now: Timestamp, syntax: Syntax) -> Card {
@@ -24,12 +24,12 @@ pub fn missed(past: &Past, now: Timestamp, syntax: Syntax) -> Card {
 }
 
 /// Several outages, each as it stands now, of which the chat was not told as they happened.
-pub fn summary(why: Untimely, since: Timestamp, past: &[Past], now: Timestamp, syntax: Syntax) -> Card {
+pub fn summary(why: DelayReason, since: Timestamp, past: &[Past], now: Timestamp, syntax: Syntax) -> Card {
     let why = match why {
-        Untimely::Muted => "While this chat was muted".to_owned(),
-        Untimely::Quiet => "In the quiet hours".to_owned(),
-        Untimely::Late => format!("Told {} late", duration(now - since)),
-        Untimely::ShutOut => "While I could not write here".to_owned(),
+        DelayReason::Muted => "While this chat was muted".to_owned(),
+        DelayReason::Quiet => "In the quiet hours".to_owned(),
+        DelayReason::Late => format!("Told {} late", duration(now - since)),
+        DelayReason::ShutOut => "While I could not write here".to_owned(),
     };
     if let [only] = past {
         let said = line(only, now, syntax);

@@ -133,7 +133,7 @@ fn told(kind: TransitionKind) -> (&'static str, &'static str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Arrival, Evidence, IncidentKey, Layer, Reading, Sureness, Verdict};
+    use crate::domain::{Arrival, Confidence, Evidence, IncidentKey, Layer, Reading, Verdict};
 
     #[test]
     fn a_short_return_between_two_changes_is_in_the_timeline() {
@@ -164,7 +164,7 @@ mod tests {
                 entity,
                 at: at("18:05"),
                 verdict: Verdict::Down,
-                sureness: Sureness::High,
+                sureness: Confidence::High,
                 witnesses: 1,
                 sources: 1,
                 assessments: vec![assessment.clone()],

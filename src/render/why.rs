@@ -7,7 +7,9 @@ use super::status::tone;
 use super::words::{duration, listed, number, utc_time};
 use crate::domain::lookup::display_name;
 use crate::domain::observation::PROBE;
-use crate::domain::{Explanation, Forbidden, Part, Phase, Reading, Rule, Said, Series, Tested, Timestamp, Verdict};
+use crate::domain::{
+    Explanation, Forbidden, Part, Phase, Reading, Rule, Series, SignalReport, Tested, Timestamp, Verdict,
+};
 use chrono_tz::Tz;
 use std::sync::Arc;
 
@@ -44,7 +46,7 @@ fn title(explanation: &Explanation, name: &str) -> String {
 
 fn rows(explanation: &Explanation) -> Vec<Row> {
     let mut last = None;
-    let row = |said: &Said| {
+    let row = |said: &SignalReport| {
         let assessment = &said.assessment;
         let series = &assessment.series;
         let name = of_part(&explanation.entity, &series.entity, source_name(&series.source, &series.signal));
@@ -166,7 +168,7 @@ mod tests {
     use super::*;
     use crate::domain::{Assessment, Unknown};
 
-    fn said(source: &str, signal: &str, reading: Reading, evidence: f32, part: Part) -> Said {
+    fn said(source: &str, signal: &str, reading: Reading, evidence: f32, part: Part) -> SignalReport {
         let series = Series { entity: "country/KP".parse().unwrap(), source: source.into(), signal: signal.into() };
         let assessment = Assessment {
             layer: series.layer(),
@@ -180,10 +182,10 @@ mod tests {
             back_since: None,
             weight: f64::from(evidence),
         };
-        Said { assessment, usual_low: Some(3.0), evidence, counts: evidence, part }
+        SignalReport { assessment, usual_low: Some(3.0), evidence, counts: evidence, part }
     }
 
-    fn explained(signals: Vec<Said>, rules: Vec<Tested>) -> String {
+    fn explained(signals: Vec<SignalReport>, rules: Vec<Tested>) -> String {
         let at = Timestamp::parse("2025-06-06 18:00").unwrap();
         let entity = "country/KP".parse().unwrap();
         let explanation = Explanation { entity, at, verdict: Verdict::Suspected, open: None, signals, rules };

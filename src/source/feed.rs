@@ -2,8 +2,8 @@
 
 use super::cadence::Budget;
 use super::http::{Base, Http};
-use super::{Polled, Readings, Request, SourceError, Wanted};
-use crate::clock::{Busy, Clock};
+use super::{Polled, Query, Readings, Request, SourceError};
+use crate::clock::{ActivityGuard, Clock};
 use crate::domain::{Entity, Fact, FactKind, Seconds, Timestamp};
 use crate::schedule::Schedule;
 use std::sync::Arc;
@@ -66,7 +66,7 @@ impl Feed {
 
     /// Asks all of it, one request after the other. What was not asked any more, because the source wants to be left
     /// alone, is among the failures.
-    pub async fn ask(&self, requests: &[Request], clock: &Clock, busy: &mut Busy) -> Answer {
+    pub async fn ask(&self, requests: &[Request], clock: &Clock, busy: &mut ActivityGuard) -> Answer {
         let mut answer = Answer::default();
         let Some(base) = &self.base else { return answer };
         let mut timed_out = 0;
@@ -105,7 +105,7 @@ impl Feed {
         base: &Base,
         request: &Request,
         clock: &Clock,
-        busy: &mut Busy,
+        busy: &mut ActivityGuard,
     ) -> Result<Readings, SourceError> {
         let first = self.attempt(base, request, clock, busy).await;
         match first {
@@ -122,7 +122,7 @@ impl Feed {
         base: &Base,
         request: &Request,
         clock: &Clock,
-        busy: &mut Busy,
+        busy: &mut ActivityGuard,
     ) -> Result<Readings, SourceError> {
         let body = self.http.get(base, request, busy).await?;
         self.source.read(request, &body, clock.now())
@@ -145,8 +145,8 @@ impl Feed {
         covered
     }
 
-    pub fn wanted(&self, entities: Vec<Entity>, from: Timestamp, until: Timestamp, purpose: super::Purpose) -> Wanted {
-        Wanted { entities, from, until, purpose }
+    pub fn wanted(&self, entities: Vec<Entity>, from: Timestamp, until: Timestamp, purpose: super::Purpose) -> Query {
+        Query { entities, from, until, purpose }
     }
 }
 

@@ -2,8 +2,8 @@
 //! attempt; whether and when to try again is for the caller, with `backoff`.
 
 use super::json::excerpt;
-use super::{About, Purpose, Request, SourceError};
-use crate::clock::{Busy, Clock, Millis};
+use super::{Purpose, Request, SourceError, SourceInfo};
+use crate::clock::{ActivityGuard, Clock, Millis};
 use crate::domain::{Seconds, Timestamp};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::{Attempt, Policy};
@@ -69,7 +69,7 @@ const HEEDED: Millis = 3_600_000;
 /// Where a source is found, how it knows us, and how many may ask it at once.
 #[derive(Debug)]
 pub struct Base {
-    about: &'static About,
+    about: &'static SourceInfo,
     url: Url,
     bearer: Option<SecretString>,
     slots: Semaphore,
@@ -79,7 +79,7 @@ pub struct Base {
 impl Base {
     /// The source's own address, or the one given instead of it (`http` or `https`, without user name and query).
     pub fn new(
-        about: &'static About,
+        about: &'static SourceInfo,
         url: Option<&str>,
         bearer: Option<SecretString>,
     ) -> Result<Arc<Self>, SourceError> {
@@ -98,7 +98,7 @@ impl Base {
         Ok(Arc::new(Self { about, url, bearer, slots, next_start }))
     }
 
-    pub fn about(&self) -> &'static About {
+    pub fn about(&self) -> &'static SourceInfo {
         self.about
     }
 
@@ -159,7 +159,7 @@ impl Http {
     ///
     /// `busy` is given up while the request waits for its place (sources want some seconds between two), and held again
     /// when this returns. Nobody waits on the clock while holding one of the source's slots.
-    pub async fn get(&self, base: &Base, request: &Request, busy: &mut Busy) -> Result<Vec<u8>, SourceError> {
+    pub async fn get(&self, base: &Base, request: &Request, busy: &mut ActivityGuard) -> Result<Vec<u8>, SourceError> {
         let patience = match request.wanted.purpose {
             Purpose::Question => QUESTION_WAITS,
             Purpose::Live | Purpose::Backfill => LONGEST_QUEUE,

@@ -4,12 +4,12 @@ mod outages;
 mod signals;
 
 use super::json::{Member, excerpt, parse};
-use super::{About, Polled, Purpose, Readings, Request, Rhythm, SourceError, Wanted};
+use super::{Polled, PublishSchedule, Purpose, Query, Readings, Request, SourceError, SourceInfo};
 use crate::domain::time::{DAY, HOUR, MINUTE};
 use crate::domain::{Asn, Entity, Seconds, Timestamp};
 use serde::Deserialize;
 
-pub const ABOUT: About = About {
+pub const ABOUT: SourceInfo = SourceInfo {
     name: "ioda",
     title: "IODA",
     url: "https://api.ioda.inetintel.cc.gatech.edu/v2",
@@ -50,7 +50,7 @@ fn kind_and_code(entity: &Entity) -> Option<(&'static str, String)> {
 }
 
 impl Polled for Ioda {
-    fn about(&self) -> &'static About {
+    fn about(&self) -> &'static SourceInfo {
         &ABOUT
     }
 
@@ -59,7 +59,7 @@ impl Polled for Ioda {
     }
 
     /// One datasource a call, for all entities of a kind at once; routing and probing first, since they decide.
-    fn plan(&self, wanted: &Wanted, _now: Timestamp, allowance: u32) -> Vec<Request> {
+    fn plan(&self, wanted: &Query, _now: Timestamp, allowance: u32) -> Vec<Request> {
         let datasources: &[&str] = match wanted.purpose {
             Purpose::Live | Purpose::Backfill => &[BGP, PING, TELESCOPE, GOOGLE],
             // An answer is due within seconds, and two calls are two seconds apart.
@@ -91,11 +91,11 @@ impl Polled for Ioda {
         }
     }
 
-    fn rhythm(&self, signal: &str) -> Rhythm {
+    fn rhythm(&self, signal: &str) -> PublishSchedule {
         match signal {
-            PING => Rhythm { step: 600, delay: 20 * MINUTE },
-            GOOGLE => Rhythm { step: 1800, delay: 3 * HOUR },
-            _ => Rhythm { step: 300, delay: 25 * MINUTE },
+            PING => PublishSchedule { step: 600, delay: 20 * MINUTE },
+            GOOGLE => PublishSchedule { step: 1800, delay: 3 * HOUR },
+            _ => PublishSchedule { step: 300, delay: 25 * MINUTE },
         }
     }
 
@@ -110,10 +110,10 @@ impl Polled for Ioda {
 struct Group {
     kind: &'static str,
     codes: String,
-    wanted: Wanted,
+    wanted: Query,
 }
 
-fn groups(wanted: &Wanted) -> impl Iterator<Item = Group> {
+fn groups(wanted: &Query) -> impl Iterator<Item = Group> {
     KINDS.into_iter().flat_map(|kind| {
         let of_kind: Vec<Entity> =
             wanted.entities.iter().filter(|e| kind_and_code(e).is_some_and(|(k, _)| k == kind)).cloned().collect();
@@ -129,7 +129,7 @@ fn groups(wanted: &Wanted) -> impl Iterator<Item = Group> {
 }
 
 /// The wish cut into windows that IODA accepts, oldest first.
-fn windows(wanted: &Wanted) -> Vec<Wanted> {
+fn windows(wanted: &Query) -> Vec<Query> {
     let mut windows = Vec::new();
     let mut from = wanted.from;
     while from < wanted.until {
@@ -174,8 +174,8 @@ fn refusal(status: u16, body: &[u8]) -> SourceError {
 mod tests {
     use super::*;
 
-    fn wanted(entities: &[&str], purpose: Purpose) -> Wanted {
-        Wanted {
+    fn wanted(entities: &[&str], purpose: Purpose) -> Query {
+        Query {
             entities: entities.iter().map(|e| e.parse().unwrap()).collect(),
             from: Timestamp::parse("2025-06-06 16:00").unwrap(),
             until: Timestamp::parse("2025-06-06 18:00").unwrap(),
@@ -183,7 +183,7 @@ mod tests {
         }
     }
 
-    fn paths(wanted: &Wanted, allowance: u32) -> Vec<String> {
+    fn paths(wanted: &Query, allowance: u32) -> Vec<String> {
         let shown = |r: &Request| match r.value_of("datasource") {
             Some(datasource) => format!("{} {datasource}", r.path),
             None => format!("{} {}", r.path, r.value_of("entityCode").unwrap_or_default()),

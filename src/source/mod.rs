@@ -39,7 +39,7 @@ pub struct Settings {
 
 /// What stands fast about a source: who it is, where it lives, what it asks of its guests.
 #[derive(Clone, Copy, Debug)]
-pub struct About {
+pub struct SourceInfo {
     /// The word for it in config, tables and chat.
     pub name: &'static str,
     /// The name that a reader knows.
@@ -64,7 +64,7 @@ pub struct About {
 
 /// What to learn from a source in one go.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Wanted {
+pub struct Query {
     /// In the order of their urgency: what is suspected or down first, then what has waited longest. An allowance that
     /// is too small for all is spent from the front.
     pub entities: Vec<Entity>,
@@ -92,7 +92,7 @@ pub struct Request {
     pub path: String,
     pub query: Vec<(String, String)>,
     /// What of the wanted things this request answers.
-    pub wanted: Wanted,
+    pub wanted: Query,
 }
 
 /// What a reply says.
@@ -139,7 +139,7 @@ impl Readings {
 
 /// A source that is asked over HTTP on a cron schedule.
 pub trait Polled: Send + Sync + fmt::Debug {
-    fn about(&self) -> &'static About;
+    fn about(&self) -> &'static SourceInfo;
 
     fn name(&self) -> &'static str {
         self.about().name
@@ -149,13 +149,13 @@ pub trait Polled: Send + Sync + fmt::Debug {
     fn covers(&self, entity: &Entity) -> bool;
 
     /// Pure: which requests, batched how. At most `allowance` of them; the most useful first.
-    fn plan(&self, wanted: &Wanted, now: Timestamp, allowance: u32) -> Vec<Request>;
+    fn plan(&self, wanted: &Query, now: Timestamp, allowance: u32) -> Vec<Request>;
 
     /// Pure: what a 200 with this JSON body says.
     fn read(&self, request: &Request, body: &[u8], received_at: Timestamp) -> Result<Readings, SourceError>;
 
     /// How long after the end of its bin a value of the signal is usually published, and how wide the bin is.
-    fn rhythm(&self, signal: &str) -> Rhythm;
+    fn rhythm(&self, signal: &str) -> PublishSchedule;
 
     /// Where a person sees the entity with this source's eyes, over `[from, until)` where the page can show a window.
     fn link(&self, entity: &Entity, from: Timestamp, until: Timestamp) -> Option<String>;
@@ -163,13 +163,13 @@ pub trait Polled: Send + Sync + fmt::Debug {
 
 /// The beat of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rhythm {
+pub struct PublishSchedule {
     pub step: Seconds,
     /// From the end of a bin to its publication.
     pub delay: Seconds,
 }
 
-impl Wanted {
+impl Query {
     /// The same wish for some of the entities.
     #[must_use]
     pub fn about(&self, entities: &[Entity]) -> Self {
@@ -188,7 +188,7 @@ impl Wanted {
 }
 
 impl Request {
-    fn new<const N: usize>(path: impl Into<String>, query: [(&str, String); N], wanted: Wanted) -> Self {
+    fn new<const N: usize>(path: impl Into<String>, query: [(&str, String); N], wanted: Query) -> Self {
         Self {
             path: path.into(),
             query: query.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),

@@ -1,15 +1,20 @@
 //! What is read of the past, in one go, sorted into the batches in which it would have come. Pure.
 
-use super::{Readings, Rhythm};
+use super::{PublishSchedule, Readings};
 use crate::domain::{Arrival, Batch, Timestamp};
 use std::collections::BTreeMap;
 
 /// Sorts what was read of the past into the batches in which it would have come: each value one usual delay after the
 /// end of its bin, none later than now.
-pub fn batches(readings: Readings, arrival: Arrival, now: Timestamp, rhythm: impl Fn(&str) -> Rhythm) -> Vec<Batch> {
+pub fn batches(
+    readings: Readings,
+    arrival: Arrival,
+    now: Timestamp,
+    rhythm: impl Fn(&str) -> PublishSchedule,
+) -> Vec<Batch> {
     let mut by_arrival: BTreeMap<Timestamp, Batch> = BTreeMap::new();
     for observation in readings.observations {
-        let Rhythm { step, delay } = rhythm(&observation.series.signal);
+        let PublishSchedule { step, delay } = rhythm(&observation.series.signal);
         let at = (observation.observed_at + step + delay).min(now);
         arriving(&mut by_arrival, at, arrival).observations.push(observation);
     }
@@ -45,7 +50,7 @@ mod tests {
             observations: vec![value("slow", "2025-06-01 00:00"), value("quick", "2025-06-01 00:05")],
             ..Readings::default()
         };
-        let rhythm = |signal: &str| Rhythm { step: 300, delay: if signal == "slow" { 3600 } else { 60 } };
+        let rhythm = |signal: &str| PublishSchedule { step: 300, delay: if signal == "slow" { 3600 } else { 60 } };
         let batches = batches(readings, Arrival::CaughtUp, at("2025-06-01 00:30"), rhythm);
         let signals: Vec<_> =
             batches.iter().map(|b| (b.observations[0].series.signal.as_str(), b.received_at)).collect();

@@ -6,13 +6,13 @@ mod netflows;
 mod reports;
 
 use super::json::{Items, Loose, Member, excerpt, parse};
-use super::{About, Polled, Purpose, Readings, Request, Rhythm, SourceError, Wanted};
+use super::{Polled, PublishSchedule, Purpose, Query, Readings, Request, SourceError, SourceInfo};
 use crate::domain::time::{DAY, MINUTE};
 use crate::domain::{Asn, Entity, Seconds, Timestamp};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-pub const ABOUT: About = About {
+pub const ABOUT: SourceInfo = SourceInfo {
     name: "radar",
     title: "Radar",
     url: "https://api.cloudflare.com/client/v4",
@@ -40,7 +40,7 @@ const REPORTS_BACK: Seconds = 14 * DAY;
 pub struct Radar;
 
 impl Polled for Radar {
-    fn about(&self) -> &'static About {
+    fn about(&self) -> &'static SourceInfo {
         &ABOUT
     }
 
@@ -49,7 +49,7 @@ impl Polled for Radar {
     }
 
     /// One call an entity for its traffic, and one for each kind of report about the whole world.
-    fn plan(&self, wanted: &Wanted, _now: Timestamp, allowance: u32) -> Vec<Request> {
+    fn plan(&self, wanted: &Query, _now: Timestamp, allowance: u32) -> Vec<Request> {
         let ours: Vec<Entity> = wanted.entities.iter().filter(|entity| self.covers(entity)).cloned().collect();
         let mut requests: Vec<Request> = ours.iter().flat_map(|entity| netflows::requests(entity, wanted)).collect();
         if !ours.is_empty() && wanted.purpose != Purpose::Backfill {
@@ -75,8 +75,8 @@ impl Polled for Radar {
         }
     }
 
-    fn rhythm(&self, _signal: &str) -> Rhythm {
-        Rhythm { step: netflows::STEP, delay: 45 * MINUTE }
+    fn rhythm(&self, _signal: &str) -> PublishSchedule {
+        PublishSchedule { step: netflows::STEP, delay: 45 * MINUTE }
     }
 
     fn link(&self, entity: &Entity, _from: Timestamp, _until: Timestamp) -> Option<String> {

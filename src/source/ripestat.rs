@@ -6,12 +6,12 @@ mod state;
 
 pub use state::Routes;
 
-use super::{About, Polled, Purpose, Readings, Request, Rhythm, SourceError, Wanted};
+use super::{Polled, PublishSchedule, Purpose, Query, Readings, Request, SourceError, SourceInfo};
 use crate::domain::time::{DAY, HOUR, MINUTE};
 use crate::domain::{Asn, Entity, Seconds, Timestamp};
 use ipnet::IpNet;
 
-pub const ABOUT: About = About {
+pub const ABOUT: SourceInfo = SourceInfo {
     name: "ripestat",
     title: "RIPEstat",
     url: "https://stat.ripe.net",
@@ -51,7 +51,7 @@ impl Ripestat {
         Self { app: if known.is_empty() { "linkdown".to_owned() } else { format!("linkdown-{known}") } }
     }
 
-    fn request<const N: usize>(&self, call: &str, resource: String, more: [(&str, String); N], w: Wanted) -> Request {
+    fn request<const N: usize>(&self, call: &str, resource: String, more: [(&str, String); N], w: Query) -> Request {
         let mut request = Request::new(format!("/data/{call}/data.json"), more, w);
         if !resource.is_empty() {
             request.query.insert(0, ("resource".to_owned(), resource));
@@ -61,7 +61,7 @@ impl Ripestat {
     }
 
     /// A country's prefixes over the window; or everything that is announced for a network or block, now.
-    fn now(&self, entity: &Entity, wanted: &Wanted) -> Option<Request> {
+    fn now(&self, entity: &Entity, wanted: &Query) -> Option<Request> {
         let resource = resource(entity)?;
         let wanted = wanted.about(std::slice::from_ref(entity));
         Some(match entity {
@@ -79,7 +79,7 @@ impl Ripestat {
     }
 
     /// Who saw a network or block at moments of the window, newest first, all entities by turns.
-    fn past_states(&self, wanted: &Wanted) -> Vec<Request> {
+    fn past_states(&self, wanted: &Query) -> Vec<Request> {
         let entities: Vec<&Entity> = wanted.entities.iter().filter(|entity| has_state(entity)).collect();
         let window = wanted.until - wanted.from;
         if entities.is_empty() || window <= 0 {
@@ -100,7 +100,7 @@ impl Ripestat {
     }
 
     /// How many peers there are to be seen by: the newest three of its eight-hourly values.
-    fn peers(&self, wanted: &Wanted, now: Timestamp) -> Option<Request> {
+    fn peers(&self, wanted: &Query, now: Timestamp) -> Option<Request> {
         let counted: Vec<Entity> = wanted.entities.iter().filter(|entity| has_state(entity)).cloned().collect();
         let until = wanted.until.unix().min(now.unix());
         let window = [("starttime", (until - DAY).to_string()), ("endtime", until.to_string())];
@@ -128,12 +128,8 @@ pub const NETS_AT_ONCE: usize = 20;
 /// Who sees these blocks now, for a table of routes that goes on from there. `app`: by what the RIPE NCC knows us.
 pub fn state_of(app: &str, nets: &[IpNet]) -> Request {
     let resource: Vec<String> = nets.iter().map(ToString::to_string).collect();
-    let wanted = Wanted {
-        entities: Vec::new(),
-        from: Timestamp::default(),
-        until: Timestamp::default(),
-        purpose: Purpose::Live,
-    };
+    let wanted =
+        Query { entities: Vec::new(), from: Timestamp::default(), until: Timestamp::default(), purpose: Purpose::Live };
     let query =
         [("resource", resource.join(",")), ("unix_timestamps", "FALSE".to_owned()), ("sourceapp", app.to_owned())];
     Request::new(format!("/data/{STATE}/data.json"), query, wanted)
@@ -145,7 +141,7 @@ pub fn routes(body: &[u8]) -> Result<Routes, SourceError> {
 }
 
 impl Polled for Ripestat {
-    fn about(&self) -> &'static About {
+    fn about(&self) -> &'static SourceInfo {
         &ABOUT
     }
 
@@ -154,7 +150,7 @@ impl Polled for Ripestat {
     }
 
     /// One call an entity, in the order of their urgency; a backfill adds states of the past while the allowance lasts.
-    fn plan(&self, wanted: &Wanted, now: Timestamp, allowance: u32) -> Vec<Request> {
+    fn plan(&self, wanted: &Query, now: Timestamp, allowance: u32) -> Vec<Request> {
         let live = wanted.entities.iter().filter_map(|entity| self.now(entity, wanted));
         let mut requests: Vec<Request> = match wanted.purpose {
             Purpose::Question => live.collect(),
@@ -181,8 +177,8 @@ impl Polled for Ripestat {
     }
 
     /// Both come in answer to a question and are fresh to some minutes.
-    fn rhythm(&self, _signal: &str) -> Rhythm {
-        Rhythm { step: state::STEP, delay: 10 * MINUTE }
+    fn rhythm(&self, _signal: &str) -> PublishSchedule {
+        PublishSchedule { step: state::STEP, delay: 10 * MINUTE }
     }
 
     fn link(&self, entity: &Entity, _from: Timestamp, _until: Timestamp) -> Option<String> {
@@ -197,13 +193,13 @@ impl Polled for Ripestat {
 mod tests {
     use super::*;
 
-    fn wanted(entities: &[&str], days: i64, purpose: Purpose) -> Wanted {
+    fn wanted(entities: &[&str], days: i64, purpose: Purpose) -> Query {
         let until = Timestamp::parse("2025-06-06 18:00").unwrap();
         let entities = entities.iter().map(|e| e.parse().unwrap()).collect();
-        Wanted { entities, from: until - days * DAY, until, purpose }
+        Query { entities, from: until - days * DAY, until, purpose }
     }
 
-    fn calls(wanted: &Wanted, now: &str, allowance: u32) -> Vec<String> {
+    fn calls(wanted: &Query, now: &str, allowance: u32) -> Vec<String> {
         let shown = |r: &Request| {
             let call = r.path.split('/').nth(2).unwrap_or_default();
             let time = r.value_of("timestamp").and_then(|t| t.parse().ok()).map(Timestamp::from_unix);

@@ -4,7 +4,7 @@
 use super::ioda::Ioda;
 use super::radar::Radar;
 use super::ripestat::Ripestat;
-use super::{Polled, Purpose, Readings, Wanted};
+use super::{Polled, Purpose, Query, Readings};
 use crate::domain::time::DAY;
 use crate::domain::{FactKind, Timestamp};
 use serde_json::{Value, json};
@@ -61,10 +61,10 @@ fn spoiled(reply: &Value, item: &str) -> Vec<String> {
     all
 }
 
-fn wanted(entities: &[&str]) -> Wanted {
+fn wanted(entities: &[&str]) -> Query {
     let until = Timestamp::from_unix(1_749_234_000);
     let entities = entities.iter().map(|entity| entity.parse().unwrap()).collect();
-    Wanted { entities, from: until - 3000, until, purpose: Purpose::Live }
+    Query { entities, from: until - 3000, until, purpose: Purpose::Live }
 }
 
 /// What the readings say of everybody but `whom`. That a poll of somebody failed is not part of it.
@@ -81,7 +81,7 @@ fn of_others(readings: &Readings, whom: &str) -> Vec<String> {
 }
 
 /// Asserts that a reply to the request with this path says the same of all others, however the item of `whom` is spoiled.
-fn spoils_no_other(source: &dyn Polled, wanted: &Wanted, path: &str, reply: &Value, item: &str, whom: &str) {
+fn spoils_no_other(source: &dyn Polled, wanted: &Query, path: &str, reply: &Value, item: &str, whom: &str) {
     let request = source.plan(wanted, wanted.until, 99).into_iter().find(|r| r.path.starts_with(path)).unwrap();
     let read = |text: &str| source.read(&request, text.as_bytes(), wanted.until);
     let good = of_others(&read(&reply.to_string()).unwrap(), whom);

@@ -80,7 +80,7 @@ impl Chats<'_, Writes> {
         Ok(Chat { id, platform: platform.to_owned(), address: address.to_owned() })
     }
 
-    /// Whom it belongs to; what is not known leaves what was.
+    /// Sets the server or group that it belongs to; what is not known leaves what was.
     pub fn belongs_to(&self, chat: i64, home: Option<&str>, owner: Option<&str>) -> Result<(), StoreError> {
         self.connection.execute(
             "UPDATE chat SET home = coalesce(:home, home), owner = coalesce(:owner, owner)

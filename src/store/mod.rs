@@ -49,7 +49,7 @@ pub use retention::{Hourly, Keep, Pruned, Retention};
 pub use session::{Db, Reads, Session, Tx, Writes};
 pub use source::{EntityFault, Progress, SourceHealth, Sources};
 pub use space::Space;
-pub use standing::Standing;
+pub use standing::FileState;
 pub use subscription::Subscriptions;
 pub use trouble::{Settled, Troubles};
 
@@ -84,7 +84,7 @@ struct Inner {
     writer: Option<Writer>,
     /// The schema that the file had when it was opened, where it was an older one.
     migrated_from: Option<u32>,
-    standing: Arc<watch::Sender<Standing>>,
+    standing: Arc<watch::Sender<FileState>>,
 }
 
 impl Store {
@@ -92,7 +92,7 @@ impl Store {
     pub fn open(path: impl AsRef<Path>, access: Access) -> Result<Self, StoreError> {
         let path = &file::without_links(path.as_ref()).map_err(|error| StoreError::folder(path.as_ref(), &error))?;
         let in_file = |error: StoreError| error.in_file(path);
-        let standing = Standing::of_a_new_one();
+        let standing = FileState::of_a_new_one();
         let readers = Readers::new(path, standing.subscribe());
         let (writer, migrated_from) = match access {
             Access::Own => {
@@ -115,13 +115,13 @@ impl Store {
         let path = Path::new(":memory:");
         let connection = open::in_memory().map_err(|error| error.in_file(path))?;
         let writer = Writer::start(connection, None, path)?;
-        let (path, standing) = (path.to_owned(), Standing::of_a_new_one());
+        let (path, standing) = (path.to_owned(), FileState::of_a_new_one());
         let inner = Inner { path, readers: None, writer: Some(writer), migrated_from: None, standing };
         Ok(Self { inner: Arc::new(inner) })
     }
 
     /// How the database stands to the file at its path, now and whenever that changes.
-    pub fn standing(&self) -> watch::Receiver<Standing> {
+    pub fn standing(&self) -> watch::Receiver<FileState> {
         self.inner.standing.subscribe()
     }
 

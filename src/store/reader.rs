@@ -1,6 +1,6 @@
 //! The few connections that read beside the writer.
 
-use super::standing::Standing;
+use super::standing::FileState;
 use super::{Db, StoreError, open};
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ pub(super) struct Readers {
     path: PathBuf,
     idle: Arc<Mutex<Idle>>,
     turns: Arc<Semaphore>,
-    standing: watch::Receiver<Standing>,
+    standing: watch::Receiver<FileState>,
 }
 
 /// Connections for the next reads.
@@ -27,7 +27,7 @@ struct Idle {
 }
 
 impl Readers {
-    pub(super) fn new(path: &Path, standing: watch::Receiver<Standing>) -> Self {
+    pub(super) fn new(path: &Path, standing: watch::Receiver<FileState>) -> Self {
         let turns = Arc::new(Semaphore::new(AT_ONCE));
         Self { path: path.to_owned(), idle: Arc::default(), turns, standing }
     }

@@ -20,7 +20,7 @@ const LONGEST_PAUSE: u32 = 32;
 
 /// How the database stands to the file at its path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum FileState {
     /// It is that file. `rewritten`: how often it was deleted and written anew since it was opened.
     InPlace { rewritten: u32 },
     /// It was deleted and cannot be written anew yet. Nothing is stored.
@@ -31,7 +31,7 @@ pub enum Standing {
     MustReopen { why: String },
 }
 
-impl Standing {
+impl FileState {
     pub(super) fn of_a_new_one() -> Arc<watch::Sender<Self>> {
         Arc::new(watch::Sender::new(Self::InPlace { rewritten: 0 }))
     }
@@ -55,7 +55,7 @@ pub(super) struct DatabaseFile {
     lock: OwnerLock,
     /// The database and what SQLite keeps beside it while it is open.
     files: Vec<(PathBuf, FileId)>,
-    standing: Arc<watch::Sender<Standing>>,
+    standing: Arc<watch::Sender<FileState>>,
     readers: Readers,
     rewritten: u32,
     said_rewritten: u32,
@@ -80,7 +80,7 @@ impl DatabaseFile {
     pub(super) fn new(
         path: &Path,
         lock: OwnerLock,
-        standing: Arc<watch::Sender<Standing>>,
+        standing: Arc<watch::Sender<FileState>>,
         readers: Readers,
     ) -> Result<Self, StoreError> {
         let files = files(path).map_err(|error| StoreError::folder(path, &error))?;
@@ -102,12 +102,12 @@ impl DatabaseFile {
         let before = self.rewritten;
         if !self.must_reopen() {
             match self.found() {
-                Ok(Found::InPlace) => self.say(Standing::InPlace { rewritten: self.rewritten }),
+                Ok(Found::InPlace) => self.say(FileState::InPlace { rewritten: self.rewritten }),
                 Ok(Found::Nothing) => self.rewrite_in_time(connection),
                 Ok(Found::Other) => {
                     // The log at the path is still ours: the next start would apply it to the other file.
                     let _ = checkpoint(connection);
-                    self.say(Standing::Replaced);
+                    self.say(FileState::Replaced);
                 }
                 Ok(Found::Overwritten) => self.let_go(connection),
                 Ok(Found::LogRemoved) => {
@@ -115,7 +115,7 @@ impl DatabaseFile {
                         Ok(()) => "the log beside it was removed; all that it held is in the file".to_owned(),
                         Err(error) => format!("the log beside it was removed: {error}"),
                     };
-                    self.say(Standing::MustReopen { why });
+                    self.say(FileState::MustReopen { why });
                 }
                 // A disk that cannot be asked is not a file that is gone: the statement that follows says what is wrong.
                 Err(error) => tracing::debug!(%error, "the file of the database cannot be looked at"),
@@ -144,7 +144,7 @@ impl DatabaseFile {
             }
         };
         if let Err(why) = kept {
-            self.say(Standing::MustReopen { why });
+            self.say(FileState::MustReopen { why });
             self.error()?;
         }
         Ok(self.rewritten > before)
@@ -178,7 +178,7 @@ impl DatabaseFile {
                 self.path.display()
             ),
         };
-        self.say(Standing::MustReopen { why });
+        self.say(FileState::MustReopen { why });
     }
 
     /// Whether the log still belongs to the file, so that a stop may move it there.
@@ -199,8 +199,8 @@ impl DatabaseFile {
                 self.pause = (pause, (pause * 2).min(LONGEST_PAUSE));
                 self.say(match error {
                     // Somebody was faster.
-                    StoreError::Exists { .. } => Standing::Replaced,
-                    error => Standing::Deleted { why: error.in_file(&self.path).to_string() },
+                    StoreError::Exists { .. } => FileState::Replaced,
+                    error => FileState::Deleted { why: error.in_file(&self.path).to_string() },
                 });
             }
         }
@@ -220,12 +220,12 @@ impl DatabaseFile {
         self.files = files(&self.path).map_err(|error| StoreError::folder(&self.path, &error))?;
         *connection = new;
         self.rewritten += 1;
-        self.say(Standing::InPlace { rewritten: self.rewritten });
+        self.say(FileState::InPlace { rewritten: self.rewritten });
         Ok(())
     }
 
     fn must_reopen(&self) -> bool {
-        matches!(*self.standing.borrow(), Standing::MustReopen { .. })
+        matches!(*self.standing.borrow(), FileState::MustReopen { .. })
     }
 
     fn error(&self) -> Result<(), StoreError> {
@@ -233,11 +233,11 @@ impl DatabaseFile {
     }
 
     /// Lets everybody know how it stands now, where that has changed.
-    fn say(&mut self, now: Standing) {
+    fn say(&mut self, now: FileState) {
         let before = self.standing.borrow().clone();
         // The reason may read differently with each attempt: it is said once.
         let is_same = match (&before, &now) {
-            (Standing::InPlace { rewritten: before }, Standing::InPlace { rewritten: now }) => before == now,
+            (FileState::InPlace { rewritten: before }, FileState::InPlace { rewritten: now }) => before == now,
             _ => std::mem::discriminant(&before) == std::mem::discriminant(&now),
         };
         if is_same {

@@ -17,6 +17,11 @@ impl<A> Subscriptions<'_, A> {
         self.select(&format!("{WHOLE} WHERE c.suspended_at IS NULL ORDER BY s.chat_id, s.entity"), &[])
     }
 
+    /// Returns the subscriptions of the chats that are suspended.
+    pub fn of_suspended(&self) -> Result<Vec<Subscription>, StoreError> {
+        self.select(&format!("{WHOLE} WHERE c.suspended_at IS NOT NULL ORDER BY s.chat_id, s.entity"), &[])
+    }
+
     pub fn of_chat(&self, chat: i64) -> Result<Vec<Subscription>, StoreError> {
         self.select(&format!("{WHOLE} WHERE s.chat_id = :chat ORDER BY s.entity"), &[(":chat", &chat)])
     }

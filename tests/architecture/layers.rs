@@ -16,16 +16,16 @@ const LAYERS: [&[&str]; 7] = [
     ],
     &["notify::suspend"],
     &["command", "notify::platform"],
-    &["watch", "chat", "notify::outbox", "care", "web"],
+    &["ingest", "chat", "notify::outbox", "monitoring", "page"],
     &["app", "replay", "demo", "record", "check", "health", "status", "backup"],
     &["cli"],
 ];
 const PURE: [&str; 8] =
     ["domain", "detect", "render", "notify::body", "notify::digest", "notify::fanout", "notify::pace", "notify::retry"];
-/// Beside the layers; each may use the domain, and `config` the schedule. `steps` only names moments: all may tell it.
-const ASIDE: [&str; 5] = ["clock", "config", "schedule", "steps", "vitals"];
+/// Beside the layers; each may use the domain, and `config` the schedule. `failpoints` only names moments: all may tell it.
+const ASIDE: [&str; 5] = ["clock", "config", "schedule", "failpoints", "supervisor"];
 /// Whoever wires or runs things by the config; all others are handed what they need.
-const MAY_USE_CONFIG: [&str; 2] = ["watch", "command"];
+const MAY_USE_CONFIG: [&str; 2] = ["ingest", "command"];
 
 /// The part of the house that a module belongs to: its first name, or its first two below `notify`. The roots of the
 /// library and the binary, and `notify` itself, only wire.
@@ -50,7 +50,7 @@ pub(super) fn may_use(importer: &str, target: &str) -> Result<(), String> {
     let wires = layer(importer).is_some_and(|layer| layer >= LAYERS.len() - 2);
     let allowed = match target {
         "clock" => !is_pure(importer) && importer != "schedule",
-        "steps" | "vitals" => !is_pure(importer),
+        "failpoints" | "supervisor" => !is_pure(importer),
         "config" => wires || MAY_USE_CONFIG.contains(&importer),
         // A feed knows when it is asked, as it knows where.
         "schedule" => wires || matches!(importer, "config" | "source") || MAY_USE_CONFIG.contains(&importer),

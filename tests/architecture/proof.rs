@@ -18,14 +18,14 @@ fn an_import_that_points_upwards_is_caught() {
         ["2: domain may not use store: imports point downwards only"]
     );
     for (path, text) in [
-        ("src/detect/mod.rs", "use crate::watch::Watch;"),
+        ("src/detect/mod.rs", "use crate::ingest::Watch;"),
         ("src/render/alert.rs", "use crate::command;"),
         ("src/command/status.rs", "fn f() { crate::chat::send() }"),
-        ("src/watch.rs", "use crate::app::App;"),
+        ("src/ingest.rs", "use crate::app::App;"),
         ("src/domain/entity.rs", "use super::super::detect::State;"),
         ("src/notify/outbox.rs", "use crate::app;"),
         ("src/app.rs", "use linkdown::cli::Args;"),
-        ("src/store/mod.rs", "use crate::{\n    domain::Entity,\n    watch as w,\n};"),
+        ("src/store/mod.rs", "use crate::{\n    domain::Entity,\n    ingest as w,\n};"),
     ] {
         assert_eq!(found(path, text).len(), 1, "{path}: {text}");
     }
@@ -54,8 +54,8 @@ fn imports_that_point_downwards_are_fine() {
     is_fine("src/command/status.rs", "use crate::{config::Config, detect, source, store, render, notify::fanout};");
     is_fine("src/notify/platform.rs", "use super::retry::Refusal;\nuse crate::render::Rendered;");
     is_fine("src/chat/console.rs", "use crate::{clock::Clock, notify::platform::Platform};");
-    is_fine("src/watch.rs", "use crate::{command, detect, schedule::Schedule, source, store, notify::fanout};");
-    is_fine("src/app.rs", "use crate::{chat, clock, config, notify::outbox, schedule, watch};");
+    is_fine("src/ingest.rs", "use crate::{command, detect, schedule::Schedule, source, store, notify::fanout};");
+    is_fine("src/app.rs", "use crate::{chat, clock, config, notify::outbox, schedule, ingest};");
     is_fine("src/cli.rs", "use crate::{app, demo, replay};");
     is_fine("src/main.rs", "fn main() { linkdown::cli::main() }");
     is_fine("src/lib.rs", "pub mod app;\npub mod cli;");
@@ -81,7 +81,7 @@ fn config_schedule_and_clock_are_not_for_everyone() {
         assert_eq!(found(path, text).len(), 1, "{path}: {text}");
     }
     is_fine("src/source/http.rs", "use crate::clock::Clock;");
-    is_fine("src/store/mod.rs", "use crate::{clock::Clock, steps::Steps};");
+    is_fine("src/store/mod.rs", "use crate::{clock::Clock, failpoints::Failpoints};");
 }
 
 #[test]
@@ -122,10 +122,10 @@ fn sql_stands_in_the_store_alone() {
         r##"db.run(r#"PRAGMA user_version"#)"##,
         "use rusqlite::Connection;",
     ] {
-        assert_eq!(found("src/watch.rs", text).len(), 1, "{text}");
+        assert_eq!(found("src/ingest.rs", text).len(), 1, "{text}");
         assert_eq!(found("src/store/chat.rs", text).len(), 0, "{text}");
     }
-    is_fine("src/watch.rs", r#"info!("UPDATE of the list; SET aside"); // SELECT nothing"#);
+    is_fine("src/ingest.rs", r#"info!("UPDATE of the list; SET aside"); // SELECT nothing"#);
 }
 
 #[test]

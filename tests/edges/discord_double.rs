@@ -30,7 +30,7 @@ struct World {
 }
 
 async fn world() -> World {
-    let clock = Clock::moved(at("2025-06-06 18:10"));
+    let clock = Clock::simulated(at("2025-06-06 18:10"));
     let discord = DiscordDouble::start(clock.clone()).await;
     let guild = discord.guild("Newsroom");
     let ops = discord.channel(guild, "ops");

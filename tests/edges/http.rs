@@ -12,7 +12,7 @@ const TOKEN: &str = "s3cret-t0ken";
 
 /// What the first question to an IODA with this fault comes to.
 async fn meets(fault: Fault) -> SourceError {
-    let clock = Clock::moved(at("2025-06-06 18:00"));
+    let clock = Clock::simulated(at("2025-06-06 18:00"));
     let double = IodaDouble::start(clock.clone()).await;
     double.set("country/KP", "bgp", |_| Some(4.0));
     let hasty = matches!(fault, Fault::Silent | Fault::SlowDrip);
@@ -42,7 +42,7 @@ async fn a_broken_connection_is_told_as_one() {
 
 #[tokio::test]
 async fn nobody_at_the_address_is_told_as_that() {
-    let clock = Clock::moved(at("2025-06-06 18:00"));
+    let clock = Clock::simulated(at("2025-06-06 18:00"));
     let gone = IodaDouble::start(clock.clone()).await.url();
     let asker = Asker::new(Ioda, &gone, None, &clock);
     let w = wanted(&["country/KP"], "2025-06-06 16:00", "2025-06-06 18:00");
@@ -97,7 +97,7 @@ async fn a_redirect_to_a_stranger_is_not_followed_and_one_in_circles_not_for_eve
 
 #[tokio::test]
 async fn no_failure_tells_the_token() {
-    let clock = Clock::moved(at("2025-06-06 18:00"));
+    let clock = Clock::simulated(at("2025-06-06 18:00"));
     let double = RadarDouble::start(clock.clone(), "another").await;
     let faults = [
         None,
@@ -126,7 +126,7 @@ async fn no_failure_tells_the_token() {
 
 #[tokio::test]
 async fn we_say_who_we_are_and_keep_two_seconds_apart() {
-    let clock = Clock::moved(at("2025-06-06 18:00"));
+    let clock = Clock::simulated(at("2025-06-06 18:00"));
     let double = IodaDouble::start(clock.clone()).await;
     double.set("country/KP", "bgp", |_| Some(4.0));
     let base = Base::new(Ioda.about(), Some(&double.url()), None).unwrap();

@@ -5,17 +5,17 @@ use crate::doubles::{Fault, IodaDouble};
 use linkdown::clock::Clock;
 use linkdown::domain::{FactKind, Timestamp};
 use linkdown::source::ioda::Ioda;
-use linkdown::source::{SourceError, Wanted};
+use linkdown::source::{Query, SourceError};
 use serde_json::json;
 
 async fn at_six() -> (IodaDouble, Asker) {
-    let clock = Clock::moved(at("2025-06-06 18:10"));
+    let clock = Clock::simulated(at("2025-06-06 18:10"));
     let double = IodaDouble::start(clock.clone()).await;
     let asker = Asker::new(Ioda, &double.url(), None, &clock);
     (double, asker)
 }
 
-fn last_hour(entities: &[&str]) -> Wanted {
+fn last_hour(entities: &[&str]) -> Query {
     wanted(entities, "2025-06-06 17:10", "2025-06-06 18:10")
 }
 

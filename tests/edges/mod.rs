@@ -13,7 +13,7 @@ mod telegram_double;
 use linkdown::clock::Clock;
 use linkdown::domain::{FactKind, Timestamp};
 use linkdown::source::http::{Base, Http, Timeouts};
-use linkdown::source::{Polled, Purpose, Readings, SourceError, Wanted};
+use linkdown::source::{Polled, Purpose, Query, Readings, SourceError};
 use secrecy::SecretString;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,9 +22,9 @@ fn at(text: &str) -> Timestamp {
     Timestamp::parse(text).unwrap()
 }
 
-fn wanted(entities: &[&str], from: &str, until: &str) -> Wanted {
+fn wanted(entities: &[&str], from: &str, until: &str) -> Query {
     let entities = entities.iter().map(|e| e.parse().unwrap()).collect();
-    Wanted { entities, from: at(from), until: at(until), purpose: Purpose::Live }
+    Query { entities, from: at(from), until: at(until), purpose: Purpose::Live }
 }
 
 /// A source together with the way to it.
@@ -54,7 +54,7 @@ impl Asker {
     }
 
     /// Asks for everything of the plan, or the reason why one of the answers is missing.
-    async fn asks(&self, wanted: &Wanted, allowance: u32) -> Result<Readings, SourceError> {
+    async fn asks(&self, wanted: &Query, allowance: u32) -> Result<Readings, SourceError> {
         let mut all = Readings::default();
         for request in self.source.plan(wanted, self.clock.now(), allowance) {
             let mut busy = self.clock.busy();

@@ -5,19 +5,19 @@ use crate::doubles::{Fault, RadarDouble};
 use linkdown::clock::Clock;
 use linkdown::domain::{FactKind, Timestamp};
 use linkdown::source::radar::Radar;
-use linkdown::source::{SourceError, Wanted};
+use linkdown::source::{Query, SourceError};
 use serde_json::json;
 
 const TOKEN: &str = "s3cret-t0ken";
 
 async fn at_six() -> (RadarDouble, Asker) {
-    let clock = Clock::moved(at("2025-06-06 18:00"));
+    let clock = Clock::simulated(at("2025-06-06 18:00"));
     let double = RadarDouble::start(clock.clone(), TOKEN).await;
     let asker = Asker::new(Radar, &double.url(), Some(TOKEN), &clock);
     (double, asker)
 }
 
-fn two_hours() -> Wanted {
+fn two_hours() -> Query {
     wanted(&["country/IR"], "2025-06-06 16:00", "2025-06-06 18:00")
 }
 
@@ -76,7 +76,7 @@ async fn annotations_and_anomalies_are_reports() {
 #[tokio::test]
 async fn a_bad_token_stops_the_source_without_repeating_the_token() {
     let (double, _) = at_six().await;
-    let clock = Clock::moved(at("2025-06-06 18:00"));
+    let clock = Clock::simulated(at("2025-06-06 18:00"));
     for token in [None, Some("wr0ng-t0ken")] {
         let asker = Asker::new(Radar, &double.url(), token, &clock);
         let error = asker.asks(&two_hours(), 1).await.unwrap_err();

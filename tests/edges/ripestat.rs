@@ -5,10 +5,10 @@ use crate::doubles::{Fault, RipestatDouble};
 use linkdown::clock::Clock;
 use linkdown::domain::FactKind;
 use linkdown::source::ripestat::Ripestat;
-use linkdown::source::{Purpose, SourceError, Wanted};
+use linkdown::source::{Purpose, Query, SourceError};
 
 async fn at_six() -> (RipestatDouble, Asker) {
-    let clock = Clock::moved(at("2025-06-06 18:10"));
+    let clock = Clock::simulated(at("2025-06-06 18:10"));
     let double = RipestatDouble::start(clock.clone()).await;
     let asker = Asker::new(Ripestat::new("tests"), &double.url(), None, &clock);
     double.announces("asn/131279", &["175.45.176.0/24", "175.45.177.0/24"], &[4837, 20485, 4837]);
@@ -17,7 +17,7 @@ async fn at_six() -> (RipestatDouble, Asker) {
     (double, asker)
 }
 
-fn last_hour(entities: &[&str]) -> Wanted {
+fn last_hour(entities: &[&str]) -> Query {
     wanted(entities, "2025-06-06 17:40", "2025-06-06 18:10")
 }
 
@@ -64,7 +64,7 @@ async fn seen_by_nobody_is_a_zero_when_fresh_and_nothing_when_old() {
 async fn a_backfill_learns_what_is_normal() {
     let (double, asker) = at_six().await;
     let entities = ["country/KP", "asn/131279"];
-    let two_weeks = Wanted { purpose: Purpose::Backfill, ..wanted(&entities, "2025-05-23 18:10", "2025-06-06 18:10") };
+    let two_weeks = Query { purpose: Purpose::Backfill, ..wanted(&entities, "2025-05-23 18:10", "2025-06-06 18:10") };
     let readings = asker.asks(&two_weeks, 999).await.unwrap();
     let of = |signal: &str| readings.observations.iter().filter(|o| o.series.signal == signal).count();
     assert_eq!((of("prefixes"), of("visibility")), (14 * 24, 6));

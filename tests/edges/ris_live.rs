@@ -2,14 +2,14 @@
 
 use super::at;
 use crate::doubles::{RipestatDouble, RisLiveDouble};
-use linkdown::clock::{Busy, Clock};
+use linkdown::clock::{ActivityGuard, Clock};
 use linkdown::domain::{Batch, FactKind};
 use linkdown::schedule::Schedule;
 use linkdown::source::feed::Feed;
 use linkdown::source::http::{Base, Http, Timeouts};
 use linkdown::source::probe::Tls;
 use linkdown::source::ripestat::{ABOUT, Ripestat};
-use linkdown::source::ris_live::follow::{Follower, Told, Watched};
+use linkdown::source::ris_live::follow::{Follower, FollowerEvent, Watched};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ struct Following {
     clock: Clock,
     ris: RisLiveDouble,
     ripestat: RipestatDouble,
-    told: UnboundedReceiver<(Told, Busy)>,
+    told: UnboundedReceiver<(FollowerEvent, ActivityGuard)>,
     states: Vec<String>,
     task: JoinHandle<()>,
 }
@@ -40,7 +40,7 @@ impl Following {
     }
 
     async fn start_with(prepare: impl FnOnce(&RisLiveDouble)) -> Self {
-        let clock = Clock::sped(at("2025-06-06 17:00"), 240);
+        let clock = Clock::accelerated(at("2025-06-06 17:00"), 240);
         let (ris, ripestat) = (RisLiveDouble::start().await, RipestatDouble::start(clock.clone()).await);
         prepare(&ris);
         for net in NETS {
@@ -71,7 +71,7 @@ impl Following {
             watched: std::sync::Arc::new(move || watched.clone()),
         };
         let (tell, told) = unbounded_channel();
-        let task = tokio::spawn(follower.run(tell, Busy::default()));
+        let task = tokio::spawn(follower.run(tell, ActivityGuard::default()));
         Self { clock, ris, ripestat, told, states: Vec::new(), task }
     }
 
@@ -79,9 +79,9 @@ impl Following {
         loop {
             let told = tokio::time::timeout(Duration::from_secs(20), self.told.recv()).await;
             match told.expect("something is told in time").unwrap().0 {
-                Told::Batch(batch) => return batch,
-                Told::State(state) => self.states.push(state),
-                Told::Called(_) => {}
+                FollowerEvent::Batch(batch) => return batch,
+                FollowerEvent::State(state) => self.states.push(state),
+                FollowerEvent::Called(_) => {}
             }
         }
     }

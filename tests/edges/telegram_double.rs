@@ -27,7 +27,7 @@ struct Edge {
 
 impl Edge {
     async fn new() -> Self {
-        let clock = Clock::moved(at("2025-06-06 20:45"));
+        let clock = Clock::simulated(at("2025-06-06 20:45"));
         let telegram = TelegramDouble::start(clock.clone()).await;
         let bot = client(&telegram, telegram.token());
         Self { clock, telegram, bot }

@@ -6,12 +6,12 @@ pub mod log;
 pub mod stage;
 
 use crate::doubles::{DiscordDouble, IodaDouble, RadarDouble, RipestatDouble, TelegramDouble, gone_between};
-use linkdown::app::{Ground, Parts, Running};
+use linkdown::app::{Parts, Running, RuntimeOptions};
 use linkdown::chat::console::Console;
 use linkdown::clock::Clock;
 use linkdown::config::{Addresses, Config, Secrets};
 use linkdown::domain::Timestamp;
-use linkdown::steps::Steps;
+use linkdown::failpoints::Failpoints;
 use linkdown::store::{Access, Store};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -42,7 +42,7 @@ pub struct World {
     pub ioda: IodaDouble,
     pub ripestat: RipestatDouble,
     pub radar: RadarDouble,
-    pub steps: Steps,
+    pub failpoints: Failpoints,
     discord: Option<DiscordDouble>,
     telegram: Option<TelegramDouble>,
     screen: Screen,
@@ -90,13 +90,13 @@ impl World {
 
     /// The same with a database that outlives it.
     pub async fn on(database: &Path, now: Timestamp, config: &str) -> Self {
-        let clock = Clock::moved(now);
+        let clock = Clock::simulated(now);
         let screen = Screen::default();
         let world = Self {
             ioda: IodaDouble::start(clock.clone()).await,
             ripestat: RipestatDouble::start(clock.clone()).await,
             radar: RadarDouble::start(clock.clone(), "a-token").await,
-            steps: Steps::default(),
+            failpoints: Failpoints::default(),
             discord: None,
             telegram: None,
             clock,
@@ -202,9 +202,9 @@ impl World {
             },
             store: Store::open(&self.database, Access::Own).unwrap(),
             console: self.console.clone(),
-            ground: Ground {
+            runtime_options: RuntimeOptions {
                 clock: self.clock.clone(),
-                steps: self.steps.clone(),
+                failpoints: self.failpoints.clone(),
                 deadline: Some(std::time::Duration::from_secs(2)),
             },
         };

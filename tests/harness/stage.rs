@@ -1,7 +1,7 @@
 //! A bot without sources, to which made-up observations are handed; and chats by the thousand.
 
 use crate::doubles::{DiscordDouble, TelegramDouble};
-use linkdown::app::{Ground, Parts, Running};
+use linkdown::app::{Parts, Running, RuntimeOptions};
 use linkdown::chat::console::Console;
 use linkdown::config::{Addresses, Config, Secrets};
 use linkdown::domain::{
@@ -45,7 +45,7 @@ pub async fn start(database: &Path, config: &str, discord: &str, telegram: &str)
         },
         store: Store::open(database, Access::Own).unwrap(),
         console: Console::new(std::io::sink()),
-        ground: Ground::default(),
+        runtime_options: RuntimeOptions::default(),
     };
     Running::start(parts).await.unwrap()
 }

@@ -3,9 +3,9 @@
 use crate::collector::Collector;
 use crate::ris_live::RisLiveDouble;
 use crate::scenes::Scene;
-use linkdown::app::{Ground, Parts, Running};
+use linkdown::app::{Parts, Running, RuntimeOptions};
 use linkdown::chat::console::Console;
-use linkdown::clock::{Busy, Clock};
+use linkdown::clock::{ActivityGuard, Clock};
 use linkdown::config::{Addresses, Config, Secrets};
 use linkdown::domain::Timestamp;
 use linkdown::store::{Access, Store};
@@ -87,9 +87,9 @@ fn lab(prefix: &str, words: &str) -> Result<(), String> {
 }
 
 /// What stays up is taken down, however the scene ends.
-struct Standing(String);
+struct ReachState(String);
 
-impl Drop for Standing {
+impl Drop for ReachState {
     fn drop(&mut self) {
         let _ = lab(&self.0, "down");
     }
@@ -103,7 +103,7 @@ impl Country {
             let _ = lab(prefix, "down");
             return (Err(why), String::new());
         }
-        let standing = Standing(prefix.to_owned());
+        let standing = ReachState(prefix.to_owned());
         let (prefix, scene) = (prefix.to_owned(), scene.clone());
         // Its own thread, in the namespace from which the bot looks.
         let played = std::thread::spawn(move || {
@@ -135,7 +135,7 @@ impl Country {
 
     async fn open(prefix: &str, rate: u32, follows_routes: bool) -> Self {
         // Early on a working day; the same for each run.
-        let clock = Clock::sped(Timestamp::parse("2025-06-06 16:00").unwrap(), rate);
+        let clock = Clock::accelerated(Timestamp::parse("2025-06-06 16:00").unwrap(), rate);
         let ris = RisLiveDouble::start().await;
         let collector = Collector::start(format!("{prefix}-world"), ris.clone(), clock.clone());
         let ripestat = collector.ripestat().await;
@@ -157,7 +157,7 @@ impl Country {
             },
             store: Store::open(folder.path().join("linkdown.db"), Access::Own).unwrap(),
             console: Console::new(screen.clone()),
-            ground: Ground { clock: clock.clone(), ..Ground::default() },
+            runtime_options: RuntimeOptions { clock: clock.clone(), ..RuntimeOptions::default() },
         };
         std::mem::forget(ripestat);
         let prefix = prefix.to_owned();
@@ -177,12 +177,12 @@ impl Country {
     async fn warms_up(&mut self) -> Result<(), String> {
         self.minutes(10).await;
         // At any moment of a round.
-        self.clock.sleep(fastrand::i64(0..60), Busy::default()).await;
+        self.clock.sleep(fastrand::i64(0..60), ActivityGuard::default()).await;
         if self.sees().is_empty() { Ok(()) } else { Err("something was told before anything was wrong".to_owned()) }
     }
 
     pub async fn minutes(&self, minutes: i64) {
-        self.clock.sleep(minutes * 60, Busy::default()).await;
+        self.clock.sleep(minutes * 60, ActivityGuard::default()).await;
     }
 
     /// Breaks something.

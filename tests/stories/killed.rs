@@ -2,7 +2,7 @@
 
 use crate::harness::{World, at};
 use linkdown::domain::Timestamp;
-use linkdown::steps::Steps;
+use linkdown::failpoints::Failpoints;
 use linkdown::store::{Access, Store};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -55,7 +55,7 @@ async fn child() {
     let append = |name: &str| OpenOptions::new().append(true).create(true).open(folder.join(name)).unwrap();
     world.prints_to(append("console"));
     let (steps, clock, reached) = (Mutex::new(append("steps")), world.clock.clone(), AtomicUsize::new(0));
-    world.steps = Steps::watched_by(move |step| {
+    world.failpoints = Failpoints::watched_by(move |step| {
         if reached.fetch_add(1, Ordering::SeqCst) + 1 == kill_at {
             fs::write(folder.join("killed"), format!("{} {step}", clock.now().unix())).unwrap();
             kill(Pid::this(), Signal::SIGKILL).unwrap();

@@ -186,7 +186,7 @@ async fn an_absence_is_read_whole_also_when_the_first_answers_break_off() {
 #[tokio::test]
 async fn a_clock_that_is_months_ahead_of_the_servers_removes_nothing() {
     let mut world = north_korea("2025-06-06 12:00").await;
-    let truth = Clock::moved(at("2025-06-06 12:00"));
+    let truth = Clock::simulated(at("2025-06-06 12:00"));
     world.ioda_goes_by(&truth).await;
     world.start().await;
     world.until_with(&truth, "2025-06-06 16:00").await;
@@ -199,7 +199,7 @@ async fn a_clock_that_is_months_ahead_of_the_servers_removes_nothing() {
     };
     let before = kept(&world);
     assert!(before > 100, "{before}");
-    world.clock.set_wrong_by(100 * DAY);
+    world.clock.set_wall_offset(100 * DAY);
     world.start_again().await;
     // Past half past three by that clock as well: then what is old is removed.
     world.until_with(&truth, "2025-06-07 06:00").await;

@@ -3,11 +3,11 @@
 
 use crate::doubles::{discord, telegram};
 use clap::Parser as _;
-use linkdown::app::Ground;
+use linkdown::app::RuntimeOptions;
 use linkdown::cli::{self, Cli};
 use linkdown::clock::{Clock, Millis};
 use linkdown::domain::{Seconds, Timestamp};
-use linkdown::steps::Steps;
+use linkdown::failpoints::Failpoints;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs::{self, File};
@@ -59,15 +59,15 @@ pub fn is_child() -> bool {
 /// The life itself.
 pub fn live() -> ExitCode {
     let text = |name: &str| std::env::var(name).unwrap();
-    let clock = Clock::moved(Timestamp::from_unix(0));
+    let clock = Clock::simulated(Timestamp::from_unix(0));
     let clock_at = text(CLOCK);
     let (now, wrong) = clock_at.split_once(' ').unwrap();
     clock.leap_to_millis(now.parse().unwrap());
-    clock.set_wrong_by(wrong.parse().unwrap());
+    clock.set_wall_offset(wrong.parse().unwrap());
     // How many steps are left until the plug is pulled; below zero: none.
     let left = Arc::new(AtomicI64::new(-1));
     let counted = Arc::clone(&left);
-    let steps = Steps::watched_by(move |_| {
+    let failpoints = Failpoints::watched_by(move |_| {
         if counted.fetch_sub(1, Ordering::SeqCst) == 1 {
             kill(Pid::this(), Signal::SIGKILL).unwrap();
         }
@@ -77,7 +77,7 @@ pub fn live() -> ExitCode {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(is_driven(&driver, &moved, &left));
     });
-    match cli::run_on(Ground { clock, steps, deadline: Some(DEADLINE) }, Cli::parse()) {
+    match cli::run_on(RuntimeOptions { clock, failpoints, deadline: Some(DEADLINE) }, Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("linkdown: {failure}");
@@ -100,7 +100,7 @@ async fn is_driven(driver: &str, clock: &Clock, left: &AtomicI64) {
                 clock.leap_to_millis(number);
                 clock.advance_to_millis(number).await;
             }
-            "wrong" => clock.set_wrong_by(number),
+            "wrong" => clock.set_wall_offset(number),
             "arm" => left.store(number, Ordering::SeqCst),
             other => panic!("what is {other}?"),
         }

@@ -125,7 +125,7 @@ impl Outside {
     pub fn source_falls_ill(&self, source: Source, illness: Illness) {
         let fault = match illness {
             Illness::Error => Fault::Status(502),
-            Illness::Busy => Fault::RateLimited("120"),
+            Illness::ActivityGuard => Fault::RateLimited("120"),
             Illness::Hangs => Fault::Silent,
             Illness::Resets => Fault::Reset,
             Illness::Nonsense => Fault::CutJson,
@@ -155,7 +155,7 @@ impl Outside {
         use discord::Fault;
         match illness {
             Illness::Error => self.discord.fault(Fault::Status(502), ALL),
-            Illness::Busy => self.discord.fault(Fault::RateLimited { after_ms: 30_000, global: true }, 3),
+            Illness::ActivityGuard => self.discord.fault(Fault::RateLimited { after_ms: 30_000, global: true }, 3),
             Illness::Hangs => self.discord.fault(Fault::Hang, 6),
             Illness::Resets => self.discord.fault(Fault::AcceptThenReset, 4),
             Illness::Nonsense => self.discord.fault(Fault::HtmlPage, 6),
@@ -167,7 +167,7 @@ impl Outside {
         use telegram::Fault;
         match illness {
             Illness::Error => self.telegram.fault(Fault::Status(502), ALL),
-            Illness::Busy => self.telegram.fault(Fault::RateLimited(30), 3),
+            Illness::ActivityGuard => self.telegram.fault(Fault::RateLimited(30), 3),
             Illness::Hangs => self.telegram.fault(Fault::Hang, 6),
             Illness::Resets => self.telegram.fault(Fault::AcceptThenReset, 2),
             Illness::Nonsense => self.telegram.fault(Fault::NotJson, 6),

@@ -78,7 +78,7 @@ pub enum Platform {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Illness {
     Error,
-    Busy,
+    ActivityGuard,
     Hangs,
     Resets,
     Nonsense,
@@ -252,7 +252,7 @@ impl Plan {
                 let illness = dice
                     .choice([
                         Illness::Error,
-                        Illness::Busy,
+                        Illness::ActivityGuard,
                         Illness::Hangs,
                         Illness::Resets,
                         Illness::Nonsense,

@@ -111,7 +111,7 @@ impl Counts {
 
 impl World {
     pub async fn new(plan: Plan) -> Self {
-        let clock = Clock::moved(plan.begin);
+        let clock = Clock::simulated(plan.begin);
         let outside = Outside::start(&clock, &plan).await;
         let (disk, folder) = (Disk::new(), tempfile::tempdir().unwrap());
         let at = |name: &str| folder.path().join(name);

@@ -2,7 +2,7 @@
 
 use super::PLATFORM;
 use crate::chat::kept::tell_changed;
-use crate::command::{CHANGING, Desk, HELP};
+use crate::command::{AppContext, CHANGING, HELP};
 use crate::render::lists::HelpLine;
 use serenity::all::{
     ChannelType, CommandOptionType as Kind, CreateCommand, CreateCommandOption, InstallationContext as Installed,
@@ -11,11 +11,11 @@ use serenity::all::{
 use serenity::http::Http;
 
 /// Registers them, where they are not what was registered before.
-pub(super) async fn register(http: &Http, application: u64, desk: &Desk) {
+pub(super) async fn register(http: &Http, application: u64, context: &AppContext) {
     let commands = all();
     let said = serde_json::to_string(&commands).unwrap_or_default();
     let tell = async { http.create_global_commands(&commands).await.map(drop) };
-    match tell_changed(desk, PLATFORM, format!("commands of {application}"), said, tell).await {
+    match tell_changed(context, PLATFORM, format!("commands of {application}"), said, tell).await {
         Ok(true) => tracing::info!("Discord: commands registered"),
         Ok(false) => {}
         Err(error) => {

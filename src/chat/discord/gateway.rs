@@ -4,9 +4,9 @@
 use super::interactions::{self, Bounded};
 use super::{Discord, PLATFORM, commands};
 use crate::chat::flood::{Bounds, Flood};
-use crate::chat::lines::Lines;
-use crate::clock::Busy;
-use crate::command::Desk;
+use crate::chat::queues::ChatQueues;
+use crate::clock::ActivityGuard;
+use crate::command::AppContext;
 use crate::notify::pace::Limit;
 use crate::render::words::plural;
 use crate::store::StoreError;
@@ -40,20 +40,20 @@ struct Listener {
     /// In a row, since the gateway last was ready.
     failures: Arc<AtomicU32>,
     discord: Arc<Discord>,
-    desk: Desk,
+    context: AppContext,
     bounded: Bounded,
 }
 
 impl Discord {
     /// Listens until it is dropped, or told to stop: only then the connections are closed properly.
-    pub async fn serve(self: Arc<Self>, desk: Desk, stop: Arc<Notify>) {
+    pub async fn serve(self: Arc<Self>, context: AppContext, stop: Arc<Notify>) {
         let failures = Arc::new(AtomicU32::new(0));
         loop {
             tokio::select! {
-                () = self.wait_for_pause(&desk) => {}
+                () = self.wait_for_pause(&context) => {}
                 () = stop.notified() => return,
             }
-            let outcome = Arc::clone(&self).listen(&desk, &stop, &failures).await;
+            let outcome = Arc::clone(&self).listen(&context, &stop, &failures).await;
             let Err(error) = outcome else { return };
             let is_final = is_final(&error);
             let before = failures.fetch_add(1, Ordering::Relaxed);
@@ -62,8 +62,8 @@ impl Discord {
             if is_final || before == 0 {
                 tracing::error!("Discord: {said}");
             }
-            desk.said.say(PLATFORM, said);
-            let wait = desk.clock.sleep_until_millis(desk.clock.millis() + pause, Busy::default());
+            context.said.say(PLATFORM, said);
+            let wait = context.clock.sleep_until_millis(context.clock.millis() + pause, ActivityGuard::default());
             tokio::select! {
                 _ = wait => {}
                 () = stop.notified() => return,
@@ -73,23 +73,23 @@ impl Discord {
 
     /// Waits until the pause is over in which Discord wants no calls at all, also one from before a restart: a connection
     /// begins with calls.
-    async fn wait_for_pause(&self, desk: &Desk) {
-        let now = desk.clock.now();
-        match desk.store.read(move |db| db.pauses().of(PLATFORM, now)).await {
+    async fn wait_for_pause(&self, context: &AppContext) {
+        let now = context.clock.now();
+        match context.store.read(move |db| db.pauses().of(PLATFORM, now)).await {
             Ok(pauses) => {
                 for pause in pauses.iter().filter(|pause| pause.place.is_none()) {
-                    self.pace.lock().take_up(None, pause.until - now, desk.clock.millis());
+                    self.pace.lock().take_up(None, pause.until - now, context.clock.millis());
                 }
             }
             Err(error) => tracing::error!(platform = PLATFORM, %error, "the pauses that it asked for cannot be read"),
         }
         let until = self.pace.lock().all_rest_until();
-        drop(desk.clock.sleep_until_millis(until.max(desk.clock.millis()), Busy::default()).await);
+        drop(context.clock.sleep_until_millis(until.max(context.clock.millis()), ActivityGuard::default()).await);
     }
 
     async fn listen(
         self: Arc<Self>,
-        desk: &Desk,
+        context: &AppContext,
         stop: &Notify,
         failures: &Arc<AtomicU32>,
     ) -> Result<(), serenity::Error> {
@@ -97,7 +97,7 @@ impl Discord {
         self.me.store(me.id.get(), Ordering::Relaxed);
         let application = self.http.get_current_application_info().await?.id;
         self.http.set_application_id(application);
-        commands::register(&self.http, application.get(), desk).await;
+        commands::register(&self.http, application.get(), context).await;
         // The client takes its connection to REST for itself.
         let mut http = HttpBuilder::new(self.token.expose_secret())
             .client(self.rest.client().clone())
@@ -109,11 +109,11 @@ impl Discord {
         let listener = Listener {
             failures: Arc::clone(failures),
             discord: Arc::clone(&self),
-            desk: desk.clone(),
+            context: context.clone(),
             bounded: Bounded {
-                lines: Lines::new(desk.clock.clone(), ANSWERS),
-                flood: Flood::new(PLATFORM, desk.clock.clone(), BOUNDS),
-                keys: Flood::new(PLATFORM, desk.clock.clone(), KEYS),
+                lines: ChatQueues::new(context.clock.clone(), ANSWERS),
+                flood: Flood::new(PLATFORM, context.clock.clone(), BOUNDS),
+                keys: Flood::new(PLATFORM, context.clock.clone(), KEYS),
             },
         };
         // Servers and channels alone: no message that people write is ever seen.
@@ -154,7 +154,7 @@ impl EventHandler for Listener {
         if servers == 0 {
             tracing::info!("Discord: `linkdown invite` prints the address that lets it into a server");
         }
-        self.desk.said.say(PLATFORM, said);
+        self.context.said.say(PLATFORM, said);
     }
 
     async fn resume(&self, _: Context, _: ResumedEvent) {
@@ -162,7 +162,7 @@ impl EventHandler for Listener {
     }
 
     async fn interaction_create(&self, _: Context, interaction: Interaction) {
-        interactions::take(&self.discord, &self.desk, &self.bounded, interaction).await;
+        interactions::take(&self.discord, &self.context, &self.bounded, interaction).await;
     }
 
     async fn guild_create(&self, _: Context, guild: Guild, _: Option<bool>) {
@@ -175,7 +175,7 @@ impl EventHandler for Listener {
             return;
         }
         let home = incomplete.id.get().to_string();
-        self.until_stored(|| self.desk.put_out(PLATFORM, &home, "I was put out of the server")).await;
+        self.until_stored(|| self.context.put_out(PLATFORM, &home, "I was put out of the server")).await;
     }
 
     // A permission may have been given back.
@@ -200,14 +200,14 @@ impl Listener {
     }
 
     async fn try_to_let_in(&self, guild: GuildId) -> Result<(), StoreError> {
-        let places = self.desk.suspended_in(PLATFORM, &guild.get().to_string()).await?;
+        let places = self.context.suspended_in(PLATFORM, &guild.get().to_string()).await?;
         let mut able = Vec::new();
         for place in places {
             if self.discord.is_able_at(&place.chat.address).await {
                 able.push(place);
             }
         }
-        self.desk.let_in(PLATFORM, able).await
+        self.context.let_in(PLATFORM, able).await
     }
 
     /// Discord tells of it once: it is written down as soon as the disk takes it. A new connection tells of all servers again.
@@ -215,8 +215,8 @@ impl Listener {
         for _ in 0..NOT_STORED_TRIES {
             let Err(error) = store().await else { return };
             tracing::error!("Discord: what happened in a server could not be stored: {error}; trying again");
-            let again = self.desk.clock.millis() + NOT_STORED_PAUSE_MS;
-            let _busy = self.desk.clock.sleep_until_millis(again, Busy::default()).await;
+            let again = self.context.clock.millis() + NOT_STORED_PAUSE_MS;
+            let _busy = self.context.clock.sleep_until_millis(again, ActivityGuard::default()).await;
         }
     }
 }

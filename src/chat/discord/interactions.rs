@@ -5,8 +5,8 @@ use super::permissions::missing;
 use super::target::Named;
 use super::{Discord, PLATFORM, gateway};
 use crate::chat::flood::{Admission, Flood};
-use crate::chat::lines::Lines;
-use crate::command::{self, Asker, CHANGING, Desk, Rank};
+use crate::chat::queues::ChatQueues;
+use crate::command::{self, AppContext, Asker, CHANGING, Rank};
 use crate::render::Card;
 use crate::render::blocks::cut;
 use crate::render::discord::embed;
@@ -32,7 +32,7 @@ const SLOW_DOWN: &str = "Too many commands at once: the next ones get no answer 
 /// What bounds the answers.
 pub(super) struct Bounded {
     /// One chat's commands, one after the other.
-    pub lines: Lines,
+    pub lines: ChatQueues,
     /// Commands and taps.
     pub flood: Flood,
     /// Completions: one for each key that somebody presses.
@@ -40,7 +40,7 @@ pub(super) struct Bounded {
 }
 
 /// Takes what somebody did.
-pub(super) async fn take(discord: &Arc<Discord>, desk: &Desk, bounded: &Bounded, interaction: Interaction) {
+pub(super) async fn take(discord: &Arc<Discord>, context: &AppContext, bounded: &Bounded, interaction: Interaction) {
     match interaction {
         Interaction::Command(asked) => {
             let (person, channel) = (asked.user.id.to_string(), asked.channel_id.to_string());
@@ -48,7 +48,7 @@ pub(super) async fn take(discord: &Arc<Discord>, desk: &Desk, bounded: &Bounded,
             if let Some(first) = first_answer(admission) {
                 let taken = asked.create_response(&*discord.http, first).await;
                 if is_taken(&taken) && admission == Admission::Answer {
-                    command(discord, desk, bounded, asked).await;
+                    command(discord, context, bounded, asked).await;
                 }
             }
         }
@@ -58,14 +58,14 @@ pub(super) async fn take(discord: &Arc<Discord>, desk: &Desk, bounded: &Bounded,
             if let Some(first) = first_answer(admission) {
                 let taken = tapped.create_response(&*discord.http, first).await;
                 if is_taken(&taken) && admission == Admission::Answer {
-                    tap(discord, desk, bounded, tapped).await;
+                    tap(discord, context, bounded, tapped).await;
                 }
             }
         }
         Interaction::Autocomplete(asked) => {
             let (person, channel) = (asked.user.id.to_string(), asked.channel_id.to_string());
             if bounded.keys.admit(Some(&person), &channel) == Admission::Answer {
-                complete(discord, desk, &asked).await;
+                complete(discord, context, &asked).await;
             }
         }
         _ => {}
@@ -90,12 +90,12 @@ fn is_taken(taken: &Result<(), serenity::Error>) -> bool {
     taken.is_ok()
 }
 
-async fn command(discord: &Arc<Discord>, desk: &Desk, bounded: &Bounded, asked: CommandInteraction) {
-    let (discord, desk) = (Arc::clone(discord), desk.clone());
+async fn command(discord: &Arc<Discord>, context: &AppContext, bounded: &Bounded, asked: CommandInteraction) {
+    let (discord, context) = (Arc::clone(discord), context.clone());
     let (http, token) = (Arc::clone(&discord.http), asked.token.clone());
-    let taken = bounded.lines.stand(&asked.channel_id.to_string(), async move {
-        let cards = match asker(&discord, &desk, &asked).await {
-            Ok(asker) => desk.reply(&line(&asked), &asker).await,
+    let taken = bounded.lines.enqueue(&asked.channel_id.to_string(), async move {
+        let cards = match asker(&discord, &context, &asked).await {
+            Ok(asker) => context.reply(&line(&asked), &asker).await,
             Err(refused) => vec![refused],
         };
         answer(&discord.http, &asked.token, &cards).await;
@@ -106,10 +106,10 @@ async fn command(discord: &Arc<Discord>, desk: &Desk, bounded: &Bounded, asked: 
     }
 }
 
-async fn tap(discord: &Arc<Discord>, desk: &Desk, bounded: &Bounded, tapped: ComponentInteraction) {
-    let (discord, desk) = (Arc::clone(discord), desk.clone());
+async fn tap(discord: &Arc<Discord>, context: &AppContext, bounded: &Bounded, tapped: ComponentInteraction) {
+    let (discord, context) = (Arc::clone(discord), context.clone());
     let (http, token) = (Arc::clone(&discord.http), tapped.token.clone());
-    let taken = bounded.lines.stand(&tapped.channel_id.to_string(), async move {
+    let taken = bounded.lines.enqueue(&tapped.channel_id.to_string(), async move {
         let line = tapped.data.custom_id.split(KEY_MARK).next().unwrap_or_default().to_owned();
         let has = tapped.member.as_ref().and_then(|member| member.permissions);
         let place = Place {
@@ -120,8 +120,8 @@ async fn tap(discord: &Arc<Discord>, desk: &Desk, bounded: &Bounded, tapped: Com
         };
         let asker = place.asker(tapped.user.id.get(), has, tapped.id.to_string());
         let cards = match line.strip_prefix("outage ").and_then(|number| number.parse().ok()) {
-            Some(incident) => vec![desk.details(incident, &asker).await],
-            None => desk.reply(&line, &asker).await,
+            Some(incident) => vec![context.details(incident, &asker).await],
+            None => context.reply(&line, &asker).await,
         };
         answer(&discord.http, &tapped.token, &cards).await;
     });
@@ -131,10 +131,10 @@ async fn tap(discord: &Arc<Discord>, desk: &Desk, bounded: &Bounded, tapped: Com
     }
 }
 
-async fn complete(discord: &Arc<Discord>, desk: &Desk, asked: &CommandInteraction) {
+async fn complete(discord: &Arc<Discord>, context: &AppContext, asked: &CommandInteraction) {
     let Some(option) = asked.data.autocomplete() else { return };
     let asker = place_of(asked).asker(asked.user.id.get(), None, asked.id.to_string());
-    let found = desk.complete(&asker, &asked.data.name, option.name, option.value).await;
+    let found = context.complete(&asker, &asked.data.name, option.name, option.value).await;
     let choices = found.into_iter().map(|(shown, typed)| AutocompleteChoice::new(shown, typed)).collect();
     let response = CreateInteractionResponse::Autocomplete(CreateAutocompleteResponse::new().set_choices(choices));
     if let Err(error) = asked.create_response(&*discord.http, response).await {
@@ -188,7 +188,7 @@ fn place_of(asked: &CommandInteraction) -> Place<'_> {
 }
 
 /// Returns who asks, and of which place; the answer, where the place that the command names is none of theirs.
-async fn asker(discord: &Discord, desk: &Desk, asked: &CommandInteraction) -> Result<Asker, Card> {
+async fn asker(discord: &Discord, context: &AppContext, asked: &CommandInteraction) -> Result<Asker, Card> {
     let has = asked.member.as_ref().and_then(|member| member.permissions);
     let mut asker = place_of(asked).asker(asked.user.id.get(), has, asked.id.to_string());
     // A command may speak of another channel than the one in which it is typed.
@@ -202,7 +202,7 @@ async fn asker(discord: &Discord, desk: &Desk, asked: &CommandInteraction) -> Re
     let Some(guild) = asked.guild_id else {
         return Err(Card::titled("A channel can be named only in its own server."));
     };
-    asker.address = match discord.named(desk, id, guild.get()).await {
+    asker.address = match discord.named(context, id, guild.get()).await {
         Named::Here(address) => address,
         // Discord shows it to the person, and not to the bot: what is missing is said below.
         Named::Hidden if resolved.is_some() && matches!(word, "subscribe" | "test") => id.to_string(),

@@ -40,7 +40,7 @@ impl Discord {
             Address::Forum(forum) => match answered {
                 Some((Some(post), first)) => match self.say(post, message, Some(first)).await {
                     // The post was deleted or locked; the forum is still there.
-                    Err(SendError::Never { .. }) => self.post(forum, message).await,
+                    Err(SendError::ChatUnreachable { .. }) => self.post(forum, message).await,
                     other => other,
                 },
                 _ => self.post(forum, message).await,
@@ -118,9 +118,9 @@ impl Discord {
     async fn explained(&self, refusal: Refusal, channel: u64) -> SendError {
         match refusal.code {
             Some(refusal::MISSING_PERMISSIONS | refusal::MISSING_ACCESS) => match self.lacks(channel).await {
-                Ok((lacks, name)) if !lacks.is_empty() => {
-                    SendError::Never { why: format!("I lack {} in {name}", crate::render::words::listed(&lacks)) }
-                }
+                Ok((lacks, name)) if !lacks.is_empty() => SendError::ChatUnreachable {
+                    why: format!("I lack {} in {name}", crate::render::words::listed(&lacks)),
+                },
                 _ => refusal.error,
             },
             _ => refusal.error,
@@ -182,7 +182,7 @@ pub(super) fn marked(action: &Action, key: i64) -> String {
     format!("{}{KEY_MARK}{key}", action.command)
 }
 
-/// Only whom the subscription names may be called.
+/// Only those whom the subscription names may be called.
 fn allowed(mention: &str) -> CreateAllowedMentions {
     let id = mention.trim_start_matches("<@").trim_start_matches('&').trim_end_matches('>').parse::<u64>();
     match id {

@@ -122,7 +122,7 @@ impl Address {
             (_, Some(id)) => (Self::Person, id),
             _ => (Self::Channel, text),
         };
-        id.parse().map(make).map_err(|_| SendError::Never { why: format!("`{text}` is no Discord channel") })
+        id.parse().map(make).map_err(|_| SendError::ChatUnreachable { why: format!("`{text}` is no Discord channel") })
     }
 }
 

@@ -1,6 +1,6 @@
 //! What Discord's refusals mean. Codes: <https://discord.com/developers/docs/topics/opcodes-and-status-codes#json>
 
-use crate::notify::retry::{EditAgain, SendError, Whom};
+use crate::notify::retry::{EditAgain, LimitScope, SendError};
 use crate::render::words::tame;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
@@ -91,19 +91,21 @@ impl Refusal {
         let error = match (status, code) {
             (429, Some(OLD_MESSAGE_EDITED_TOO_OFTEN)) => SendError::EditRefused { why: said, until: EditAgain::Later },
             (429, _) => wait(body, headers),
-            (401, _) => SendError::Revoked {
+            (401, _) => SendError::InvalidToken {
                 why: "Discord refuses the token: it is wrong or was reset; a new one is made on the Bot page of the \
                       developer portal"
                     .to_owned(),
             },
             // Not Discord's own answer but its front end's.
-            (403, None) if !body.is_object() => SendError::Wait { pause_ms: BANNED_MS, whom: Whom::Platform },
+            (403, None) if !body.is_object() => {
+                SendError::RateLimited { pause_ms: BANNED_MS, scope: LimitScope::Platform }
+            }
             (_, Some(UNKNOWN_MESSAGE | NOT_THE_AUTHOR)) => SendError::MessageGone,
-            (_, Some(code)) if is_final(code) => SendError::Never { why: reason(code, &said) },
+            (_, Some(code)) if is_final(code) => SendError::ChatUnreachable { why: reason(code, &said) },
             (_, Some(DISABLED_FOR_NOW | TRY_LATER)) => SendError::later(format!("Discord: {said}")),
             (_, Some(code)) if is_about_the_text(code) => SendError::Unreadable { why: format!("Discord: {said}") },
             // A refusal with a code of Discord's own does not pass by itself.
-            (403, Some(code)) => SendError::Never { why: reason(code, &said) },
+            (403, Some(code)) => SendError::ChatUnreachable { why: reason(code, &said) },
             (400, _) => SendError::Unreadable { why: format!("Discord: {said} {}", details(body)) },
             (500.., _) => SendError::in_doubt(format!("Discord is in trouble ({status})")),
             (200..=299, _) => SendError::in_doubt("an answer that is not Discord's"),
@@ -118,11 +120,13 @@ impl Refusal {
         match (self.error, self.code) {
             (_, Some(UNKNOWN_CHANNEL)) => SendError::MessageGone,
             // Edits have a limit of their own: new messages need not wait for it.
-            (SendError::Wait { pause_ms, whom: Whom::Chat }, _) => SendError::Wait { pause_ms, whom: Whom::Edits },
-            (SendError::Never { why }, Some(THREAD_ARCHIVED | THREAD_LOCKED)) => {
+            (SendError::RateLimited { pause_ms, scope: LimitScope::Chat }, _) => {
+                SendError::RateLimited { pause_ms, scope: LimitScope::Edits }
+            }
+            (SendError::ChatUnreachable { why }, Some(THREAD_ARCHIVED | THREAD_LOCKED)) => {
                 SendError::EditRefused { why, until: EditAgain::AfterAMessage }
             }
-            (SendError::Never { why }, Some(code)) if !is_about_the_chat(code) => {
+            (SendError::ChatUnreachable { why }, Some(code)) if !is_about_the_chat(code) => {
                 SendError::EditRefused { why, until: EditAgain::Later }
             }
             (error, _) => error,
@@ -136,7 +140,7 @@ fn wait(body: &Value, headers: &Headers) -> SendError {
     let said = body.get("retry_after").and_then(Value::as_f64).map(|seconds| (seconds * 1000.0).ceil() as i64);
     let is_global = body.get("global").and_then(Value::as_bool).unwrap_or(headers.is_global || !body.is_object());
     let pause_ms = said.or(headers.retry_after_ms).unwrap_or(5_000).max(1);
-    SendError::Wait { pause_ms, whom: if is_global { Whom::Platform } else { Whom::Chat } }
+    SendError::RateLimited { pause_ms, scope: if is_global { LimitScope::Platform } else { LimitScope::Chat } }
 }
 
 /// Whether the code refuses everything that is sent to the chat.
@@ -199,32 +203,32 @@ mod tests {
 
     #[test]
     fn a_refusal_is_read_as_discord_means_it() {
-        let wait = |pause_ms, whom| SendError::Wait { pause_ms, whom };
+        let wait = |pause_ms, scope| SendError::RateLimited { pause_ms, scope };
         let limited =
             |global| json!({ "message": "You are being rate limited.", "retry_after": 0.65, "global": global });
-        assert_eq!(error(429, &limited(false)), wait(650, Whom::Chat));
-        assert_eq!(error(429, &limited(true)), wait(650, Whom::Platform));
-        assert_eq!(error(429, &Value::Null), wait(5000, Whom::Platform), "a page of the front end");
-        assert_eq!(error(403, &Value::Null), wait(BANNED_MS, Whom::Platform));
+        assert_eq!(error(429, &limited(false)), wait(650, LimitScope::Chat));
+        assert_eq!(error(429, &limited(true)), wait(650, LimitScope::Platform));
+        assert_eq!(error(429, &Value::Null), wait(5000, LimitScope::Platform), "a page of the front end");
+        assert_eq!(error(403, &Value::Null), wait(BANNED_MS, LimitScope::Platform));
         assert_eq!(error(404, &json!({ "message": "Unknown Message", "code": 10_008 })), SendError::MessageGone);
         let forbidden = json!({ "message": "Missing Permissions", "code": 50_013 });
-        assert!(matches!(error(403, &forbidden), SendError::Never { why } if why.contains("Send Messages")));
+        assert!(matches!(error(403, &forbidden), SendError::ChatUnreachable { why } if why.contains("Send Messages")));
         let malformed = json!({ "message": "Invalid Form Body", "code": 50_035, "errors": { "embeds": {} } });
         assert!(matches!(error(400, &malformed), SendError::Unreadable { why } if why.contains("embeds")));
-        assert!(matches!(error(502, &Value::Null), SendError::Later { .. }));
-        assert!(matches!(error(401, &json!({ "code": 0 })), SendError::Revoked { .. }));
+        assert!(matches!(error(502, &Value::Null), SendError::Transient { .. }));
+        assert!(matches!(error(401, &json!({ "code": 0 })), SendError::InvalidToken { .. }));
     }
 
     #[test]
     fn a_403_with_a_code_of_discords_is_final_unless_it_is_known_not_to_be() {
         for code in [50_278, 50_009, 50_001, 160_005, 49_999, 340_015] {
             let refused = error(403, &json!({ "message": "no", "code": code }));
-            assert!(matches!(refused, SendError::Never { .. }), "{code}: {refused:?}");
+            assert!(matches!(refused, SendError::ChatUnreachable { .. }), "{code}: {refused:?}");
         }
         let passing = |code| error(403, &json!({ "message": "later", "code": code }));
-        assert!(matches!(passing(40_006), SendError::Later { .. }));
+        assert!(matches!(passing(40_006), SendError::Transient { .. }));
         assert!(matches!(passing(200_000), SendError::Unreadable { .. }), "the words are blocked, not the chat");
-        assert!(matches!(passing(0), SendError::Later { .. }), "no code of Discord's own");
+        assert!(matches!(passing(0), SendError::Transient { .. }), "no code of Discord's own");
     }
 
     #[test]
@@ -235,8 +239,8 @@ mod tests {
         let error = of(&old, Headers::default()).of_edit();
         assert!(matches!(error, SendError::EditRefused { until: EditAgain::Later, .. }), "{error:?}");
         let bare = json!({ "message": "You are being rate limited." });
-        let (chat, all) = (Whom::Chat, Whom::Platform);
-        let wait = |pause_ms, whom| SendError::Wait { pause_ms, whom };
+        let (chat, all) = (LimitScope::Chat, LimitScope::Platform);
+        let wait = |pause_ms, scope| SendError::RateLimited { pause_ms, scope };
         assert_eq!(of(&bare, Headers::default()).error, wait(5_000, chat));
         let headers = Headers { retry_after_ms: Some(3_000), is_global: true, ..Headers::default() };
         assert_eq!(of(&bare, headers).error, wait(3_000, all));
@@ -252,7 +256,7 @@ mod tests {
             assert!(matches!(error, SendError::EditRefused { until: EditAgain::AfterAMessage, .. }), "{error:?}");
         }
         assert!(matches!(edit(403, 50_278), SendError::EditRefused { until: EditAgain::Later, .. }));
-        assert!(matches!(edit(403, MISSING_ACCESS), SendError::Never { .. }));
+        assert!(matches!(edit(403, MISSING_ACCESS), SendError::ChatUnreachable { .. }));
         assert_eq!(edit(404, UNKNOWN_CHANNEL), SendError::MessageGone);
     }
 }

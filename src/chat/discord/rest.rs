@@ -3,7 +3,7 @@
 use super::refusal::{self, Refusal};
 use crate::clock::{Clock, Millis};
 use crate::notify::pace::SharedPace;
-use crate::notify::retry::{SendError, Whom};
+use crate::notify::retry::{LimitScope, SendError};
 use reqwest::{Client, Method, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -80,7 +80,7 @@ impl Rest {
         let now = self.clock.millis();
         let paused_ms = Some(self.pace.lock().all_rest_until() - now).filter(|left| *left > 0);
         if let Some(pause_ms) = self.invalid.pause(now).or(paused_ms) {
-            return Err(Refusal::transport(SendError::Wait { pause_ms, whom: Whom::Platform }));
+            return Err(Refusal::transport(SendError::RateLimited { pause_ms, scope: LimitScope::Platform }));
         }
         let url = format!("{}/api/v10{path}", self.base.as_str().trim_end_matches('/'));
         let mut call =
@@ -107,7 +107,7 @@ impl Rest {
             self.invalid.count(now);
         }
         let refusal = Refusal::of_answer(status.as_u16(), &body, &headers);
-        if let SendError::Wait { pause_ms, whom: Whom::Platform } = refusal.error {
+        if let SendError::RateLimited { pause_ms, scope: LimitScope::Platform } = refusal.error {
             self.pace.lock().rest_all(now + pause_ms);
         }
         Err(refusal)

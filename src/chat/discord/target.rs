@@ -3,7 +3,7 @@
 
 use super::message::snowflake;
 use super::{Discord, PLATFORM, refusal};
-use crate::command::Desk;
+use crate::command::AppContext;
 use serde_json::Value;
 
 /// Channel type of a forum: <https://discord.com/developers/docs/resources/channel#channel-object-channel-types>
@@ -24,14 +24,14 @@ pub(super) enum Named {
 
 impl Discord {
     /// Looks up where a channel is. One that the bot may not see any more is known from what was stored of it.
-    pub(super) async fn named(&self, desk: &Desk, channel: u64, guild: u64) -> Named {
+    pub(super) async fn named(&self, context: &AppContext, channel: u64, guild: u64) -> Named {
         match self.rest.get(&format!("/channels/{channel}")).await {
             Ok(answer) if snowflake(&answer.body, "guild_id") == Some(guild) => {
                 let is_forum = answer.body.get("type").and_then(Value::as_u64) == Some(FORUM);
                 Named::Here(if is_forum { format!("forum:{channel}") } else { channel.to_string() })
             }
             Ok(_) => Named::Elsewhere,
-            Err(refusal) => match (stored(desk, channel, guild).await, refusal.code) {
+            Err(refusal) => match (stored(context, channel, guild).await, refusal.code) {
                 (Some(address), _) => Named::Here(address),
                 (None, Some(refusal::MISSING_ACCESS)) => Named::Hidden,
                 (None, Some(refusal::UNKNOWN_CHANNEL)) => Named::Elsewhere,
@@ -42,9 +42,9 @@ impl Discord {
 }
 
 /// Returns the address of a channel that is stored as one of that server.
-async fn stored(desk: &Desk, channel: u64, guild: u64) -> Option<String> {
+async fn stored(context: &AppContext, channel: u64, guild: u64) -> Option<String> {
     let home = guild.to_string();
-    let places = desk.store.read(move |db| db.chats().of_home(PLATFORM, &home)).await;
+    let places = context.store.read(move |db| db.chats().of_home(PLATFORM, &home)).await;
     let addresses = [channel.to_string(), format!("forum:{channel}")];
     let mut places = places.unwrap_or_default().into_iter().map(|place| place.chat.address);
     places.find(|address| addresses.contains(address))

@@ -15,7 +15,7 @@ impl Address {
         let topic = topic.map(|topic| topic.parse().map(|id| ThreadId(MessageId(id)))).transpose();
         match (chat.parse(), topic) {
             (Ok(chat), Ok(topic)) => Ok(Self { chat: ChatId(chat), topic }),
-            _ => Err(SendError::Never { why: format!("`{text}` is no Telegram chat") }),
+            _ => Err(SendError::ChatUnreachable { why: format!("`{text}` is no Telegram chat") }),
         }
     }
 

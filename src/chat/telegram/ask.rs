@@ -7,7 +7,7 @@ use super::update::{ANONYMOUS_ADMIN, ChatKind, Message as Said, Tap};
 use super::updates::Listener;
 use super::{PLATFORM, limit_of};
 use crate::chat::flood::Admission;
-use crate::clock::{Busy, Millis};
+use crate::clock::{ActivityGuard, Millis};
 use crate::command::{Asker, Rank, WORDS, is_question};
 use crate::notify::platform::{Form, Volume};
 use crate::notify::retry::whole_seconds;
@@ -40,7 +40,7 @@ pub(super) fn command(listener: Arc<Listener>, message: Said, update: i64) {
         return;
     }
     let (lines, flood) = (listener.lines.clone(), listener.flood.clone());
-    let taken = lines.stand(&chat, async move {
+    let taken = lines.enqueue(&chat, async move {
         if !listener.wait_for_rest(at).await {
             return;
         }
@@ -48,7 +48,7 @@ pub(super) fn command(listener: Arc<Listener>, message: Said, update: i64) {
             vec![Card::titled(SLOW_DOWN)]
         } else {
             let asker = listener.asker(&message, update).await;
-            listener.desk.reply(&line, &asker).await
+            listener.context.reply(&line, &asker).await
         };
         listener.answer(at, message.id, &cards).await;
     });
@@ -75,7 +75,7 @@ pub(super) fn tap(listener: Arc<Listener>, tap: Tap, update: i64) {
         Admission::Silence => return,
     }
     let (lines, flood) = (listener.lines.clone(), listener.flood.clone());
-    let taken = lines.stand(&chat, async move {
+    let taken = lines.enqueue(&chat, async move {
         let asker = Asker {
             // The message is the bot's own: it says nothing of who taps.
             rank: match message.kind {
@@ -88,7 +88,7 @@ pub(super) fn tap(listener: Arc<Listener>, tap: Tap, update: i64) {
         if let Some(incident) = tap.data.strip_prefix("outage ").and_then(|number| number.parse().ok()) {
             return listener.details(&tap, &message, incident, &asker).await;
         }
-        let cards = listener.desk.reply(&tap.data, &asker).await;
+        let cards = listener.context.reply(&tap.data, &asker).await;
         let title = cards.first().map(|card| card.title.to_string()).unwrap_or_default();
         listener.toast(&tap, &title).await;
     });
@@ -224,7 +224,7 @@ impl Listener {
     /// Sends an answer; again when Telegram asked to wait a little, once more as plain text when it cannot be read. An
     /// answer that would have to wait longer than [`PATIENCE_S`] is left out.
     pub(super) async fn reply(&self, at: Address, asked: Option<MessageId>, card: &Card) -> Result<i64, Refusal> {
-        let patience = self.desk.clock.millis() + 1000 * PATIENCE_S;
+        let patience = self.context.clock.millis() + 1000 * PATIENCE_S;
         let send = async |message: &Message| {
             self.wait_for_pace(at, patience).await?;
             let outcome = say(&self.telegram.rest, at, message).await;
@@ -242,7 +242,7 @@ impl Listener {
         };
         let mut outcome = send(&rich).await;
         while let Err(Refusal::RetryAfter { seconds }) = outcome {
-            if self.desk.clock.millis() + 1000 * seconds.max(1) > patience {
+            if self.context.clock.millis() + 1000 * seconds.max(1) > patience {
                 break;
             }
             outcome = send(&rich).await;
@@ -259,18 +259,18 @@ impl Listener {
     /// Waits until the pause is over that Telegram asked for in this chat; nothing is asked about the chat meanwhile.
     /// Returns false where that takes too long for an answer.
     async fn wait_for_rest(&self, at: Address) -> bool {
-        let (clock, place) = (&self.desk.clock, at.chat.0.to_string());
+        let (clock, place) = (&self.context.clock, at.chat.0.to_string());
         let (now, until) = (clock.millis(), self.telegram.pace.lock().rests_until(&place));
         if until > now + 1000 * PATIENCE_S {
             return false;
         }
-        drop(clock.sleep_until_millis(until.max(now), Busy::default()).await);
+        drop(clock.sleep_until_millis(until.max(now), ActivityGuard::default()).await);
         true
     }
 
     /// Waits until an answer may go to the chat. Fails with the seconds that are left where that is after `patience`.
     async fn wait_for_pace(&self, at: Address, patience: Millis) -> Result<(), Refusal> {
-        let (clock, place) = (&self.desk.clock, at.chat.0.to_string());
+        let (clock, place) = (&self.context.clock, at.chat.0.to_string());
         loop {
             let now = clock.millis();
             let opens = {
@@ -286,17 +286,17 @@ impl Listener {
                 return Err(Refusal::RetryAfter { seconds: whole_seconds(opens - now) });
             }
             // An alert may take the place meanwhile: it is asked again.
-            drop(clock.sleep_until_millis(opens, Busy::default()).await);
+            drop(clock.sleep_until_millis(opens, ActivityGuard::default()).await);
         }
     }
 
     /// Leaves the chat alone for so many seconds, as Telegram asked, also after a restart.
     async fn rest(&self, at: Address, seconds: i64) {
-        let (clock, place) = (&self.desk.clock, at.chat.0.to_string());
+        let (clock, place) = (&self.context.clock, at.chat.0.to_string());
         self.telegram.pace.lock().rest(&place, clock.millis() + 1000 * seconds);
         let now = clock.now();
         let pause = Pause::asked_for(Some(place), seconds, now);
-        if let Err(error) = self.desk.store.write(move |tx| tx.pauses().keep(PLATFORM, &pause, now)).await {
+        if let Err(error) = self.context.store.write(move |tx| tx.pauses().keep(PLATFORM, &pause, now)).await {
             tracing::error!(chat = at.chat.0, %error, "a pause that Telegram asked for could not be stored");
         }
     }

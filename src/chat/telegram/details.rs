@@ -46,7 +46,7 @@ impl Details {
 impl Listener {
     /// Answers a tap on the [Details] of an incident's card.
     pub(super) async fn details(&self, tap: &Tap, message: &Message, incident: i64, asker: &Asker) {
-        let card = self.desk.details(incident, asker).await;
+        let card = self.context.details(incident, asker).await;
         if message.kind == ChatKind::Private {
             self.toast(tap, "").await;
             return self.answer(message.at, message.id, std::slice::from_ref(&card)).await;
@@ -56,7 +56,7 @@ impl Listener {
             // They have not started the bot, or have blocked it.
             Err(Refusal::Said { .. })
                 if message.kind == ChatKind::Group
-                    && self.details.may_be_told((message.at.chat, message.id), self.desk.clock.millis()) =>
+                    && self.details.may_be_told((message.at.chat, message.id), self.context.clock.millis()) =>
             {
                 self.toast(tap, "").await;
                 self.answer(message.at, message.id, std::slice::from_ref(&card)).await;

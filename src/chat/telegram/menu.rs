@@ -3,19 +3,19 @@
 use super::PLATFORM;
 use super::send::words;
 use crate::chat::kept::tell_changed;
-use crate::command::{CHANGING, Desk, HELP};
+use crate::command::{AppContext, CHANGING, HELP};
 use teloxide_core::Bot;
 use teloxide_core::payloads::SetMyCommandsSetters as _;
 use teloxide_core::prelude::Requester as _;
 use teloxide_core::types::{BotCommand, BotCommandScope};
 
 /// Says it in each scope, where it is not what was said before.
-pub(super) async fn show(bot: &Bot, bot_id: u64, desk: &Desk) {
+pub(super) async fn show(bot: &Bot, bot_id: u64, context: &AppContext) {
     for (scope, commands) in menus() {
         let what = format!("menu of {bot_id} for {}", serde_json::to_string(&scope).unwrap_or_default());
         let said = serde_json::to_string(&commands).unwrap_or_default();
         let tell = async { bot.set_my_commands(commands).scope(scope).await.map(drop) };
-        if let Err(error) = tell_changed(desk, PLATFORM, what, said, tell).await {
+        if let Err(error) = tell_changed(context, PLATFORM, what, said, tell).await {
             tracing::warn!(
                 "Telegram did not take the menu of commands ({}); it is told at the next start",
                 words(&error)

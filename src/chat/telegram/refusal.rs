@@ -1,7 +1,7 @@
 //! What Telegram's refusals of a message mean. It has no codes for most of them: their words are matched here alone.
 
 use super::address::Address;
-use crate::notify::retry::{SendError, Whom};
+use crate::notify::retry::{LimitScope, SendError};
 use crate::render::words::tame;
 use serde_json::Value;
 
@@ -97,10 +97,12 @@ impl Refusal {
         match self {
             Self::Unreachable(why) => SendError::later(why),
             Self::InDoubt(why) => SendError::in_doubt(why),
-            Self::RetryAfter { seconds } => SendError::Wait { pause_ms: seconds * 1000, whom: Whom::Chat },
+            Self::RetryAfter { seconds } => {
+                SendError::RateLimited { pause_ms: seconds * 1000, scope: LimitScope::Chat }
+            }
             Self::MigratedTo { chat } => SendError::Moved { to: chat.to_string() },
             Self::Said { status: 401 | 404, why } if why == "Unauthorized" || why == "Not Found" => {
-                SendError::Revoked {
+                SendError::InvalidToken {
                     why: "Telegram refuses the token: it is wrong or was revoked; @BotFather gives a new one (/token)"
                         .to_owned(),
                 }
@@ -109,8 +111,10 @@ impl Refusal {
             Self::Said { why, .. } if why.contains("message thread not found") && to.topic.is_some() => {
                 SendError::Moved { to: Address { topic: None, ..to }.written() }
             }
-            Self::Said { why, .. } if NEVER.iter().any(|words| why.contains(words)) => SendError::Never { why },
-            Self::Said { status: 403, why } => SendError::Never { why },
+            Self::Said { why, .. } if NEVER.iter().any(|words| why.contains(words)) => {
+                SendError::ChatUnreachable { why }
+            }
+            Self::Said { status: 403, why } => SendError::ChatUnreachable { why },
             Self::Said { status: 400, why } => SendError::Unreadable { why },
             Self::Said { status, why } => SendError::later(format!("Telegram answered {status}: {why}")),
         }
@@ -120,7 +124,7 @@ impl Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::notify::retry::Arrival;
+    use crate::notify::retry::DeliveryDoubt;
     use serde_json::json;
 
     fn error(status: u16, answer: &Value) -> SendError {
@@ -134,19 +138,19 @@ mod tests {
     #[test]
     fn a_refusal_is_read_as_telegram_means_it() {
         let flood = json!({ "ok": false, "description": "Too Many Requests", "parameters": { "retry_after": 7 } });
-        assert_eq!(error(429, &flood), SendError::Wait { pause_ms: 7000, whom: Whom::Chat });
+        assert_eq!(error(429, &flood), SendError::RateLimited { pause_ms: 7000, scope: LimitScope::Chat });
         let moved = json!({ "ok": false, "parameters": { "migrate_to_chat_id": -1009 } });
         assert_eq!(error(400, &moved), SendError::Moved { to: "-1009".into() });
         let gone = says("Bad Request: message thread not found");
         assert_eq!(error(400, &gone), SendError::Moved { to: "-100123".into() });
         let blocked = says("Forbidden: bot was blocked by the user");
-        assert!(matches!(error(403, &blocked), SendError::Never { .. }));
+        assert!(matches!(error(403, &blocked), SendError::ChatUnreachable { .. }));
         let markup = says("Bad Request: can't parse entities: Unsupported start tag");
         assert!(matches!(error(400, &markup), SendError::Unreadable { .. }));
-        assert!(matches!(error(401, &says("Unauthorized")), SendError::Revoked { .. }));
+        assert!(matches!(error(401, &says("Unauthorized")), SendError::InvalidToken { .. }));
         for doubtful in [error(502, &Value::Null), error(500, &says("Internal Server Error")), error(200, &Value::Null)]
         {
-            assert!(matches!(doubtful, SendError::Later { arrival: Arrival::Perhaps, .. }), "{doubtful:?}");
+            assert!(matches!(doubtful, SendError::Transient { arrival: DeliveryDoubt::Perhaps, .. }), "{doubtful:?}");
         }
     }
 }

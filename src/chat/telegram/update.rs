@@ -97,7 +97,7 @@ pub(super) struct Message {
     pub words: Option<String>,
     /// Whether the person wrote the words here: not forwarded, not by another bot, not quoted.
     pub is_own: bool,
-    /// The user name of whom this answers, where it is a reply and the name can be read.
+    /// The user name of the person this answers, where it is a reply and the name can be read.
     pub answers: Option<String>,
 }
 

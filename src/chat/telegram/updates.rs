@@ -6,9 +6,9 @@ use super::refusal::Refusal;
 use super::update::{self, ChatKind, Membership, Message, Update};
 use super::{Me, PLATFORM, Telegram, ask, menu};
 use crate::chat::flood::{Bounds, Flood, Rarely};
-use crate::chat::lines::Lines;
-use crate::clock::{Busy, Millis};
-use crate::command::Desk;
+use crate::chat::queues::ChatQueues;
+use crate::clock::{ActivityGuard, Millis};
+use crate::command::AppContext;
 use crate::notify::pace::Limit;
 use crate::store::StoreError;
 use serde_json::value::RawValue;
@@ -33,13 +33,13 @@ const ANSWERS: Limit = Limit { every_ms: 1050.0, burst: 3 };
 const BOUNDS: Bounds =
     Bounds { person: Limit { every_ms: 2000.0, burst: 20 }, chat: Limit { every_ms: 3000.0, burst: 20 } };
 
-/// One bot at its desk.
+/// One bot with all that it shares.
 #[derive(Debug)]
 pub(super) struct Listener {
     pub telegram: Arc<Telegram>,
-    pub desk: Desk,
+    pub context: AppContext,
     pub me: Me,
-    pub lines: Lines,
+    pub lines: ChatQueues,
     pub flood: Flood,
     pub details: Details,
     unreadable: Mutex<Rarely>,
@@ -58,39 +58,39 @@ struct Failures {
 
 impl Telegram {
     /// Listens until it is dropped.
-    pub async fn serve(self: Arc<Self>, desk: Desk) {
+    pub async fn serve(self: Arc<Self>, context: AppContext) {
         let mut failures = Failures::default();
         let me = loop {
             match self.me().await {
                 Ok(me) => break me,
-                Err(refusal) => self.pause_after(&desk, &refusal, &mut failures).await,
+                Err(refusal) => self.pause_after(&context, &refusal, &mut failures).await,
             }
         };
-        desk.said.say(PLATFORM, format!("connected as @{}", me.username));
+        context.said.say(PLATFORM, format!("connected as @{}", me.username));
         tracing::info!("Telegram: connected as @{}", me.username);
-        menu::show(&self.bot, me.id, &desk).await;
+        menu::show(&self.bot, me.id, &context).await;
         let listener = Arc::new(Listener {
             telegram: Arc::clone(&self),
             me,
-            lines: Lines::new(desk.clock.clone(), ANSWERS),
-            flood: Flood::new(PLATFORM, desk.clock.clone(), BOUNDS),
+            lines: ChatQueues::new(context.clock.clone(), ANSWERS),
+            flood: Flood::new(PLATFORM, context.clock.clone(), BOUNDS),
             details: Details::default(),
             unreadable: Mutex::default(),
-            desk,
+            context,
         });
         tokio::join!(listener.look_again(), self.poll(&listener, failures));
     }
 
     /// Takes what happens, one update after the other.
     async fn poll(&self, listener: &Arc<Listener>, mut failures: Failures) {
-        let (desk, mut offset, mut at_once) = (&listener.desk, None, AtOnce::AsUsual);
+        let (context, mut offset, mut at_once) = (&listener.context, None, AtOnce::AsUsual);
         loop {
             match self.poller.updates(offset, at_once).await {
                 Ok(updates) => {
                     if std::mem::take(&mut failures.count) > 0 {
                         failures.told_of_webhook = false;
                         failures.said.clear();
-                        desk.said.say(PLATFORM, format!("connected as @{}", listener.me.username));
+                        context.said.say(PLATFORM, format!("connected as @{}", listener.me.username));
                         tracing::info!("Telegram: connected again");
                     }
                     at_once = AtOnce::AsUsual;
@@ -100,26 +100,26 @@ impl Telegram {
                         None if is_empty => {}
                         None => {
                             let refusal = Refusal::in_doubt("no update has a number");
-                            self.pause_after(desk, &refusal, &mut failures).await;
+                            self.pause_after(context, &refusal, &mut failures).await;
                         }
                     }
                 }
                 Err(Failed::TooLong) if at_once == AtOnce::AsUsual => at_once = AtOnce::One,
                 Err(Failed::TooLong) => {
                     let refusal = Refusal::in_doubt("an update is too long to be read");
-                    self.pause_after(desk, &refusal, &mut failures).await;
+                    self.pause_after(context, &refusal, &mut failures).await;
                 }
-                Err(Failed::Refused(refusal)) => self.pause_after(desk, &refusal, &mut failures).await,
+                Err(Failed::Refused(refusal)) => self.pause_after(context, &refusal, &mut failures).await,
             }
         }
     }
 
     /// Says what is wrong, and waits.
-    async fn pause_after(&self, desk: &Desk, refusal: &Refusal, failures: &mut Failures) {
+    async fn pause_after(&self, context: &AppContext, refusal: &Refusal, failures: &mut Failures) {
         let (said, pause) = match refusal {
             _ if is_webhook(refusal) => {
                 failures.count += 1;
-                return self.pause_for_the_webhook(desk, failures).await;
+                return self.pause_for_the_webhook(context, failures).await;
             }
             Refusal::Said { status: 401 | 404, .. } => (
                 "the token is refused: it is wrong or was revoked. @BotFather gives a new one (/token); put it into \
@@ -146,13 +146,13 @@ impl Telegram {
         if is_new || failures.count.is_power_of_two() {
             tracing::error!("Telegram: {said}");
         }
-        desk.said.say(PLATFORM, said);
-        let _busy = desk.clock.sleep_until_millis(desk.clock.millis() + pause, Busy::default()).await;
+        context.said.say(PLATFORM, said);
+        let _busy = context.clock.sleep_until_millis(context.clock.millis() + pause, ActivityGuard::default()).await;
     }
 
     /// Removes the webhook where the operator allows that; else says once that it is there, and waits.
-    async fn pause_for_the_webhook(&self, desk: &Desk, failures: &mut Failures) {
-        let now = desk.clock.millis();
+    async fn pause_for_the_webhook(&self, context: &AppContext, failures: &mut Failures) {
+        let now = context.clock.millis();
         let is_set_again = failures.webhook_removed_at.is_some_and(|at| now - at < REMOVED_AGAIN_AFTER_MS);
         let place = match self.webhook().await {
             Ok(Some(webhook)) => format!("the webhook at {}", webhook.host),
@@ -181,8 +181,8 @@ impl Telegram {
         if !std::mem::replace(&mut failures.told_of_webhook, true) {
             tracing::error!("Telegram: {said}; the bot looks again every {} s", LONGEST_PAUSE_MS / 1000);
         }
-        desk.said.say(PLATFORM, said);
-        let _busy = desk.clock.sleep_until_millis(now + LONGEST_PAUSE_MS, Busy::default()).await;
+        context.said.say(PLATFORM, said);
+        let _busy = context.clock.sleep_until_millis(now + LONGEST_PAUSE_MS, ActivityGuard::default()).await;
     }
 }
 
@@ -209,8 +209,8 @@ impl Listener {
             if let Err(error) = outcome {
                 // A full disk must not make it forgotten.
                 tracing::error!("Telegram: what happened in a chat could not be stored: {error}; trying again");
-                let again = self.desk.clock.millis() + NOT_STORED_PAUSE_MS;
-                let _busy = self.desk.clock.sleep_until_millis(again, Busy::default()).await;
+                let again = self.context.clock.millis() + NOT_STORED_PAUSE_MS;
+                let _busy = self.context.clock.sleep_until_millis(again, ActivityGuard::default()).await;
                 // Asked for again from here on, also where nothing was taken before it.
                 return offset.or(number);
             }
@@ -220,7 +220,7 @@ impl Listener {
     }
 
     fn skip(&self, number: Option<i64>, unreadable: update::Unreadable) {
-        let now = self.desk.clock.millis();
+        let now = self.context.clock.millis();
         let mut rarely = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(skipped) = rarely.count(now) {
             let update::Unreadable { kind, why } = unreadable;
@@ -232,12 +232,12 @@ impl Listener {
     async fn look_again(&self) {
         let outcome = async {
             let mut able = Vec::new();
-            for place in self.desk.suspended_on(PLATFORM).await? {
+            for place in self.context.suspended_on(PLATFORM).await? {
                 if self.telegram.is_able_at(&place.chat.address).await {
                     able.push(place);
                 }
             }
-            self.desk.let_in(PLATFORM, able).await
+            self.context.let_in(PLATFORM, able).await
         };
         if let Err(error) = outcome.await {
             tracing::error!("Telegram: whether chats let the bot in meanwhile could not be stored: {error}");
@@ -248,7 +248,7 @@ impl Listener {
     async fn take(self: Arc<Self>, update: Update, number: i64) -> Result<(), StoreError> {
         match update {
             Update::Message(Message { migrates_to: Some(to), at, .. }) => {
-                return self.desk.moved(PLATFORM, &at.chat.0.to_string(), &to.0.to_string()).await;
+                return self.context.moved(PLATFORM, &at.chat.0.to_string(), &to.0.to_string()).await;
             }
             Update::Message(message) => ask::command(self, message, number),
             Update::Tap(tap) => ask::tap(self, tap, number),
@@ -262,12 +262,12 @@ impl Listener {
     async fn membership(&self, change: Membership) -> Result<(), StoreError> {
         let home = change.chat.0.to_string();
         if change.is_inside {
-            let places = self.desk.suspended_in(PLATFORM, &home).await?;
-            self.desk.let_in(PLATFORM, places).await
+            let places = self.context.suspended_in(PLATFORM, &home).await?;
+            self.context.let_in(PLATFORM, places).await
         } else {
             let is_private = change.kind == ChatKind::Private;
             let why = if is_private { "blocked by the person" } else { "put out of the chat" };
-            self.desk.put_out(PLATFORM, &home, why).await
+            self.context.put_out(PLATFORM, &home, why).await
         }
     }
 }

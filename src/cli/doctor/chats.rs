@@ -1,9 +1,9 @@
 //! Tokens, what the bot may in each chat that is told, and the operator's own chat and heartbeat.
 
 use super::{Finding, Patient};
-use crate::care::Heartbeat;
 use crate::chat::{console, discord, discord::Discord, telegram, telegram::Telegram};
 use crate::cli::Failure;
+use crate::monitoring::Heartbeat;
 use crate::render::words::plural;
 use crate::store::Place;
 use secrecy::SecretString;

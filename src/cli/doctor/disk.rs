@@ -1,7 +1,7 @@
 //! The database and the disk under it.
 
 use super::Finding;
-use crate::care::LITTLE;
+use crate::monitoring::LITTLE;
 use crate::store::{NEWEST_SCHEMA, Store};
 
 pub(super) async fn look(store: &Store) -> Vec<(&'static str, Finding)> {

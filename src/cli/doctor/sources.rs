@@ -2,11 +2,11 @@
 
 use super::{Finding, Patient};
 use crate::app::feeds;
-use crate::care::{OFF, off_by};
 use crate::cli::Failure;
-use crate::clock::Busy;
+use crate::clock::ActivityGuard;
 use crate::domain::Entity;
 use crate::domain::time::{HOUR, MINUTE};
+use crate::monitoring::{OFF, off_by};
 use crate::render::words::duration;
 use crate::source::Purpose;
 use crate::source::feed::{self, Feed};
@@ -50,7 +50,7 @@ async fn reached(feed: &Feed, watched: &[Entity], patient: &Patient<'_>) -> Find
     let now = patient.clock.now();
     let wanted = feed.wanted(vec![entity], now - HOUR, now, Purpose::Live);
     let requests: Vec<_> = feed.source.plan(&wanted, now, 1).into_iter().take(1).collect();
-    let answer = feed.ask(&requests, &patient.clock, &mut Busy::default()).await;
+    let answer = feed.ask(&requests, &patient.clock, &mut ActivityGuard::default()).await;
     match answer.failures.first() {
         None => Finding::Well("it answers".to_owned()),
         Some(failure) => {

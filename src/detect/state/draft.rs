@@ -7,8 +7,8 @@ pub use set_back::SetBack;
 
 use super::{Change, Named, State, says_the_same_thing};
 use crate::detect::baseline::{History, Normal, Slot};
-use crate::detect::lifecycle::{Life, SUSPICION_LASTS};
-use crate::detect::signal::{Bin, Head};
+use crate::detect::lifecycle::{IncidentTracker, SUSPICION_LASTS};
+use crate::detect::signal::{Bin, SeriesTracker};
 use crate::detect::trust::Faults;
 use crate::domain::observation::PROBE;
 use crate::domain::time::HOUR;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 /// A state with a batch being laid over it.
 #[derive(Debug)]
-pub struct Draft<'a> {
+pub struct StateOverlay<'a> {
     state: &'a State,
     pub batch: &'a Batch,
     change: Change,
@@ -27,9 +27,9 @@ pub struct Draft<'a> {
 }
 
 /// The life of an entity that is new in a batch.
-static NEW: std::sync::LazyLock<Life> = std::sync::LazyLock::new(Life::default);
+static NEW: std::sync::LazyLock<IncidentTracker> = std::sync::LazyLock::new(IncidentTracker::default);
 
-impl<'a> Draft<'a> {
+impl<'a> StateOverlay<'a> {
     pub fn new(state: &'a State, batch: &'a Batch) -> Self {
         Self { state, batch, change: Change::default(), judged: Vec::new(), touched: Vec::new() }
     }
@@ -203,7 +203,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Whether other witnesses are heard of the entity and none of them misses anything.
-    fn all_others_are_well(&self, series: u32, head: &Head) -> bool {
+    fn all_others_are_well(&self, series: u32, head: &SeriesTracker) -> bool {
         let others = self.series_of(head.entity).iter().filter_map(|other| Some((*other, self.head(*other)?)));
         let mut others = others.filter(|(other, _)| self.named(*other).witness != self.named(series).witness);
         let mut heard = 0;
@@ -214,7 +214,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Forgets what was learned of an entity since `from`: it was wrong already.
-    pub fn spoil(&mut self, entity: u32, from: i64) {
+    pub fn discard_learned(&mut self, entity: u32, from: i64) {
         let hour = from.div_euclid(HOUR).max(0) as u32;
         for series in &self.state.entities[entity as usize].series {
             self.change.spoiled.push((*series, hour));
@@ -225,7 +225,7 @@ impl<'a> Draft<'a> {
 
     // What the draft reads: the change where it has something, the state below.
 
-    pub fn head(&self, series: u32) -> Option<&Head> {
+    pub fn head(&self, series: u32) -> Option<&SeriesTracker> {
         match self.change.heads.binary_search_by_key(&series, |(at, _)| *at) {
             Ok(at) => Some(&self.change.heads[at].1),
             Err(_) => self.state.heads.get(series as usize),
@@ -279,7 +279,7 @@ impl<'a> Draft<'a> {
         !self.state.controls.is_empty()
     }
 
-    pub fn life(&self, entity: u32) -> &Life {
+    pub fn life(&self, entity: u32) -> &IncidentTracker {
         match self.change.lives.iter().find(|(at, _)| *at == entity) {
             Some((_, life)) => life,
             // One that is new in this batch has no life yet: its first batch may hold hours of bins.
@@ -287,25 +287,25 @@ impl<'a> Draft<'a> {
         }
     }
 
-    pub fn put_life(&mut self, entity: u32, life: Life) {
+    pub fn put_life(&mut self, entity: u32, life: IncidentTracker) {
         upsert(&mut self.change.lives, entity, life);
     }
 
-    fn take_head(&mut self, series: u32) -> Option<Box<Head>> {
+    fn take_head(&mut self, series: u32) -> Option<Box<SeriesTracker>> {
         match self.change.heads.binary_search_by_key(&series, |(at, _)| *at) {
             Ok(at) => Some(self.change.heads[at].1.clone()),
             Err(_) => self.state.heads.get(series as usize).cloned().map(Box::new),
         }
     }
 
-    fn put_head(&mut self, series: u32, head: Box<Head>) {
+    fn put_head(&mut self, series: u32, head: Box<SeriesTracker>) {
         match self.change.heads.binary_search_by_key(&series, |(at, _)| *at) {
             Ok(at) => self.change.heads[at].1 = head,
             Err(at) => self.change.heads.insert(at, (series, head)),
         }
     }
 
-    fn head_mut(&mut self, series: u32) -> &mut Head {
+    fn head_mut(&mut self, series: u32) -> &mut SeriesTracker {
         let at = match self.change.heads.binary_search_by_key(&series, |(at, _)| *at) {
             Ok(at) => at,
             Err(at) => {
@@ -348,7 +348,7 @@ impl<'a> Draft<'a> {
         });
         let number = (first + self.change.new_series.len()) as u32;
         self.change.new_series.push((Arc::clone(series), entity, family));
-        self.put_head(number, Box::new(Head::new(entity, family, series.counts_witnesses())));
+        self.put_head(number, Box::new(SeriesTracker::new(entity, family, series.counts_witnesses())));
         number
     }
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::{Entity, Fact, Series, Sureness};
+use crate::domain::{Confidence, Entity, Fact, Series};
 use std::sync::Arc;
 
 /// 7 June 2025, 17:35 UTC the day before.
@@ -45,7 +45,7 @@ fn known(minutes: i64, signals: &[(&str, &str, Is)], gateways: &[(u32, u32, i64)
     Evidence {
         at: at(minutes),
         verdict: Verdict::Down,
-        sureness: Sureness::High,
+        sureness: Confidence::High,
         witnesses: 2,
         sources: 2,
         assessments: signals.iter().map(assessment).collect(),

@@ -2,14 +2,14 @@
 
 use super::compose::{Composed, Revised};
 use crate::domain::{
-    Chat, Owing, Seconds, Timestamp,
+    Chat, NewDelivery, Seconds, Timestamp,
     time::{HOUR, MINUTE},
 };
 use crate::notify::body::Body;
-use crate::notify::digest::{Item, Step, Told, digest};
+use crate::notify::digest::{AlertRef, Item, Step, digest};
 use crate::notify::pace::Pace;
 use crate::notify::platform::{Platform, Sent};
-use crate::notify::retry::{self, Arrival, EditAgain, SendError, Verdict, Whom};
+use crate::notify::retry::{self, DeliveryDoubt, EditAgain, LimitScope, RetryDecision, SendError};
 use crate::notify::suspend;
 use crate::store::{Attempt, DeliveryId, NewNotice, Pause, StoreError, Tx};
 
@@ -99,11 +99,11 @@ fn keep_pause(
     error: &SendError,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let SendError::Wait { pause_ms, whom } = error else { return Ok(()) };
-    let place = match whom {
-        Whom::Edits => Some(Pace::edits_in(&platform.place_of(chat))),
-        Whom::Chat => Some(platform.place_of(chat)),
-        Whom::Platform => None,
+    let SendError::RateLimited { pause_ms, scope } = error else { return Ok(()) };
+    let place = match scope {
+        LimitScope::Edits => Some(Pace::edits_in(&platform.place_of(chat))),
+        LimitScope::Chat => Some(platform.place_of(chat)),
+        LimitScope::Platform => None,
     };
     let pause = Pause::asked_for(place, retry::whole_seconds(*pause_ms), now);
     tx.pauses().keep(platform.name(), &pause, now)
@@ -122,26 +122,26 @@ fn note_failed(
     let chat = &delivery.chat;
     let why = error.to_string();
     keep_pause(tx, platform, chat, error, now)?;
-    if matches!(error, SendError::Later { .. }) {
+    if matches!(error, SendError::Transient { .. }) {
         tx.deliveries().count_failure(id)?;
     }
     match retry::after(error, message.failures, delivery.plain, now, jitter) {
-        Verdict::Again { at, arrival } => tx.deliveries().put_off(id, at, &why, attempt(arrival)),
-        Verdict::Plain => {
+        RetryDecision::Again { at, arrival } => tx.deliveries().put_off(id, at, &why, attempt(arrival)),
+        RetryDecision::Plain => {
             tracing::error!(platform = platform.name(), delivery = id.0, card = ?message.outgoing.card,
                 "the platform could not read this message ({why}); sending it once more as plain text");
             tx.deliveries().make_plain(id, now, &why)
         }
-        Verdict::Move { to } => {
+        RetryDecision::Move { to } => {
             tracing::info!(platform = platform.name(), from = chat.address, to, "the chat has moved");
             tx.deliveries().put_off(id, now, &why, Attempt::Refused)?;
             tx.chats().moved(chat.id, &to)
         }
-        Verdict::Suspend => {
+        RetryDecision::Suspend => {
             tx.deliveries().give_up(id, &why)?;
             suspend(tx, platform, chat.id, &why, now)
         }
-        Verdict::GiveUp => {
+        RetryDecision::GiveUp => {
             tracing::error!(platform = platform.name(), delivery = id.0, "given up: {why}");
             tx.deliveries().give_up(id, &why)
         }
@@ -181,11 +181,11 @@ fn note_edited(
             tx.cards().not_before(card.incident, chat, now + EDITS_APART)
         }
         Some(SendError::Moved { to }) => tx.chats().moved(chat, to),
-        Some(SendError::Wait { pause_ms, .. }) => {
+        Some(SendError::RateLimited { pause_ms, .. }) => {
             tx.cards().not_before(card.incident, chat, now + retry::whole_seconds(*pause_ms))
         }
         // The chat has shut the bot out: when it lets it in again, the card is still behind.
-        Some(error @ SendError::Never { .. }) => suspend(tx, platform, chat, &error.to_string(), now),
+        Some(error @ SendError::ChatUnreachable { .. }) => suspend(tx, platform, chat, &error.to_string(), now),
         Some(SendError::EditRefused { why, until }) => {
             tracing::info!(chat, incident = card.incident.0, why, "the card cannot be edited for now");
             let again = now + AFTER_A_REFUSED_EDIT;
@@ -203,10 +203,10 @@ fn note_edited(
     }
 }
 
-fn attempt(arrival: Arrival) -> Attempt {
+fn attempt(arrival: DeliveryDoubt) -> Attempt {
     match arrival {
-        Arrival::No => Attempt::Refused,
-        Arrival::Perhaps => Attempt::InDoubt,
+        DeliveryDoubt::No => Attempt::Refused,
+        DeliveryDoubt::Perhaps => Attempt::InDoubt,
     }
 }
 
@@ -217,7 +217,7 @@ pub(super) fn sum_up(tx: &Tx<'_>, chat: i64, now: Timestamp) -> Result<bool, Sto
         .into_iter()
         .map(|pending| Item {
             id: pending.id.0,
-            alert: pending.alert.map(|(incident, number, phase)| Told {
+            alert: pending.alert.map(|(incident, number, phase)| AlertRef {
                 incident: incident.0,
                 number,
                 is_over: phase.is_over(),
@@ -242,7 +242,7 @@ pub(super) fn sum_up(tx: &Tx<'_>, chat: i64, now: Timestamp) -> Result<bool, Sto
                 let newest = incidents.last().copied().unwrap_or_default();
                 let body = Body::Summary { incidents, why, since };
                 let notice = NewNotice::summary(format!("summary {chat} {now} {newest}"), body.to_json());
-                tx.deliveries().owe(&notice, &[Owing::now(chat, false)], now, 0)?;
+                tx.deliveries().owe(&notice, &[NewDelivery::now(chat, false)], now, 0)?;
             }
         }
     }

@@ -76,7 +76,13 @@ impl Composer {
         Ok(Some(Composed { delivery: id, failures, outgoing, becomes_card }))
     }
 
-    fn alert(&self, db: &Db<'_>, delivery: &Delivery, id: IncidentId, number: u32) -> Result<Option<Told>, StoreError> {
+    fn alert(
+        &self,
+        db: &Db<'_>,
+        delivery: &Delivery,
+        id: IncidentId,
+        number: u32,
+    ) -> Result<Option<ComposedAlert>, StoreError> {
         let Some(incident) = db.incidents().by_id(id)? else { return Ok(None) };
         let history = db.incidents().transitions(id)?;
         let Some(at) = history.iter().position(|transition| transition.number == number) else { return Ok(None) };
@@ -117,7 +123,7 @@ impl Composer {
         );
         let calls = delivery.is_start || transition.kind == TransitionKind::Started;
         let mention = wishes.iter().find_map(|wish| wish.options.mention.clone()).filter(|_| calls);
-        Ok(Some(Told {
+        Ok(Some(ComposedAlert {
             card,
             answers: shown.and_then(|card| card.message_id),
             mention,
@@ -174,7 +180,7 @@ impl Composer {
             }
             Body::Sample => Some(sample()),
             Body::Suspended { place, link, why } => Some(suspended(place, link.as_deref(), why)),
-            Body::Trouble { said } => Some(trouble(said)),
+            Body::OperatorAlert { said } => Some(trouble(said)),
             Body::TroubleOver { said, since } => Some(trouble_over(said, self.now - *since)),
             Body::Word { said } => Some(word(said)),
         })
@@ -219,7 +225,7 @@ impl Composer {
 }
 
 /// An alert as it is to be sent.
-struct Told {
+struct ComposedAlert {
     card: Card,
     answers: Option<String>,
     mention: Option<String>,

@@ -3,22 +3,22 @@
 
 mod book;
 mod compose;
-mod round;
 #[cfg(test)]
 mod tests;
+mod worker;
 
 use super::platform::Platform;
-use crate::clock::{Busy, Clock, Millis};
+use crate::clock::{ActivityGuard, Clock, Millis};
 use crate::domain::time::MINUTE;
 use crate::domain::{Seconds, Watchlist};
-use crate::steps::Steps;
+use crate::failpoints::Failpoints;
 use crate::store::{Attempt, Store, StoreError};
-use crate::vitals::Pulse;
-use round::Round;
+use crate::supervisor::Watchdog;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{Notify, watch};
+use worker::DeliveryWorker;
 
 /// When the database itself fails: the pause before the next look.
 const DATABASE_PAUSE_MS: Millis = 10_000;
@@ -33,7 +33,7 @@ pub struct Outbox {
     pub platform: Arc<dyn Platform>,
     pub watchlist: Arc<Watchlist>,
     pub clock: Clock,
-    pub steps: Steps,
+    pub failpoints: Failpoints,
     /// Told whenever the end of a delivery is known.
     pub told: Arc<Notify>,
     /// Set when nothing more is to be handed over; what is on its way is still marked.
@@ -44,20 +44,20 @@ pub struct Outbox {
 
 impl Outbox {
     /// Delivers until it is dropped or closed. `wake` says that something new may be owed.
-    pub async fn run(self, wake: &mut UnboundedReceiver<Busy>, pulse: Pulse, mut busy: Busy) {
+    pub async fn run(self, wake: &mut UnboundedReceiver<ActivityGuard>, watchdog: Watchdog, mut busy: ActivityGuard) {
         let (clock, mut closing) = (self.clock.clone(), self.closing.clone());
         while let Err(error) = self.take_up_doubtful().await {
             tracing::error!("what was being told when the program stopped cannot be read: {error}");
             busy = clock.sleep_until_millis(clock.millis() + DATABASE_PAUSE_MS, busy).await;
         }
-        let mut round = Round::new(self);
-        while let Err(error) = round.take_up_pauses().await {
+        let mut worker = DeliveryWorker::new(self);
+        while let Err(error) = worker.take_up_pauses().await {
             tracing::error!(%error, "the pauses that a platform asked for cannot be read");
             busy = clock.sleep_until_millis(clock.millis() + DATABASE_PAUSE_MS, busy).await;
         }
         loop {
-            pulse.within(LONGEST_TURN);
-            let next = match round.turn().await {
+            watchdog.within(LONGEST_TURN);
+            let next = match worker.poll().await {
                 Ok(next) => next,
                 Err(error) => {
                     tracing::error!(
@@ -67,7 +67,7 @@ impl Outbox {
                     Some(clock.millis() + DATABASE_PAUSE_MS)
                 }
             };
-            pulse.rests();
+            watchdog.rests();
             let sleep = async {
                 let Some(next) = next else {
                     drop(busy);
@@ -76,7 +76,7 @@ impl Outbox {
                 clock.sleep_until_millis(next, busy).await
             };
             busy = tokio::select! {
-                busy = round.landed() => busy,
+                busy = worker.landed() => busy,
                 woken = wake.recv() => match woken { Some(busy) => busy, None => return },
                 busy = sleep => busy,
                 // Whoever could close it is gone: then it is dropped, not closed.
@@ -84,8 +84,8 @@ impl Outbox {
             };
             while wake.try_recv().is_ok() {}
         }
-        let _ = tokio::time::timeout(LAST_ANSWERS, round.land()).await;
-        if let Err(error) = round.note().await {
+        let _ = tokio::time::timeout(LAST_ANSWERS, worker.land()).await;
+        if let Err(error) = worker.note().await {
             tracing::error!("what was told last could not be marked: {error}");
         }
     }

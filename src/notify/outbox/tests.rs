@@ -7,15 +7,17 @@ mod pacing;
 
 use super::Outbox;
 use crate::clock::{Clock, Millis};
-use crate::domain::{Chat, Entity, IncidentKey, Owing, Timestamp, Transition, TransitionKind, Watched, Watchlist};
+use crate::domain::{
+    Chat, Entity, IncidentKey, NewDelivery, Timestamp, Transition, TransitionKind, Watched, Watchlist,
+};
+use crate::failpoints::Failpoints;
 use crate::notify::body::Body;
 use crate::notify::pace::{Limit, SharedPace};
 use crate::notify::platform::{Cards, Doing, Edit, Outgoing, Platform, Sent};
 use crate::notify::retry::SendError;
-use crate::steps::Steps;
 use crate::store::tests::transition;
 use crate::store::{Delivery, DeliveryId, DeliveryState, IncidentId, NewNotice, Store};
-use crate::vitals::{Pulse, Vitals};
+use crate::supervisor::{Supervisor, Watchdog};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -134,9 +136,9 @@ struct World {
     store: Store,
     platform: Arc<Played>,
     watchlist: Arc<Watchlist>,
-    steps: Steps,
-    pulse: Pulse,
-    wake: Option<mpsc::UnboundedSender<crate::clock::Busy>>,
+    failpoints: Failpoints,
+    watchdog: Watchdog,
+    wake: Option<mpsc::UnboundedSender<crate::clock::ActivityGuard>>,
     closing: watch::Sender<bool>,
     runs: Option<JoinHandle<()>>,
 }
@@ -147,7 +149,7 @@ impl World {
     }
 
     fn paced(overall: Limit, of_a_chat: Limit) -> Self {
-        let clock = Clock::moved(BEGIN);
+        let clock = Clock::simulated(BEGIN);
         let platform = Played {
             clock: clock.clone(),
             pace: SharedPace::new(overall),
@@ -165,12 +167,12 @@ impl World {
         };
         let watchlist = vec![watched("country/KP", None), watched("asn/131279", Some("country/KP"))];
         Self {
-            pulse: Vitals::new(clock.clone()).pulse(),
+            watchdog: Supervisor::new(clock.clone()).watchdog(),
             clock,
             store: Store::in_memory().unwrap(),
             platform: Arc::new(platform),
             watchlist: Arc::new(Watchlist::new(watchlist)),
-            steps: Steps::default(),
+            failpoints: Failpoints::default(),
             wake: None,
             closing: watch::Sender::new(false),
             runs: None,
@@ -211,12 +213,12 @@ impl World {
     }
 
     async fn owes(&self, chat: i64, incident: IncidentId, number: u32) -> DeliveryId {
-        self.owes_all(incident, number, vec![Owing::now(chat, number == 1)]).await;
+        self.owes_all(incident, number, vec![NewDelivery::now(chat, number == 1)]).await;
         let recent = self.store.read(|db| db.deliveries().recent(1)).await.unwrap();
         recent[0].id
     }
 
-    async fn owes_all(&self, incident: IncidentId, number: u32, owings: Vec<Owing>) {
+    async fn owes_all(&self, incident: IncidentId, number: u32, owings: Vec<NewDelivery>) {
         let at = self.clock.now();
         let notice = NewNotice::alert(incident, number);
         self.store.write(move |tx| tx.deliveries().owe(&notice, &owings, at, 0)).await.unwrap();
@@ -227,7 +229,7 @@ impl World {
         let at = self.clock.now();
         let write = self.store.write(move |tx| {
             let notice = NewNotice::operator(format!("{body:?}"), body.to_json());
-            tx.deliveries().owe(&notice, &[Owing::now(chat, false)], at, 0)
+            tx.deliveries().owe(&notice, &[NewDelivery::now(chat, false)], at, 0)
         });
         write.await.unwrap();
         self.looks();
@@ -254,15 +256,15 @@ impl World {
             platform: self.platform.clone(),
             watchlist: Arc::clone(&self.watchlist),
             clock: self.clock.clone(),
-            steps: self.steps.clone(),
+            failpoints: self.failpoints.clone(),
             told: Arc::default(),
             closing: self.closing.subscribe(),
             label: None,
         };
         let (wake, mut woken) = mpsc::unbounded_channel();
-        let (pulse, busy) = (self.pulse.clone(), self.clock.busy());
+        let (watchdog, busy) = (self.watchdog.clone(), self.clock.busy());
         self.wake = Some(wake);
-        self.runs = Some(tokio::spawn(async move { outbox.run(&mut woken, pulse, busy).await }));
+        self.runs = Some(tokio::spawn(async move { outbox.run(&mut woken, watchdog, busy).await }));
     }
 
     /// Ends the outbox in the middle of whatever it does.
@@ -306,7 +308,7 @@ impl World {
     async fn rests(&self) {
         loop {
             self.store.read(|_| Ok(())).await.unwrap();
-            if format!("{:?}", self.pulse) == format!("Pulse({})", Millis::MAX) {
+            if format!("{:?}", self.watchdog) == format!("Pulse({})", Millis::MAX) {
                 return;
             }
         }
@@ -321,7 +323,7 @@ impl World {
         self.platform.let_go.add_permits(count);
     }
 
-    /// `0 one: message`, `30000 one: edit`: when, to whom, what.
+    /// `0 one: message`, `30000 one: edit`: when, to which chat, what.
     fn seen(&self) -> Vec<String> {
         let seen = self.platform.seen.lock().unwrap();
         let said = |one: &Seen| match one {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::{Series, Sureness};
+use crate::domain::{Confidence, Series};
 use std::sync::Arc;
 
 const FELL: i64 = 1_749_231_300;
@@ -41,7 +41,7 @@ fn evidence(entity: &str, verdict: Verdict, signals: &[(&str, &str, f64, Is)]) -
     let mut evidence = Evidence {
         at: Timestamp::from_unix(FELL + 1_500),
         verdict,
-        sureness: Sureness::High,
+        sureness: Confidence::High,
         witnesses: 2,
         sources: 2,
         assessments: signals.iter().map(assessment).collect(),

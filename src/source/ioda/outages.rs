@@ -187,12 +187,12 @@ fn subject(request: &Request, location: Option<&str>) -> Result<Option<Entity>, 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::{Purpose, Wanted};
+    use crate::source::{Purpose, Query};
 
     const NOW: i64 = 1_749_234_000;
 
     fn reports(path: &str, data: &str) -> Vec<(String, i64, Option<i64>)> {
-        let wanted = Wanted {
+        let wanted = Query {
             entities: vec!["country/KP".parse().unwrap()],
             from: Timestamp::from_unix(NOW - 7200),
             until: Timestamp::from_unix(NOW),

@@ -184,12 +184,12 @@ fn poll_failed(entity: &Entity, error: String, received_at: Timestamp) -> Fact {
 mod tests {
     use super::super::Ioda;
     use super::*;
-    use crate::source::{Polled, Purpose, Wanted};
+    use crate::source::{Polled, Purpose, Query};
 
     const RECEIVED: Timestamp = Timestamp::from_unix(1_749_234_600);
 
     fn read_as(entities: &[&str], data: &str) -> Result<Readings, SourceError> {
-        let wanted = Wanted {
+        let wanted = Query {
             entities: entities.iter().map(|e| e.parse().unwrap()).collect(),
             from: Timestamp::from_unix(1_749_231_000),
             until: Timestamp::from_unix(1_749_234_000),
@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn an_error_text_counts_even_with_200() {
         let body = br#"{"error":"Backend failure","data":null}"#;
-        let wanted = Wanted {
+        let wanted = Query {
             entities: vec!["country/KP".parse().unwrap()],
             from: Timestamp::from_unix(0),
             until: Timestamp::from_unix(3600),

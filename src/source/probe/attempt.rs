@@ -2,8 +2,8 @@
 
 use super::outcome::Outcome;
 use super::resolver::Resolved;
-use super::{Kit, dns, http, icmp, smtp, tcp, tls};
-use crate::domain::{Host, Knock, Target};
+use super::{ProbeContext, dns, http, icmp, smtp, tcp, tls};
+use crate::domain::{Host, ProbeKind, Target};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -41,7 +41,7 @@ impl Found {
 }
 
 /// Probes the target, each family of addresses for itself.
-pub async fn probe(kit: &Kit, target: &Target) -> Found {
+pub async fn probe(kit: &ProbeContext, target: &Target) -> Found {
     let (addresses, name_trouble) = match kit.resolver.find(&target.host, target.address).await {
         Resolved::Fresh(addresses) => (addresses, None),
         Resolved::LastGood { addresses, why } => (addresses, Some(why)),
@@ -55,7 +55,7 @@ pub async fn probe(kit: &Kit, target: &Target) -> Found {
 }
 
 /// Probes a host at its first address, and at the next one, if there is one, where that does not work.
-async fn family(kit: &Kit, target: &Target, addresses: &[IpAddr]) -> Option<(Seen, Option<tls::Seen>)> {
+async fn family(kit: &ProbeContext, target: &Target, addresses: &[IpAddr]) -> Option<(Seen, Option<tls::Seen>)> {
     let first = *addresses.first()?;
     let (outcome, certificate) = knock(kit, target, first).await;
     if outcome.does_work() || matches!(outcome, Outcome::Unknown { .. }) {
@@ -69,7 +69,7 @@ async fn family(kit: &Kit, target: &Target, addresses: &[IpAddr]) -> Option<(See
 }
 
 /// One attempt at one address.
-async fn knock(kit: &Kit, target: &Target, address: IpAddr) -> (Outcome, Option<tls::Seen>) {
+async fn knock(kit: &ProbeContext, target: &Target, address: IpAddr) -> (Outcome, Option<tls::Seen>) {
     if let Some(why) = kit.guard.refuses(address) {
         return (Outcome::unknown(format!("it leads to {address}, which is refused: {why}")), None);
     }
@@ -80,19 +80,21 @@ async fn knock(kit: &Kit, target: &Target, address: IpAddr) -> (Outcome, Option<
     }
     let limits = kit.limits();
     match &target.knock {
-        Knock::Dns { zone } => (dns::knock(&kit.clock, at, zone, limits.connect).await, None),
-        Knock::Tcp => (tcp::knock(&kit.clock, at, limits.connect).await, None),
-        Knock::Tls { certificate } => tls::knock(&kit.tls, &kit.clock, (&target.host, at), *certificate, limits).await,
-        Knock::Http { path, text, tls } => {
+        ProbeKind::Dns { zone } => (dns::knock(&kit.clock, at, zone, limits.connect).await, None),
+        ProbeKind::Tcp => (tcp::knock(&kit.clock, at, limits.connect).await, None),
+        ProbeKind::Tls { certificate } => {
+            tls::knock(&kit.tls, &kit.clock, (&target.host, at), *certificate, limits).await
+        }
+        ProbeKind::Http { path, text, tls } => {
             let page = http::Page { host: &target.host, port: target.port, path, tls: *tls, text: text.as_deref() };
             http::knock(kit, &page, at, limits).await
         }
-        Knock::Smtp => (smtp::knock(&kit.clock, at, limits).await, None),
-        Knock::Icmp => (echo(kit, &target.host, address).await, None),
+        ProbeKind::Smtp => (smtp::knock(&kit.clock, at, limits).await, None),
+        ProbeKind::Icmp => (echo(kit, &target.host, address).await, None),
     }
 }
 
-async fn echo(kit: &Kit, host: &Host, address: IpAddr) -> Outcome {
+async fn echo(kit: &ProbeContext, host: &Host, address: IpAddr) -> Outcome {
     let limit = kit.limits().connect;
     if let Ok(outcome) = icmp::knock(&kit.clock, address, limit).await {
         return outcome;

@@ -1,7 +1,7 @@
 //! The turns of a round: each name at its own moment, as far as slots become free before the round ends. Those that had no turn
 //! are the first of the next round, so that all have equally many turns.
 
-use crate::clock::{Busy, Clock, Millis};
+use crate::clock::{ActivityGuard, Clock, Millis};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -36,7 +36,7 @@ impl Lane {
         span: Span,
         is_under_way: impl Fn(usize) -> bool,
         mut begin: impl FnMut(usize, OwnedSemaphorePermit),
-        mut busy: Busy,
+        mut busy: ActivityGuard,
     ) -> BTreeSet<usize> {
         let order = self.order(names);
         for (place, number) in order.iter().enumerate() {
@@ -69,7 +69,7 @@ impl Lane {
         tokio::select! {
             biased;
             slot = Arc::clone(&self.slots).acquire_owned() => slot.ok(),
-            _ = clock.sleep_until_millis(deadline, Busy::default()) => None,
+            _ = clock.sleep_until_millis(deadline, ActivityGuard::default()) => None,
         }
     }
 }
@@ -119,7 +119,7 @@ mod tests {
     /// Plays rounds of a minute, six hundred times as fast, in which nothing that was begun ends within its round. Returns who
     /// had turns in each.
     async fn turns(in_flight: usize, all: usize, rounds: usize) -> Vec<Vec<usize>> {
-        let (clock, mut lane) = (Clock::sped(Timestamp::from_unix(0), 600), Lane::new(in_flight));
+        let (clock, mut lane) = (Clock::accelerated(Timestamp::from_unix(0), 600), Lane::new(in_flight));
         let (names, mut played) = (names(all), Vec::new());
         for _ in 0..rounds {
             let (mut had, mut held) = (Vec::new(), Vec::new());
@@ -128,7 +128,7 @@ mod tests {
                 had.push(number);
                 held.push(slot);
             };
-            let unreached = lane.run(&clock, &names, span, |_| false, begin, Busy::default()).await;
+            let unreached = lane.run(&clock, &names, span, |_| false, begin, ActivityGuard::default()).await;
             assert_eq!(had.len() + unreached.len(), all, "each had a turn or is told not to have had one");
             played.push(had);
         }

@@ -2,8 +2,8 @@
 
 use super::dns::{self, AskError, Question};
 use super::resolver::Resolved;
-use super::uplink::{Answer, Look, Said};
-use super::{Kit, tcp};
+use super::uplink::{Answer, ControlAnswer, ControlCheck};
+use super::{ProbeContext, tcp};
 use crate::domain::{Ask, Control};
 use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::RecordType;
@@ -17,60 +17,62 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const PAGE_CAP: usize = 4 << 10;
 
 /// Asks those controls, all at once, a second time each where the first attempt was lost.
-pub async fn look(kit: &Kit, controls: &[Control], which: &[usize]) -> Look {
+pub async fn look(kit: &ProbeContext, controls: &[Control], which: &[usize]) -> ControlCheck {
     let asked = which.iter().map(|control| async {
         let ask = &controls[*control].ask;
         let first = once(kit, ask).await;
-        let at_once = first != Said::Nothing;
+        let at_once = first != ControlAnswer::Nothing;
         let said = if at_once { first } else { once(kit, ask).await };
         Answer { control: *control, said, at_once }
     });
     let answers = futures_util::future::join_all(asked).await;
-    Look { at: kit.clock.millis(), wall: kit.clock.now().unix() * 1000, answers }
+    ControlCheck { at: kit.clock.millis(), wall: kit.clock.now().unix() * 1000, answers }
 }
 
-async fn once(kit: &Kit, ask: &Ask) -> Said {
+async fn once(kit: &ProbeContext, ask: &Ask) -> ControlAnswer {
     let (Ask::Resolver { server, .. } | Ask::Root { server } | Ask::Tcp { address: server }) = ask else {
         return page(kit, ask).await;
     };
     if !tcp::has_route(*server).await {
-        return Said::NoRoute;
+        return ControlAnswer::NoRoute;
     }
     match ask {
         Ask::Resolver { name, expect, .. } => resolver(kit, *server, name, expect).await,
         Ask::Root { .. } => root(kit, *server).await,
         _ => match kit.clock.within(PATIENCE, tcp::open(*server)).await {
-            Some(Ok(_)) => Said::Right,
-            _ => Said::Nothing,
+            Some(Ok(_)) => ControlAnswer::Right,
+            _ => ControlAnswer::Nothing,
         },
     }
 }
 
-async fn resolver(kit: &Kit, server: SocketAddr, name: &str, expect: &[IpAddr]) -> Said {
+async fn resolver(kit: &ProbeContext, server: SocketAddr, name: &str, expect: &[IpAddr]) -> ControlAnswer {
     match ask(kit, server, name, RecordType::A, true).await {
         Ok(answer) => {
             let (addresses, _) = dns::addresses(&answer);
             match addresses.iter().find(|address| !expect.contains(address)) {
-                Some(other) => Said::Wrong(format!("{name} is at {other}")),
-                None if addresses.is_empty() && is_a_denial(&answer) => Said::Wrong(format!("{name} does not exist")),
+                Some(other) => ControlAnswer::Wrong(format!("{name} is at {other}")),
+                None if addresses.is_empty() && is_a_denial(&answer) => {
+                    ControlAnswer::Wrong(format!("{name} does not exist"))
+                }
                 // A resolver that has trouble of its own (SERVFAIL) is there all the same.
-                None => Said::Right,
+                None => ControlAnswer::Right,
             }
         }
         Err(error) => lost(&error),
     }
 }
 
-async fn root(kit: &Kit, server: SocketAddr) -> Said {
+async fn root(kit: &ProbeContext, server: SocketAddr) -> ControlAnswer {
     match ask(kit, server, ".", RecordType::SOA, false).await {
         // A root server speaks with authority; whoever stands in its way does not, or knows no root.
         Ok(answer) => {
             if answer.metadata.response_code == ResponseCode::NXDomain {
-                Said::Wrong("the root does not exist".to_owned())
+                ControlAnswer::Wrong("the root does not exist".to_owned())
             } else if answer.metadata.response_code == ResponseCode::NoError && !answer.metadata.authoritative {
-                Said::Wrong("an answer about the root without its authority".to_owned())
+                ControlAnswer::Wrong("an answer about the root without its authority".to_owned())
             } else {
-                Said::Right
+                ControlAnswer::Right
             }
         }
         Err(error) => lost(&error),
@@ -78,7 +80,7 @@ async fn root(kit: &Kit, server: SocketAddr) -> Said {
 }
 
 async fn ask(
-    kit: &Kit,
+    kit: &ProbeContext,
     server: SocketAddr,
     name: &str,
     record: RecordType,
@@ -93,23 +95,23 @@ fn is_a_denial(answer: &Message) -> bool {
     matches!(answer.metadata.response_code, ResponseCode::NXDomain | ResponseCode::NoError)
 }
 
-fn lost(error: &AskError) -> Said {
+fn lost(error: &AskError) -> ControlAnswer {
     match error {
-        AskError::Silent { .. } | AskError::Socket(_) => Said::Nothing,
-        AskError::Malformed(why) => Said::Wrong(format!("an answer that is {why}")),
+        AskError::Silent { .. } | AskError::Socket(_) => ControlAnswer::Nothing,
+        AskError::Malformed(why) => ControlAnswer::Wrong(format!("an answer that is {why}")),
     }
 }
 
-async fn page(kit: &Kit, ask: &Ask) -> Said {
-    let Ask::Page { host, port, path, status, text } = ask else { return Said::Nothing };
+async fn page(kit: &ProbeContext, ask: &Ask) -> ControlAnswer {
+    let Ask::Page { host, port, path, status, text } = ask else { return ControlAnswer::Nothing };
     let addresses = match kit.resolver.resolve(host, None).await {
         Resolved::Fresh(addresses) | Resolved::LastGood { addresses, .. } => addresses,
-        Resolved::Unknown { .. } => return Said::Nothing,
+        Resolved::Unknown { .. } => return ControlAnswer::Nothing,
     };
-    let Some(address) = addresses.iter().find(|address| address.is_ipv4()) else { return Said::Nothing };
+    let Some(address) = addresses.iter().find(|address| address.is_ipv4()) else { return ControlAnswer::Nothing };
     // A name that leads inside is a lie about somebody who is known to stand outside.
     if let Some(why) = kit.guard.refuses(*address) {
-        return Said::Wrong(format!("{host} is at {address}, which is {why}"));
+        return ControlAnswer::Wrong(format!("{host} is at {address}, which is {why}"));
     }
     let request = format!(
         "GET {path} HTTP/1.0\r\nHost: {host}\r\nUser-Agent: {}\r\nAccept-Encoding: identity\r\n\r\n",
@@ -122,17 +124,17 @@ async fn page(kit: &Kit, ask: &Ask) -> Said {
         stream.take(PAGE_CAP as u64).read_to_end(&mut answer).await?;
         Ok::<_, std::io::Error>(answer)
     });
-    let Some(Ok(answer)) = fetched.await else { return Said::Nothing };
+    let Some(Ok(answer)) = fetched.await else { return ControlAnswer::Nothing };
     let answer = String::from_utf8_lossy(&answer);
     let said: Option<u16> = answer.split_whitespace().nth(1).and_then(|status| status.parse().ok());
     let holds_text =
         text.as_ref().is_none_or(|text| answer.split("\r\n\r\n").nth(1).is_some_and(|body| body.contains(text)));
     match said {
-        Some(said) if said == *status && holds_text => Said::Right,
-        Some(said) if said == *status => Said::Wrong(format!("another page at {host}")),
+        Some(said) if said == *status && holds_text => ControlAnswer::Right,
+        Some(said) if said == *status => ControlAnswer::Wrong(format!("another page at {host}")),
         // Ill, but itself.
-        Some(500..) => Said::Right,
-        Some(said) => Said::Wrong(format!("http {said} at {host}")),
-        None => Said::Nothing,
+        Some(500..) => ControlAnswer::Right,
+        Some(said) => ControlAnswer::Wrong(format!("http {said} at {host}")),
+        None => ControlAnswer::Nothing,
     }
 }

@@ -36,7 +36,7 @@ pub use crate::domain::observation::PROBE as NAME;
 
 /// What every probe needs.
 #[derive(Debug)]
-pub struct Kit {
+pub struct ProbeContext {
     pub clock: Clock,
     pub guard: Guard,
     pub resolver: Resolver,
@@ -58,7 +58,7 @@ pub struct Limits {
     pub total: Duration,
 }
 
-impl Kit {
+impl ProbeContext {
     pub fn new(clock: Clock, guard: Guard, resolver: Resolver, contact: &str, timeout: Duration) -> Self {
         let agent = format!("linkdown/{} (+{contact})", env!("CARGO_PKG_VERSION")).into();
         Self { clock, guard, resolver, tls: Tls::new(), agent, timeout, no_echo: AtomicBool::new(false) }

@@ -4,17 +4,17 @@
 //! The sites that only chats watch are probed beside it, in slots of their own: nothing waits for them. What of them has ended
 //! when the round ends is told with it; those that had no turn are unknown, and are the first of the next round.
 
-use super::Kit;
+use super::ProbeContext;
 use super::attempt::{Found, probe};
 use super::lane::{Lane, Span, UnderWay};
 use super::look::look;
 use super::sites::{Ended, Sites};
 use super::tally::Round;
-use super::uplink::{Looks, Said, Uplink};
-use crate::clock::{Busy, Millis};
+use super::uplink::{ControlAnswer, Looks, Uplink};
+use crate::clock::{ActivityGuard, Millis};
 use crate::domain::time::MINUTE;
-use crate::domain::{Control, Line, Seconds, Target, Timestamp};
-use crate::vitals::{Progress, Pulse};
+use crate::domain::{Control, Seconds, Target, Timestamp, UplinkState};
+use crate::supervisor::{Progress, Watchdog};
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,7 +30,7 @@ const JUDGED: usize = 8 * LOOKS;
 /// What is asked, how often, and what for.
 #[derive(Clone)]
 pub struct Prober {
-    pub kit: Arc<Kit>,
+    pub kit: Arc<ProbeContext>,
     /// What is to be probed now: chats may add to it at any time.
     pub targets: Arc<dyn Fn() -> Targets + Send + Sync>,
     pub controls: Vec<Control>,
@@ -89,7 +89,7 @@ impl Probes {
 
 /// What the rounds share.
 struct Shared {
-    kit: Arc<Kit>,
+    kit: Arc<ProbeContext>,
     controls: Vec<Control>,
     line: Mutex<LineSoFar>,
     /// Targets of which the last probe still goes on: the next is left out, not queued.
@@ -113,7 +113,12 @@ impl fmt::Debug for Prober {
 
 impl Prober {
     /// Probes round after round, until nobody takes them any more or it is dropped.
-    pub async fn run(self, rounds: mpsc::UnboundedSender<(Round, Busy)>, pulse: Pulse, mut busy: Busy) {
+    pub async fn run(
+        self,
+        rounds: mpsc::UnboundedSender<(Round, ActivityGuard)>,
+        watchdog: Watchdog,
+        mut busy: ActivityGuard,
+    ) {
         let Self { kit, targets, controls, every, in_flight, sites_in_flight, progress } = self;
         let shared = Arc::new(Shared { kit, controls, line: Mutex::default(), under_way: UnderWay::default() });
         let (mut lane, mut sites) = (Lane::new(in_flight), Sites::new(Arc::clone(&shared.kit), sites_in_flight));
@@ -121,7 +126,7 @@ impl Prober {
         let mut closing = JoinSet::new();
         let mut start = clock.now().floor_to(every) + every;
         while !rounds.is_closed() {
-            pulse.within((start - clock.now()).max(0) + 3 * every + MINUTE);
+            watchdog.within((start - clock.now()).max(0) + 3 * every + MINUTE);
             busy = clock.sleep_until(start, busy).await;
             let Targets { operator: own, chats } = targets();
             if own.is_empty() && chats.is_empty() {
@@ -183,8 +188,8 @@ impl Shared {
         plan: &Plan,
         (lane, sites): (&mut Lane, &mut Sites),
         every: Seconds,
-        busy: Busy,
-    ) -> (Probes, Busy) {
+        busy: ActivityGuard,
+    ) -> (Probes, ActivityGuard) {
         let clock = &self.kit.clock;
         let span = Span { began: plan.began, whole: every * 1000 };
         let mut probes = Probes::default();
@@ -204,7 +209,7 @@ impl Shared {
     }
 
     /// Begins a look in each quarter of the round but the first: the look at its end is the last one of the round before.
-    async fn looks(self: &Arc<Self>, looks: &mut JoinSet<()>, span: Span, mut busy: Busy) {
+    async fn looks(self: &Arc<Self>, looks: &mut JoinSet<()>, span: Span, mut busy: ActivityGuard) {
         for look in 1..LOOKS {
             let due = span.began + span.whole * look as Millis / LOOKS as Millis;
             busy = self.kit.clock.sleep_until_millis(due, busy).await;
@@ -240,7 +245,7 @@ impl Shared {
         let at = self.kit.clock.millis();
         let first = self.next_controls();
         let mut seen = look(&self.kit, &self.controls, &first).await;
-        let right = seen.answers.iter().filter(|answer| answer.said == Said::Right).count();
+        let right = seen.answers.iter().filter(|answer| answer.said == ControlAnswer::Right).count();
         if right * 2 < seen.answers.len() {
             let others: Vec<usize> = (0..self.controls.len()).filter(|control| !first.contains(control)).collect();
             seen.answers.extend(look(&self.kit, &self.controls, &others).await.answers);
@@ -293,12 +298,12 @@ impl Shared {
 impl LineSoFar {
     /// Whether any look since then found our line bad.
     fn was_bad_since(&self, since: Millis) -> bool {
-        self.judged.iter().any(|(at, uplink)| *at >= since && uplink.line != Line::Good)
+        self.judged.iter().any(|(at, uplink)| *at >= since && uplink.line != UplinkState::Good)
     }
 }
 
 /// One probe, which is given up where it takes much longer than its attempts and its names may: a slot is never lost.
-pub(super) async fn bounded(kit: &Kit, target: &Target) -> Found {
+pub(super) async fn bounded(kit: &ProbeContext, target: &Target) -> Found {
     let longest = 4 * kit.timeout + Duration::from_secs(30);
     let found = Box::pin(kit.clock.within(longest, probe(kit, target))).await;
     found.unwrap_or_else(|| Found {

@@ -47,7 +47,7 @@ pub struct Resolver {
     names: Mutex<Names>,
 }
 
-/// Whom it asks.
+/// The servers that it asks.
 #[derive(Debug)]
 enum Servers {
     Given(Vec<SocketAddr>),

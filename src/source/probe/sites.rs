@@ -1,11 +1,11 @@
 //! The sites that only chats watch: a pool of probes of their own. It goes on over the ends of rounds, takes no slot of the
 //! operator's targets, and holds up no round.
 
-use super::Kit;
+use super::ProbeContext;
 use super::attempt::Found;
 use super::lane::{Lane, Span, UnderWay};
 use super::prober::{bounded, order_of};
-use crate::clock::{Busy, Millis};
+use crate::clock::{ActivityGuard, Millis};
 use crate::domain::{Entity, Target};
 use futures_util::future::join_all;
 use std::collections::BTreeMap;
@@ -40,7 +40,7 @@ struct Turn {
 }
 
 pub(super) struct Sites {
-    kit: Arc<Kit>,
+    kit: Arc<ProbeContext>,
     lane: Lane,
     list: Vec<Site>,
     under_way: UnderWay,
@@ -50,7 +50,7 @@ pub(super) struct Sites {
 }
 
 impl Sites {
-    pub(super) fn new(kit: Arc<Kit>, in_flight: usize) -> Self {
+    pub(super) fn new(kit: Arc<ProbeContext>, in_flight: usize) -> Self {
         let lane = Lane::new(in_flight);
         Self {
             kit,
@@ -76,7 +76,7 @@ impl Sites {
     }
 
     /// Gives turns to the sites until the round ends.
-    pub(super) async fn run(&mut self, span: Span, busy: Busy) {
+    pub(super) async fn run(&mut self, span: Span, busy: ActivityGuard) {
         let Self { kit, lane, list, under_way, turns, ended } = self;
         let names: Vec<String> = list.iter().map(|site| site.name.clone()).collect();
         let begin = |number: usize, slot: OwnedSemaphorePermit| {

@@ -5,7 +5,7 @@ use super::attempt::Found;
 use super::outcome::Outcome;
 use super::{NAME, uplink::Uplink};
 use crate::domain::observation::{BLOCKS, CONTROL};
-use crate::domain::{Batch, Block, Entity, Fact, FactKind, Line, Observation, Series, Target, Timestamp};
+use crate::domain::{Batch, Block, Entity, Fact, FactKind, Observation, Series, Target, Timestamp, UplinkState};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
@@ -41,7 +41,7 @@ pub struct Tally {
     of_entity: BTreeMap<Entity, Vec<usize>>,
     told: HashMap<Entity, FactKind>,
     certificates: HashMap<String, Timestamp>,
-    uplink: Option<(Line, String)>,
+    uplink: Option<(UplinkState, String)>,
     series: HashMap<(Entity, &'static str), Arc<Series>>,
 }
 
@@ -88,7 +88,7 @@ impl Tally {
     pub fn take(&mut self, round: &Round, now: Timestamp) -> Batch {
         self.ask_of(&round.targets);
         let mut batch = Batch::live(now);
-        let is_good = round.uplink.line == Line::Good;
+        let is_good = round.uplink.line == UplinkState::Good;
         let control = self.series(&Entity::Name(UPLINK.to_owned()), CONTROL);
         let value = Some(f64::from(u8::from(is_good)));
         batch.observations.push(Observation { series: control, observed_at: round.start, value });
@@ -217,8 +217,10 @@ impl Tally {
     /// How our line stands, where that has changed. Its reason alone is news only while the line is not good.
     fn line(&mut self, uplink: &Uplink, now: Timestamp) -> Option<Fact> {
         let news = (uplink.line, uplink.why.clone());
-        let is_known =
-            self.uplink.as_ref().is_some_and(|known| known.0 == news.0 && (news.0 == Line::Good || known.1 == news.1));
+        let is_known = self
+            .uplink
+            .as_ref()
+            .is_some_and(|known| known.0 == news.0 && (news.0 == UplinkState::Good || known.1 == news.1));
         if is_known {
             return None;
         }
@@ -278,7 +280,7 @@ mod tests {
         Found { seen, name_trouble: None, certificate: None }
     }
 
-    fn round(minute: i64, line: Line, found: Vec<Found>) -> Round {
+    fn round(minute: i64, line: UplinkState, found: Vec<Found>) -> Round {
         let uplink = Uplink { line, why: "as said".to_owned(), v6: false };
         Round {
             start: Timestamp::from_unix(minute * 60),
@@ -309,7 +311,7 @@ mod tests {
             (&mut tally, &targets),
             round(
                 0,
-                Line::Good,
+                UplinkState::Good,
                 vec![
                     found("175.45.176.71", error),
                     found("175.45.176.15", Outcome::works()),
@@ -331,7 +333,7 @@ mod tests {
     fn names_on_one_address_are_one_host() {
         let (mut tally, targets) = (Tally::default(), targets(&["http://cooks.org.kp/", "http://friend.com.kp/"]));
         let both = vec![found("175.45.176.81", Outcome::works()), found("175.45.176.81", Outcome::works())];
-        let (values, facts) = take((&mut tally, &targets), round(0, Line::Good, both));
+        let (values, facts) = take((&mut tally, &targets), round(0, UplinkState::Good, both));
         assert_eq!(values, ["control 1", "http 2", "blocks 1"]);
         assert!(matches!(&facts[1], FactKind::Hosts { blocks, .. } if blocks[0].hosts == 1));
     }
@@ -344,7 +346,7 @@ mod tests {
             let target = Target::parse(&format!("https://n{number}.example/"), entity).unwrap();
             let seen = tls::Seen { ends_at: Some(Timestamp::from_unix(1_800_000_000)), ..tls::Seen::default() };
             let found = Found { certificate: Some(seen), ..found("175.45.176.71", Outcome::works()) };
-            let (_, facts) = take((&mut tally, &Arc::new(vec![target])), round(number, Line::Good, vec![found]));
+            let (_, facts) = take((&mut tally, &Arc::new(vec![target])), round(number, UplinkState::Good, vec![found]));
             assert_eq!(facts.len(), if number == 0 { 3 } else { 2 }, "{facts:?}");
         }
         // The last entity, its two numbers, and our own line.
@@ -355,14 +357,14 @@ mod tests {
     #[test]
     fn a_round_on_a_bad_line_is_unknown_and_changes_nothing() {
         let (mut tally, targets) = (Tally::default(), targets(&["http://kcna.kp/"]));
-        take((&mut tally, &targets), round(0, Line::Good, vec![found("175.45.176.71", Outcome::works())]));
+        take((&mut tally, &targets), round(0, UplinkState::Good, vec![found("175.45.176.71", Outcome::works())]));
         let (values, facts) = take(
             (&mut tally, &targets),
-            round(1, Line::Gone, vec![found("175.45.176.71", Outcome::silent("no answer"))]),
+            round(1, UplinkState::Gone, vec![found("175.45.176.71", Outcome::silent("no answer"))]),
         );
         assert_eq!(values, ["control 0", "http unknown", "blocks unknown"]);
-        assert_eq!(facts, [FactKind::Uplink { line: Line::Gone, why: "as said".to_owned() }]);
-        let (values, _) = take((&mut tally, &targets), round(2, Line::Good, vec![]));
+        assert_eq!(facts, [FactKind::Uplink { line: UplinkState::Gone, why: "as said".to_owned() }]);
+        let (values, _) = take((&mut tally, &targets), round(2, UplinkState::Good, vec![]));
         assert_eq!(values, ["control 1", "http 1", "blocks 1"], "what was learned before stands");
     }
 
@@ -370,8 +372,10 @@ mod tests {
     fn a_target_that_taught_nothing_is_not_counted_as_gone() {
         let (mut tally, targets) = (Tally::default(), targets(&["http://kcna.kp/", "http://nowhere.kp/"]));
         let nothing = Found { seen: vec![], name_trouble: Some("NXDOMAIN".into()), certificate: None };
-        let (values, _) =
-            take((&mut tally, &targets), round(0, Line::Good, vec![found("175.45.176.71", Outcome::works()), nothing]));
+        let (values, _) = take(
+            (&mut tally, &targets),
+            round(0, UplinkState::Good, vec![found("175.45.176.71", Outcome::works()), nothing]),
+        );
         assert_eq!(values, ["control 1", "http 1", "blocks 1"]);
     }
 
@@ -380,7 +384,7 @@ mod tests {
         let (mut tally, targets) = (Tally::default(), targets(&["http://kcna.kp/"]));
         let mut by_last_address = found("175.45.176.71", Outcome::works());
         by_last_address.name_trouble = Some("the resolver does not answer".to_owned());
-        let (values, facts) = take((&mut tally, &targets), round(0, Line::Good, vec![by_last_address]));
+        let (values, facts) = take((&mut tally, &targets), round(0, UplinkState::Good, vec![by_last_address]));
         assert_eq!(values[1], "http 1");
         let FactKind::Hosts { troubles, .. } = &facts[1] else { panic!("{facts:?}") };
         assert_eq!(
@@ -402,11 +406,12 @@ mod tests {
         let seen = |first: Outcome, second: Outcome| {
             vec![found("175.45.176.71", silent()), found("202.97.0.1", first), found("188.43.0.1", second)]
         };
-        let (values, facts) = take((&mut tally, &targets), round(0, Line::Good, seen(Outcome::works(), silent())));
+        let (values, facts) =
+            take((&mut tally, &targets), round(0, UplinkState::Good, seen(Outcome::works(), silent())));
         assert_eq!(values, ["control 1", "http 0", "blocks 0"], "one of the two still leads there");
         let FactKind::Hosts { outside, .. } = &facts[1] else { panic!("{facts:?}") };
         assert_eq!(outside, &[("China Unicom AS4837".to_owned(), true), ("TransTelecom AS20485".to_owned(), false)]);
-        let (values, _) = take((&mut tally, &targets), round(1, Line::Good, seen(silent(), silent())));
+        let (values, _) = take((&mut tally, &targets), round(1, UplinkState::Good, seen(silent(), silent())));
         assert_eq!(values, ["control 1", "http unknown", "blocks unknown"]);
     }
 
@@ -415,7 +420,7 @@ mod tests {
         let (mut tally, targets) = (Tally::default(), targets(&["http://kcna.kp/"]));
         let mut both = found("175.45.176.71", Outcome::works());
         both.seen.push(Seen { address: "2001:200::1".parse().unwrap(), outcome: Outcome::silent("no answer") });
-        let (values, _) = take((&mut tally, &targets), round(0, Line::Good, vec![both]));
+        let (values, _) = take((&mut tally, &targets), round(0, UplinkState::Good, vec![both]));
         assert_eq!(values, ["control 1", "http 1", "blocks 1"]);
     }
 
@@ -426,14 +431,14 @@ mod tests {
         let all = Arc::new(vec![target("one.example"), target("two.example")]);
         let mut tally = Tally::default();
         let both = vec![found("192.0.2.1", Outcome::works()), found("198.51.100.1", Outcome::works())];
-        take((&mut tally, &all), round(0, Line::Good, both));
-        let mut second = round(1, Line::Good, vec![found("192.0.2.1", Outcome::silent("no answer"))]);
+        take((&mut tally, &all), round(0, UplinkState::Good, both));
+        let mut second = round(1, UplinkState::Good, vec![found("192.0.2.1", Outcome::silent("no answer"))]);
         second.unreached = BTreeSet::from([1]);
         let (values, facts) = take((&mut tally, &all), second);
         assert_eq!(values, ["control 1", "http 0", "blocks 0", "http unknown", "blocks unknown"]);
         assert_eq!(facts.len(), 1, "nothing new is told of the second: {facts:?}");
         // One that is still being asked stays as it was.
-        let (values, _) = take((&mut tally, &all), round(2, Line::Good, vec![]));
+        let (values, _) = take((&mut tally, &all), round(2, UplinkState::Good, vec![]));
         assert_eq!(values, ["control 1", "http 0", "blocks 0", "http 1", "blocks 1"]);
     }
 }

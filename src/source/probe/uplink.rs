@@ -4,7 +4,7 @@
 //! has a bad day of its own; several that fail together are us.
 
 use crate::clock::Millis;
-use crate::domain::{Control, Line};
+use crate::domain::{Control, UplinkState};
 use std::collections::VecDeque;
 
 /// Looks that are remembered: about two minutes of them.
@@ -24,13 +24,13 @@ const JUMP: Millis = 5_000;
 pub struct Answer {
     /// Its number in the list of controls.
     pub control: usize,
-    pub said: Said,
+    pub said: ControlAnswer,
     /// Whether the first attempt was answered.
     pub at_once: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Said {
+pub enum ControlAnswer {
     /// What it must.
     Right,
     /// Something else: somebody answers in its place.
@@ -42,7 +42,7 @@ pub enum Said {
 
 /// One look at some of the controls.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Look {
+pub struct ControlCheck {
     /// By the steady clock, and by the wall's.
     pub at: Millis,
     pub wall: Millis,
@@ -52,7 +52,7 @@ pub struct Look {
 /// How our line stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Uplink {
-    pub line: Line,
+    pub line: UplinkState,
     pub why: String,
     /// Whether version 6 can be used at all: what is asked over it says nothing otherwise.
     pub v6: bool,
@@ -61,11 +61,11 @@ pub struct Uplink {
 /// The last looks.
 #[derive(Clone, Debug, Default)]
 pub struct Looks {
-    looks: VecDeque<Look>,
+    looks: VecDeque<ControlCheck>,
 }
 
 impl Looks {
-    pub fn add(&mut self, look: Look, controls: &[Control]) {
+    pub fn add(&mut self, look: ControlCheck, controls: &[Control]) {
         // What was lost while the line was gone says nothing of the line that came back.
         if self.looks.back().is_some_and(|before| is_gone(before, controls)) && !is_gone(&look, controls) {
             self.looks.clear();
@@ -90,42 +90,47 @@ impl Looks {
     /// What the looks come to. The newest look decides what is gone; the others, what is only in part there.
     pub fn judge(&self, controls: &[Control]) -> Uplink {
         let Some(newest) = self.looks.back() else {
-            return Uplink { line: Line::Doubtful, why: "no control was asked yet".to_owned(), v6: false };
+            return Uplink { line: UplinkState::Doubtful, why: "no control was asked yet".to_owned(), v6: false };
         };
         let is_v6 = |answer: &Answer| controls[answer.control].is_v6();
         let known = self.newest();
-        let v6 = known.iter().any(|answer| is_v6(answer) && answer.said == Said::Right);
+        let v6 = known.iter().any(|answer| is_v6(answer) && answer.said == ControlAnswer::Right);
         let of_v4: Vec<&Answer> = newest.answers.iter().filter(|answer| !is_v6(answer)).collect();
         let judged = |line, why: String| Uplink { line, why, v6 };
         if let Some(jumped) = self.jumped() {
-            return judged(Line::Doubtful, format!("the clock jumped by {} s", jumped / 1000));
+            return judged(UplinkState::Doubtful, format!("the clock jumped by {} s", jumped / 1000));
         }
         if let Some((answer, said)) = of_v4.iter().find_map(|answer| match &answer.said {
-            Said::Wrong(said) => Some((answer, said)),
+            ControlAnswer::Wrong(said) => Some((answer, said)),
             _ => None,
         }) {
             let operator = &controls[answer.control].operator;
-            return judged(Line::Doubtful, format!("somebody answers in place of {operator}: {said}"));
+            return judged(UplinkState::Doubtful, format!("somebody answers in place of {operator}: {said}"));
         }
         if is_gone(newest, controls) {
-            let no_route = of_v4.iter().all(|answer| answer.said == Said::NoRoute);
+            let no_route = of_v4.iter().all(|answer| answer.said == ControlAnswer::NoRoute);
             let why = if no_route { "no route leads out of this machine" } else { "no control answers" };
-            return judged(Line::Gone, why.to_owned());
+            return judged(UplinkState::Gone, why.to_owned());
         }
         let lost = self.lost_share(controls);
         if lost >= LOSSY {
-            return judged(Line::Doubtful, format!("{:.0} % of what the controls are asked is lost", lost * 100.0));
+            return judged(
+                UplinkState::Doubtful,
+                format!("{:.0} % of what the controls are asked is lost", lost * 100.0),
+            );
         }
-        let unanswered = operators(controls, known.iter().copied().filter(|a| !is_v6(a) && a.said != Said::Right));
-        let answering = operators(controls, known.iter().copied().filter(|a| !is_v6(a) && a.said == Said::Right));
+        let unanswered =
+            operators(controls, known.iter().copied().filter(|a| !is_v6(a) && a.said != ControlAnswer::Right));
+        let answering =
+            operators(controls, known.iter().copied().filter(|a| !is_v6(a) && a.said == ControlAnswer::Right));
         let silent: Vec<&str> = unanswered.into_iter().filter(|operator| !answering.contains(operator)).collect();
         if silent.len() > 1 && silent.len() as f32 >= PART * (silent.len() + answering.len()) as f32 {
-            return judged(Line::Doubtful, format!("a part is not reached from here: {}", silent.join(", ")));
+            return judged(UplinkState::Doubtful, format!("a part is not reached from here: {}", silent.join(", ")));
         }
-        let asked_v6 = known.iter().any(|answer| is_v6(answer) && answer.said != Said::NoRoute);
+        let asked_v6 = known.iter().any(|answer| is_v6(answer) && answer.said != ControlAnswer::NoRoute);
         let without = if asked_v6 && !v6 { "; over IPv6 no control answers" } else { "" };
         judged(
-            Line::Good,
+            UplinkState::Good,
             format!("{} of {} operators answer{without}", answering.len(), answering.len() + silent.len()),
         )
     }
@@ -144,9 +149,10 @@ impl Looks {
         // A control that never answers is its own trouble, a lost attempt of one that does is ours.
         let counts = |answer: &&Answer| {
             let of_it = || self.looks.iter().flat_map(|look| &look.answers).filter(|a| a.control == answer.control);
-            !controls[answer.control].is_v6() && (of_it().count() < 2 || of_it().any(|a| a.said == Said::Right))
+            !controls[answer.control].is_v6()
+                && (of_it().count() < 2 || of_it().any(|a| a.said == ControlAnswer::Right))
         };
-        let lost = |look: &Look| look.answers.iter().filter(counts).filter(|answer| !answer.at_once).count();
+        let lost = |look: &ControlCheck| look.answers.iter().filter(counts).filter(|answer| !answer.at_once).count();
         let all: usize = newest().map(|look| look.answers.iter().filter(counts).count()).sum();
         let bad_looks = newest().filter(|look| lost(look) > 0).count();
         if all < ENOUGH_ATTEMPTS || bad_looks < 2 {
@@ -157,9 +163,9 @@ impl Looks {
 }
 
 /// Nobody answered over IPv4, who was asked.
-fn is_gone(look: &Look, controls: &[Control]) -> bool {
+fn is_gone(look: &ControlCheck, controls: &[Control]) -> bool {
     let mut of_v4 = look.answers.iter().filter(|answer| !controls[answer.control].is_v6()).peekable();
-    of_v4.peek().is_some() && of_v4.all(|answer| matches!(answer.said, Said::Nothing | Said::NoRoute))
+    of_v4.peek().is_some() && of_v4.all(|answer| matches!(answer.said, ControlAnswer::Nothing | ControlAnswer::NoRoute))
 }
 
 fn operators<'a>(controls: &'a [Control], answers: impl Iterator<Item = &'a Answer>) -> Vec<&'a str> {
@@ -193,71 +199,80 @@ mod tests {
     }
 
     /// Looks a quarter of a minute apart, at all controls each time; `said` of a control's number and the look's.
-    fn judge(looks: usize, said: impl Fn(usize, usize) -> Said) -> Uplink {
+    fn judge(looks: usize, said: impl Fn(usize, usize) -> ControlAnswer) -> Uplink {
         let controls = controls();
         let mut all = Looks::default();
         for look in 0..looks {
             let at = look as Millis * 15_000;
             let answers = (0..controls.len()).map(|control| {
                 let said = said(control, look);
-                Answer { control, at_once: said == Said::Right, said }
+                Answer { control, at_once: said == ControlAnswer::Right, said }
             });
-            all.add(Look { at, wall: at, answers: answers.collect() }, &controls);
+            all.add(ControlCheck { at, wall: at, answers: answers.collect() }, &controls);
         }
         all.judge(&controls)
     }
 
     #[test]
     fn a_line_on_which_everybody_answers_is_good() {
-        let uplink = judge(4, |_, _| Said::Right);
-        assert_eq!((uplink.line, uplink.v6), (Line::Good, true));
+        let uplink = judge(4, |_, _| ControlAnswer::Right);
+        assert_eq!((uplink.line, uplink.v6), (UplinkState::Good, true));
         assert_eq!(uplink.why, "6 of 6 operators answer");
     }
 
     #[test]
     fn one_control_that_is_silent_has_a_bad_day_of_its_own() {
-        assert_eq!(judge(8, |control, _| if control == 2 { Said::Nothing } else { Said::Right }).line, Line::Good);
+        assert_eq!(
+            judge(8, |control, _| if control == 2 { ControlAnswer::Nothing } else { ControlAnswer::Right }).line,
+            UplinkState::Good
+        );
     }
 
     #[test]
     fn nobody_answering_is_a_line_that_is_gone_at_once_and_back_at_once() {
         let cut = |look: usize| look == 5;
-        let gone = judge(6, |_, look| if cut(look) { Said::Nothing } else { Said::Right });
-        assert_eq!((gone.line, gone.why.as_str()), (Line::Gone, "no control answers"));
-        let back = judge(7, |_, look| if cut(look) { Said::Nothing } else { Said::Right });
-        assert_eq!(back.line, Line::Good);
-        assert_eq!(judge(1, |_, _| Said::NoRoute).why, "no route leads out of this machine");
+        let gone = judge(6, |_, look| if cut(look) { ControlAnswer::Nothing } else { ControlAnswer::Right });
+        assert_eq!((gone.line, gone.why.as_str()), (UplinkState::Gone, "no control answers"));
+        let back = judge(7, |_, look| if cut(look) { ControlAnswer::Nothing } else { ControlAnswer::Right });
+        assert_eq!(back.line, UplinkState::Good);
+        assert_eq!(judge(1, |_, _| ControlAnswer::NoRoute).why, "no route leads out of this machine");
     }
 
     #[test]
     fn a_third_of_what_is_asked_being_lost_is_doubtful() {
-        let lossy =
-            |control: usize, look: usize| if (control + look).is_multiple_of(3) { Said::Nothing } else { Said::Right };
+        let lossy = |control: usize, look: usize| {
+            if (control + look).is_multiple_of(3) { ControlAnswer::Nothing } else { ControlAnswer::Right }
+        };
         let uplink = judge(8, lossy);
-        assert_eq!(uplink.line, Line::Doubtful);
+        assert_eq!(uplink.line, UplinkState::Doubtful);
         assert_eq!(uplink.why, "33 % of what the controls are asked is lost");
-        let once = judge(8, |control, look| if look == 5 { lossy(control, look) } else { Said::Right });
-        assert_eq!(once.line, Line::Good, "one bad look is an edge");
+        let once = judge(8, |control, look| if look == 5 { lossy(control, look) } else { ControlAnswer::Right });
+        assert_eq!(once.line, UplinkState::Good, "one bad look is an edge");
     }
 
     #[test]
     fn a_part_of_the_internet_that_is_not_reached_is_named() {
-        let uplink = judge(8, |control, _| if matches!(control, 4 | 5) { Said::Nothing } else { Said::Right });
-        assert_eq!(uplink.line, Line::Doubtful, "{}", uplink.why);
+        let uplink =
+            judge(8, |control, _| if matches!(control, 4 | 5) { ControlAnswer::Nothing } else { ControlAnswer::Right });
+        assert_eq!(uplink.line, UplinkState::Doubtful, "{}", uplink.why);
         assert_eq!(uplink.why, "a part is not reached from here: RIPE NCC, WIDE");
     }
 
     #[test]
     fn a_portal_or_a_resolver_that_lies_is_told_by_its_answer() {
-        let uplink = judge(1, |control, _| if control == 0 { Said::Wrong("10.0.0.1".into()) } else { Said::Right });
-        assert_eq!(uplink.line, Line::Doubtful);
+        let uplink =
+            judge(
+                1,
+                |control, _| if control == 0 { ControlAnswer::Wrong("10.0.0.1".into()) } else { ControlAnswer::Right },
+            );
+        assert_eq!(uplink.line, UplinkState::Doubtful);
         assert_eq!(uplink.why, "somebody answers in place of Cloudflare: 10.0.0.1");
     }
 
     #[test]
     fn without_ipv6_only_what_is_asked_over_it_is_unknown() {
-        let uplink = judge(4, |control, _| if control > 5 { Said::Nothing } else { Said::Right });
-        assert_eq!((uplink.line, uplink.v6), (Line::Good, false));
+        let uplink = judge(4, |control, _| if control > 5 { ControlAnswer::Nothing } else { ControlAnswer::Right });
+        assert_eq!((uplink.line, uplink.v6), (UplinkState::Good, false));
         assert_eq!(uplink.why, "6 of 6 operators answer; over IPv6 no control answers");
     }
 
@@ -265,11 +280,11 @@ mod tests {
     fn a_clock_that_jumps_is_our_own_fault_for_one_look() {
         let controls = controls();
         let mut looks = Looks::default();
-        let answer = |control| Answer { control, said: Said::Right, at_once: true };
+        let answer = |control| Answer { control, said: ControlAnswer::Right, at_once: true };
         for (at, wall) in [(0, 0), (15_000, 7_215_000), (30_000, 7_230_000)] {
-            looks.add(Look { at, wall, answers: (0..6).map(answer).collect() }, &controls);
+            looks.add(ControlCheck { at, wall, answers: (0..6).map(answer).collect() }, &controls);
             let uplink = looks.judge(&controls);
-            assert_eq!(uplink.line == Line::Doubtful, at == 15_000, "{}", uplink.why);
+            assert_eq!(uplink.line == UplinkState::Doubtful, at == 15_000, "{}", uplink.why);
         }
     }
 }

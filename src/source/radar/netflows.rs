@@ -9,7 +9,7 @@ use super::NETFLOWS;
 use crate::domain::time::{DAY, HOUR, MINUTE};
 use crate::domain::{Asn, Entity, Fact, FactKind, Observation, Seconds, Series, Timestamp};
 use crate::source::json::{Loose, Member, sane};
-use crate::source::{Oddity, Readings, Request, SourceError, Wanted};
+use crate::source::{Oddity, Query, Readings, Request, SourceError};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ const TRUSTED: u32 = 5;
 const FEWEST: usize = 96;
 
 /// One request for each week of the wanted window, newest first; each asks for the whole week that ends with it.
-pub fn requests(entity: &Entity, wanted: &Wanted) -> Vec<Request> {
+pub fn requests(entity: &Entity, wanted: &Query) -> Vec<Request> {
     let (key, code) = match entity {
         Entity::Country(country) => ("location", country.to_string()),
         Entity::Asn(Asn(number)) => ("asn", number.to_string()),
@@ -177,10 +177,10 @@ mod tests {
     use super::*;
     use crate::source::{Polled, Purpose};
 
-    fn wanted(hours: i64) -> Wanted {
+    fn wanted(hours: i64) -> Query {
         let until = Timestamp::parse("2025-06-06 18:00").unwrap();
         let entities = vec!["country/IR".parse().unwrap()];
-        Wanted { entities, from: until - hours * HOUR, until, purpose: Purpose::Live }
+        Query { entities, from: until - hours * HOUR, until, purpose: Purpose::Live }
     }
 
     /// A week in which traffic is `scale`, but `last` in its last buckets.
@@ -245,7 +245,7 @@ mod tests {
 
     #[test]
     fn each_week_of_a_backfill_is_asked_for_by_itself() {
-        let wanted = Wanted { purpose: Purpose::Backfill, ..wanted(14 * 24) };
+        let wanted = Query { purpose: Purpose::Backfill, ..wanted(14 * 24) };
         let requests = Radar.plan(&wanted, wanted.until, 9);
         assert_eq!(requests.len(), 2);
         assert_eq!(requests[0].value_of("dateStart"), Some("2025-05-30T18:00:00Z"));

@@ -202,12 +202,12 @@ fn fact(entity: Entity, kind: FactKind, received_at: Timestamp) -> Fact {
 mod tests {
     use super::super::{ANNOTATIONS, ANOMALIES};
     use super::*;
-    use crate::source::{Purpose, Wanted};
+    use crate::source::{Purpose, Query};
 
     fn reports(path: &str, result: &str) -> Vec<String> {
         let until = Timestamp::parse("2025-06-06 20:00").unwrap();
         let entities = ["country/KP", "asn/131279"].map(|e| e.parse().unwrap()).to_vec();
-        let wanted = Wanted { entities, from: until - 7200, until, purpose: Purpose::Live };
+        let wanted = Query { entities, from: until - 7200, until, purpose: Purpose::Live };
         let plan = Radar.plan(&wanted, until, 99);
         let request = plan.iter().find(|r| r.path == path).unwrap();
         let body = format!(r#"{{"success":true,"errors":[],"result":{result}}}"#);

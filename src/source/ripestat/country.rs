@@ -3,7 +3,7 @@
 use crate::domain::time::{DAY, HOUR, MINUTE};
 use crate::domain::{Observation, Seconds, Series, Timestamp};
 use crate::source::json::{Items, Loose, Member, excerpt, sane};
-use crate::source::{Oddity, Readings, Request, SourceError, Wanted};
+use crate::source::{Oddity, Query, Readings, Request, SourceError};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -132,7 +132,7 @@ fn runs(stats: &Items<Entry>, step: Seconds) -> (Vec<Run>, usize) {
 /// Returns the value of each wanted bin. The end of an interval is inclusive: it is the start of its last bin
 /// (docs/sources/ripestat.md). Where two intervals claim a bin, the one that begins later holds; of two that begin
 /// together, the shorter one.
-fn bins(mut runs: Vec<Run>, step: Seconds, wanted: &Wanted) -> BTreeMap<Timestamp, Option<f64>> {
+fn bins(mut runs: Vec<Run>, step: Seconds, wanted: &Query) -> BTreeMap<Timestamp, Option<f64>> {
     runs.sort_by_key(|run| (run.first, Reverse(run.last)));
     let mut spread = BTreeMap::new();
     for run in runs {
@@ -152,10 +152,10 @@ fn bins(mut runs: Vec<Run>, step: Seconds, wanted: &Wanted) -> BTreeMap<Timestam
 mod tests {
     use super::super::{ABOUT, COUNTRY, Ripestat};
     use super::*;
-    use crate::source::{Polled, Purpose, Wanted};
+    use crate::source::{Polled, Purpose, Query};
 
     fn prefixes(data: &str) -> Result<Vec<(String, Option<f64>)>, SourceError> {
-        let wanted = Wanted {
+        let wanted = Query {
             entities: vec!["country/KP".parse().unwrap()],
             from: Timestamp::parse("2025-06-06 17:00").unwrap(),
             until: Timestamp::parse("2025-06-06 18:00").unwrap(),
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn the_end_of_an_interval_is_its_last_bin() {
         let hours = |data: &str| -> Vec<(String, Option<f64>)> {
-            let wanted = Wanted {
+            let wanted = Query {
                 entities: vec!["country/UZ".parse().unwrap()],
                 from: Timestamp::parse("2026-08-01 00:00").unwrap(),
                 until: Timestamp::parse("2026-08-05 00:00").unwrap(),

@@ -242,11 +242,11 @@ pub fn peers(request: &Request, data: &PeerCount) -> Result<Readings, SourceErro
 mod tests {
     use super::super::{PEERS, Ripestat, STATE};
     use super::*;
-    use crate::source::{Polled, Wanted};
+    use crate::source::{Polled, Query};
 
     fn read_as(entity: &str, purpose: Purpose, state: &str) -> Result<Readings, SourceError> {
         let until = Timestamp::parse("2025-06-06 17:35").unwrap();
-        let wanted = Wanted { entities: vec![entity.parse().unwrap()], from: until - 7200, until, purpose };
+        let wanted = Query { entities: vec![entity.parse().unwrap()], from: until - 7200, until, purpose };
         let source = Ripestat::new("");
         let plan = source.plan(&wanted, until, 99);
         let request = plan.iter().find(|r| r.path.contains(STATE)).unwrap();
@@ -308,7 +308,7 @@ mod tests {
         let source = Ripestat::new("");
         let later = Timestamp::parse("2025-06-06 18:05").unwrap();
         let entities = vec!["asn/131279".parse().unwrap()];
-        let wanted = Wanted { entities, from: later - 7200, until: later, purpose: Purpose::Live };
+        let wanted = Query { entities, from: later - 7200, until: later, purpose: Purpose::Live };
         let request = source.plan(&wanted, later, 1).remove(0);
         let read = |state: &str| {
             let data = format!(r#"{{"timestamp":"2025-06-06T17:32:10","bgp_state":{state}}}"#);
@@ -332,7 +332,7 @@ mod tests {
     fn the_peers_are_the_newest_count_of_full_tables() {
         let until = Timestamp::parse("2025-06-06 18:05").unwrap();
         let entities = vec!["asn/131279".parse().unwrap(), "prefix/2001:db8::/32".parse().unwrap()];
-        let wanted = Wanted { entities, from: until - 7200, until, purpose: Purpose::Live };
+        let wanted = Query { entities, from: until - 7200, until, purpose: Purpose::Live };
         let source = Ripestat::new("");
         let plan = source.plan(&wanted, until, 99);
         let request = plan.iter().find(|r| r.path.contains(PEERS)).unwrap();

@@ -4,8 +4,8 @@
 use super::NAME;
 use super::message::{Message, Update};
 use super::stream::{Stream, StreamError};
-use super::table::{Falling, Standing, Table};
-use crate::clock::{Busy, Clock};
+use super::table::{BlockVisibility, Falling, Table};
+use crate::clock::{ActivityGuard, Clock};
 use crate::domain::time::{HOUR, MINUTE};
 use crate::domain::{Batch, Entity, Fact, FactKind, Observation, Seconds, Series, Timestamp};
 use crate::source::backoff::Backoff;
@@ -58,7 +58,7 @@ pub struct Watched {
 
 /// What a follower tells.
 #[derive(Debug)]
-pub enum Told {
+pub enum FollowerEvent {
     Batch(Batch),
     /// Calls to RIPEstat that were made.
     Called(u32),
@@ -95,11 +95,11 @@ struct Memory {
     falls: BTreeMap<Entity, FactKind>,
 }
 
-type Tell = UnboundedSender<(Told, Busy)>;
+type Tell = UnboundedSender<(FollowerEvent, ActivityGuard)>;
 
 impl Follower {
     /// Follows until nobody listens any more or it is dropped.
-    pub async fn run(self, tell: Tell, mut busy: Busy) {
+    pub async fn run(self, tell: Tell, mut busy: ActivityGuard) {
         let mut memory = Memory::default();
         let mut failures = 0;
         while !tell.is_closed() {
@@ -117,7 +117,7 @@ impl Follower {
             failures = if self.clock.now() - began > 10 * MINUTE { 1 } else { failures + 1 };
             let pause = RECONNECT.pause(failures, fastrand::f64(), None);
             tracing::warn!("{NAME}: {error}. Connecting again in {pause} s; until then its routes are unknown");
-            self.tell(&tell, Told::State(format!("{error}; connecting again")));
+            self.tell(&tell, FollowerEvent::State(format!("{error}; connecting again")));
             busy = self.clock.sleep(pause, busy).await;
         }
     }
@@ -127,7 +127,7 @@ impl Follower {
         at > (self.clock.now() + AHEAD_AT_MOST).unix() as f64
     }
 
-    fn tell(&self, tell: &Tell, told: Told) {
+    fn tell(&self, tell: &Tell, told: FollowerEvent) {
         // Nobody listens any more: the bot stops.
         let _ = tell.send((told, self.clock.busy()));
     }
@@ -138,13 +138,13 @@ impl Follower {
         watched: &[Watched],
         memory: &mut Memory,
         tell: &Tell,
-        busy: &mut Busy,
+        busy: &mut ActivityGuard,
     ) -> Result<(), StreamError> {
         let mut stream = Stream::connect(&self.url, &self.client, &self.tls, &self.clock).await?;
         memory.follow_only(watched);
         stream.subscribe(memory.table.watched()).await?;
         let connected_at = self.clock.now();
-        self.tell(tell, Told::State("connected, reading the state of the routes".to_owned()));
+        self.tell(tell, FollowerEvent::State("connected, reading the state of the routes".to_owned()));
         let (seeds, mut seeded) = tokio::sync::mpsc::unbounded_channel();
         let mut seeding = tokio::task::JoinSet::new();
         self.seed(&mut seeding, watched, &seeds);
@@ -186,10 +186,10 @@ impl Follower {
                         for net in nets { memory.table.seed(net, &state.of(net), state.at); }
                         if state.at < connected_at { seed_due = Some(self.clock.now() + SEED_AGAIN); }
                     }
-                    Seeded::Calls(calls) => self.tell(tell, Told::Called(calls)),
+                    Seeded::Calls(calls) => self.tell(tell, FollowerEvent::Called(calls)),
                     Seeded::Failed(why) => {
                         tracing::warn!("{NAME}: the state to begin with could not be read: {why}. Trying again in 2 min");
-                        self.tell(tell, Told::State(format!("connected, but the state of the routes could not be read: {why}")));
+                        self.tell(tell, FollowerEvent::State(format!("connected, but the state of the routes could not be read: {why}")));
                         seed_due = Some(self.clock.now() + SEED_LATER);
                     }
                 },
@@ -199,8 +199,8 @@ impl Follower {
                     if now >= step + SETTLES {
                         let batch = memory.say(watched, step - STEP, now);
                         let known = batch.observations.iter().filter(|o| o.value.is_some()).count() / 2;
-                        self.tell(tell, Told::State(format!("connected; the routes of {known} of {} are known", watched.len())));
-                        self.tell(tell, Told::Batch(batch));
+                        self.tell(tell, FollowerEvent::State(format!("connected; the routes of {known} of {} are known", watched.len())));
+                        self.tell(tell, FollowerEvent::Batch(batch));
                         if seed_due.is_none() && now - seeded_at >= SEED_ANEW && memory.wants_seed(watched) {
                             seed_due = Some(now);
                         }
@@ -217,7 +217,7 @@ impl Follower {
                         };
                         if gone_since.is_some_and(is_due) && hurried != Some(under_way) {
                             hurried = Some(under_way);
-                            self.tell(tell, Told::Batch(memory.say(watched, under_way, now)));
+                            self.tell(tell, FollowerEvent::Batch(memory.say(watched, under_way, now)));
                         }
                     }
                     if now >= ping {
@@ -296,7 +296,7 @@ impl Memory {
 
     /// Whether the routes of any of them are gone, all of them.
     fn anybody_is_gone(&self, watched: &[Watched]) -> bool {
-        let standing = |one: &Watched| self.table.standing(&one.nets).filter(Standing::is_known);
+        let standing = |one: &Watched| self.table.standing(&one.nets).filter(BlockVisibility::is_known);
         watched.iter().filter_map(standing).any(|standing| standing.blocks == 0)
     }
 
@@ -304,11 +304,11 @@ impl Memory {
     fn say(&mut self, watched: &[Watched], start: Timestamp, now: Timestamp) -> Batch {
         let mut batch = Batch::live(now);
         for one in watched {
-            let standing = self.table.standing(&one.nets).filter(Standing::is_known);
+            let standing = self.table.standing(&one.nets).filter(BlockVisibility::is_known);
             let series = |signal: &str| {
                 Arc::new(Series { entity: one.entity.clone(), source: NAME.to_owned(), signal: signal.to_owned() })
             };
-            let seeing = standing.as_ref().map(Standing::seeing_of_all);
+            let seeing = standing.as_ref().map(BlockVisibility::seeing_of_all);
             let blocks = standing.as_ref().map(|standing| f64::from(standing.blocks));
             for (signal, value) in [("visibility", seeing), ("prefixes", blocks)] {
                 batch.observations.push(Observation { series: series(signal), observed_at: start, value });
@@ -321,7 +321,14 @@ impl Memory {
     }
 
     /// What has changed since it was said last: who sees it through whom, and in which order the routes went.
-    fn facts(&mut self, one: &Watched, standing: &Standing, start: Timestamp, now: Timestamp, facts: &mut Vec<Fact>) {
+    fn facts(
+        &mut self,
+        one: &Watched,
+        standing: &BlockVisibility,
+        start: Timestamp,
+        now: Timestamp,
+        facts: &mut Vec<Fact>,
+    ) {
         let fact = |kind| Fact { entity: one.entity.clone(), source: NAME.to_owned(), observed_at: start, kind };
         let total = standing.peers + standing.unknown;
         if self.peers.insert(one.entity.clone(), total) != Some(total) {

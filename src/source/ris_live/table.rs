@@ -84,7 +84,7 @@ pub struct Seed {
 
 /// How some blocks stand.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct BlockVisibility {
     /// Peers that see any of the blocks, of those whose word is known.
     pub seeing: u32,
     pub peers: u32,
@@ -97,7 +97,7 @@ pub struct Standing {
     pub gateways: BTreeMap<u32, (u32, u32)>,
 }
 
-impl Standing {
+impl BlockVisibility {
     /// Whether enough is known to say anything.
     pub fn is_known(&self) -> bool {
         self.peers > 0 && f64::from(self.peers) >= ENOUGH_PEERS * f64::from(self.peers + self.unknown)
@@ -238,11 +238,11 @@ impl Table {
     }
 
     /// How the blocks stand together; `None` while a gap is not closed.
-    pub fn standing(&self, nets: &[IpNet]) -> Option<Standing> {
+    pub fn standing(&self, nets: &[IpNet]) -> Option<BlockVisibility> {
         if nets.is_empty() || !self.is_seeded(nets) {
             return None;
         }
-        let mut standing = Standing::default();
+        let mut standing = BlockVisibility::default();
         // What each peer says of any of the blocks: seen by one is seen.
         let mut by_peer: BTreeMap<u16, Word> = BTreeMap::new();
         let mut through: BTreeMap<u32, (u32, Vec<u16>)> = BTreeMap::new();
@@ -376,7 +376,7 @@ pub struct Falling(Option<Timestamp>);
 
 impl Falling {
     /// Notes how they stand at `now`; says since when they have been falling.
-    pub fn note(&mut self, standing: &Standing, now: Timestamp) -> Option<Timestamp> {
+    pub fn note(&mut self, standing: &BlockVisibility, now: Timestamp) -> Option<Timestamp> {
         if standing.share() >= STANDS {
             // A minute before now: what falls next is noted from its beginning.
             self.0 = Some(now - crate::domain::time::MINUTE);
@@ -420,7 +420,7 @@ mod tests {
         Update { peer: peer(number), at, path, announced: announced.to_vec(), withdrawn: withdrawn.to_vec() }
     }
 
-    fn standing(table: &Table) -> Standing {
+    fn standing(table: &Table) -> BlockVisibility {
         table.standing(&nets()).unwrap()
     }
 

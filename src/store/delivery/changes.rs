@@ -1,7 +1,7 @@
 //! How a delivery comes to be owed, and what becomes of it.
 
 use super::{Attempt, Deliveries, DeliveryId, DeliveryState, NewNotice, Notice};
-use crate::domain::{Owing, Seconds, Timestamp};
+use crate::domain::{NewDelivery, Seconds, Timestamp};
 use crate::store::session::Writes;
 use crate::store::value::{from_json, to_json};
 use crate::store::{IncidentId, StoreError};
@@ -11,13 +11,19 @@ use serde_json::Value;
 impl Deliveries<'_, Writes> {
     /// Owes the notice to each of the chats, to be sent from `at` on, or when its hold ends, and no sooner than `apart`
     /// after what the chat was last told of the same incident. What is owed, or was ever owed, is not owed again.
-    pub fn owe(&self, new: &NewNotice, owings: &[Owing], at: Timestamp, apart: Seconds) -> Result<(), StoreError> {
+    pub fn owe(
+        &self,
+        new: &NewNotice,
+        owings: &[NewDelivery],
+        at: Timestamp,
+        apart: Seconds,
+    ) -> Result<(), StoreError> {
         if owings.is_empty() {
             return Ok(());
         }
         let notice = self.notice(new, at)?;
         let mut insert = self.connection.prepare_cached(INSERT_DELIVERY)?;
-        for Owing { chat, is_start, hold } in owings {
+        for NewDelivery { chat, is_start, hold } in owings {
             insert.execute(named_params! {
                 ":notice": notice,
                 ":chat": chat,
@@ -33,7 +39,7 @@ impl Deliveries<'_, Writes> {
 
     /// Owes an alert to a chat that may have been owed it before, and never got it.
     pub fn owe_again(&self, new: &NewNotice, chat: i64, at: Timestamp) -> Result<(), StoreError> {
-        self.owe(new, &[Owing::now(chat, true)], at, 0)?;
+        self.owe(new, &[NewDelivery::now(chat, true)], at, 0)?;
         let notice = self.notice(new, at)?;
         self.connection.execute(
             "UPDATE delivery SET state = 'owed', owed_at = :at, next_at = :at, attempts = 0, failures = 0, is_start = 1, error = NULL,
@@ -61,6 +67,22 @@ impl Deliveries<'_, Writes> {
         Ok(bodies)
     }
 
+    /// Owes a summary to suspended chats and gives it up at once: each of them hears of it when it lets the bot in again,
+    /// by [`take_given_up_sums`](Self::take_given_up_sums).
+    pub fn owe_suspended(&self, summary: &NewNotice, chats: &[i64], at: Timestamp) -> Result<(), StoreError> {
+        let owings: Vec<NewDelivery> = chats.iter().map(|chat| NewDelivery::now(*chat, false)).collect();
+        self.owe(summary, &owings, at, 0)?;
+        let notice = self.notice(summary, at)?;
+        for chat in chats {
+            self.connection.execute(
+                "UPDATE delivery SET state = 'given_up', error = 'suspended', held_for = NULL
+                 WHERE notice_id = :notice AND chat_id = :chat AND state IN ('owed', 'held')",
+                named_params! { ":notice": notice, ":chat": chat },
+            )?;
+        }
+        Ok(())
+    }
+
     /// The chat hears of this change in another way: it need not be told it again.
     pub fn told_otherwise(
         &self,
@@ -70,7 +92,7 @@ impl Deliveries<'_, Writes> {
         at: Timestamp,
     ) -> Result<(), StoreError> {
         let alert = NewNotice::alert(incident, number);
-        self.owe(&alert, &[Owing::now(chat, false)], at, 0)?;
+        self.owe(&alert, &[NewDelivery::now(chat, false)], at, 0)?;
         let notice = self.notice(&alert, at)?;
         self.connection.execute(
             "UPDATE delivery SET state = 'summed', held_for = NULL

@@ -46,7 +46,7 @@ fn lives(tx: &Tx<'_>, number: u32) -> Result<i64, StoreError> {
     for round in 0..3 {
         let body = json!({ "word": { "said": format!("marked-body-{number} {}", "x".repeat(300)) } });
         let notice = NewNotice::operator(format!("marked-once-{number}-{round}"), body);
-        tx.deliveries().owe(&notice, &[crate::domain::Owing::now(id, false)], NOW, 0)?;
+        tx.deliveries().owe(&notice, &[crate::domain::NewDelivery::now(id, false)], NOW, 0)?;
     }
     let pause = Pause { place: Some(format!("marked-home-{number}")), until: NOW + 600 };
     tx.pauses().keep("telegram", &pause, NOW)?;

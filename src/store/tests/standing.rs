@@ -29,7 +29,7 @@ fn holds(path: &Path, address: &str) -> bool {
     found.is_ok_and(|count| count == 1)
 }
 
-async fn until(standing: &mut watch::Receiver<Standing>, wanted: impl FnMut(&Standing) -> bool) {
+async fn until(standing: &mut watch::Receiver<FileState>, wanted: impl FnMut(&FileState) -> bool) {
     tokio::time::timeout(PATIENCE, standing.wait_for(wanted)).await.expect("it is noticed").unwrap();
 }
 
@@ -44,7 +44,7 @@ async fn a_database_that_is_deleted_is_written_anew_before_the_next_step() {
         let address: &str = ["first", "second", "third"][round];
         adds(&store, address).await.unwrap();
         assert!(holds(&path, "before") && holds(&path, address), "{rubbish:?}");
-        assert_eq!(*store.standing().borrow(), Standing::InPlace { rewritten: round as u32 + 1 });
+        assert_eq!(*store.standing().borrow(), FileState::InPlace { rewritten: round as u32 + 1 });
         // Readers go with the new file, and it is still owned.
         let seen = store.read(move |db| db.chats().at("console", address)).await.unwrap();
         assert!(seen.is_some());
@@ -62,7 +62,7 @@ async fn a_deletion_is_noticed_within_seconds_where_nothing_is_written() {
     adds(&store, "before").await.unwrap();
     let mut standing = store.standing();
     fs::remove_dir_all(folder.path().join("data")).unwrap();
-    until(&mut standing, |now| *now == Standing::InPlace { rewritten: 1 }).await;
+    until(&mut standing, |now| *now == FileState::InPlace { rewritten: 1 }).await;
     assert!(holds(&path, "before"));
 }
 
@@ -92,7 +92,7 @@ async fn nothing_is_confirmed_while_it_cannot_be_written_anew() {
     assert!(matches!(error, StoreError::Deleted { .. }), "{error}");
     fs::remove_file(folder.path().join("data")).unwrap();
     let mut standing = store.standing();
-    until(&mut standing, |now| *now == Standing::InPlace { rewritten: 1 }).await;
+    until(&mut standing, |now| *now == FileState::InPlace { rewritten: 1 }).await;
     adds(&store, "after").await.unwrap();
     assert!(holds(&path, "before") && holds(&path, "after") && !holds(&path, "lost"));
 }
@@ -110,13 +110,13 @@ async fn a_file_that_takes_its_place_is_neither_written_nor_read_and_the_old_one
     let replaced = fs::read(&path).unwrap();
     let error = adds(&store, "lost").await.unwrap_err();
     assert!(matches!(error, StoreError::Replaced { .. }), "{error}");
-    until(&mut standing, |now| *now == Standing::Replaced).await;
+    until(&mut standing, |now| *now == FileState::Replaced).await;
     assert!(matches!(store.read(|db| db.chats().at("console", "")).await, Err(StoreError::Replaced { .. })));
     assert_eq!(fs::read(&path).unwrap(), replaced);
     fs::rename(&aside, &path).unwrap();
     adds(&store, "after").await.unwrap();
     assert!(holds(&path, "before") && holds(&path, "after") && !holds(&path, "lost"));
-    assert_eq!(*store.standing().borrow(), Standing::InPlace { rewritten: 0 });
+    assert_eq!(*store.standing().borrow(), FileState::InPlace { rewritten: 0 });
 }
 
 #[tokio::test]
@@ -170,7 +170,7 @@ async fn a_file_that_is_copied_over_it_is_noticed_and_left_as_it_is() {
         let error = adds(&store, "lost").await.unwrap_err();
         assert!(matches!(error, StoreError::MustReopen { .. }), "{error}");
         assert!(error.to_string().contains("another file was copied over it"), "{error}");
-        until(&mut standing, |now| matches!(now, Standing::MustReopen { .. })).await;
+        until(&mut standing, |now| matches!(now, FileState::MustReopen { .. })).await;
         assert!(store.read(|db| db.chats().at("console", "later")).await.is_err());
         drop(store);
         assert_eq!(fs::read(&path).unwrap(), copied);

@@ -44,7 +44,7 @@ pub(crate) fn transition(ordinal: u32, number: u32, kind: TransitionKind) -> Tra
             entity,
             at,
             verdict: Verdict::Down,
-            sureness: Sureness::High,
+            sureness: Confidence::High,
             witnesses: 2,
             sources: 1,
             assessments: Vec::new(),
@@ -242,8 +242,8 @@ async fn a_delivery_that_was_being_sent_is_found_in_doubt_and_is_never_owed_twic
             let chat = tx.chats().ensure("console", "")?.id;
             let incident = tx.incidents().apply(&transition(1, 1, TransitionKind::Started))?.id;
             let out = tx.deliveries();
-            out.owe(&NewNotice::alert(incident, 1), &[Owing::now(chat, true)], NOW, 0)?;
-            out.owe(&NewNotice::alert(incident, 1), &[Owing::now(chat, true)], NOW + 60, 0)?;
+            out.owe(&NewNotice::alert(incident, 1), &[NewDelivery::now(chat, true)], NOW, 0)?;
+            out.owe(&NewNotice::alert(incident, 1), &[NewDelivery::now(chat, true)], NOW + 60, 0)?;
             assert!(out.due("discord", NOW, NOW - 600, 9)?.is_empty());
             assert!(out.due("console", NOW - 1, NOW - 1 - 600, 9)?.is_empty());
             assert_eq!(out.next_due("console")?, Some(NOW));
@@ -262,7 +262,7 @@ async fn a_delivery_that_was_being_sent_is_found_in_doubt_and_is_never_owed_twic
 
             out.mark_sending(owed.id, NOW + 9)?;
             out.mark_sent(owed.id, Some("m1"), NOW + 10)?;
-            out.owe(&NewNotice::alert(incident, 1), &[Owing::now(chat, true)], NOW + 60, 0)?;
+            out.owe(&NewNotice::alert(incident, 1), &[NewDelivery::now(chat, true)], NOW + 60, 0)?;
             assert!(out.due("console", NOW + 99, NOW + 99 - 600, 9)?.is_empty());
             let sent = &out.recent(9)?[0];
             assert_eq!((sent.state, sent.message_id.as_deref()), (DeliveryState::Sent, Some("m1")));
@@ -283,7 +283,7 @@ async fn a_chat_that_never_heard_the_start_hears_nothing_of_the_rest() {
             let incident = tx.incidents().apply(&transition(1, 1, TransitionKind::Started))?.id;
             tx.incidents().apply(&transition(1, 2, TransitionKind::Recovered))?;
             let out = tx.deliveries();
-            let to = |is_start| chats.map(|chat| Owing::now(chat, is_start));
+            let to = |is_start| chats.map(|chat| NewDelivery::now(chat, is_start));
             out.owe(&NewNotice::test("hello", json!({ "text": "hello" })), &to(false), NOW, 0)?;
             out.owe(&NewNotice::alert(incident, 1), &to(true), NOW, 0)?;
             out.owe(&NewNotice::alert(incident, 2), &to(false), NOW, 0)?;
@@ -317,7 +317,7 @@ async fn a_recovery_does_not_wait_behind_a_change_that_it_has_overtaken() {
             let mut incident = None;
             for (number, kind) in [(1, TransitionKind::Started), (2, TransitionKind::PartlyBack)] {
                 let id = tx.incidents().apply(&transition(1, number, kind))?.id;
-                out.owe(&NewNotice::alert(id, number), &[Owing::now(chat, number == 1)], NOW, 0)?;
+                out.owe(&NewNotice::alert(id, number), &[NewDelivery::now(chat, number == 1)], NOW, 0)?;
                 let due = out.due("console", NOW, NOW - 600, 9)?.remove(0);
                 assert!(out.mark_sending(due.id, NOW)?);
                 out.mark_sent(due.id, None, NOW)?;
@@ -326,11 +326,11 @@ async fn a_recovery_does_not_wait_behind_a_change_that_it_has_overtaken() {
             let incident = incident.unwrap();
             // No sooner than a quarter of an hour after the last; the recovery at once.
             tx.incidents().apply(&transition(1, 3, TransitionKind::GoneAgain))?;
-            out.owe(&NewNotice::alert(incident, 3), &[Owing::now(chat, false)], NOW + 60, 900)?;
+            out.owe(&NewNotice::alert(incident, 3), &[NewDelivery::now(chat, false)], NOW + 60, 900)?;
             assert!(out.due("console", NOW + 60, NOW + 60 - 600, 9)?.is_empty());
             tx.incidents().apply(&transition(1, 4, TransitionKind::Recovered))?;
             out.overtake(incident, 4)?;
-            out.owe(&NewNotice::alert(incident, 4), &[Owing::now(chat, false)], NOW + 120, 0)?;
+            out.owe(&NewNotice::alert(incident, 4), &[NewDelivery::now(chat, false)], NOW + 120, 0)?;
             let due = out.due("console", NOW + 120, NOW + 120 - 600, 9)?;
             assert_eq!(due[0].notice, Notice::Alert { incident, number: 4 });
             Ok(())
@@ -452,7 +452,7 @@ async fn what_a_clock_wrote_that_was_ahead_is_moved_back_with_it() {
             tx.sources().set_progress("ioda", &Progress { entity, from: NOW - DAY, to: then, done: true })?;
             tx.sources().failed("ioda", then, "busy", Some(then + 300))?;
             let chat = tx.chats().ensure("discord", "1")?;
-            tx.deliveries().owe(&NewNotice::test("t", json!(1)), &[Owing::now(chat.id, false)], then, 0)?;
+            tx.deliveries().owe(&NewNotice::test("t", json!(1)), &[NewDelivery::now(chat.id, false)], then, 0)?;
             // Half a minute of slewing is nothing; then somebody sets it right.
             assert_eq!(tx.heartbeat().beat(then - 30)?, None);
             assert_eq!(tx.heartbeat().beat(NOW)?, Some(ahead));
@@ -519,7 +519,7 @@ async fn what_chats_were_told_of_what_is_over_is_kept_for_a_year_and_what_is_owe
             for ordinal in [1, 2] {
                 let incident = tx.incidents().apply(&transition(ordinal, 1, TransitionKind::Started))?.id;
                 let chats = if ordinal == 1 { vec![told, waits] } else { vec![told] };
-                let owings: Vec<Owing> = chats.iter().map(|chat| Owing::now(*chat, true)).collect();
+                let owings: Vec<NewDelivery> = chats.iter().map(|chat| NewDelivery::now(*chat, true)).collect();
                 tx.deliveries().owe(&NewNotice::alert(incident, 1), &owings, NOW, 0)?;
                 for owed in
                     tx.deliveries().due("console", NOW, NOW - 600, 9)?.into_iter().filter(|owed| owed.chat.id == told)
@@ -633,12 +633,12 @@ proptest! {
                     numbers[which] += 1;
                     let kind = if numbers[which] == 1 { TransitionKind::Started } else { TransitionKind::Worsened };
                     let applied = tx.incidents().apply(&transition(which as u32 + 1, numbers[which], kind)).unwrap();
-                    let owings: Vec<Owing> =
-                        chats.iter().map(|chat| Owing::now(*chat, numbers[which] == 1)).collect();
+                    let owings: Vec<NewDelivery> =
+                        chats.iter().map(|chat| NewDelivery::now(*chat, numbers[which] == 1)).collect();
                     out.owe(&NewNotice::alert(applied.id, numbers[which]), &owings, now, 0).unwrap();
                 }
                 2 => {
-                    let owing = [Owing::now(chats[0], false)];
+                    let owing = [NewDelivery::now(chats[0], false)];
                     out.owe(&NewNotice::summary(minute.to_string(), json!({})), &owing, now, 0).unwrap();
                 }
                 _ => {

@@ -4,7 +4,6 @@ use super::DiscordDouble;
 use linkdown::clock::Millis;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::{Duration, Instant};
 
 use crate::doubles::disobeyed::Disobeyed;
 use crate::doubles::web::Reply;
@@ -16,15 +15,14 @@ const GLOBAL: (u32, Millis) = (50, 1_000);
 const CHANNEL: (u32, Millis) = (5, 5_000);
 const INVALID: (usize, Millis) = (10_000, 600_000);
 /// How long calls may have been under way when everything was stopped.
-const UNDER_WAY: Duration = Duration::from_millis(100);
+const UNDER_WAY: Millis = 100;
 
 #[derive(Debug, Default)]
 pub(super) struct Limits {
     unlimited: bool,
     all: Window,
     buckets: BTreeMap<Bucket, Window>,
-    /// Since when everything is stopped, and who has been told.
-    stopped: Option<Instant>,
+    /// Who has been told since everything is stopped.
     told: BTreeSet<Bucket>,
     /// Describes each call that came while a pause that was asked for was running.
     disobeyed: Vec<Disobeyed>,
@@ -76,7 +74,7 @@ impl Limits {
     pub(super) fn ask(&mut self, bucket: Bucket, now: Millis) -> Result<(), Wait> {
         if now < self.all.shut {
             // What was on its way already could not know.
-            let is_excused = self.stopped.is_some_and(|since| since.elapsed() < UNDER_WAY) && self.told.insert(bucket);
+            let is_excused = now - self.all.told_at <= UNDER_WAY && self.told.insert(bucket);
             if !is_excused {
                 self.disobeyed.push(self.all.disobeyed(now, format!("Discord, {bucket:?} in a pause of all")));
             }
@@ -115,7 +113,6 @@ impl Limits {
     }
 
     fn stop(&mut self, bucket: Bucket) {
-        self.stopped = Some(Instant::now());
         self.told = BTreeSet::from([bucket]);
     }
 

@@ -1,6 +1,6 @@
 //! Who may do what in which chat, in the order in which the real one looks, and what it costs.
 
-use super::chat::{Chat, Kind, Standing, TopicState};
+use super::chat::{Chat, Kind, Membership, TopicState};
 use super::limits::{GROUP, OVERALL, PRIVATE};
 use super::params::Params;
 use super::refusal::Refusal;
@@ -25,7 +25,7 @@ impl World {
         }
         let known = name.parse().ok().and_then(|id: i64| self.chats.get(&id));
         let chat =
-            known.filter(|chat| chat.standing != Standing::Stranger).ok_or_else(|| Refusal::bad("chat not found"))?;
+            known.filter(|chat| chat.standing != Membership::Stranger).ok_or_else(|| Refusal::bad("chat not found"))?;
         match chat.kind {
             Kind::Private => private(chat, wanted),
             Kind::Group => group(chat, wanted),
@@ -67,7 +67,7 @@ impl World {
         let seconds = pace.closed_for(now).unwrap_or_default();
         // What was on its way already could not know of a pause that is everybody's.
         if of_chat.is_some() || !pace.may_not_know_yet(now) {
-            let (told_at, early_ms) = (pace.told_at(), 1000 * seconds);
+            let (told_at, early_ms) = (pace.told_at(), pace.left(now));
             self.disobeyed.push(Disobeyed {
                 told_at,
                 at: now,
@@ -84,7 +84,7 @@ fn private(chat: &Chat, wanted: Access) -> Result<(), Refusal> {
     if chat.deactivated && changes {
         return Err(Refusal::forbidden("user is deactivated"));
     }
-    if chat.standing == Standing::Kicked && changes {
+    if chat.standing == Membership::Kicked && changes {
         return Err(Refusal::forbidden("bot was blocked by the user"));
     }
     if !chat.started && wanted == Access::Write {
@@ -102,8 +102,8 @@ fn group(chat: &Chat, wanted: Access) -> Result<(), Refusal> {
     }
     match chat.standing {
         _ if chat.gone => Err(Refusal::forbidden("the group chat was deleted")),
-        Standing::Kicked => Err(Refusal::forbidden("bot was kicked from the group chat")),
-        Standing::Left => Err(Refusal::forbidden("bot is not a member of the group chat")),
+        Membership::Kicked => Err(Refusal::forbidden("bot was kicked from the group chat")),
+        Membership::Left => Err(Refusal::forbidden("bot is not a member of the group chat")),
         _ => Ok(()),
     }
 }
@@ -112,18 +112,18 @@ fn inside(chat: &Chat) -> Result<(), Refusal> {
     let kind = if chat.kind == Kind::Channel { "channel" } else { "supergroup" };
     match chat.standing {
         _ if chat.gone => Err(Refusal::bad("chat not found")),
-        Standing::Kicked => Err(Refusal::forbidden(&format!("bot was kicked from the {kind} chat"))),
-        Standing::Left => Err(Refusal::forbidden(&format!("bot is not a member of the {kind} chat"))),
+        Membership::Kicked => Err(Refusal::forbidden(&format!("bot was kicked from the {kind} chat"))),
+        Membership::Left => Err(Refusal::forbidden(&format!("bot is not a member of the {kind} chat"))),
         _ => Ok(()),
     }
 }
 
 fn writes(chat: &Chat) -> Result<(), Refusal> {
     match (chat.kind, chat.standing) {
-        (Kind::Channel, standing) if standing != Standing::Admin => {
+        (Kind::Channel, standing) if standing != Membership::Admin => {
             Err(Refusal::bad("need administrator rights in the channel chat"))
         }
-        (_, Standing::Restricted) => Err(Refusal::bad("not enough rights to send text messages to the chat")),
+        (_, Membership::Restricted) => Err(Refusal::bad("not enough rights to send text messages to the chat")),
         _ => Ok(()),
     }
 }

@@ -24,7 +24,7 @@ pub enum Kind {
 
 /// What the bot is in a chat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum Membership {
     /// It never was there, and does not know the chat.
     Stranger,
     Left,
@@ -38,7 +38,7 @@ pub enum Standing {
     MuteAdmin,
 }
 
-impl Standing {
+impl Membership {
     pub fn is_inside(self) -> bool {
         !matches!(self, Self::Stranger | Self::Left | Self::Kicked)
     }
@@ -73,7 +73,7 @@ pub struct Chat {
     pub owner_is_anonymous: bool,
     pub admins: Vec<Person>,
     pub members: Vec<Person>,
-    pub standing: Standing,
+    pub standing: Membership,
     /// In a private chat: the person has written to the bot.
     pub started: bool,
     pub deactivated: bool,
@@ -171,7 +171,7 @@ impl Chat {
             owner_is_anonymous: false,
             admins: Vec::new(),
             members: Vec::new(),
-            standing: Standing::Member,
+            standing: Membership::Member,
             started: false,
             deactivated: false,
             gone: false,

@@ -1,7 +1,7 @@
 //! Users, chats, members and messages as the Bot API writes them.
 
 use super::BOT_ID;
-use super::chat::{Author, Chat, Kind, Person, Said, Standing};
+use super::chat::{Author, Chat, Kind, Membership, Person, Said};
 use super::html::Entity;
 use super::world::World;
 use linkdown::clock::Millis;
@@ -87,15 +87,15 @@ impl Chat {
         full
     }
 
-    pub fn bot_member(&self, standing: Standing) -> Value {
+    pub fn bot_member(&self, standing: Membership) -> Value {
         let user = bot();
         match standing {
-            Standing::Stranger | Standing::Left => json!({"user": user, "status": "left"}),
-            Standing::Kicked => json!({"user": user, "status": "kicked", "until_date": 0}),
+            Membership::Stranger | Membership::Left => json!({"user": user, "status": "left"}),
+            Membership::Kicked => json!({"user": user, "status": "kicked", "until_date": 0}),
             // In a basic group it is everybody who may not write.
-            Standing::Restricted if self.kind == Kind::Group => json!({"user": user, "status": "member"}),
-            Standing::Member => json!({"user": user, "status": "member"}),
-            Standing::Restricted => {
+            Membership::Restricted if self.kind == Kind::Group => json!({"user": user, "status": "member"}),
+            Membership::Member => json!({"user": user, "status": "member"}),
+            Membership::Restricted => {
                 let mut member: Map<_, _> =
                     MEMBER_RIGHTS.iter().map(|right| ((*right).to_owned(), json!(false))).collect();
                 member.insert("user".to_owned(), user);
@@ -104,7 +104,7 @@ impl Chat {
                 member.insert("is_member".to_owned(), json!(true));
                 Value::Object(member)
             }
-            Standing::Admin | Standing::MuteAdmin => self.admin(user, standing == Standing::Admin),
+            Membership::Admin | Membership::MuteAdmin => self.admin(user, standing == Membership::Admin),
         }
     }
 
@@ -140,7 +140,7 @@ impl Chat {
 }
 
 impl World {
-    pub fn my_chat_member(&self, chat: i64, old: Standing, by: &Value) -> Value {
+    pub fn my_chat_member(&self, chat: i64, old: Membership, by: &Value) -> Value {
         let chat = self.chat(chat);
         json!({"chat": chat.json(), "from": by, "date": date(self.now()), "old_chat_member": chat.bot_member(old),
             "new_chat_member": chat.bot_member(chat.standing)})

@@ -29,6 +29,11 @@ impl Pace {
         (now < self.closed_until).then(|| seconds(self.closed_until - now))
     }
 
+    /// How much of the pause is left.
+    pub fn left(&self, now: Millis) -> Millis {
+        (self.closed_until - now).max(0)
+    }
+
     /// When the last pause was asked for.
     pub fn told_at(&self) -> Millis {
         self.told_at

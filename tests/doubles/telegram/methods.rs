@@ -1,7 +1,7 @@
 //! The methods that are neither about messages nor about updates.
 
 use super::access::Access;
-use super::chat::{Kind, Standing};
+use super::chat::{Kind, Membership};
 use super::json;
 use super::params::Params;
 use super::refusal::{Outcome, Refusal};
@@ -111,7 +111,7 @@ pub fn leave_chat(world: &mut World, params: &Params) -> Outcome {
     if world.chat(chat).kind == Kind::Private {
         return Err(Refusal::bad("chat member status can't be changed in private chats"));
     }
-    world.stands(chat, Standing::Left, &json::bot());
+    world.stands(chat, Membership::Left, &json::bot());
     Ok(Value::Bool(true))
 }
 

@@ -1,7 +1,7 @@
 //! The people and chats that there are, and what becomes of them; the bot is told what the real one would be told.
 
 use super::TelegramDouble;
-use super::chat::{Author, Chat, Kind, Person, Standing, Topic, TopicState};
+use super::chat::{Author, Chat, Kind, Membership, Person, Topic, TopicState};
 use super::json;
 use super::world::World;
 use serde_json::json;
@@ -17,7 +17,7 @@ impl World {
         person
     }
 
-    fn add_chat(&mut self, kind: Kind, title: &str, standing: Standing) -> i64 {
+    fn add_chat(&mut self, kind: Kind, title: &str, standing: Membership) -> i64 {
         let owner = self.people.get(&OWNER).cloned().unwrap_or_else(|| self.add_person("Olga"));
         let count = self.chats.values().filter(|chat| chat.kind == kind).count() as i64 + 1;
         let id = match kind {
@@ -44,7 +44,7 @@ impl World {
         topics.get_mut(&topic).unwrap_or_else(|| panic!("there is no topic {topic} in {chat}")).state = state;
     }
 
-    fn stands_by_owner(&mut self, chat: i64, standing: Standing) {
+    fn stands_by_owner(&mut self, chat: i64, standing: Membership) {
         let owner = self.chat(chat).owner.json();
         self.stands(chat, standing, &owner);
     }
@@ -63,22 +63,22 @@ impl TelegramDouble {
 
     /// A supergroup with the bot as an ordinary member.
     pub fn supergroup(&self, title: &str) -> i64 {
-        self.act(|world| world.add_chat(Kind::Supergroup, title, Standing::Member))
+        self.act(|world| world.add_chat(Kind::Supergroup, title, Membership::Member))
     }
 
     /// A basic group with the bot as an ordinary member.
     pub fn group(&self, title: &str) -> i64 {
-        self.act(|world| world.add_chat(Kind::Group, title, Standing::Member))
+        self.act(|world| world.add_chat(Kind::Group, title, Membership::Member))
     }
 
     /// A channel of which the bot knows nothing, until [`TelegramDouble::bot_is_admin`].
     pub fn channel(&self, title: &str) -> i64 {
-        self.act(|world| world.add_chat(Kind::Channel, title, Standing::Stranger))
+        self.act(|world| world.add_chat(Kind::Channel, title, Membership::Stranger))
     }
 
     /// A supergroup of which the bot knows nothing, until [`TelegramDouble::invites_back`].
     pub fn foreign_supergroup(&self, title: &str) -> i64 {
-        self.act(|world| world.add_chat(Kind::Supergroup, title, Standing::Stranger))
+        self.act(|world| world.add_chat(Kind::Supergroup, title, Membership::Stranger))
     }
 
     pub fn admin(&self, chat: i64, person: &Person) {
@@ -105,10 +105,10 @@ impl TelegramDouble {
     pub fn bot_is_admin(&self, chat: i64, is_admin: bool) {
         self.act(|world| {
             let standing = match world.chat(chat).kind {
-                _ if is_admin => Standing::Admin,
+                _ if is_admin => Membership::Admin,
                 // A channel has no bots that are not administrators.
-                Kind::Channel => Standing::Left,
-                _ => Standing::Member,
+                Kind::Channel => Membership::Left,
+                _ => Membership::Member,
             };
             world.stands_by_owner(chat, standing);
         });
@@ -117,30 +117,30 @@ impl TelegramDouble {
     /// The bot may read, and not write. In a basic group that is so for everybody, and not told.
     pub fn may_not_write(&self, chat: i64) {
         self.act(|world| match world.chat(chat).kind {
-            Kind::Channel => world.stands_by_owner(chat, Standing::MuteAdmin),
-            Kind::Group => world.chat_mut(chat).standing = Standing::Restricted,
-            Kind::Supergroup | Kind::Private => world.stands_by_owner(chat, Standing::Restricted),
+            Kind::Channel => world.stands_by_owner(chat, Membership::MuteAdmin),
+            Kind::Group => world.chat_mut(chat).standing = Membership::Restricted,
+            Kind::Supergroup | Kind::Private => world.stands_by_owner(chat, Membership::Restricted),
         });
     }
 
     pub fn may_write(&self, chat: i64) {
         self.act(|world| match world.chat(chat).kind {
-            Kind::Channel => world.stands_by_owner(chat, Standing::Admin),
-            Kind::Group => world.chat_mut(chat).standing = Standing::Member,
-            Kind::Supergroup | Kind::Private => world.stands_by_owner(chat, Standing::Member),
+            Kind::Channel => world.stands_by_owner(chat, Membership::Admin),
+            Kind::Group => world.chat_mut(chat).standing = Membership::Member,
+            Kind::Supergroup | Kind::Private => world.stands_by_owner(chat, Membership::Member),
         });
     }
 
     /// The bot is thrown out.
     pub fn kicks(&self, chat: i64) {
-        self.act(|world| world.stands_by_owner(chat, Standing::Kicked));
+        self.act(|world| world.stands_by_owner(chat, Membership::Kicked));
     }
 
     /// The bot is taken in (again), as an ordinary member of a group or an administrator of a channel.
     pub fn invites_back(&self, chat: i64) {
         self.act(|world| {
             let is_channel = world.chat(chat).kind == Kind::Channel;
-            world.stands_by_owner(chat, if is_channel { Standing::Admin } else { Standing::Member });
+            world.stands_by_owner(chat, if is_channel { Membership::Admin } else { Membership::Member });
             if !is_channel {
                 world.serve_by_owner(chat, None, "new_chat_members", json!([json::bot()]));
             }
@@ -148,11 +148,11 @@ impl TelegramDouble {
     }
 
     pub fn blocks(&self, person: &Person) {
-        self.act(|world| world.stands_by_owner(person.id, Standing::Kicked));
+        self.act(|world| world.stands_by_owner(person.id, Membership::Kicked));
     }
 
     pub fn unblocks(&self, person: &Person) {
-        self.act(|world| world.stands_by_owner(person.id, Standing::Member));
+        self.act(|world| world.stands_by_owner(person.id, Membership::Member));
     }
 
     /// The account is deleted. Nobody is told.
@@ -221,7 +221,7 @@ impl TelegramDouble {
             assert!(old.kind == Kind::Group && old.migrated_to.is_none(), "only a basic group becomes a supergroup");
             let (title, standing) = (old.title.clone(), old.standing);
             let (admins, members, anonymous) = (old.admins.clone(), old.members.clone(), old.owner_is_anonymous);
-            let new = world.add_chat(Kind::Supergroup, &title, Standing::Left);
+            let new = world.add_chat(Kind::Supergroup, &title, Membership::Left);
             *world.last_id(new) = 0;
             let chat = world.chat_mut(new);
             (chat.admins, chat.members, chat.owner_is_anonymous) = (admins, members, anonymous);

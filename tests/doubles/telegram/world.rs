@@ -2,7 +2,7 @@
 
 use super::TelegramDouble;
 use super::callbacks::Query;
-use super::chat::{Author, Chat, Kind, Message, Person, Said, Standing};
+use super::chat::{Author, Chat, Kind, Membership, Message, Person, Said};
 use super::faults::Faults;
 use super::limits::Pace;
 use super::polling::Queue;
@@ -182,7 +182,7 @@ impl World {
     }
 
     /// Changes what the bot is in a chat, and tells it.
-    pub fn stands(&mut self, chat: i64, standing: Standing, by: &Value) {
+    pub fn stands(&mut self, chat: i64, standing: Membership, by: &Value) {
         let old = std::mem::replace(&mut self.chat_mut(chat).standing, standing);
         if old != standing {
             let update = self.my_chat_member(chat, old, by);

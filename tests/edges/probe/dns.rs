@@ -8,7 +8,7 @@ use linkdown::domain::Host;
 use linkdown::source::probe::Outcome;
 use linkdown::source::probe::attempt::probe;
 use linkdown::source::probe::resolver::Resolved;
-use linkdown::source::probe::{Guard, Kit, Resolver};
+use linkdown::source::probe::{Guard, ProbeContext, Resolver};
 use std::time::Duration;
 
 #[tokio::test]
@@ -87,11 +87,11 @@ async fn a_dead_name_server_does_not_look_like_a_dead_site() {
 }
 
 /// A kit that waits long enough for a datagram to be lost and the next to be answered.
-fn patient_kit(server: &NameServer) -> Kit {
-    let clock = Clock::sped(crate::edges::at("2025-06-06 17:00"), 4);
+fn patient_kit(server: &NameServer) -> ProbeContext {
+    let clock = Clock::accelerated(crate::edges::at("2025-06-06 17:00"), 4);
     let guard = Guard::new(vec!["127.0.0.0/8".parse().unwrap()]);
     let resolver = Resolver::with(clock.clone(), vec![server.address]);
-    Kit::new(clock, guard, resolver, "https://example.org/linkdown", Duration::from_secs(8))
+    ProbeContext::new(clock, guard, resolver, "https://example.org/linkdown", Duration::from_secs(8))
 }
 
 /// What an old server may make of EDNS, and how it is asked: with it, and then without.
@@ -187,7 +187,7 @@ async fn an_international_name_is_asked_for_in_the_form_that_dns_carries() {
 async fn names_of_strangers_are_forgotten_and_that_of_a_target_never_is() {
     const MANY: usize = 2_500;
     let server = NameServer::start(Habit::Proper).await;
-    let clock = Clock::sped(crate::edges::at("2025-06-06 17:00"), 20);
+    let clock = Clock::accelerated(crate::edges::at("2025-06-06 17:00"), 20);
     let target = Host::Name("kcna.kp".to_owned());
     let resolver = Resolver::with(clock.clone(), vec![server.address]).keeping([&target]);
     server.leads("kcna.kp", &["127.0.0.1"]);

@@ -2,7 +2,7 @@
 
 use super::server::{answer, nobody, on_tcp, page};
 use super::{kit, said, target};
-use linkdown::domain::Knock;
+use linkdown::domain::ProbeKind;
 use linkdown::source::probe::attempt::probe;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -27,7 +27,7 @@ async fn an_error_page_is_an_answer_but_a_broken_one() {
 async fn the_expected_text_must_be_there() {
     let site = page(answer("200 OK", "", "<title>This domain is for sale</title>")).await;
     let mut asked = target(&format!("http://{site}/"));
-    let Knock::Http { text, .. } = &mut asked.knock else { unreachable!() };
+    let ProbeKind::Http { text, .. } = &mut asked.knock else { unreachable!() };
     *text = Some("KCNA".to_owned());
     let outcome = probe(&kit(None), &asked).await.outcome();
     assert_eq!(outcome.to_string(), "answers, but broken: the page lacks `KCNA`");

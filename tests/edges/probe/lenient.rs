@@ -5,13 +5,13 @@ use super::server::{Habit, NameServer, on_tcp, page};
 use super::site::Site;
 use super::tls::{at, authority, trusting};
 use super::{kit, said, target};
-use linkdown::domain::{Knock, Target};
+use linkdown::domain::{ProbeKind, Target};
 use linkdown::source::probe::attempt::probe;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// The target, which must hold `front page`.
 fn with_text(mut target: Target) -> Target {
-    let Knock::Http { text, .. } = &mut target.knock else { unreachable!() };
+    let ProbeKind::Http { text, .. } = &mut target.knock else { unreachable!() };
     *text = Some("front page".to_owned());
     target
 }

@@ -2,7 +2,7 @@
 
 use super::server::{answer, on_tcp};
 use super::tls::{at, certificate, fixture, trusting};
-use linkdown::domain::{Certificate, Knock, Target};
+use linkdown::domain::{Certificate, ProbeKind, Target};
 use linkdown::source::probe::Outcome;
 use linkdown::source::probe::attempt::probe;
 use rustls::pki_types::PrivateKeyDer;
@@ -75,8 +75,8 @@ async fn site(name: &str, key: Arc<dyn SigningKey>, versions: &[&'static Support
 /// The target, which takes any certificate.
 fn with_any(mut target: Target) -> Target {
     match &mut target.knock {
-        Knock::Http { tls, .. } => *tls = Some(Certificate::Any),
-        Knock::Tls { certificate } => *certificate = Certificate::Any,
+        ProbeKind::Http { tls, .. } => *tls = Some(Certificate::Any),
+        ProbeKind::Tls { certificate } => *certificate = Certificate::Any,
         _ => unreachable!(),
     }
     target

@@ -4,7 +4,7 @@ use super::server::page;
 use super::{kit, target};
 use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
-use linkdown::domain::Knock;
+use linkdown::domain::ProbeKind;
 use linkdown::source::probe::attempt::probe;
 use std::io::Write;
 
@@ -19,7 +19,7 @@ async fn compared(fields: &str, body: &[u8], wanted: &str) -> String {
     let head = format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: {}\r\n\r\n", body.len());
     let site = page([head.as_bytes(), body].concat()).await;
     let mut asked = target(&format!("http://{site}/"));
-    let Knock::Http { text, .. } = &mut asked.knock else { unreachable!() };
+    let ProbeKind::Http { text, .. } = &mut asked.knock else { unreachable!() };
     *text = Some(wanted.to_owned());
     probe(&kit(None), &asked).await.outcome().to_string()
 }

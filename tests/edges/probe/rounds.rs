@@ -3,11 +3,11 @@
 use super::server::{Habit, NameServer, answer, on_tcp, page};
 use super::{kit, target};
 use hickory_proto::op::ResponseCode;
-use linkdown::clock::Busy;
-use linkdown::domain::{Ask, Control, Line, Target};
+use linkdown::clock::ActivityGuard;
+use linkdown::domain::{Ask, Control, Target, UplinkState};
 use linkdown::source::probe::prober::{Prober, Targets};
 use linkdown::source::probe::tally::Round;
-use linkdown::vitals::Vitals;
+use linkdown::supervisor::Supervisor;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -66,7 +66,7 @@ impl Controls {
 }
 
 /// A prober of rounds of 16 s, each less than a second long at twenty times the pace.
-fn start(controls: &Controls, targets: Vec<Target>) -> (UnboundedReceiver<(Round, Busy)>, JoinHandle<()>) {
+fn start(controls: &Controls, targets: Vec<Target>) -> (UnboundedReceiver<(Round, ActivityGuard)>, JoinHandle<()>) {
     start_with(controls, Targets { operator: targets, chats: Vec::new() }, 64)
 }
 
@@ -75,9 +75,9 @@ pub(super) fn start_with(
     controls: &Controls,
     targets: Targets,
     sites_in_flight: usize,
-) -> (UnboundedReceiver<(Round, Busy)>, JoinHandle<()>) {
+) -> (UnboundedReceiver<(Round, ActivityGuard)>, JoinHandle<()>) {
     let kit = Arc::new(kit(Some(controls.servers[0].address)));
-    let vitals = Vitals::new(kit.clock.clone());
+    let supervisor = Supervisor::new(kit.clock.clone());
     let prober = Prober {
         kit,
         targets: std::sync::Arc::new(move || targets.clone()),
@@ -85,24 +85,24 @@ pub(super) fn start_with(
         every: 16,
         in_flight: 64,
         sites_in_flight,
-        progress: vitals.progress("the probes"),
+        progress: supervisor.progress("the probes"),
     };
     let (rounds, taken) = unbounded_channel();
-    let pulse = vitals.pulse();
-    (taken, tokio::spawn(prober.run(rounds, pulse, Busy::default())))
+    let watchdog = supervisor.watchdog();
+    (taken, tokio::spawn(prober.run(rounds, watchdog, ActivityGuard::default())))
 }
 
 /// The next round in which the line is, or is not, good.
-async fn until(rounds: &mut UnboundedReceiver<(Round, Busy)>, is_good: bool) -> Round {
+async fn until(rounds: &mut UnboundedReceiver<(Round, ActivityGuard)>, is_good: bool) -> Round {
     loop {
         let round = next(rounds).await;
-        if (round.uplink.line == Line::Good) == is_good {
+        if (round.uplink.line == UplinkState::Good) == is_good {
             return round;
         }
     }
 }
 
-pub(super) async fn next(rounds: &mut UnboundedReceiver<(Round, Busy)>) -> Round {
+pub(super) async fn next(rounds: &mut UnboundedReceiver<(Round, ActivityGuard)>) -> Round {
     tokio::time::timeout(std::time::Duration::from_secs(20), rounds.recv()).await.unwrap().unwrap().0
 }
 
@@ -125,7 +125,7 @@ async fn a_round_is_spread_evenly_and_every_target_is_asked_once() {
     task.abort();
     assert_eq!(round.found.len(), 100);
     assert!(round.found.iter().all(|(_, found)| found.outcome().does_work()));
-    assert_eq!((round.uplink.line, round.uplink.why.as_str()), (Line::Good, "4 of 4 operators answer"));
+    assert_eq!((round.uplink.line, round.uplink.why.as_str()), (UplinkState::Good, "4 of 4 operators answer"));
     let asked = asked.lock().unwrap();
     let first = asked[0];
     for tenth in 0..10 {
@@ -146,7 +146,7 @@ async fn our_own_line_is_judged_by_its_controls_and_good_again_with_them() {
     let round = until(&mut rounds, false).await;
     assert_eq!(
         (round.uplink.line, round.uplink.why.as_str()),
-        (Line::Doubtful, "somebody answers in place of four: http 200 at portal.example")
+        (UplinkState::Doubtful, "somebody answers in place of four: http 200 at portal.example")
     );
     *controls.portal.lock().unwrap() = answer("204 No Content", "", "");
     until(&mut rounds, true).await;
@@ -170,6 +170,6 @@ async fn our_own_line_is_judged_by_its_controls_and_good_again_with_them() {
 
     controls.behave(Habit::Silent);
     let round = until(&mut rounds, false).await;
-    assert_eq!(round.uplink.line, Line::Doubtful, "one of four operators still answers: {}", round.uplink.why);
+    assert_eq!(round.uplink.line, UplinkState::Doubtful, "one of four operators still answers: {}", round.uplink.why);
     task.abort();
 }

@@ -4,7 +4,7 @@
 use super::rounds::{Controls, next, start_with};
 use super::server::{answer, on_tcp, page};
 use super::target;
-use linkdown::domain::{Line, Target};
+use linkdown::domain::{Target, UplinkState};
 use linkdown::source::probe::prober::Targets;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -49,7 +49,7 @@ async fn tarpits_of_chats_hold_up_no_round_and_each_has_its_turn() {
         let own: Vec<usize> = round.found.iter().map(|(number, _)| *number).filter(|number| *number < OWN).collect();
         assert_eq!(own, (0..OWN).collect::<Vec<_>>(), "every target of the operator's, each once");
         assert!(round.unreached.iter().all(|number| *number >= OWN), "{:?}", round.unreached);
-        assert_eq!(round.uplink.line, Line::Good, "{}", round.uplink.why);
+        assert_eq!(round.uplink.line, UplinkState::Good, "{}", round.uplink.why);
         if let Some(last) = last {
             assert_eq!(round.start - last, 16, "no round is left out");
         }

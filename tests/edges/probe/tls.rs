@@ -2,9 +2,9 @@
 
 use super::server::{answer, on_tcp};
 use super::{kit, target};
-use linkdown::domain::{Certificate, Knock, Target, Timestamp};
+use linkdown::domain::{Certificate, ProbeKind, Target, Timestamp};
 use linkdown::source::probe::attempt::{Found, probe};
-use linkdown::source::probe::{Kit, Tls};
+use linkdown::source::probe::{ProbeContext, Tls};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{RootCertStore, ServerConfig};
@@ -49,7 +49,7 @@ async fn site(name: &str) -> SocketAddr {
 }
 
 /// Trusts the authority of the tests.
-pub(super) fn trusting() -> Kit {
+pub(super) fn trusting() -> ProbeContext {
     let mut kit = kit(None);
     kit.tls = authority();
     kit
@@ -100,7 +100,7 @@ async fn the_day_on_which_a_certificate_ends_is_a_fact() {
 #[tokio::test]
 async fn a_certificate_may_be_taken_as_it_is() {
     let mut asked = at("https", site("self.pem").await);
-    let Knock::Http { tls, .. } = &mut asked.knock else { unreachable!() };
+    let ProbeKind::Http { tls, .. } = &mut asked.knock else { unreachable!() };
     *tls = Some(Certificate::Any);
     let outcome = probe(&trusting(), &asked).await.outcome();
     assert_eq!(outcome.to_string(), "works (nobody known vouches for its certificate)");

@@ -52,7 +52,7 @@ pub async fn live() {
     let mut number: i64 = std::fs::read_to_string(&marker).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
     let winds_down = std::env::var_os(WIND_DOWN).is_some();
     loop {
-        let owed: u32 = owed(&bot.desk.store).await;
+        let owed: u32 = owed(&bot.context.store).await;
         if owed > BACKLOG {
             tokio::time::sleep(Duration::from_millis(20)).await;
             continue;

@@ -80,12 +80,12 @@ async fn an_answer_that_is_lost_makes_no_second_message_on_discord() {
 /// Discord dates its messages by its own clock.
 #[tokio::test]
 async fn a_lost_answer_makes_no_second_message_though_our_clock_was_ahead() {
-    let truth = Clock::moved(at("2025-06-06 16:00"));
+    let truth = Clock::simulated(at("2025-06-06 16:00"));
     let mut world = World::with_chats("2025-06-06 16:00", NORTH_KOREA).await;
     world.discord_goes_by(&truth).await;
     let (mut world, cast) = told_in(world).await;
     goes_and_returns(&world);
-    world.clock.set_wrong_by(15 * MINUTE);
+    world.clock.set_wall_offset(15 * MINUTE);
     world.discord().fault(discord::Fault::AcceptThenReset, 1);
     // For longer than Discord remembers a key.
     world.discord().fault(discord::Fault::Status(502), 11);
@@ -318,6 +318,33 @@ async fn what_a_chat_was_to_hear_of_an_absence_waits_until_it_lets_the_bot_in() 
     world.until("2025-06-06 21:40").await;
     let shown = world.discord().sees(cast.ops);
     assert!(shown.contains("While I could not write here: 🟢 North Korea was down 1 h 1 min"), "{shown}");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_chat_that_is_found_shut_at_the_start_hears_of_an_absence_when_it_lets_the_bot_in() {
+    let (mut world, cast) = told_on_both().await;
+    world.stop().await;
+    world.north_korea_vanishes("2025-06-06 18:00", "2025-06-06 19:00");
+    // The bot hears of it at its start, before it has read what came and went meanwhile.
+    world.telegram().blocks(&cast.dan);
+    world.discord().kicks(cast.guild);
+    world.is_now("2025-06-06 21:00").await;
+    world.start_again().await;
+    world.until("2025-06-06 21:30").await;
+    assert_eq!(world.discord().sees(cast.ops) + &world.telegram().sees(cast.dan.id), "");
+    world.discord().invites_back(cast.guild);
+    world.discord().gateway().caught_up().await;
+    world.telegram().unblocks(&cast.dan);
+    world.telegram().quiet().await;
+    world.until("2025-06-06 21:40").await;
+    for shown in [world.discord().sees(cast.ops), world.telegram().sees(cast.dan.id)] {
+        assert_eq!(
+            shown.matches("While I could not write here: 🟢 North Korea was down 1 h 1 min").count(),
+            1,
+            "{shown}"
+        );
+    }
     world.stop().await;
 }
 

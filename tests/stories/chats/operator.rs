@@ -53,7 +53,7 @@ async fn a_source_that_is_ill_for_long_is_told_once_and_once_when_it_is_over() {
 async fn a_clock_that_is_off_is_told_once_and_once_when_it_is_right() {
     let (mut world, olga) = with_an_operator().await;
     // The servers go by the true time, which is the same as ours so far.
-    let truth = Clock::moved(at("2025-06-06 12:01"));
+    let truth = Clock::simulated(at("2025-06-06 12:01"));
     world.stop().await;
     world.ioda_goes_by(&truth).await;
     world.start_again().await;
@@ -68,7 +68,7 @@ async fn a_clock_that_is_off_is_told_once_and_once_when_it_is_right() {
         ("2025-06-06 14:00", 0, "✅ Over after "),
     ] {
         world.until_with(&truth, time).await;
-        world.clock.set_wrong_by(wrong);
+        world.clock.set_wall_offset(wrong);
         let shown = first_lines(&world.telegram().sees(olga));
         assert!(shown.contains(told) && shown.is_empty() == told.is_empty(), "{time}: {shown}");
     }

@@ -1,10 +1,10 @@
 //! One bin over all entities: whether a fall is somebody's, or the source's own.
 
-use super::{Draft, upsert};
-use crate::detect::trust::{FELL_LONG_AGO, Faults, Look};
+use super::{StateOverlay, upsert};
+use crate::detect::trust::{BinComparison, FELL_LONG_AGO, Faults};
 use crate::domain::Entity;
 
-impl Draft<'_> {
+impl StateOverlay<'_> {
     /// A bin that shows no fall, or has no value: somebody's fall may have waited for it.
     pub fn hear(&mut self, family: u32, start: i64) {
         if !self.faults(family).is_worth_a_look(start) {
@@ -56,7 +56,7 @@ impl Draft<'_> {
         }
     }
 
-    fn look(&self, family: u32, start: i64) -> Look {
+    fn look(&self, family: u32, start: i64) -> BinComparison {
         let mut compared: Vec<(u32, f32)> = Vec::new();
         let (mut fell_before, mut unheard) = (Vec::new(), Vec::new());
         let has_controls = self.is_own_probe(family) && self.has_controls();
@@ -96,7 +96,7 @@ impl Draft<'_> {
             roots.len()
         };
         let (fell_before, unheard) = (count(fell_before), count(unheard));
-        Look { ratios: compared.into_iter().map(|(_, ratio)| ratio).collect(), fell_before, unheard }
+        BinComparison { ratios: compared.into_iter().map(|(_, ratio)| ratio).collect(), fell_before, unheard }
     }
 
     /// Sums up anew every series of the family that has bins from `from` on.

@@ -1,6 +1,6 @@
 //! A clock that was ahead, and was set right: what our own eyes saw by it is moved back with it.
 
-use super::{Draft, upsert};
+use super::{StateOverlay, upsert};
 use crate::domain::Seconds;
 use crate::domain::time::SLEWED;
 use std::collections::BTreeSet;
@@ -19,7 +19,7 @@ impl SetBack {
     }
 }
 
-impl Draft<'_> {
+impl StateOverlay<'_> {
     /// Our own eyes see what is now: where it is earlier than when they last saw something, the clock was set back. Else what they
     /// see would be behind what they saw until their time has passed it, and we would be blind for so long.
     pub fn follow_the_clock(&mut self) {

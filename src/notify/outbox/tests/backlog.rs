@@ -1,13 +1,13 @@
 //! What piled up, and what a restart does to it.
 
 use super::*;
-use crate::notify::retry::{EditAgain, Whom};
+use crate::notify::retry::{EditAgain, LimitScope};
 
 /// So many chats, each owed the start of ten outages a quarter of an hour ago.
 async fn backlog(world: &World, count: usize) {
     let chats = crowd(world, count).await;
     for incident in world.outages(10).await {
-        world.owes_all(incident, 1, chats.iter().map(|chat| Owing::now(*chat, true)).collect()).await;
+        world.owes_all(incident, 1, chats.iter().map(|chat| NewDelivery::now(*chat, true)).collect()).await;
     }
     world.until(900_000).await;
 }
@@ -56,23 +56,23 @@ async fn a_fresh_start_goes_before_what_piled_up_for_the_same_chat() {
 
 #[tokio::test]
 async fn a_pause_that_was_asked_for_holds_over_a_kill() {
-    for (whom, expected) in [
-        (Whom::Chat, ["0 one: message", "0 other: message", "91010 one: message"]),
-        (Whom::Platform, ["0 one: message", "91010 other: message", "91010 one: message"]),
+    for (scope, expected) in [
+        (LimitScope::Chat, ["0 one: message", "0 other: message", "91010 one: message"]),
+        (LimitScope::Platform, ["0 one: message", "91010 other: message", "91010 one: message"]),
     ] {
         let mut world = World::new();
         let [one, other] = world.chats(["one", "other"]).await;
         let outages = world.outages(2).await;
-        world.answers("one", [Answer::Refuses(SendError::Wait { pause_ms: 90_000, whom })]);
+        world.answers("one", [Answer::Refuses(SendError::RateLimited { pause_ms: 90_000, scope })]);
         world.owes(one, outages[0], 1).await;
-        if whom == Whom::Chat {
+        if scope == LimitScope::Chat {
             world.owes(other, outages[0], 1).await;
         }
         world.begins();
         world.until(10).await;
         // What is owed later would go at once, if nobody remembered.
         world.kill().await;
-        if whom == Whom::Platform {
+        if scope == LimitScope::Platform {
             world.owes(other, outages[0], 1).await;
         }
         for _ in 0..3 {
@@ -86,11 +86,11 @@ async fn a_pause_that_was_asked_for_holds_over_a_kill() {
         seen.sort_by_key(|line| line.split(' ').next().unwrap().parse::<Millis>().unwrap());
         seen.dedup();
         let mut expected: Vec<String> = expected.iter().map(|line| (*line).to_owned()).collect();
-        if whom == Whom::Platform {
+        if scope == LimitScope::Platform {
             expected[1..].sort();
             seen[1..].sort();
         }
-        assert_eq!(seen, expected, "{whom:?}");
+        assert_eq!(seen, expected, "{scope:?}");
     }
 }
 

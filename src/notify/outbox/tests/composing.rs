@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::time::HOUR;
-use crate::domain::{Options, Scope, Subscription, Untimely};
+use crate::domain::{DelayReason, Options, Scope, Subscription};
 use crate::notify::platform::Volume;
 use TransitionKind::{GoneAgain, PartlyBack, Recovered, Retracted, Started, Suspected, Worsened};
 
@@ -212,12 +212,12 @@ async fn what_is_no_alert_is_told_in_its_words() {
     for (body, title) in [
         (Body::MissedIncident(incident.0), over),
         (Body::Sample, "🔔 [test] This is where outages will be told."),
-        (Body::Trouble { said: "a disk".into() }, "⚠️ a disk"),
+        (Body::OperatorAlert { said: "a disk".into() }, "⚠️ a disk"),
         (Body::TroubleOver { said: "a disk".into(), since: BEGIN }, "✅ Over after 1 h: a disk"),
         (Body::Word { said: "a word".into() }, "ℹ️ a word"),
         (Body::Suspended { place: "there".into(), link: None, why: "kicked".into() }, "⚠️ I can no longer tell there"),
         (
-            Body::Summary { incidents: vec![incident.0], why: Untimely::Muted, since: BEGIN },
+            Body::Summary { incidents: vec![incident.0], why: DelayReason::Muted, since: BEGIN },
             "While this chat was muted: ",
         ),
     ] {
@@ -231,7 +231,7 @@ async fn what_is_no_alert_is_told_in_its_words() {
 async fn what_tells_of_nothing_on_record_is_given_up_and_holds_up_nothing() {
     let (world, chat) = subscribed(Options::default()).await;
     world.owes_word(chat, Body::MissedIncident(77)).await;
-    world.owes_word(chat, Body::Summary { incidents: vec![77], why: Untimely::Late, since: BEGIN }).await;
+    world.owes_word(chat, Body::Summary { incidents: vec![77], why: DelayReason::Late, since: BEGIN }).await;
     world.until(10_000).await;
     assert!(world.seen().is_empty());
     let recent = world.store.read(|db| db.deliveries().recent(9)).await.unwrap();

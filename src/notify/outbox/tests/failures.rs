@@ -1,7 +1,7 @@
 //! What becomes of what did not go well.
 
 use super::*;
-use crate::notify::retry::Whom;
+use crate::notify::retry::LimitScope;
 use crate::store::Attempt;
 use crate::store::tests::{falls_ill, is_mended};
 
@@ -22,23 +22,23 @@ async fn one_chat(world: &World) -> (i64, DeliveryId) {
     (chat, world.owes(chat, incident, 1).await)
 }
 
-fn wait(whom: Whom) -> [Answer; 1] {
-    [Answer::Refuses(SendError::Wait { pause_ms: 7_500, whom })]
+fn wait(scope: LimitScope) -> [Answer; 1] {
+    [Answer::Refuses(SendError::RateLimited { pause_ms: 7_500, scope })]
 }
 
 #[tokio::test]
 async fn a_pause_that_is_asked_for_is_that_of_whoever_was_asked() {
-    for (whom, expected) in [
+    for (scope, expected) in [
         // Never too soon, and at most a second late.
-        (Whom::Chat, ["0 one: message", "0 other: message", "7500 one: message", "8500 one: message"]),
-        (Whom::Edits, ["0 one: message", "0 other: message", "0 one: message", "8000 one: message"]),
+        (LimitScope::Chat, ["0 one: message", "0 other: message", "7500 one: message", "8500 one: message"]),
+        (LimitScope::Edits, ["0 one: message", "0 other: message", "0 one: message", "8000 one: message"]),
     ] {
         let mut world = World::new();
         two_chats(&world).await;
-        world.answers("one", wait(whom));
+        world.answers("one", wait(scope));
         world.begins();
         world.until(60_000).await;
-        assert_eq!(world.seen(), expected, "{whom:?}");
+        assert_eq!(world.seen(), expected, "{scope:?}");
     }
 }
 
@@ -48,7 +48,7 @@ async fn a_platform_that_asks_for_a_pause_is_told_nothing_until_it_is_over() {
     let [one] = world.chats(["one"]).await;
     let outages = world.outages(2).await;
     world.owes(one, outages[0], 1).await;
-    world.answers("one", wait(Whom::Platform));
+    world.answers("one", wait(LimitScope::Platform));
     world.begins();
     world.until(100).await;
     let [other] = world.chats(["other"]).await;
@@ -61,7 +61,7 @@ async fn a_platform_that_asks_for_a_pause_is_told_nothing_until_it_is_over() {
 async fn a_token_that_is_refused_is_tried_again_after_a_quarter_of_an_hour() {
     let mut world = World::new();
     let (_, owed) = one_chat(&world).await;
-    world.answers("a", [Answer::Refuses(SendError::Revoked { why: "401 Unauthorized".into() })]);
+    world.answers("a", [Answer::Refuses(SendError::InvalidToken { why: "401 Unauthorized".into() })]);
     world.begins();
     world.until(100).await;
     let [other] = world.chats(["other"]).await;
@@ -98,7 +98,7 @@ async fn back_after(failures: usize) -> Vec<String> {
         world.answers(address, [Answer::Refuses(SendError::later("503"))]);
     }
     // All but the first were tried often before: their pauses are minutes.
-    let owings: Vec<Owing> = chats[..failures].iter().map(|chat| Owing::now(*chat, true)).collect();
+    let owings: Vec<NewDelivery> = chats[..failures].iter().map(|chat| NewDelivery::now(*chat, true)).collect();
     let write = world.store.write(move |tx| {
         tx.deliveries().owe(&NewNotice::alert(incident, 1), &owings, BEGIN, 0)?;
         for delivery in tx.deliveries().recent(failures - 1)? {
@@ -140,7 +140,10 @@ async fn failures_are_counted_from_the_last_that_went_well() {
     world.until(0).await;
     // Four fail, one gets through, four fail: nobody was away.
     for (chat, address) in chats.iter().zip(["a", "b", "c"]) {
-        world.answers(address, [Answer::Refuses(SendError::Wait { pause_ms: 900_000, whom: Whom::Edits })]);
+        world.answers(
+            address,
+            [Answer::Refuses(SendError::RateLimited { pause_ms: 900_000, scope: LimitScope::Edits })],
+        );
         world.owes(*chat, incident, 1).await;
         world.until(0).await;
     }
@@ -284,7 +287,7 @@ async fn a_chat_that_shuts_the_bot_out_is_suspended_and_who_subscribed_there_hea
     let mut world = World::new();
     let (chat, owed) = one_chat(&world).await;
     world.store.write(move |tx| tx.chats().belongs_to(chat, None, Some("7"))).await.unwrap();
-    world.answers("a", [Answer::Refuses(SendError::Never { why: "kicked".into() })]);
+    world.answers("a", [Answer::Refuses(SendError::ChatUnreachable { why: "kicked".into() })]);
     world.begins();
     world.until(10_000).await;
     assert_eq!(world.state_of(owed).await, DeliveryState::GivenUp);
@@ -320,8 +323,8 @@ async fn a_card_is_edited_no_sooner_than_half_a_minute_after_it_was() {
 async fn an_edit_that_fails_is_made_later_as_long_as_it_takes() {
     for (error, again) in [
         (SendError::later("503"), 60_000),
-        (SendError::Wait { pause_ms: 7_500, whom: Whom::Edits }, 8_000),
-        (SendError::Wait { pause_ms: 90_000, whom: Whom::Chat }, 90_000),
+        (SendError::RateLimited { pause_ms: 7_500, scope: LimitScope::Edits }, 8_000),
+        (SendError::RateLimited { pause_ms: 90_000, scope: LimitScope::Chat }, 90_000),
     ] {
         let (world, incident) = card().await;
         world.answers("a", [Answer::Refuses(error.clone())]);
@@ -340,7 +343,7 @@ async fn edits_that_are_told_to_wait_hold_up_each_card_of_the_chat_but_no_messag
     world.owes(chat, outages[1], 1).await;
     world.begins();
     world.until(10_000).await;
-    world.answers("a", [Answer::Refuses(SendError::Wait { pause_ms: 90_000, whom: Whom::Edits })]);
+    world.answers("a", [Answer::Refuses(SendError::RateLimited { pause_ms: 90_000, scope: LimitScope::Edits })]);
     world.changes(outages[0]).await;
     world.changes(outages[1]).await;
     world.until(20_000).await;
@@ -371,7 +374,7 @@ async fn a_card_whose_message_is_gone_or_cannot_be_written_is_left_alone() {
 #[tokio::test]
 async fn a_card_in_a_chat_that_shuts_the_bot_out_is_edited_when_it_lets_it_in_again() {
     let (world, incident) = card().await;
-    world.answers("a", [Answer::Refuses(SendError::Never { why: "kicked".into() })]);
+    world.answers("a", [Answer::Refuses(SendError::ChatUnreachable { why: "kicked".into() })]);
     world.changes(incident).await;
     world.until(600_000).await;
     assert_eq!(world.seen()[1..], ["0 a: edit of m1"]);

@@ -8,7 +8,7 @@ async fn chats_are_told_at_the_platform_s_pace_to_the_millisecond() {
     let mut world = World::paced(Limit::per_second(10.0), Limit::NONE);
     let chats = world.chats(["a", "b", "c", "d", "e", "f", "g", "h"]).await;
     let incident = world.outages(1).await[0];
-    world.owes_all(incident, 1, chats.iter().map(|chat| Owing::now(*chat, true)).collect()).await;
+    world.owes_all(incident, 1, chats.iter().map(|chat| NewDelivery::now(*chat, true)).collect()).await;
     world.begins();
     world.until(5_000).await;
     let expected: Vec<String> = ["a", "b", "c", "d", "e", "f", "g", "h"]
@@ -64,7 +64,7 @@ async fn chats_that_wait_for_their_pace_are_in_nobody_s_way() {
     let mut world = World::paced(Limit::NONE, Limit { every_ms: 3_600_000.0, burst: 1 });
     let (crowd, [late]) = (crowd(&world, 200).await, world.chats(["late"]).await);
     for incident in world.outages(2).await {
-        world.owes_all(incident, 1, crowd.iter().map(|chat| Owing::now(*chat, true)).collect()).await;
+        world.owes_all(incident, 1, crowd.iter().map(|chat| NewDelivery::now(*chat, true)).collect()).await;
     }
     world.begins();
     world.until(0).await;
@@ -86,7 +86,7 @@ async fn cards_are_edited_however_many_chats_hang() {
     for chat in 0..100 {
         world.answers(&format!("crowd {chat}"), [Answer::Hangs]);
     }
-    world.owes_all(outages[1], 1, crowd.iter().map(|chat| Owing::now(*chat, true)).collect()).await;
+    world.owes_all(outages[1], 1, crowd.iter().map(|chat| NewDelivery::now(*chat, true)).collect()).await;
     world.sees(101).await;
     world.changes(outages[0]).await;
     assert_eq!(world.sees(102).await[101], "0 one: edit of m1");
@@ -102,7 +102,7 @@ async fn no_more_are_under_way_than_may_be() {
         world.answers(&format!("crowd {chat}"), [Answer::Hangs]);
     }
     let incident = world.outages(1).await[0];
-    world.owes_all(incident, 1, crowd.iter().map(|chat| Owing::now(*chat, true)).collect()).await;
+    world.owes_all(incident, 1, crowd.iter().map(|chat| NewDelivery::now(*chat, true)).collect()).await;
     world.begins();
     assert_eq!(world.sees(512).await.len(), 512);
     world.looks();
@@ -121,7 +121,7 @@ async fn what_is_to_go_later_goes_then_though_nobody_wakes_the_outbox() {
     let incident = world.outages(1).await[0];
     let write = world.store.write(move |tx| {
         let notice = NewNotice::alert(incident, 1);
-        tx.deliveries().owe(&notice, &[Owing::now(chat, true)], BEGIN + 7, 0)
+        tx.deliveries().owe(&notice, &[NewDelivery::now(chat, true)], BEGIN + 7, 0)
     });
     write.await.unwrap();
     world.begins();
@@ -156,7 +156,7 @@ async fn what_was_held_back_goes_when_its_hold_ends() {
     let [chat] = world.chats(["a"]).await;
     let incident = world.outages(1).await[0];
     let hold = Hold { until: BEGIN + 7, why: HeldFor::Quiet };
-    world.owes_all(incident, 1, vec![Owing { hold: Some(hold), ..Owing::now(chat, true) }]).await;
+    world.owes_all(incident, 1, vec![NewDelivery { hold: Some(hold), ..NewDelivery::now(chat, true) }]).await;
     world.begins();
     world.until(6_999).await;
     assert!(world.seen().is_empty());
@@ -183,7 +183,7 @@ async fn what_piled_up_is_told_in_one_and_what_follows_joins_it() {
     let third = outages[2];
     let owe = world
         .store
-        .write(move |tx| tx.deliveries().owe(&NewNotice::alert(third, 1), &[Owing::now(chat, true)], BEGIN, 0));
+        .write(move |tx| tx.deliveries().owe(&NewNotice::alert(third, 1), &[NewDelivery::now(chat, true)], BEGIN, 0));
     owe.await.unwrap();
     world.looks();
     world.until(1_000_000).await;
@@ -197,18 +197,18 @@ async fn a_turn_gives_its_next_sign_of_life_within_five_minutes_and_a_pause_give
     let [chat] = world.chats(["a"]).await;
     let incident = world.outages(1).await[0];
     world.owes(chat, incident, 1).await;
-    let (pulse, seen) = (world.pulse.clone(), Arc::new(Mutex::new(Vec::new())));
+    let (watchdog, seen) = (world.watchdog.clone(), Arc::new(Mutex::new(Vec::new())));
     let noted = Arc::clone(&seen);
-    world.steps = Steps::watched_by(move |step| {
+    world.failpoints = Failpoints::watched_by(move |step| {
         if step == "before sending is marked" {
-            noted.lock().unwrap().push(format!("{pulse:?}"));
+            noted.lock().unwrap().push(format!("{watchdog:?}"));
         }
     });
     world.begins();
     world.until(0).await;
     let by = |millis: Millis| format!("Pulse({millis})");
     assert_eq!(*seen.lock().unwrap(), [by((BEGIN + 300).unix() * 1000)]);
-    assert_eq!(format!("{:?}", world.pulse), by(Millis::MAX));
+    assert_eq!(format!("{:?}", world.watchdog), by(Millis::MAX));
 }
 
 #[tokio::test]

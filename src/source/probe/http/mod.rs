@@ -11,7 +11,7 @@ mod text;
 
 use super::outcome::{Class, Outcome};
 use super::resolver::Resolved;
-use super::{Kit, Limits, tcp, tls};
+use super::{Limits, ProbeContext, tcp, tls};
 use crate::domain::{Certificate, Host};
 use cookies::{Jar, Place};
 use exchange::{Response, exchange};
@@ -40,7 +40,7 @@ struct Fetched {
 /// Fetches the page at the address, over as many redirects as are followed. Cookies last as long as
 /// this call.
 pub(super) async fn knock(
-    kit: &Kit,
+    kit: &ProbeContext,
     page: &Page<'_>,
     address: SocketAddr,
     limits: Limits,
@@ -109,7 +109,7 @@ fn place(hop: &Hop) -> Place<'_> {
 /// Returns the address of the next hop, vetted like the first. The host that is being probed stays
 /// where it is probed. Why there is no address is for the operator's log alone: it would tell a chat
 /// which names exist in the operator's network, and where they lead.
-async fn resolve(kit: &Kit, hop: &Hop, (probed, address): (&Host, IpAddr)) -> Option<IpAddr> {
+async fn resolve(kit: &ProbeContext, hop: &Hop, (probed, address): (&Host, IpAddr)) -> Option<IpAddr> {
     let found = match &hop.host {
         host if host == probed => vec![address],
         Host::Address(address) => vec![*address],
@@ -131,7 +131,7 @@ async fn resolve(kit: &Kit, hop: &Hop, (probed, address): (&Host, IpAddr)) -> Op
 }
 
 async fn fetch(
-    kit: &Kit,
+    kit: &ProbeContext,
     (hop, certificate): (&Hop, Certificate),
     cookie: Option<&[u8]>,
     address: SocketAddr,
@@ -167,7 +167,7 @@ fn request(agent: &str, hop: &Hop, cookie: Option<&[u8]>) -> Vec<u8> {
     request
 }
 
-async fn talk<S>(kit: &Kit, stream: &mut S, request: &[u8], limit: Duration) -> Result<Response, Outcome>
+async fn talk<S>(kit: &ProbeContext, stream: &mut S, request: &[u8], limit: Duration) -> Result<Response, Outcome>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {

@@ -3,11 +3,11 @@
 use super::Outbox;
 use super::book::{self, Finished};
 use super::compose::{Composed, Composer, Revised};
-use crate::clock::{Busy, Millis};
+use crate::clock::{ActivityGuard, Millis};
 use crate::domain::Chat;
 use crate::notify::digest::LATE;
 use crate::notify::pace::{Pace, SharedPace};
-use crate::notify::retry::{SendError, Whom};
+use crate::notify::retry::{LimitScope, SendError};
 use crate::store::{Delivery, DeliveryId, StoreError, Tx};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -50,12 +50,12 @@ enum Call {
 }
 
 #[derive(Debug)]
-pub(super) struct Round {
+pub(super) struct DeliveryWorker {
     outbox: Outbox,
     pace: SharedPace,
-    flights: JoinSet<(Finished, Busy)>,
-    /// To whom each flight goes, and which delivery it is.
-    flying: HashMap<Id, (i64, Option<DeliveryId>)>,
+    flights: JoinSet<(Finished, ActivityGuard)>,
+    /// The chat to which each flight goes, and which delivery it is.
+    in_flight: HashMap<Id, (i64, Option<DeliveryId>)>,
     /// One at a time to each chat.
     busy_chats: HashSet<i64>,
     /// Shared with the writer, and kept until they are written: a database that is ill must not make them unknown.
@@ -71,12 +71,12 @@ pub(super) struct Round {
     is_back: bool,
 }
 
-impl Round {
+impl DeliveryWorker {
     pub(super) fn new(outbox: Outbox) -> Self {
         Self {
             pace: outbox.platform.pace(),
             flights: JoinSet::new(),
-            flying: HashMap::new(),
+            in_flight: HashMap::new(),
             busy_chats: HashSet::new(),
             finished: Vec::new(),
             failures_in_a_row: 0,
@@ -100,7 +100,7 @@ impl Round {
     }
 
     /// Waits until something that is on its way has come to its end; for ever where nothing is.
-    pub(super) async fn landed(&mut self) -> Busy {
+    pub(super) async fn landed(&mut self) -> ActivityGuard {
         match self.flights.join_next_with_id().await {
             Some(done) => self.take(done),
             None => std::future::pending().await,
@@ -114,12 +114,12 @@ impl Round {
         }
     }
 
-    fn take(&mut self, done: Result<(Id, (Finished, Busy)), JoinError>) -> Busy {
+    fn take(&mut self, done: Result<(Id, (Finished, ActivityGuard)), JoinError>) -> ActivityGuard {
         let id = match &done {
             Ok((id, _)) => *id,
             Err(error) => error.id(),
         };
-        let whither = self.flying.remove(&id);
+        let target = self.in_flight.remove(&id);
         match done {
             Ok((_, (finished, busy))) => {
                 self.ended(&finished);
@@ -128,7 +128,7 @@ impl Round {
             }
             Err(error) => {
                 tracing::error!("a delivery was given up half-way: {error}");
-                let fallen = whither.and_then(|(_, delivery)| delivery).map(|delivery| Finished::Fallen { delivery });
+                let fallen = target.and_then(|(_, delivery)| delivery).map(|delivery| Finished::Fallen { delivery });
                 self.finished.extend(fallen.map(Arc::new));
                 self.outbox.clock.busy()
             }
@@ -142,15 +142,15 @@ impl Round {
         self.count_failure(error);
         let place = finished.chat().map(|chat| self.outbox.platform.place_of(chat)).unwrap_or_default();
         match error {
-            Some(SendError::Wait { pause_ms, whom: Whom::Chat }) => self.rest(place, now, now + pause_ms),
-            Some(SendError::Wait { pause_ms, whom: Whom::Edits }) => {
+            Some(SendError::RateLimited { pause_ms, scope: LimitScope::Chat }) => self.rest(place, now, now + pause_ms),
+            Some(SendError::RateLimited { pause_ms, scope: LimitScope::Edits }) => {
                 self.pace.lock().rest(&Pace::edits_in(&place), now + pause_ms);
             }
-            Some(SendError::Wait { pause_ms, whom: Whom::Platform }) => {
+            Some(SendError::RateLimited { pause_ms, scope: LimitScope::Platform }) => {
                 tracing::warn!(platform, "asked to pause for {pause_ms} ms");
                 self.pace.lock().rest_all(now + pause_ms);
             }
-            Some(error @ SendError::Revoked { .. }) => {
+            Some(error @ SendError::InvalidToken { .. }) => {
                 tracing::error!(platform, "{error}");
                 self.pace.lock().rest_all(now + LONG_PAUSE_MS);
             }
@@ -177,12 +177,12 @@ impl Round {
     }
 
     /// Marks what has come to its end, and hands over what may go. Says when to look again, if nothing happens before.
-    pub(super) async fn turn(&mut self) -> Result<Option<Millis>, StoreError> {
+    pub(super) async fn poll(&mut self) -> Result<Option<Millis>, StoreError> {
         while let Some(done) = self.flights.try_join_next_with_id() {
             self.take(done);
         }
         self.note().await?;
-        self.busy_chats = self.flying.values().map(|(chat, _)| *chat).collect();
+        self.busy_chats = self.in_flight.values().map(|(chat, _)| *chat).collect();
         let clock = self.outbox.clock.clone();
         if self.flights.len() >= AT_ONCE {
             return Ok(None);
@@ -232,7 +232,7 @@ impl Round {
                 }
             }
         }
-        self.outbox.steps.reached("marked as sent");
+        self.outbox.failpoints.hit("marked as sent");
         self.outbox.told.notify_waiters();
         Ok(())
     }
@@ -240,7 +240,7 @@ impl Round {
     /// What was asked to wait, or is refused for good, was answered: it says nothing of whether the platform is there.
     fn count_failure(&mut self, error: Option<&SendError>) {
         match error {
-            Some(SendError::Later { .. }) => self.failures_in_a_row += 1,
+            Some(SendError::Transient { .. }) => self.failures_in_a_row += 1,
             Some(_) => {}
             None => {
                 let now = self.outbox.clock.millis();
@@ -386,7 +386,7 @@ impl Round {
         let ids: Vec<DeliveryId> = going.iter().filter_map(Going::delivery).collect();
         let mut marked = HashSet::new();
         if !ids.is_empty() {
-            self.outbox.steps.reached("before sending is marked");
+            self.outbox.failpoints.hit("before sending is marked");
             let now = self.outbox.clock.now();
             let mark = move |tx: &Tx<'_>| {
                 let mut marked = HashSet::new();
@@ -398,19 +398,19 @@ impl Round {
                 Ok(marked)
             };
             marked = self.outbox.store.write(mark).await?;
-            self.outbox.steps.reached("sending is marked");
+            self.outbox.failpoints.hit("sending is marked");
         }
         // What is owed no more, since the chat was forgotten or put the bot out meanwhile, stays where it is.
         for one in going.into_iter().filter(|one| one.delivery().is_none_or(|id| marked.contains(&id))) {
             let (platform, clock) = (Arc::clone(&self.outbox.platform), self.outbox.clock.clone());
-            let steps = self.outbox.steps.clone();
-            let whither = (one.chat(), one.delivery());
+            let failpoints = self.outbox.failpoints.clone();
+            let target = (one.chat(), one.delivery());
             let flight = self.flights.spawn(async move {
                 let busy = clock.sleep_until_millis(one.at(), clock.busy()).await;
                 let finished = match one {
                     Going::Message(message, _) => {
                         let outcome = platform.send(&message.outgoing).await;
-                        steps.reached("sent");
+                        failpoints.hit("sent");
                         Finished::Message { message, outcome }
                     }
                     Going::Edit(card, _) => {
@@ -420,7 +420,7 @@ impl Round {
                 };
                 (finished, busy)
             });
-            self.flying.insert(flight.id(), whither);
+            self.in_flight.insert(flight.id(), target);
         }
         Ok(())
     }

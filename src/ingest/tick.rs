@@ -3,16 +3,16 @@
 use super::faults;
 use super::fill::Lack;
 use super::pipeline::Pipeline;
-use crate::clock::Busy;
+use crate::clock::ActivityGuard;
 use crate::domain::{
     Batch, Entity, FactKind, Seconds, Timestamp,
     time::{HOUR, MINUTE},
 };
 use crate::source::cadence::{Budget, Need, Share};
 use crate::source::feed::{Answer, Feed};
-use crate::source::{Purpose, Request, Wanted, backoff};
+use crate::source::{Purpose, Query, Request, backoff};
 use crate::store::{Progress, StoreError, Tx};
-use crate::vitals::Pulse;
+use crate::supervisor::Watchdog;
 use std::sync::{Arc, PoisonError};
 use tokio::sync::Mutex;
 use tracing::Instrument;
@@ -63,14 +63,14 @@ pub struct Ticker {
 
 impl Ticker {
     /// Ticks until it is dropped: once at the start, then by the cron line.
-    pub async fn run(self, pulse: Pulse, mut busy: Busy) {
+    pub async fn run(self, watchdog: Watchdog, mut busy: ActivityGuard) {
         let name = self.feed.name();
         if let Some(why) = &self.feed.off {
             tracing::info!(source = name, "resting: {why}");
             return;
         }
         loop {
-            pulse.within(LONGEST_TICK);
+            watchdog.within(LONGEST_TICK);
             let span = tracing::info_span!("tick", source = name);
             match self.tick(&mut busy).instrument(span).await {
                 Ok(true) => {}
@@ -80,13 +80,13 @@ impl Ticker {
             let now = self.watch.clock.now();
             let Some(next) = self.feed.schedule.next_after(now) else { return };
             let next = next + fastrand::i64(0..=self.feed.jitter.max(0));
-            pulse.within((next - now).max(0) + LONGEST_TICK);
+            watchdog.within((next - now).max(0) + LONGEST_TICK);
             busy = self.watch.clock.sleep_until(next, busy).await;
         }
     }
 
     /// One tick; `false` when no further one makes sense until the operator changes something.
-    pub async fn tick(&self, busy: &mut Busy) -> Result<bool, StoreError> {
+    pub async fn tick(&self, busy: &mut ActivityGuard) -> Result<bool, StoreError> {
         let now = self.watch.clock.now();
         let name = self.feed.name();
         let health =
@@ -137,7 +137,7 @@ impl Ticker {
     }
 
     /// Plans and pays for requests: they are counted before they are sent, so that a kill never makes them free.
-    pub(super) async fn plan(&self, share: Share, wanted: &Wanted, need: Need) -> Result<Vec<Request>, StoreError> {
+    pub(super) async fn plan(&self, share: Share, wanted: &Query, need: Need) -> Result<Vec<Request>, StoreError> {
         let now = self.watch.clock.now();
         let today = self.budget(share).await?;
         let Some(budget) = today.budget else { return Ok(self.feed.source.plan(wanted, now, u32::MAX)) };
@@ -156,7 +156,12 @@ impl Ticker {
     }
 
     /// Asks, and takes back what was paid for requests that were not sent.
-    pub(super) async fn ask(&self, share: Share, requests: &[Request], busy: &mut Busy) -> Result<Answer, StoreError> {
+    pub(super) async fn ask(
+        &self,
+        share: Share,
+        requests: &[Request],
+        busy: &mut ActivityGuard,
+    ) -> Result<Answer, StoreError> {
         let paid_at = self.watch.clock.now();
         let answer = self.feed.ask(requests, &self.watch.clock, busy).await;
         let unsent = (requests.len() - answer.sent) as u32;
@@ -180,7 +185,7 @@ impl Ticker {
         due: Vec<Entity>,
         need: Need,
         lack: &Lack,
-        busy: &mut Busy,
+        busy: &mut ActivityGuard,
     ) -> Result<Asked, StoreError> {
         let asked_at = self.watch.clock.now();
         if due.is_empty() {
@@ -192,9 +197,9 @@ impl Ticker {
             tracing::info!(?share, "nothing asked: the day's budget of calls is used up");
             return Ok(Asked::Answered);
         }
-        self.watch.steps.reached("before the poll");
+        self.watch.failpoints.hit("before the poll");
         let answer = self.ask(share, &requests, busy).await?;
-        self.watch.steps.reached("polled");
+        self.watch.failpoints.hit("polled");
         let received_at = self.watch.clock.now();
         let mut batch = Batch::live(received_at);
         batch.facts = answer.failed_facts(self.feed.name(), received_at);

@@ -1,14 +1,14 @@
 //! How the bot itself is doing, gathered in one look.
 
-use crate::command::Desk;
-use crate::domain::{Seconds, Timestamp, Trouble};
+use crate::command::AppContext;
+use crate::domain::{OperatorAlert, Seconds, Timestamp};
 use crate::source::feed;
 use crate::store::{EntityFault, Space, StoreError, Waiting};
-use crate::vitals::{Report, Vitals, WorkReport};
+use crate::supervisor::{Report, Supervisor, WorkReport};
 
 /// One look.
 #[derive(Clone, Debug)]
-pub(super) struct Signs {
+pub(super) struct HealthSnapshot {
     pub now: Timestamp,
     /// Since when this process looks.
     pub since: Timestamp,
@@ -26,7 +26,7 @@ pub(super) struct Signs {
     /// When the database, which had been deleted, was last written anew.
     pub rewritten: Option<Timestamp>,
     /// What is known to be wrong already.
-    pub known: Vec<Trouble>,
+    pub known: Vec<OperatorAlert>,
 }
 
 /// What is known of the database's file.
@@ -49,18 +49,18 @@ pub(super) struct Source {
 
 /// Looks.
 pub(super) async fn gather(
-    desk: &Desk,
-    vitals: &Vitals,
+    context: &AppContext,
+    supervisor: &Supervisor,
     since: Timestamp,
     file: File,
     rewritten: Option<Timestamp>,
-) -> Result<Signs, StoreError> {
-    let looked = desk.store.read(|db| {
+) -> Result<HealthSnapshot, StoreError> {
+    let looked = context.store.read(|db| {
         Ok((db.sources().health()?, db.sources().faults()?, db.deliveries().waiting()?, db.troubles().all()?))
     });
     let (health, mut refused, waiting, known) = looked.await?;
-    refused.retain(|fault| desk.watchlist.is_configured(&fault.entity));
-    let on = desk.feeds.iter().filter(|feed| feed.off.is_none());
+    refused.retain(|fault| context.watchlist.is_configured(&fault.entity));
+    let on = context.feeds.iter().filter(|feed| feed.off.is_none());
     let sources = on.map(|feed| {
         let health = health.iter().find(|health| health.source == feed.name());
         let failing = health.filter(|health| health.failures > 0);
@@ -70,23 +70,23 @@ pub(super) async fn gather(
             error: failing.and_then(|health| health.last_error.clone()),
         }
     });
-    Ok(Signs {
-        now: desk.clock.now(),
+    Ok(HealthSnapshot {
+        now: context.clock.now(),
         since,
         sources: sources.collect(),
         refused,
         waiting,
-        space: desk.store.space(),
-        ahead: feed::ahead(&desk.feeds),
-        tasks: vitals.report(),
-        works: vitals.works(),
+        space: context.store.space(),
+        ahead: feed::ahead(&context.feeds),
+        tasks: supervisor.report(),
+        works: supervisor.works(),
         file,
         rewritten,
         known,
     })
 }
 
-impl Signs {
+impl HealthSnapshot {
     pub(super) fn is_known(&self, what: &str) -> bool {
         self.known.iter().any(|trouble| trouble.what == what)
     }

@@ -2,7 +2,7 @@
 
 use super::Watch;
 use crate::domain::{
-    Arrival, Entity, Evidence, Mute, Owing, Phase, Seconds, Subscription, Sureness, Timestamp, Transition,
+    Arrival, Confidence, Entity, Evidence, Mute, NewDelivery, Phase, Seconds, Subscription, Timestamp, Transition,
     TransitionKind, time::MINUTE,
 };
 use crate::notify::body;
@@ -39,7 +39,7 @@ impl<'a, 't> Fanout<'a, 't> {
         written.sort_by_key(|(_, transition)| self.watch.watchlist.wholes_of(&transition.incident.entity).len());
         for (incident, transition) in written {
             self.owe(incident, transition)?;
-            self.watch.steps.reached("deliveries written");
+            self.watch.failpoints.hit("deliveries written");
         }
         Ok(())
     }
@@ -71,7 +71,7 @@ impl<'a, 't> Fanout<'a, 't> {
 
     /// It is highly sure now: those are told that waited for that.
     pub(super) fn owe_when_sure(&self, incident: &Incident, evidence: &Evidence) -> Result<(), StoreError> {
-        if evidence.sureness != Sureness::High || !is_down(incident.phase) || incident.untold.is_some() {
+        if evidence.sureness != Confidence::High || !is_down(incident.phase) || incident.untold.is_some() {
             return Ok(());
         }
         let entity = &incident.key.entity;
@@ -109,7 +109,7 @@ impl<'a, 't> Fanout<'a, 't> {
         // What is still down is counted only in a whole that is down as well.
         let since = if incident.phase.is_over() { incident.started_at } else { self.now };
         let evidence = incident.evidence();
-        let owings: Vec<Owing> =
+        let owings: Vec<NewDelivery> =
             self.ask(entity, incident.id, since, |audience| owed_after_all(entity, evidence, audience))?;
         if !incident.phase.is_over() {
             // A suspicion that is still one is not worth waking anybody after the fact.
@@ -123,10 +123,25 @@ impl<'a, 't> Fanout<'a, 't> {
         if incident.untold == Some(Untold::Absence) && incident.phase == Phase::Recovered {
             let missed = NewNotice::summary(format!("missed {}", incident.id), body::while_away(incident.id.0));
             self.tx.deliveries().owe(&missed, &owings, self.now, 0)?;
+            self.tx.deliveries().owe_suspended(&missed, &self.suspended_who_want(incident, since)?, self.now)?;
             let chats = owings.iter().map(|owing| owing.chat).collect();
             self.missed.borrow_mut().insert(incident.id, chats);
         }
         self.tx.incidents().release(incident.id)
+    }
+
+    /// Returns the suspended chats that would be told of an incident that came and went while we were away. What they
+    /// miss otherwise is found by its time when they let the bot in again; this ended before, and became known only now.
+    fn suspended_who_want(&self, incident: &Incident, since: Timestamp) -> Result<Vec<i64>, StoreError> {
+        let subscriptions = self.tx.subscriptions().of_suspended()?;
+        if subscriptions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let entity = &incident.key.entity;
+        let owings = self.ask_of(&subscriptions, entity, incident.id, since, |audience| {
+            owed_after_all(entity, incident.evidence(), audience)
+        })?;
+        Ok(owings.into_iter().map(|owing| owing.chat).collect())
     }
 
     /// Hands over all that decides who is owed something of `incident`.
@@ -141,9 +156,20 @@ impl<'a, 't> Fanout<'a, 't> {
             let _ = self.subscriptions.set(self.tx.subscriptions().all()?);
             let _ = self.mutes.set(self.tx.subscriptions().mutes(self.now)?);
         }
+        self.ask_of(self.wishes(), entity, incident, since, decide)
+    }
+
+    fn ask_of<T>(
+        &self,
+        subscriptions: &[Subscription],
+        entity: &Entity,
+        incident: IncidentId,
+        since: Timestamp,
+        decide: impl FnOnce(&Audience<'_>) -> T,
+    ) -> Result<T, StoreError> {
         let (heard, counted_in) = (self.tx.deliveries().heard(incident)?, self.counted_in(entity, since)?);
         Ok(decide(&Audience {
-            subscriptions: self.wishes(),
+            subscriptions,
             mutes: self.mutes.get().map_or(&[][..], Vec::as_slice),
             heard: &heard,
             usual: self.watch.watchlist.sensitivity(entity),

@@ -3,7 +3,7 @@
 use super::backfill::{self, Gap};
 use super::faults::{self, Faults};
 use super::tick::{Ticker, outcome, read_until};
-use crate::clock::Busy;
+use crate::clock::ActivityGuard;
 use crate::domain::{Arrival, Batch, Entity, Seconds, Timestamp};
 use crate::source::cadence::{Need, Share};
 use crate::source::feed::Answer;
@@ -83,7 +83,7 @@ impl Ticker {
     pub(super) async fn fill<'a>(
         &self,
         lack: &'a Lack,
-        busy: &mut Busy,
+        busy: &mut ActivityGuard,
     ) -> Result<Option<Vec<&'a Entity>>, StoreError> {
         if lack.gaps.is_empty() {
             self.pipeline.lock().await.settle_if_due().await?;
@@ -96,7 +96,7 @@ impl Ticker {
                     Ok(mut step) => {
                         let batches = std::mem::take(&mut step.batches);
                         self.pipeline.lock().await.take(batches, Box::new(move |tx| step.note(tx))).await?;
-                        self.watch.steps.reached("a step of the past read");
+                        self.watch.failpoints.hit("a step of the past read");
                     }
                     Err(Unread::Later) => {
                         unread.extend(&gap.entities);
@@ -118,7 +118,7 @@ impl Ticker {
         lack: &Lack,
         from: Timestamp,
         until: Timestamp,
-        busy: &mut Busy,
+        busy: &mut ActivityGuard,
     ) -> Result<Result<Step, Unread>, StoreError> {
         let source = self.feed.name();
         tracing::info!(source, entities = gap.entities.len(), %from, %until, "reading the past");

@@ -2,17 +2,17 @@
 
 use super::heartbeat::Heartbeat;
 use super::service::{Stage, tell_service_manager};
-use super::signs::{File, Signs, gather};
+use super::signs::{File, HealthSnapshot, gather};
 use super::troubles::{DATABASE, troubles};
-use crate::clock::Busy;
-use crate::command::Desk;
+use crate::clock::ActivityGuard;
+use crate::command::AppContext;
 use crate::domain::time::MINUTE;
-use crate::domain::{Chat, Owing, Seconds, Timestamp, Trouble};
+use crate::domain::{Chat, NewDelivery, OperatorAlert, Seconds, Timestamp};
 use crate::notify::body::Body;
 use crate::notify::platform::{Form, Outgoing, Platform, Volume};
 use crate::render::summary::trouble;
-use crate::store::{NEWEST_SCHEMA, NewNotice, Settled, Standing, Store, StoreError, Tx};
-use crate::vitals::{Pulse, Vitals};
+use crate::store::{FileState, NEWEST_SCHEMA, NewNotice, Settled, Store, StoreError, Tx};
+use crate::supervisor::{Supervisor, Watchdog};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -31,9 +31,9 @@ const LONGEST_ALARM: Duration = Duration::from_secs(30);
 
 /// What it looks after.
 #[derive(Clone, Debug)]
-pub struct Watchman {
-    pub desk: Desk,
-    pub vitals: Vitals,
+pub struct SelfMonitor {
+    pub context: AppContext,
+    pub supervisor: Supervisor,
     /// Platform and address of the chat that is told.
     pub operator: Option<(String, String)>,
     /// The platform of that chat, for the one case in which the outbox cannot tell it: the database is gone.
@@ -44,22 +44,22 @@ pub struct Watchman {
     pub was_killed: bool,
 }
 
-impl Watchman {
+impl SelfMonitor {
     /// Looks around until it is dropped.
-    pub async fn run(self, pulse: Pulse, mut busy: Busy) {
-        let since = self.desk.clock.now();
-        if let Some(from) = self.desk.store.migrated_from() {
+    pub async fn run(self, watchdog: Watchdog, mut busy: ActivityGuard) {
+        let since = self.context.clock.now();
+        if let Some(from) = self.context.store.migrated_from() {
             self.say_migrated(from).await;
         }
         // Beside everything else: neither what is owed nor a sign of life waits until a large file is looked through.
         let (mut check, mut file) = (JoinSet::new(), File::Unknown);
         if self.must_look_through().await {
-            check.spawn(look_through(self.desk.store.clone(), self.desk.clock.busy()));
+            check.spawn(look_through(self.context.store.clone(), self.context.clock.busy()));
         }
         let mut is_heard = true;
-        let (mut standing, mut rewritten, mut is_alarmed) = (self.desk.store.standing(), None, false);
+        let (mut standing, mut rewritten, mut is_alarmed) = (self.context.store.standing(), None, false);
         loop {
-            pulse.within(LONGEST_LOOK);
+            watchdog.within(LONGEST_LOOK);
             if let Some(Ok(found)) = check.try_join_next() {
                 file = found;
             }
@@ -73,40 +73,45 @@ impl Watchman {
                 }
                 Err(error) => tracing::error!("how the bot itself is doing cannot be read: {error}"),
             }
-            let next = self.desk.clock.millis() + EVERY * 1000;
+            let next = self.context.clock.millis() + EVERY * 1000;
             busy = tokio::select! {
-                awake = self.desk.clock.sleep_until_millis(next, busy) => awake,
+                awake = self.context.clock.sleep_until_millis(next, busy) => awake,
                 // The look that follows tells of a database that was written anew.
                 () = changed(&mut standing) => {
                     let now = standing.borrow_and_update().clone();
-                    match now.error(self.desk.store.path()) {
+                    match now.error(self.context.store.path()) {
                         None if is_alarmed => self.say_in_place(&mut is_alarmed).await,
-                        None => rewritten = Some(self.desk.clock.now()),
+                        None => rewritten = Some(self.context.clock.now()),
                         Some(error) => is_alarmed |= self.alarm(&error).await,
                     }
-                    self.desk.clock.busy()
+                    self.context.clock.busy()
                 }
             };
-            if self.desk.clock.millis() - next < HELD_UP * 1000 {
-                self.vitals.give_up_overdue();
+            if self.context.clock.millis() - next < HELD_UP * 1000 {
+                self.supervisor.give_up_overdue();
             }
         }
     }
 
-    async fn look(&self, since: Timestamp, file: File, rewritten: Option<Timestamp>) -> Result<Signs, StoreError> {
-        let signs = gather(&self.desk, &self.vitals, since, file, rewritten).await?;
+    async fn look(
+        &self,
+        since: Timestamp,
+        file: File,
+        rewritten: Option<Timestamp>,
+    ) -> Result<HealthSnapshot, StoreError> {
+        let signs = gather(&self.context, &self.supervisor, since, file, rewritten).await?;
         let found = troubles(&signs);
         let is_same = found.len() == signs.known.len() && found.iter().all(|trouble| signs.is_known(&trouble.what));
         if !is_same {
             let (operator, now) = (self.operator.clone(), signs.now);
-            let settled = self.desk.store.write(move |tx| tell(tx, &found, operator.as_ref(), now)).await?;
+            let settled = self.context.store.write(move |tx| tell(tx, &found, operator.as_ref(), now)).await?;
             for trouble in &settled.begun {
                 tracing::warn!("{}", trouble.said);
             }
             for trouble in &settled.over {
                 tracing::info!("over: {}", trouble.said);
             }
-            self.desk.wake_outboxes();
+            self.context.wake_outboxes();
         }
         Ok(signs)
     }
@@ -119,14 +124,14 @@ impl Watchman {
             chat: Chat { id: 0, platform: name.clone(), address: address.clone() },
             card: trouble(&error.to_string()),
             // No delivery has such a number.
-            key: -self.desk.clock.now().unix(),
+            key: -self.context.clock.now().unix(),
             in_doubt: None,
             answers: None,
             mention: None,
             volume: Volume::Loud,
             form: Form::Rich,
         };
-        match self.desk.clock.within(LONGEST_ALARM, platform.send(&message)).await {
+        match self.context.clock.within(LONGEST_ALARM, platform.send(&message)).await {
             Some(Ok(_)) => {}
             Some(Err(error)) => tracing::error!("the operator could not be told of the database: {error}"),
             None => tracing::error!("the operator could not be told of the database: no answer"),
@@ -136,13 +141,13 @@ impl Watchman {
 
     /// Tells the operator that the alarm is over.
     async fn say_in_place(&self, is_alarmed: &mut bool) {
-        let (operator, now) = (self.operator.clone(), self.desk.clock.now());
+        let (operator, now) = (self.operator.clone(), self.context.clock.now());
         let said = "The database is in its place again, and everything is stored".to_owned();
         let notice = NewNotice::operator(format!("in place {now}"), Body::Word { said }.to_json());
-        match self.desk.store.write(move |tx| owe(tx, &notice, operator.as_ref(), now)).await {
+        match self.context.store.write(move |tx| owe(tx, &notice, operator.as_ref(), now)).await {
             Ok(()) => {
                 *is_alarmed = false;
-                self.desk.wake_outboxes();
+                self.context.wake_outboxes();
             }
             Err(error) => tracing::error!("that the database is back could not be told: {error}"),
         }
@@ -154,34 +159,34 @@ impl Watchman {
             env!("CARGO_PKG_VERSION")
         );
         tracing::info!("{said}");
-        let (operator, now) = (self.operator.clone(), self.desk.clock.now());
+        let (operator, now) = (self.operator.clone(), self.context.clock.now());
         // The file stays open over a reload: it was migrated all the same only once.
         let once = format!("migrated {from} {NEWEST_SCHEMA}");
-        let told = self.desk.store.write(move |tx| {
+        let told = self.context.store.write(move |tx| {
             let notice = NewNotice::operator(once, Body::Word { said }.to_json());
             owe(tx, &notice, operator.as_ref(), now)
         });
         match told.await {
-            Ok(()) => self.desk.wake_outboxes(),
+            Ok(()) => self.context.wake_outboxes(),
             Err(error) => tracing::error!("that the database was migrated could not be told: {error}"),
         }
     }
 
     /// After a kill or a power cut, and while it is known to be damaged.
     async fn must_look_through(&self) -> bool {
-        let known = self.desk.store.read(|db| db.troubles().all()).await;
+        let known = self.context.store.read(|db| db.troubles().all()).await;
         self.was_killed || known.is_ok_and(|known| known.iter().any(|trouble| trouble.what == DATABASE))
     }
 }
 
 /// Waits for the next change; never returns once the store is closed.
-async fn changed(standing: &mut watch::Receiver<Standing>) {
+async fn changed(standing: &mut watch::Receiver<FileState>) {
     if standing.changed().await.is_err() {
         std::future::pending::<()>().await;
     }
 }
 
-async fn look_through(store: Store, _busy: Busy) -> File {
+async fn look_through(store: Store, _busy: ActivityGuard) -> File {
     match store.look_through().await {
         Ok(None) => {
             tracing::info!("the database was looked through and is whole");
@@ -201,16 +206,16 @@ async fn look_through(store: Store, _busy: Busy) -> File {
 /// Writes down what is wrong now, and owes the operator what is new of it.
 fn tell(
     tx: &Tx<'_>,
-    found: &[Trouble],
+    found: &[OperatorAlert],
     operator: Option<&(String, String)>,
     now: Timestamp,
 ) -> Result<Settled, StoreError> {
     let settled = tx.troubles().settle(found)?;
-    let notice = |kind: &str, trouble: &Trouble, body: Body| {
+    let notice = |kind: &str, trouble: &OperatorAlert, body: Body| {
         NewNotice::operator(format!("{kind} {} {}", trouble.what, now), body.to_json())
     };
     for trouble in &settled.begun {
-        let body = Body::Trouble { said: trouble.said.clone() };
+        let body = Body::OperatorAlert { said: trouble.said.clone() };
         owe(tx, &notice("trouble", trouble, body), operator, now)?;
     }
     for trouble in &settled.over {
@@ -223,11 +228,11 @@ fn tell(
 fn owe(tx: &Tx<'_>, notice: &NewNotice, operator: Option<&(String, String)>, now: Timestamp) -> Result<(), StoreError> {
     let Some((platform, address)) = operator else { return Ok(()) };
     let chat = tx.chats().ensure(platform, address)?;
-    tx.deliveries().owe(notice, &[Owing::now(chat.id, false)], now, 0)
+    tx.deliveries().owe(notice, &[NewDelivery::now(chat.id, false)], now, 0)
 }
 
 /// Whether some source has answered of late, where any is on.
-fn ticks_succeed(signs: &Signs) -> bool {
+fn ticks_succeed(signs: &HealthSnapshot) -> bool {
     let answered = |at: Option<Timestamp>| at.is_some_and(|at| signs.now - at < ANSWERED_WITHIN);
     signs.sources.is_empty() || signs.sources.iter().any(|source| answered(source.last_success))
 }

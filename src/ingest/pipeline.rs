@@ -2,10 +2,10 @@
 
 use super::owe::Fanout;
 use super::refresh::Shown;
-use crate::clock::{Busy, Clock};
+use crate::clock::{ActivityGuard, Clock};
 use crate::detect::{self, Adopted, Change, State};
 use crate::domain::{Arrival, Batch, Series, Transition, Watchlist};
-use crate::steps::Steps;
+use crate::failpoints::Failpoints;
 use crate::store::{BatchId, Store, StoreError, Tx};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::mpsc::UnboundedSender;
@@ -17,9 +17,9 @@ pub struct Watch {
     pub state: Arc<RwLock<State>>,
     pub watchlist: Arc<Watchlist>,
     pub clock: Clock,
-    pub steps: Steps,
+    pub failpoints: Failpoints,
     /// Tells each platform's outbox that something may be owed.
-    pub wake: Vec<UnboundedSender<Busy>>,
+    pub wake: Vec<UnboundedSender<ActivityGuard>>,
 }
 
 /// Batches between two checkpoints: what a start has to catch up on at most, some hours of ticks.
@@ -63,12 +63,12 @@ impl Pipeline {
         let watch = self.watch.clone();
         let several = batches.len() > 1;
         let is_live = batches.iter().any(|batch| batch.arrival == Arrival::Live);
-        watch.steps.reached("before the transaction");
+        watch.failpoints.hit("before the transaction");
         let (taken, newest, next, transitions, mut adopted) = self
             .watch
             .store
             .write(move |tx| {
-                watch.steps.reached("transaction begun");
+                watch.failpoints.hit("transaction begun");
                 let now = watch.clock.now();
                 let state = watch.state.read().unwrap_or_else(PoisonError::into_inner);
                 let fanout = Fanout::new(tx, &watch, now);
@@ -82,13 +82,13 @@ impl Pipeline {
                     let so_far = if let Next::Replaced(ahead) = &next { ahead } else { &*state };
                     let (change, transitions) = detect::advance(so_far, &batch);
                     newest = Some(tx.observations().append(&batch)?);
-                    watch.steps.reached("batch written");
+                    watch.failpoints.hit("batch written");
                     let mut written = Vec::new();
                     for transition in &transitions {
                         let applied = tx.incidents().apply(transition)?;
                         tx.cards().want(applied.id, applied.revision)?;
                         written.push((applied.id, transition));
-                        watch.steps.reached("transition written");
+                        watch.failpoints.hit("transition written");
                     }
                     // Who is owed what is asked once all are written: a part and its whole fall in one batch.
                     fanout.owe_all(written)?;
@@ -109,11 +109,11 @@ impl Pipeline {
                     taken += 1;
                 }
                 also(tx)?;
-                watch.steps.reached("before the commit");
+                watch.failpoints.hit("before the commit");
                 Ok((taken, newest, next, told, adopted))
             })
             .await?;
-        self.watch.steps.reached("committed");
+        self.watch.failpoints.hit("committed");
         {
             let mut state = self.watch.state.write().unwrap_or_else(PoisonError::into_inner);
             match next {
@@ -127,7 +127,7 @@ impl Pipeline {
         }
         self.newest = newest.unwrap_or(self.newest);
         self.since_checkpoint += taken;
-        self.watch.steps.reached("state applied");
+        self.watch.failpoints.hit("state applied");
         if !transitions.is_empty() {
             self.wake_outboxes();
         }
@@ -147,7 +147,7 @@ impl Pipeline {
     /// began and ended while we were away a line, one from before our time only history.
     pub async fn settle(&mut self) -> Result<(), StoreError> {
         self.unsettled = true;
-        self.watch.steps.reached("before settling");
+        self.watch.failpoints.hit("before settling");
         let watch = self.watch.clone();
         let owed = self
             .watch
@@ -162,7 +162,7 @@ impl Pipeline {
             })
             .await?;
         self.unsettled = false;
-        self.watch.steps.reached("settled");
+        self.watch.failpoints.hit("settled");
         if owed {
             self.wake_outboxes();
         }
@@ -180,7 +180,7 @@ impl Pipeline {
         let newest = self.newest;
         self.watch.store.write(move |tx| tx.checkpoint().save(State::FORMAT, newest, &encoded)).await?;
         self.since_checkpoint = 0;
-        self.watch.steps.reached("checkpoint written");
+        self.watch.failpoints.hit("checkpoint written");
         Ok(())
     }
 

@@ -1,14 +1,14 @@
 //! Rounds of our own probes, each a batch; and word of how our own line stands.
 
 use super::pipeline::Pipeline;
-use crate::clock::Busy;
-use crate::command::Said;
-use crate::domain::{Line, Timestamp};
+use crate::clock::ActivityGuard;
+use crate::command::StatusBoard;
+use crate::domain::{Timestamp, UplinkState};
 use crate::render::words::{duration, plural, utc_time};
 use crate::source::probe::NAME;
 use crate::source::probe::tally::{Round, Tally};
 use crate::source::probe::uplink::Uplink;
-use crate::vitals::Progress;
+use crate::supervisor::Progress;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::Mutex;
@@ -22,13 +22,13 @@ const SITES: &str = "sites of chats";
 
 /// Takes rounds until no more come. Each one that is stored is told to `progress`.
 pub async fn run(
-    rounds: &mut UnboundedReceiver<(Round, Busy)>,
+    rounds: &mut UnboundedReceiver<(Round, ActivityGuard)>,
     pipeline: Arc<Mutex<Pipeline>>,
-    said: Said,
+    said: StatusBoard,
     progress: Progress,
 ) {
     let mut tally = Tally::default();
-    let mut line: Option<(Line, Timestamp)> = None;
+    let mut line: Option<(UplinkState, Timestamp)> = None;
     while let Some((round, busy)) = rounds.recv().await {
         let mut pipeline = pipeline.lock().await;
         let now = pipeline.watch().clock.now();
@@ -45,7 +45,7 @@ pub async fn run(
 }
 
 /// Says in `/sources` how many targets work, those of the operator and the sites of chats each for themselves.
-fn say_what_works(round: &Round, said: &Said) {
+fn say_what_works(round: &Round, said: &StatusBoard) {
     let when = utc_time(round.start);
     let works = |at: usize| round.found.iter().any(|(number, found)| *number == at && found.outcome().does_work());
     let working = (0..round.operator).filter(|number| works(*number)).count();
@@ -64,13 +64,18 @@ fn say_what_works(round: &Round, said: &Said) {
 }
 
 /// Says in the log when our line changes, and in `/sources` how it stands; since when, in return.
-fn spoken_of(uplink: &Uplink, before: Option<(Line, Timestamp)>, now: Timestamp, said: &Said) -> (Line, Timestamp) {
+fn spoken_of(
+    uplink: &Uplink,
+    before: Option<(UplinkState, Timestamp)>,
+    now: Timestamp,
+    said: &StatusBoard,
+) -> (UplinkState, Timestamp) {
     let since = before.filter(|(line, _)| *line == uplink.line).map_or(now, |(_, since)| since);
     if since == now && before.is_some_and(|(line, _)| line != uplink.line) {
         let lasted = before.map(|(_, since)| duration(now - since)).unwrap_or_default();
         match uplink.line {
-            Line::Good => tracing::info!("our own line is good again after {lasted}: {}", uplink.why),
-            Line::Doubtful | Line::Gone => tracing::warn!(
+            UplinkState::Good => tracing::info!("our own line is good again after {lasted}: {}", uplink.why),
+            UplinkState::Doubtful | UplinkState::Gone => tracing::warn!(
                 "our own line is {}: {}. What our probes find is unknown, and nothing is told on their word, until it is good",
                 uplink.line,
                 uplink.why

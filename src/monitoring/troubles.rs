@@ -1,11 +1,11 @@
 //! What of the signs the operator should know. Pure. Whatever is told of is over only when it is clearly over, so that nobody is
 //! told of one trouble many times.
 
-use super::signs::{File, Signs};
+use super::signs::{File, HealthSnapshot};
 use crate::domain::time::{HOUR, MINUTE};
-use crate::domain::{Seconds, Timestamp, Trouble};
+use crate::domain::{OperatorAlert, Seconds, Timestamp};
 use crate::render::words::{duration, plural};
-use crate::vitals::WorkReport;
+use crate::supervisor::WorkReport;
 
 /// A source that has not answered for so long is ill for long: most that fail are back within the hour.
 const ILL: Seconds = 2 * HOUR;
@@ -34,11 +34,11 @@ pub fn off_by(ahead: Seconds) -> String {
     format!("{} {}", duration(ahead.abs()), if ahead > 0 { "ahead of" } else { "behind" })
 }
 
-pub(super) fn troubles(signs: &Signs) -> Vec<Trouble> {
+pub(super) fn troubles(signs: &HealthSnapshot) -> Vec<OperatorAlert> {
     let mut found = Vec::new();
     let mut say = |what: String, since: Timestamp, said: String| {
         // A clock that was set right may have written the future down.
-        found.push(Trouble { what, since: since.min(signs.now), said });
+        found.push(OperatorAlert { what, since: since.min(signs.now), said });
     };
     for source in &signs.sources {
         let last = source.last_success.unwrap_or(signs.since);
@@ -141,7 +141,7 @@ pub(super) fn troubles(signs: &Signs) -> Vec<Trouble> {
 }
 
 /// Rounds that are begun and never completed.
-fn late(work: &WorkReport, now: Timestamp) -> Option<Trouble> {
+fn late(work: &WorkReport, now: Timestamp) -> Option<OperatorAlert> {
     let late = work.late?;
     let last = work.last_done.map_or_else(|| "none since the start".to_owned(), |at| format!("the last one at {at}"));
     let said = format!(
@@ -150,11 +150,11 @@ fn late(work: &WorkReport, now: Timestamp) -> Option<Trouble> {
         work.name,
         duration(late)
     );
-    Some(Trouble { what: format!("rounds of {}", work.name), since: now - late, said })
+    Some(OperatorAlert { what: format!("rounds of {}", work.name), since: now - late, said })
 }
 
 /// Reports each entity of the configuration about which a source refuses to answer.
-fn refused(signs: &Signs, say: &mut impl FnMut(String, Timestamp, String)) {
+fn refused(signs: &HealthSnapshot, say: &mut impl FnMut(String, Timestamp, String)) {
     for fault in &signs.refused {
         let what = format!("{} about {}", fault.source, fault.entity);
         // One answer that fails is no refusal.
@@ -177,14 +177,14 @@ mod tests {
     use super::super::signs::Source;
     use super::*;
     use crate::store::{EntityFault, Space, Waiting};
-    use crate::vitals::{Report, State};
+    use crate::supervisor::{Report, State};
 
     fn now() -> Timestamp {
         Timestamp::parse("2025-06-06 12:00").unwrap()
     }
 
-    fn well() -> Signs {
-        Signs {
+    fn well() -> HealthSnapshot {
+        HealthSnapshot {
             now: now(),
             since: now() - 10 * HOUR,
             refused: Vec::new(),
@@ -200,22 +200,22 @@ mod tests {
         }
     }
 
-    fn told(signs: &Signs) -> Vec<String> {
+    fn told(signs: &HealthSnapshot) -> Vec<String> {
         troubles(signs).into_iter().map(|trouble| trouble.what).collect()
     }
 
     /// The same signs once what they told is known.
-    fn known(signs: Signs) -> Signs {
-        Signs { known: troubles(&signs), ..signs }
+    fn known(signs: HealthSnapshot) -> HealthSnapshot {
+        HealthSnapshot { known: troubles(&signs), ..signs }
     }
 
     #[test]
     fn a_damaged_file_is_told_of_until_it_was_looked_through_again() {
-        let damaged = known(Signs { file: File::Damaged("a page is lost".to_owned()), ..well() });
+        let damaged = known(HealthSnapshot { file: File::Damaged("a page is lost".to_owned()), ..well() });
         assert_eq!(told(&damaged), [DATABASE]);
-        let later = Signs { file: File::Unknown, ..damaged };
+        let later = HealthSnapshot { file: File::Unknown, ..damaged };
         assert_eq!(troubles(&later), later.known, "a start mends nothing");
-        assert_eq!(told(&Signs { file: File::Whole, ..later }), Vec::<String>::new());
+        assert_eq!(told(&HealthSnapshot { file: File::Whole, ..later }), Vec::<String>::new());
     }
 
     #[test]
@@ -227,12 +227,15 @@ mod tests {
     fn a_source_is_told_of_when_it_is_ill_for_long() {
         let ill = |seconds| {
             let error = Some("502".to_owned());
-            Signs { sources: vec![Source { name: "ioda", last_success: Some(now() - seconds), error }], ..well() }
+            HealthSnapshot {
+                sources: vec![Source { name: "ioda", last_success: Some(now() - seconds), error }],
+                ..well()
+            }
         };
         assert!(told(&ill(ILL - 1)).is_empty());
         assert_eq!(told(&ill(ILL)), ["source ioda"]);
         // One that never answered is ill since we look.
-        let never = |since| Signs {
+        let never = |since| HealthSnapshot {
             since,
             sources: vec![Source { name: "ioda", last_success: None, error: Some("refused".to_owned()) }],
             ..well()
@@ -240,7 +243,7 @@ mod tests {
         assert!(told(&never(now() - HOUR)).is_empty());
         assert_eq!(told(&never(now() - ILL)), ["source ioda"]);
         // A start after a long absence is not a long illness.
-        let just_begun = Signs { since: now() - 60, ..ill(ILL * 9) };
+        let just_begun = HealthSnapshot { since: now() - 60, ..ill(ILL * 9) };
         assert!(told(&just_begun).is_empty());
     }
 
@@ -249,7 +252,7 @@ mod tests {
         let waiting = |seconds| {
             let error = Some("the platform answers 502".to_owned());
             let owed = Waiting { platform: "telegram".to_owned(), count: 7, oldest: now() - seconds, error };
-            Signs { waiting: vec![owed], ..well() }
+            HealthSnapshot { waiting: vec![owed], ..well() }
         };
         assert!(told(&waiting(PILED_UP - 1)).is_empty());
         let said = troubles(&waiting(PILED_UP)).remove(0).said;
@@ -261,35 +264,36 @@ mod tests {
 
     #[test]
     fn a_disk_is_told_of_once_until_there_is_room_again() {
-        let free = |mib: u64| Signs { space: Some(Space { total: 10 << 30, free: mib << 20, used: 0 }), ..well() };
+        let free =
+            |mib: u64| HealthSnapshot { space: Some(Space { total: 10 << 30, free: mib << 20, used: 0 }), ..well() };
         assert!(told(&free(256)).is_empty());
         let told_of = known(free(255));
         assert_eq!(told(&told_of), ["disk"]);
-        assert_eq!(told(&Signs { known: told_of.known.clone(), ..free(300) }), ["disk"], "not over at once");
-        assert!(told(&Signs { known: told_of.known, ..free(400) }).is_empty());
+        assert_eq!(told(&HealthSnapshot { known: told_of.known.clone(), ..free(300) }), ["disk"], "not over at once");
+        assert!(told(&HealthSnapshot { known: told_of.known, ..free(400) }).is_empty());
     }
 
     #[test]
     fn a_clock_is_held_against_those_of_the_servers() {
         for ahead in [7200, -7200] {
-            assert_eq!(told(&Signs { ahead: Some(ahead), ..well() }), ["clock"]);
+            assert_eq!(told(&HealthSnapshot { ahead: Some(ahead), ..well() }), ["clock"]);
         }
-        let said = troubles(&Signs { ahead: Some(-7200), ..well() }).remove(0).said;
+        let said = troubles(&HealthSnapshot { ahead: Some(-7200), ..well() }).remove(0).said;
         assert!(said.contains("2 h behind"), "{said}");
-        assert!(told(&Signs { ahead: Some(60), ..well() }).is_empty());
-        assert!(told(&Signs { ahead: None, ..well() }).is_empty());
+        assert!(told(&HealthSnapshot { ahead: Some(60), ..well() }).is_empty());
+        assert!(told(&HealthSnapshot { ahead: None, ..well() }).is_empty());
     }
 
     #[test]
     fn rounds_that_are_begun_and_never_completed_are_told_of_until_one_is() {
         let works = |late| vec![WorkReport { name: "the probes", last_done: Some(now() - 360), late }];
-        assert!(told(&Signs { works: works(None), ..well() }).is_empty());
-        let trouble = troubles(&Signs { works: works(Some(360)), ..well() }).remove(0);
+        assert!(told(&HealthSnapshot { works: works(None), ..well() }).is_empty());
+        let trouble = troubles(&HealthSnapshot { works: works(Some(360)), ..well() }).remove(0);
         assert_eq!((trouble.what.as_str(), trouble.since), ("rounds of the probes", now() - 360));
         let said = "the probes completed no round for 6 min (the last one at 2025-06-06T11:54:00Z)";
         assert!(trouble.said.starts_with(said), "{}", trouble.said);
         let never = vec![WorkReport { name: "the probes", last_done: None, late: Some(360) }];
-        assert!(troubles(&Signs { works: never, ..well() })[0].said.contains("(none since the start)"));
+        assert!(troubles(&HealthSnapshot { works: never, ..well() })[0].said.contains("(none since the start)"));
     }
 
     #[test]
@@ -304,17 +308,17 @@ mod tests {
                 rests_until: None,
             }]
         };
-        assert!(told(&Signs { refused: refused(REFUSED - 1), ..well() }).is_empty());
-        let trouble = troubles(&Signs { refused: refused(REFUSED), ..well() }).remove(0);
+        assert!(told(&HealthSnapshot { refused: refused(REFUSED - 1), ..well() }).is_empty());
+        let trouble = troubles(&HealthSnapshot { refused: refused(REFUSED), ..well() }).remove(0);
         let said = "ripestat refused the question (HTTP 400) when it is asked about country/CU.";
         assert_eq!(trouble.what, "ripestat about country/CU");
         assert!(trouble.said.starts_with(said), "{}", trouble.said);
-        assert!(told(&known(Signs { refused: refused(REFUSED), ..well() })).len() == 1);
+        assert!(told(&known(HealthSnapshot { refused: refused(REFUSED), ..well() })).len() == 1);
     }
 
     #[test]
     fn a_deletion_of_the_database_is_told_for_an_hour() {
-        let deleted = |ago| Signs { rewritten: Some(now() - ago), ..well() };
+        let deleted = |ago| HealthSnapshot { rewritten: Some(now() - ago), ..well() };
         assert_eq!(told(&deleted(DELETED - 1)), ["database file"]);
         assert!(told(&deleted(DELETED)).is_empty());
     }
@@ -323,7 +327,10 @@ mod tests {
     fn a_task_that_fell_is_named_for_an_hour() {
         let fell = |seconds| {
             let last_fall = Some((now() - seconds, "it panicked: no".to_owned()));
-            Signs { tasks: vec![Report { name: "ripestat", state: State::Runs, restarts: 3, last_fall }], ..well() }
+            HealthSnapshot {
+                tasks: vec![Report { name: "ripestat", state: State::Runs, restarts: 3, last_fall }],
+                ..well()
+            }
         };
         assert_eq!(told(&fell(60)), ["task ripestat"]);
         assert!(told(&fell(FELL)).is_empty());

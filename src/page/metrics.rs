@@ -51,11 +51,11 @@ struct Read {
 }
 
 pub(super) async fn text(web: &Web) -> Result<String, StoreError> {
-    let now = web.desk.clock.now();
+    let now = web.context.clock.now();
     let budgets: Vec<&'static str> =
-        web.desk.feeds.iter().filter(|feed| feed.calls_a_day.is_some()).map(Feed::name).collect();
+        web.context.feeds.iter().filter(|feed| feed.calls_a_day.is_some()).map(Feed::name).collect();
     let read = web
-        .desk
+        .context
         .store
         .read(move |db| {
             let calls = budgets.into_iter().map(|name| Ok((name, db.sources().used(name, now)?)));
@@ -84,22 +84,22 @@ pub(super) async fn text(web: &Web) -> Result<String, StoreError> {
 
 fn process(web: &Web, now: Timestamp, registry: &mut Registry) {
     one(registry, "up", "Since the start of this process", Unit::Seconds, (now - web.since) as f64);
-    if let Some(space) = web.desk.store.space() {
+    if let Some(space) = web.context.store.space() {
         one(registry, "database", "The database and its log", Unit::Bytes, space.used as f64);
         one(registry, "disk_free", "Free on the disk of the database", Unit::Bytes, space.free as f64);
     }
-    if let Some(ahead) = feed::ahead(&web.desk.feeds) {
+    if let Some(ahead) = feed::ahead(&web.context.feeds) {
         let help = "By how much the clock is ahead of those of the servers that answer";
         one(registry, "clock_ahead", help, Unit::Seconds, ahead as f64);
     }
     let restarts =
-        web.vitals.report().into_iter().map(|task| (Task { task: task.name.to_owned() }, f64::from(task.restarts)));
+        web.supervisor.report().into_iter().map(|task| (Task { task: task.name.to_owned() }, f64::from(task.restarts)));
     family(registry, "task_restarts", "How often a part of the bot failed and was begun again", None, restarts);
 }
 
 fn sources(web: &Web, now: Timestamp, read: &Read, registry: &mut Registry) {
     let of = |name: &str| Of { source: name.to_owned() };
-    let on = || web.desk.feeds.iter().filter(|feed| feed.off.is_none());
+    let on = || web.context.feeds.iter().filter(|feed| feed.off.is_none());
     let health = |name: &str| read.health.iter().find(|health| health.source == name);
     // One that never answered is silent since we ask it.
     let answered = |name: &str| health(name).and_then(|health| health.last_success).unwrap_or(web.since);

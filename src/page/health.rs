@@ -1,9 +1,9 @@
 //! `/health`: the tasks by name, what is wrong, how sources and platforms do.
 
 use super::Web;
-use crate::domain::{Timestamp, Trouble};
+use crate::domain::{OperatorAlert, Timestamp};
 use crate::store::{SourceHealth, StoreError};
-use crate::vitals::{Report, State, WorkReport};
+use crate::supervisor::{Report, State, WorkReport};
 use serde_json::{Value, json};
 
 #[derive(Debug)]
@@ -14,35 +14,36 @@ pub(super) struct Health {
     pub(super) is_ready: bool,
     tasks: Vec<Report>,
     works: Vec<WorkReport>,
-    troubles: Vec<Trouble>,
+    troubles: Vec<OperatorAlert>,
     sources: Vec<(&'static str, Option<String>, Option<SourceHealth>)>,
     said: Vec<(&'static str, String)>,
 }
 
 impl Health {
     pub(super) async fn look(web: &Web) -> Result<Self, StoreError> {
-        let (health, troubles) = web.desk.store.read(|db| Ok((db.sources().health()?, db.troubles().all()?))).await?;
+        let (health, troubles) =
+            web.context.store.read(|db| Ok((db.sources().health()?, db.troubles().all()?))).await?;
         let of = |name: &str| health.iter().find(|health| health.source == name).cloned();
-        let tasks = web.vitals.report();
-        let on = web.desk.feeds.iter().filter(|feed| feed.off.is_none());
+        let tasks = web.supervisor.report();
+        let on = web.context.feeds.iter().filter(|feed| feed.off.is_none());
         // A source ticks once the past has been read together.
         let ticks = |name: &str| tasks.iter().any(|task| task.name == name);
         let is_ready = on.clone().count() == 0 || on.clone().any(|feed| ticks(feed.name()));
         Ok(Self {
-            now: web.desk.clock.now(),
+            now: web.context.clock.now(),
             since: web.since,
             is_ready,
             troubles,
-            sources: web.desk.feeds.iter().map(|feed| (feed.name(), feed.off.clone(), of(feed.name()))).collect(),
-            said: web.desk.said.all(),
-            works: web.vitals.works(),
+            sources: web.context.feeds.iter().map(|feed| (feed.name(), feed.off.clone(), of(feed.name()))).collect(),
+            said: web.context.said.all(),
+            works: web.supervisor.works(),
             tasks,
         })
     }
 
     /// Whether nothing is known to be wrong: no trouble of the bot's own, no task that fell, and no work that is late.
     fn is_well(&self) -> bool {
-        let (fell, late) = (|task: &Report| task.state == State::Fell, |work: &WorkReport| work.late.is_some());
+        let (fell, late) = (|task: &Report| task.state == State::Crashed, |work: &WorkReport| work.late.is_some());
         self.troubles.is_empty() && !self.tasks.iter().any(fell) && !self.works.iter().any(late)
     }
 
@@ -54,7 +55,7 @@ impl Health {
         let tasks = self.tasks.iter().map(|task| {
             let state = match task.state {
                 State::Runs => "runs",
-                State::Fell => "fell",
+                State::Crashed => "fell",
                 State::Ended => "ended",
             };
             let fall = task.last_fall.as_ref();

@@ -4,22 +4,22 @@ use std::fmt;
 use std::sync::Arc;
 
 #[derive(Clone, Default)]
-pub struct Steps(Option<Arc<dyn Fn(&'static str) + Send + Sync>>);
+pub struct Failpoints(Option<Arc<dyn Fn(&'static str) + Send + Sync>>);
 
-impl Steps {
+impl Failpoints {
     pub fn watched_by(watcher: impl Fn(&'static str) + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(watcher)))
     }
 
-    pub fn reached(&self, step: &'static str) {
+    pub fn hit(&self, step: &'static str) {
         if let Some(watcher) = &self.0 {
             watcher(step);
         }
     }
 }
 
-impl fmt::Debug for Steps {
+impl fmt::Debug for Failpoints {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Steps")
+        f.write_str("Failpoints")
     }
 }

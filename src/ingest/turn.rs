@@ -4,7 +4,7 @@
 use super::backfill::Gap;
 use super::fill::{Lack, Unread};
 use super::tick::Ticker;
-use crate::clock::Busy;
+use crate::clock::ActivityGuard;
 use crate::domain::{Entity, Timestamp};
 use crate::source::Purpose;
 use crate::source::cadence::{CHATS_AT_MOST, Share};
@@ -42,7 +42,7 @@ impl Turn {
 
 impl Ticker {
     /// Takes the chats' turn until the operator's next tick; `false` when no further tick makes sense.
-    pub(super) async fn chats_turn(&self, busy: &mut Busy) -> Result<bool, StoreError> {
+    pub(super) async fn chats_turn(&self, busy: &mut ActivityGuard) -> Result<bool, StoreError> {
         if self.covered(Share::Chats).is_empty() {
             return Ok(true);
         }
@@ -89,7 +89,7 @@ impl Ticker {
         &self,
         lack: &Lack,
         turn: &mut Turn,
-        busy: &mut Busy,
+        busy: &mut ActivityGuard,
     ) -> Result<Option<Vec<Entity>>, StoreError> {
         let mut unread: Vec<Entity> = lack.gaps.iter().flat_map(|gap| gap.entities.clone()).collect();
         let mut is_changed = false;
@@ -115,7 +115,7 @@ impl Ticker {
                         Ok(mut step) => {
                             let batches = std::mem::take(&mut step.batches);
                             self.pipeline.lock().await.take(batches, Box::new(move |tx| step.note(tx))).await?;
-                            self.watch.steps.reached("a step of the past read");
+                            self.watch.failpoints.hit("a step of the past read");
                             is_changed = true;
                         }
                         Err(Unread::Later) => {

@@ -1,29 +1,33 @@
 //! What the live route stream tells: batches into the pipeline, its calls to RIPEstat onto that budget, its state into `/sources`.
 
 use super::pipeline::Pipeline;
-use crate::clock::Busy;
-use crate::command::Said;
+use crate::clock::ActivityGuard;
+use crate::command::StatusBoard;
 use crate::source::ris_live::NAME;
-use crate::source::ris_live::follow::Told;
+use crate::source::ris_live::follow::FollowerEvent;
 use std::sync::Arc;
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tracing::Instrument;
 
 /// Takes what is told until nothing more is.
-pub async fn run(told: &mut UnboundedReceiver<(Told, Busy)>, pipeline: Arc<Mutex<Pipeline>>, said: Said) {
+pub async fn run(
+    told: &mut UnboundedReceiver<(FollowerEvent, ActivityGuard)>,
+    pipeline: Arc<Mutex<Pipeline>>,
+    said: StatusBoard,
+) {
     while let Some((told, busy)) = told.recv().await {
         let outcome = match told {
-            Told::State(state) => {
+            FollowerEvent::State(state) => {
                 said.say(NAME, state);
                 Ok(())
             }
-            Told::Called(calls) => {
+            FollowerEvent::Called(calls) => {
                 let watch = pipeline.lock().await.watch().clone();
                 let now = watch.clock.now();
                 watch.store.write(move |tx| tx.sources().charge("ripestat", now, calls)).await
             }
-            Told::Batch(batch) => {
+            FollowerEvent::Batch(batch) => {
                 let span = tracing::info_span!("tick", source = NAME);
                 pipeline.lock().await.take(vec![batch], Box::new(|_| Ok(()))).instrument(span).await.map(|_| ())
             }

@@ -1,7 +1,7 @@
-//! The tasks of which a running bot is made: each by its name, with a pulse. One that panics, or gives no sign of life for too
+//! The tasks of which a running bot is made: each by its name, with a watchdog. One that panics, or gives no sign of life for too
 //! long, is begun again while all others go on.
 
-use crate::clock::{Busy, Clock, Millis};
+use crate::clock::{ActivityGuard, Clock, Millis};
 use crate::domain::{Seconds, Timestamp};
 use futures_util::FutureExt as _;
 use std::any::Any;
@@ -22,7 +22,7 @@ const WENT_WELL: Seconds = 600;
 
 /// All tasks of one bot.
 #[derive(Clone)]
-pub struct Vitals {
+pub struct Supervisor {
     clock: Clock,
     tasks: Arc<Mutex<BTreeMap<&'static str, Task>>>,
     works: Arc<Mutex<BTreeMap<&'static str, Progress>>>,
@@ -54,7 +54,7 @@ pub struct WorkReport {
 
 #[derive(Default)]
 struct Task {
-    pulse: Arc<AtomicI64>,
+    watchdog: Arc<AtomicI64>,
     give_up: Arc<Notify>,
     restarts: u32,
     last_fall: Option<(Timestamp, String)>,
@@ -67,7 +67,7 @@ pub enum State {
     #[default]
     Runs,
     /// It fell, and is begun again after a pause.
-    Fell,
+    Crashed,
     /// It came to its end by itself: there is nothing for it to do.
     Ended,
 }
@@ -84,7 +84,7 @@ pub struct Report {
 
 /// A task's sign of life: by when it gives the next one.
 #[derive(Clone)]
-pub struct Pulse {
+pub struct Watchdog {
     clock: Clock,
     due: Arc<AtomicI64>,
 }
@@ -92,7 +92,7 @@ pub struct Pulse {
 /// Rests until something wakes it.
 const RESTS: Millis = Millis::MAX;
 
-impl Pulse {
+impl Watchdog {
     /// The next sign of life comes within so many seconds.
     pub fn within(&self, seconds: Seconds) {
         self.due.store(self.clock.millis() + seconds * 1000, Ordering::Relaxed);
@@ -135,7 +135,7 @@ impl Progress {
     }
 }
 
-impl Vitals {
+impl Supervisor {
     pub fn new(clock: Clock) -> Self {
         Self { clock, tasks: Arc::default(), works: Arc::default() }
     }
@@ -158,43 +158,43 @@ impl Vitals {
     }
 
     /// Sets a task going among `tasks`, and keeps it.
-    pub fn keep_in<F, W>(&self, tasks: &mut JoinSet<()>, name: &'static str, busy: Busy, begin: F)
+    pub fn keep_in<F, W>(&self, tasks: &mut JoinSet<()>, name: &'static str, busy: ActivityGuard, begin: F)
     where
-        F: FnMut(Pulse, Busy) -> W + Send + 'static,
+        F: FnMut(Watchdog, ActivityGuard) -> W + Send + 'static,
         W: Future<Output = ()> + Send + 'static,
     {
         tasks.spawn(self.clone().keep(name, busy, begin));
     }
 
     /// Runs what `begin` begins until it ends by itself. One that panics, or is given up since it hangs, is begun again.
-    async fn keep<F, W>(self, name: &'static str, mut busy: Busy, mut begin: F)
+    async fn keep<F, W>(self, name: &'static str, mut busy: ActivityGuard, mut begin: F)
     where
-        F: FnMut(Pulse, Busy) -> W,
+        F: FnMut(Watchdog, ActivityGuard) -> W,
         W: Future<Output = ()>,
     {
         let (due, give_up) = {
             let mut tasks = self.lock();
             let task = tasks.entry(name).or_default();
-            task.pulse.store(RESTS, Ordering::Relaxed);
-            (Arc::clone(&task.pulse), Arc::clone(&task.give_up))
+            task.watchdog.store(RESTS, Ordering::Relaxed);
+            (Arc::clone(&task.watchdog), Arc::clone(&task.give_up))
         };
-        let pulse = Pulse { clock: self.clock.clone(), due };
+        let watchdog = Watchdog { clock: self.clock.clone(), due };
         let mut pause = FIRST_PAUSE;
         loop {
             self.changed(name, |task| task.state = State::Runs);
             let began = self.clock.millis();
-            let work = AssertUnwindSafe(async { begin(pulse.clone(), busy).await }).catch_unwind();
+            let work = AssertUnwindSafe(async { begin(watchdog.clone(), busy).await }).catch_unwind();
             let why = tokio::select! {
                 done = work => match done {
                     Ok(()) => {
-                        pulse.rests();
+                        watchdog.rests();
                         return self.changed(name, |task| task.state = State::Ended);
                     }
                     Err(panic) => format!("it panicked: {}", message(&*panic)),
                 },
                 () = give_up.notified() => "it gave no sign of life".to_owned(),
             };
-            pulse.rests();
+            watchdog.rests();
             if self.clock.millis() - began > WENT_WELL * 1000 {
                 pause = FIRST_PAUSE;
             }
@@ -206,16 +206,16 @@ impl Vitals {
             self.changed(name, |task| {
                 task.restarts += 1;
                 task.last_fall = Some((now, why));
-                task.state = State::Fell;
+                task.state = State::Crashed;
             });
             busy = self.clock.sleep(pause, self.clock.busy()).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
-    /// A pulse that nobody feels, for work that is not kept.
-    pub fn pulse(&self) -> Pulse {
-        Pulse { clock: self.clock.clone(), due: Arc::default() }
+    /// A watchdog that nobody feels, for work that is not kept.
+    pub fn watchdog(&self) -> Watchdog {
+        Watchdog { clock: self.clock.clone(), due: Arc::default() }
     }
 
     fn changed(&self, name: &'static str, change: impl FnOnce(&mut Task)) {
@@ -226,11 +226,11 @@ impl Vitals {
     pub fn give_up_overdue(&self) -> Vec<&'static str> {
         let now = self.clock.millis();
         let tasks = self.lock();
-        let overdue = tasks.iter().filter(|(_, task)| task.pulse.load(Ordering::Relaxed) < now);
+        let overdue = tasks.iter().filter(|(_, task)| task.watchdog.load(Ordering::Relaxed) < now);
         overdue
             .map(|(name, task)| {
                 // Not to be given up twice for one silence.
-                task.pulse.store(RESTS, Ordering::Relaxed);
+                task.watchdog.store(RESTS, Ordering::Relaxed);
                 task.give_up.notify_one();
                 *name
             })
@@ -254,7 +254,7 @@ fn message(panic: &(dyn Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a word".to_owned())
 }
 
-impl fmt::Debug for Vitals {
+impl fmt::Debug for Supervisor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.report()).finish()
     }
@@ -266,7 +266,7 @@ impl fmt::Debug for Progress {
     }
 }
 
-impl fmt::Debug for Pulse {
+impl fmt::Debug for Watchdog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Pulse({})", self.due.load(Ordering::Relaxed))
     }
@@ -282,25 +282,25 @@ mod tests {
     }
 
     fn kept<W: Future<Output = ()> + Send + 'static>(
-        vitals: &Vitals,
-        work: impl Fn(u32, Pulse, Busy) -> W + Send + 'static,
+        supervisor: &Supervisor,
+        work: impl Fn(u32, Watchdog, ActivityGuard) -> W + Send + 'static,
     ) -> Arc<AtomicU32> {
         let begun = Arc::new(AtomicU32::new(0));
         let counted = Arc::clone(&begun);
-        let busy = vitals.clock.busy();
+        let busy = supervisor.clock.busy();
         tokio::spawn(
-            vitals
+            supervisor
                 .clone()
-                .keep("work", busy, move |pulse, busy| work(counted.fetch_add(1, Ordering::SeqCst), pulse, busy)),
+                .keep("work", busy, move |watchdog, busy| work(counted.fetch_add(1, Ordering::SeqCst), watchdog, busy)),
         );
         begun
     }
 
     #[tokio::test]
     async fn a_task_that_panics_begins_again_later_each_time_and_is_named() {
-        let clock = Clock::moved(at(0));
-        let vitals = Vitals::new(clock.clone());
-        let begun = kept(&vitals, |time, _, busy| async move {
+        let clock = Clock::simulated(at(0));
+        let supervisor = Supervisor::new(clock.clone());
+        let begun = kept(&supervisor, |time, _, busy| async move {
             assert!(time >= 3, "for the {} time", time + 1);
             drop(busy);
             std::future::pending::<()>().await;
@@ -310,59 +310,59 @@ mod tests {
             clock.until_all_rest().await;
             assert_eq!(begun.load(Ordering::SeqCst), expected, "after {seconds} s");
         }
-        let report = vitals.report().remove(0);
+        let report = supervisor.report().remove(0);
         assert_eq!((report.name, report.state, report.restarts), ("work", State::Runs, 3));
         assert_eq!(report.last_fall, Some((at(3), "it panicked: for the 3 time".to_owned())));
     }
 
     #[tokio::test]
     async fn a_task_that_hangs_is_given_up_and_one_that_rests_is_not() {
-        let clock = Clock::moved(at(0));
-        let vitals = Vitals::new(clock.clone());
-        let begun = kept(&vitals, |time, pulse, busy| async move {
+        let clock = Clock::simulated(at(0));
+        let supervisor = Supervisor::new(clock.clone());
+        let begun = kept(&supervisor, |time, watchdog, busy| async move {
             if time == 0 {
-                pulse.within(60);
+                watchdog.within(60);
             } else {
-                pulse.rests();
+                watchdog.rests();
             }
             drop(busy);
             std::future::pending::<()>().await;
         });
         clock.advance_to(at(60)).await;
-        assert!(vitals.give_up_overdue().is_empty());
+        assert!(supervisor.give_up_overdue().is_empty());
         clock.advance_to(at(61)).await;
-        assert_eq!(vitals.give_up_overdue(), ["work"]);
+        assert_eq!(supervisor.give_up_overdue(), ["work"]);
         // It learns of that by itself: the clock does not wait for it.
-        while vitals.report()[0].restarts == 0 {
+        while supervisor.report()[0].restarts == 0 {
             tokio::task::yield_now().await;
         }
         clock.advance_to(at(100_000)).await;
         assert_eq!(begun.load(Ordering::SeqCst), 2);
-        assert!(vitals.give_up_overdue().is_empty());
-        assert_eq!(vitals.report()[0].last_fall.as_ref().unwrap().1, "it gave no sign of life");
+        assert!(supervisor.give_up_overdue().is_empty());
+        assert_eq!(supervisor.report()[0].last_fall.as_ref().unwrap().1, "it gave no sign of life");
     }
 
     #[tokio::test]
     async fn a_task_that_has_nothing_to_do_ends_and_is_not_begun_again() {
-        let vitals = Vitals::new(Clock::moved(at(0)));
+        let supervisor = Supervisor::new(Clock::simulated(at(0)));
         let begun = Arc::new(AtomicU32::new(0));
         let counted = Arc::clone(&begun);
-        vitals
+        supervisor
             .clone()
-            .keep("work", Busy::default(), move |_, _| {
+            .keep("work", ActivityGuard::default(), move |_, _| {
                 counted.fetch_add(1, Ordering::SeqCst);
                 std::future::ready(())
             })
             .await;
-        assert_eq!((begun.load(Ordering::SeqCst), vitals.report()[0].state), (1, State::Ended));
+        assert_eq!((begun.load(Ordering::SeqCst), supervisor.report()[0].state), (1, State::Ended));
     }
 
     #[tokio::test]
     async fn work_that_is_begun_and_never_completed_is_late_however_often_it_begins_again() {
-        let clock = Clock::moved(at(0));
-        let vitals = Vitals::new(clock.clone());
-        let progress = vitals.progress("rounds");
-        let late = || vitals.works()[0].late;
+        let clock = Clock::simulated(at(0));
+        let supervisor = Supervisor::new(clock.clone());
+        let progress = supervisor.progress("rounds");
+        let late = || supervisor.works()[0].late;
         clock.advance_to(at(10_000)).await;
         assert_eq!(late(), None, "nothing is owed yet");
         for seconds in [0, 60, 120, 180] {
@@ -374,7 +374,7 @@ mod tests {
         clock.advance_to(at(10_301)).await;
         assert_eq!(late(), Some(301));
         progress.done();
-        assert_eq!((late(), vitals.works()[0].last_done), (None, Some(at(10_301))));
+        assert_eq!((late(), supervisor.works()[0].last_done), (None, Some(at(10_301))));
         clock.advance_to(at(10_602)).await;
         assert_eq!(late(), Some(301), "the next is owed since the last was completed");
         progress.rests();

@@ -7,9 +7,9 @@
 mod health;
 mod metrics;
 
-use crate::command::Desk;
+use crate::command::AppContext;
 use crate::domain::Timestamp;
-use crate::vitals::Vitals;
+use crate::supervisor::Supervisor;
 use health::Health;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -44,8 +44,8 @@ const HEAD_CAP: usize = 8 << 10;
 #[derive(Clone, Debug)]
 pub struct Web {
     pub listen: SocketAddr,
-    pub desk: Desk,
-    pub vitals: Vitals,
+    pub context: AppContext,
+    pub supervisor: Supervisor,
     /// When this life began.
     pub since: Timestamp,
 }
@@ -72,7 +72,7 @@ impl Web {
             let Ok((stream, _)) = listener.accept().await else {
                 // There are no file handles left, most likely: the oldest connection gives its own back.
                 open.close_oldest();
-                web.desk.clock.breathe(PAUSE).await;
+                web.context.clock.breathe(PAUSE).await;
                 tokio::task::yield_now().await;
                 continue;
             };
@@ -84,7 +84,7 @@ impl Web {
                 connection.keep_alive(false);
                 // A client that disconnects early gets no answer.
                 let served = connection.serve_connection(TokioIo::new(stream), service);
-                let _ = web.desk.clock.within(LONGEST, served).await;
+                let _ = web.context.clock.within(LONGEST, served).await;
             });
         }
     }

@@ -1,16 +1,16 @@
 //! Our own eyes as the config has them: the probes, with the sites of the watchlist among their targets, and the live
 //! routes of the profiles and of the blocks that are watched.
 
-use crate::clock::{Busy, Clock};
-use crate::command::Desk;
+use crate::clock::{ActivityGuard, Clock};
+use crate::command::AppContext;
 use crate::config::{Addresses, Config, Profile};
-use crate::domain::{Ask, Certificate, Control, Entity, Host, Knock, Target, Watchlist};
+use crate::domain::{Ask, Certificate, Control, Entity, Host, ProbeKind, Target, Watchlist};
+use crate::ingest::{Pipeline, probes, routes};
 use crate::source::probe::prober::{Prober, Targets};
-use crate::source::probe::{Guard, Kit, Resolver, Tls};
+use crate::source::probe::{Guard, ProbeContext, Resolver, Tls};
 use crate::source::ris_live::follow::{Follower, Watched};
 use crate::source::{ripestat, ris_live};
-use crate::vitals::Vitals;
-use crate::watch::{Pipeline, probes, routes};
+use crate::supervisor::Supervisor;
 use std::collections::HashSet;
 use std::sync::Arc;
 use tokio::sync::{Mutex, mpsc};
@@ -22,19 +22,19 @@ const PROBES: &str = "the probes";
 /// Sets them going.
 pub(super) fn open(
     tasks: &mut JoinSet<()>,
-    vitals: &Vitals,
+    supervisor: &Supervisor,
     config: &Config,
-    desk: &Desk,
+    context: &AppContext,
     pipeline: &Arc<Mutex<Pipeline>>,
 ) {
     if !config.probe.enabled {
-        desk.said.say("probe", "off: switched off in the configuration");
+        context.said.say("probe", "off: switched off in the configuration");
         return;
     }
-    let (probe, watchlist) = (&config.probe, Arc::clone(&desk.watchlist));
-    let (configured, progress) = (probe.targets.clone(), vitals.progress(PROBES));
+    let (probe, watchlist) = (&config.probe, Arc::clone(&context.watchlist));
+    let (configured, progress) = (probe.targets.clone(), supervisor.progress(PROBES));
     let prober = Prober {
-        kit: Arc::new(kit(config, &desk.clock)),
+        kit: Arc::new(kit(config, &context.clock)),
         targets: Arc::new(move || targets(&configured, &watchlist)),
         controls: probe.controls.clone(),
         every: probe.every,
@@ -43,10 +43,11 @@ pub(super) fn open(
         progress: progress.clone(),
     };
     let (rounds, taken) = mpsc::unbounded_channel();
-    vitals
-        .keep_in(tasks, PROBES, desk.clock.busy(), move |pulse, busy| prober.clone().run(rounds.clone(), pulse, busy));
-    let (taken, pipeline, said) = (Arc::new(Mutex::new(taken)), Arc::clone(pipeline), desk.said.clone());
-    vitals.keep_in(tasks, "the probes' rounds", Busy::default(), move |_, _| {
+    supervisor.keep_in(tasks, PROBES, context.clock.busy(), move |watchdog, busy| {
+        prober.clone().run(rounds.clone(), watchdog, busy)
+    });
+    let (taken, pipeline, said) = (Arc::new(Mutex::new(taken)), Arc::clone(pipeline), context.said.clone());
+    supervisor.keep_in(tasks, "the probes' rounds", ActivityGuard::default(), move |_, _| {
         let (taken, pipeline, said) = (Arc::clone(&taken), Arc::clone(&pipeline), said.clone());
         let progress = progress.clone();
         async move { probes::run(&mut *taken.lock().await, pipeline, said, progress).await }
@@ -56,37 +57,38 @@ pub(super) fn open(
 /// Follows the live routes.
 pub(super) fn follow(
     tasks: &mut JoinSet<()>,
-    vitals: &Vitals,
+    supervisor: &Supervisor,
     config: &Config,
     addresses: &Addresses,
-    desk: &Desk,
+    context: &AppContext,
     pipeline: &Arc<Mutex<Pipeline>>,
 ) {
-    let off = |why: &str| desk.said.say(ris_live::NAME, format!("off: {why}"));
+    let off = |why: &str| context.said.say(ris_live::NAME, format!("off: {why}"));
     if !config.ris_live.enabled {
         return off("switched off in the configuration");
     }
-    let state = desk.feeds.iter().find(|feed| feed.name() == ripestat::ABOUT.name && feed.off.is_none());
+    let state = context.feeds.iter().find(|feed| feed.name() == ripestat::ABOUT.name && feed.off.is_none());
     let Some(ripestat) = state else {
         return off("RIPEstat is off, and the state of the routes to begin with comes from there");
     };
     let url = addresses.ris_live.clone().or_else(|| ris_live::URL.parse().ok());
     let Some(url) = url else { return };
     let (profiles, controls) = (config.probe.profiles.clone(), config.ris_live.controls.clone());
-    let watchlist = Arc::clone(&desk.watchlist);
+    let watchlist = Arc::clone(&context.watchlist);
     let follower = Follower {
         url,
         client: format!("linkdown-{}", super::feeds::operator(&config.contact)),
-        clock: desk.clock.clone(),
+        clock: context.clock.clone(),
         tls: Tls::new(),
         ripestat: ripestat.clone(),
         watched: Arc::new(move || watched(&profiles, &controls, &watchlist)),
     };
     let (tell, told) = mpsc::unbounded_channel();
-    vitals
-        .keep_in(tasks, "the live routes", desk.clock.busy(), move |_, busy| follower.clone().run(tell.clone(), busy));
-    let (told, pipeline, said) = (Arc::new(Mutex::new(told)), Arc::clone(pipeline), desk.said.clone());
-    vitals.keep_in(tasks, "the live routes' batches", Busy::default(), move |_, _| {
+    supervisor.keep_in(tasks, "the live routes", context.clock.busy(), move |_, busy| {
+        follower.clone().run(tell.clone(), busy)
+    });
+    let (told, pipeline, said) = (Arc::new(Mutex::new(told)), Arc::clone(pipeline), context.said.clone());
+    supervisor.keep_in(tasks, "the live routes' batches", ActivityGuard::default(), move |_, _| {
         let (told, pipeline, said) = (Arc::clone(&told), Arc::clone(&pipeline), said.clone());
         async move { routes::run(&mut *told.lock().await, pipeline, said).await }
     });
@@ -112,7 +114,7 @@ fn watched(profiles: &[Profile], controls: &[Entity], watchlist: &Watchlist) -> 
     all
 }
 
-pub fn kit(config: &Config, clock: &Clock) -> Kit {
+pub fn kit(config: &Config, clock: &Clock) -> ProbeContext {
     let probe = &config.probe;
     // Where the operator's own targets stand is never forgotten for the sake of what chats ask.
     let listed = targets(&probe.targets, &Watchlist::new(config.watch.clone())).operator;
@@ -120,7 +122,7 @@ pub fn kit(config: &Config, clock: &Clock) -> Kit {
         .keeping(listed.iter().map(|target| &target.host))
         .keeping(&control_hosts(&probe.controls));
     let guard = Guard::new(probe.allowed.clone()).refusing(probe.refused.clone());
-    Kit::new(clock.clone(), guard, resolver, &config.contact, probe.timeout)
+    ProbeContext::new(clock.clone(), guard, resolver, &config.contact, probe.timeout)
 }
 
 /// The hosts of the controls that are asked by their names.
@@ -149,7 +151,7 @@ pub fn targets(configured: &[Target], watchlist: &Watchlist) -> Targets {
 fn pages(entity: &Entity) -> Vec<Target> {
     let Entity::Site(host) = entity else { return Vec::new() };
     let page = |(port, tls)| Target {
-        knock: Knock::Http { path: "/".to_owned(), text: None, tls },
+        knock: ProbeKind::Http { path: "/".to_owned(), text: None, tls },
         host: Host::Name(host.clone()),
         port,
         address: None,

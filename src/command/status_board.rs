@@ -5,9 +5,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 /// A sentence for each part of the bot that has something to say.
 #[derive(Clone, Debug, Default)]
-pub struct Said(Arc<RwLock<BTreeMap<&'static str, String>>>);
+pub struct StatusBoard(Arc<RwLock<BTreeMap<&'static str, String>>>);
 
-impl Said {
+impl StatusBoard {
     pub fn say(&self, part: &'static str, said: impl Into<String>) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).insert(part, said.into());
     }

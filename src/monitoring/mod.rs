@@ -10,4 +10,4 @@ mod watchman;
 pub use heartbeat::{Heartbeat, HeartbeatError};
 pub use service::{Stage, tell_service_manager};
 pub use troubles::{LITTLE, OFF, off_by};
-pub use watchman::Watchman;
+pub use watchman::SelfMonitor;

@@ -5,28 +5,28 @@
 use super::backfill;
 use super::fill::{Lack, Step, Unread};
 use super::tick::Ticker;
-use crate::clock::Busy;
+use crate::clock::ActivityGuard;
 use crate::domain::time::HOUR;
 use crate::domain::{Arrival, Batch, Seconds, Timestamp};
 use crate::source::cadence::Share;
 use crate::store::StoreError;
-use crate::vitals::{Pulse, Vitals};
+use crate::supervisor::{Supervisor, Watchdog};
 use futures_util::future::join_all;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::task::JoinSet;
 
 /// Catches up, then ticks until it is dropped: each source for itself, so that they fall apart.
-pub async fn run(tickers: Vec<Ticker>, vitals: Vitals, pulse: Pulse, busy: Busy) {
-    pulse.within(LONGEST);
-    if let Err(error) = together(&tickers, &pulse, busy).await {
+pub async fn run(tickers: Vec<Ticker>, supervisor: Supervisor, watchdog: Watchdog, busy: ActivityGuard) {
+    watchdog.within(LONGEST);
+    if let Err(error) = together(&tickers, &watchdog, busy).await {
         tracing::error!("what was missed could not be stored: {error}; each source tries again by itself");
     }
-    pulse.rests();
+    watchdog.rests();
     let mut tasks = JoinSet::new();
     for ticker in tickers {
         let (name, busy) = (ticker.feed.name(), ticker.watch.clock.busy());
-        vitals.keep_in(&mut tasks, name, busy, move |pulse, busy| ticker.clone().run(pulse, busy));
+        supervisor.keep_in(&mut tasks, name, busy, move |watchdog, busy| ticker.clone().run(watchdog, busy));
     }
     while tasks.join_next().await.is_some() {}
 }
@@ -41,7 +41,7 @@ struct Reader<'a> {
     stopped: bool,
 }
 
-async fn together(tickers: &[Ticker], pulse: &Pulse, mut busy: Busy) -> Result<(), StoreError> {
+async fn together(tickers: &[Ticker], watchdog: &Watchdog, mut busy: ActivityGuard) -> Result<(), StoreError> {
     let mut readers = Vec::new();
     for ticker in tickers {
         readers.push(Reader { ticker, lack: ticker.lack(Share::Operator).await?, stopped: false });
@@ -51,14 +51,14 @@ async fn together(tickers: &[Ticker], pulse: &Pulse, mut busy: Busy) -> Result<(
         return Ok(());
     };
     for (from, until) in backfill::steps(from, until) {
-        pulse.within(LONGEST);
+        watchdog.within(LONGEST);
         let clock = &tickers[0].watch.clock;
         // Each reader has a mark of its own, since nobody may hold one while waiting for another; the last hands it back.
         let at_work = AtomicUsize::new(readers.len());
         let each: Vec<_> = readers.iter_mut().map(|reader| reader.step(from, until, clock.busy(), &at_work)).collect();
         drop(busy);
         let mut steps = Vec::new();
-        busy = Busy::default();
+        busy = ActivityGuard::default();
         for (step, mark) in join_all(each).await {
             steps.extend(step?);
             busy = mark.unwrap_or(busy);
@@ -67,7 +67,7 @@ async fn together(tickers: &[Ticker], pulse: &Pulse, mut busy: Busy) -> Result<(
         let pipeline = &tickers[0].pipeline;
         let note = move |tx: &crate::store::Tx<'_>| steps.iter().try_for_each(|step| step.note(tx));
         pipeline.lock().await.take(batches, Box::new(note)).await?;
-        tickers[0].watch.steps.reached("a step of the past read");
+        tickers[0].watch.failpoints.hit("a step of the past read");
     }
     tickers[0].pipeline.lock().await.settle().await
 }
@@ -77,15 +77,20 @@ impl Reader<'_> {
         &mut self,
         from: Timestamp,
         until: Timestamp,
-        mut busy: Busy,
+        mut busy: ActivityGuard,
         at_work: &AtomicUsize,
-    ) -> (Result<Vec<Step>, StoreError>, Option<Busy>) {
+    ) -> (Result<Vec<Step>, StoreError>, Option<ActivityGuard>) {
         let steps = self.steps(from, until, &mut busy).await;
         let is_last = at_work.fetch_sub(1, Ordering::SeqCst) == 1;
         (steps, is_last.then_some(busy))
     }
 
-    async fn steps(&mut self, from: Timestamp, until: Timestamp, busy: &mut Busy) -> Result<Vec<Step>, StoreError> {
+    async fn steps(
+        &mut self,
+        from: Timestamp,
+        until: Timestamp,
+        busy: &mut ActivityGuard,
+    ) -> Result<Vec<Step>, StoreError> {
         let mut steps = Vec::new();
         for gap in &self.lack.gaps {
             let (from, until) = (from.max(gap.from), until.min(gap.until));

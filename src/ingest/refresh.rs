@@ -4,7 +4,7 @@
 use super::Watch;
 use super::owe::Fanout;
 use crate::domain::time::{HOUR, MINUTE};
-use crate::domain::{Entity, Evidence, Seconds, Sureness, Timestamp};
+use crate::domain::{Confidence, Entity, Evidence, Seconds, Timestamp};
 use crate::render::status::gist;
 use crate::store::{Incident, IncidentId, StoreError};
 use std::collections::HashMap;
@@ -42,7 +42,8 @@ impl Shown {
             let known =
                 self.0.entry(incident.id).or_insert_with(|| (gist(incident.evidence()), incident.evidence().at));
             let news = gist(&evidence);
-            let becomes_sure = evidence.sureness == Sureness::High && incident.evidence().sureness != Sureness::High;
+            let becomes_sure =
+                evidence.sureness == Confidence::High && incident.evidence().sureness != Confidence::High;
             let age = now - known.1.max(incident.last.at);
             let is_stale = age >= stale_after(now - incident.started_at);
             let has_news = known.0 != news && (becomes_sure || age >= APART);

@@ -17,7 +17,7 @@ const OPEN: usize = 2000;
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 #[derive(Clone, Debug)]
-pub(super) struct Lines {
+pub(super) struct ChatQueues {
     clock: Clock,
     /// So many commands at once are answered at once; then one after another.
     limit: Limit,
@@ -25,13 +25,13 @@ pub(super) struct Lines {
     pace: SharedPace,
 }
 
-impl Lines {
+impl ChatQueues {
     pub(super) fn new(clock: Clock, limit: Limit) -> Self {
         Self { clock, limit, open: Arc::default(), pace: SharedPace::new(Limit::NONE) }
     }
 
     /// Does `work` when the chat's turn has come. Says whether there was a place in the line.
-    pub(super) fn stand(&self, chat: &str, work: impl Future<Output = ()> + Send + 'static) -> bool {
+    pub(super) fn enqueue(&self, chat: &str, work: impl Future<Output = ()> + Send + 'static) -> bool {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         // One that a fault has ended is opened anew.
         if open.get(chat).is_some_and(mpsc::Sender::is_closed) {
@@ -57,7 +57,7 @@ impl Lines {
                 pace.pass(&chat, self.limit, at);
                 at
             };
-            drop(self.clock.sleep_until_millis(at, crate::clock::Busy::default()).await);
+            drop(self.clock.sleep_until_millis(at, crate::clock::ActivityGuard::default()).await);
             work.await;
         }
     }
@@ -81,8 +81,8 @@ mod tests {
 
     #[tokio::test]
     async fn the_chats_that_are_answered_at_once_and_the_commands_of_each_are_bounded() {
-        let lines = Lines::new(Clock::moved(Timestamp::from_unix(0)), Limit { every_ms: 1000.0, burst: 1 });
-        let stands = |chat: &str| lines.stand(chat, std::future::pending());
+        let lines = ChatQueues::new(Clock::simulated(Timestamp::from_unix(0)), Limit { every_ms: 1000.0, burst: 1 });
+        let stands = |chat: &str| lines.enqueue(chat, std::future::pending());
         let taken = (0..2 * OPEN).filter(|chat| stands(&chat.to_string())).count();
         assert_eq!(taken, OPEN);
         let more = (0..2 * LONGEST).filter(|_| stands("0")).count();
