@@ -70,6 +70,9 @@ impl Deliveries<'_, Writes> {
     /// Owes a summary to suspended chats and gives it up at once: each of them hears of it when it lets the bot in again,
     /// by [`take_given_up_sums`](Self::take_given_up_sums).
     pub fn owe_suspended(&self, summary: &NewNotice, chats: &[i64], at: Timestamp) -> Result<(), StoreError> {
+        if chats.is_empty() {
+            return Ok(());
+        }
         let owings: Vec<NewDelivery> = chats.iter().map(|chat| NewDelivery::now(*chat, false)).collect();
         self.owe(summary, &owings, at, 0)?;
         let notice = self.notice(summary, at)?;
