@@ -32,16 +32,33 @@ struct Signal {
 
 const SIGNALS: [Signal; 5] = [
     Signal { source: "ioda", name: "bgp", step: 300, lag: 900, normal: 900.0, noise: 0.002 },
-    Signal { source: "ioda", name: "ping-slash24", step: 600, lag: 1500, normal: 450.0, noise: 0.01 },
+    Signal {
+        source: "ioda",
+        name: "ping-slash24",
+        step: 600,
+        lag: 1500,
+        normal: 450.0,
+        noise: 0.01,
+    },
     Signal { source: "ioda", name: "merit-nt", step: 300, lag: 600, normal: 74.0, noise: 0.3 },
-    Signal { source: "ripestat", name: "visibility", step: 900, lag: 600, normal: 0.985, noise: 0.004 },
+    Signal {
+        source: "ripestat",
+        name: "visibility",
+        step: 900,
+        lag: 600,
+        normal: 0.985,
+        noise: 0.004,
+    },
     Signal { source: "radar", name: "netflow", step: 900, lag: 1800, normal: 800.0, noise: 0.06 },
 ];
 
 fn main() {
     let asked: Vec<usize> = std::env::args().skip(1).filter_map(|word| word.parse().ok()).collect();
     let asked = if asked.is_empty() { vec![100, 1_000, 10_000] } else { asked };
-    println!("{:>8} {:>12} {:>12} {:>10} {:>10} {:>12}", "series", "rows", "rows/s", "p50 µs", "p99 µs", "KiB/series");
+    println!(
+        "{:>8} {:>12} {:>12} {:>10} {:>10} {:>12}",
+        "series", "rows", "rows/s", "p50 µs", "p99 µs", "KiB/series"
+    );
     for series in asked {
         measure(series);
     }
@@ -72,14 +89,16 @@ fn measure(series: usize) {
     while single.len() < SINGLE {
         let batch = world.next_batch();
         for observation in &batch.observations {
-            let alone = Batch { observations: vec![observation.clone()], ..Batch::live(batch.received_at) };
+            let alone =
+                Batch { observations: vec![observation.clone()], ..Batch::live(batch.received_at) };
             let began = Instant::now();
             take(&mut state, &alone);
             single.push(began.elapsed());
         }
     }
     single.sort_unstable();
-    let micros = |share: f64| single[(single.len() as f64 * share) as usize].as_nanos() as f64 / 1000.0;
+    let micros =
+        |share: f64| single[(single.len() as f64 * share) as usize].as_nanos() as f64 / 1000.0;
     println!(
         "{series:>8} {rows:>12} {:>12.0} {:>10.2} {:>10.2} {kib:>12.1}",
         rows as f64 / spent.as_secs_f64(),
@@ -113,7 +132,11 @@ impl World {
             };
             SIGNALS.iter().map(|signal| Arc::new(of(signal))).collect()
         };
-        Self { series: (0..entities).map(named).collect(), now: START, random: fastrand::Rng::with_seed(7) }
+        Self {
+            series: (0..entities).map(named).collect(),
+            now: START,
+            random: fastrand::Rng::with_seed(7),
+        }
     }
 
     /// What is published in the next second in which anything is.
@@ -130,9 +153,12 @@ impl World {
                         continue;
                     }
                     let start = START + since;
-                    let is_down = (since / DAY + at as i64) % 50 == 0 && (6..10).contains(&(since % DAY / HOUR));
+                    let is_down = (since / DAY + at as i64) % 50 == 0
+                        && (6..10).contains(&(since % DAY / HOUR));
                     let hour = (start % DAY) as f64 / HOUR as f64;
-                    let rhythm = 1.0 - signal.noise * (1.0 + ((hour - 4.0) / 24.0 * std::f64::consts::TAU).cos());
+                    let rhythm = 1.0
+                        - signal.noise
+                            * (1.0 + ((hour - 4.0) / 24.0 * std::f64::consts::TAU).cos());
                     let noise = 1.0 + signal.noise * (self.random.f64() + self.random.f64() - 1.0);
                     let value = if is_down { 0.0 } else { signal.normal * rhythm * noise };
                     batch.observations.push(Observation {

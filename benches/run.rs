@@ -40,9 +40,10 @@ async fn main() {
 
     let outside = Outside::start().await;
     // After a kill the batches since the checkpoint are taken again: that costs time, and memory at once.
-    for (title, database, until) in
-        [("after a kill", &killed, Until::FirstRequest), ("after a clean stop", &history, Until::Polled)]
-    {
+    for (title, database, until) in [
+        ("after a kill", &killed, Until::FirstRequest),
+        ("after a clean stop", &history, Until::Polled),
+    ] {
         let mut seen = Vec::new();
         for _ in 0..STARTS {
             // Each start finds the same database.
@@ -54,7 +55,11 @@ async fn main() {
             Until::Polled => "resident after the first ticks (40 owed)",
         };
         println!("\n{STARTS} starts {title:<33} {:>9} {:>9} {:>9}", "minimum", "median", "maximum");
-        show("from exec to the first request (200 owed)", "ms", seen.iter().map(|s| s.first_request).collect());
+        show(
+            "from exec to the first request (200 owed)",
+            "ms",
+            seen.iter().map(|s| s.first_request).collect(),
+        );
         show(when, "MiB", seen.iter().map(|s| s.resident).collect());
         show("its peak (VmHWM)", "MiB", seen.iter().map(|s| s.peak).collect());
         show("from SIGTERM to the end (3000 owed)", "ms", seen.iter().map(|s| s.stopped).collect());
@@ -89,7 +94,8 @@ async fn make_history(stopped: &Path, killed: &Path, now: Timestamp) {
 /// Every entity that is watched or compared with, with the rhythm of a day, so that values do change.
 fn all_calm(ioda: &IodaDouble, ripestat: &RipestatDouble, config: &Config) {
     let watched = config.watch.iter().map(|watched| &watched.entity);
-    let controls = |name: &str| config.source(name).map_or(&[][..], |source| &source.controls).iter();
+    let controls =
+        |name: &str| config.source(name).map_or(&[][..], |source| &source.controls).iter();
     for (i, entity) in watched.chain(controls("ioda")).chain(controls("ripestat")).enumerate() {
         let size = 4.0 + (i * i * 10) as f64;
         let level = move |share: f64, every: i64| {
@@ -100,7 +106,9 @@ fn all_calm(ioda: &IodaDouble, ripestat: &RipestatDouble, config: &Config) {
             }
         };
         let name = entity.to_string();
-        for (datasource, share) in [("bgp", 0.002), ("ping-slash24", 0.05), ("merit-nt", 0.3), ("gtr", 0.4)] {
+        for (datasource, share) in
+            [("bgp", 0.002), ("ping-slash24", 0.05), ("merit-nt", 0.3), ("gtr", 0.4)]
+        {
             ioda.set(&name, datasource, level(share, 300));
         }
         if let Entity::Country(_) = entity {
@@ -138,7 +146,11 @@ impl Outside {
             ioda: IodaDouble::start(Clock::system()).await,
             ripestat: RipestatDouble::start(Clock::system()).await,
         };
-        all_calm(&outside.ioda, &outside.ripestat, &Config::parse(SHIPPED, "config/linkdown.toml").unwrap());
+        all_calm(
+            &outside.ioda,
+            &outside.ripestat,
+            &Config::parse(SHIPPED, "config/linkdown.toml").unwrap(),
+        );
         outside
     }
 
@@ -172,7 +184,9 @@ impl Outside {
         let first_request = millis(began);
         if matches!(until, Until::Polled) {
             // IODA's: RIPEstat may have spent its calls of the day on the backfill.
-            let line = tokio::time::timeout(PATIENCE, polled.recv()).await.expect("a poll within the time");
+            let line = tokio::time::timeout(PATIENCE, polled.recv())
+                .await
+                .expect("a poll within the time");
             line.expect("a bot that runs");
             // The last answer is being stored: a commit of some rows.
             tokio::time::sleep(Duration::from_secs(1)).await;
@@ -186,7 +200,12 @@ impl Outside {
 
     fn bot(&self, database: &Path) -> Life {
         let child = Command::new(env!("CARGO_BIN_EXE_linkdown"))
-            .args(["run", "--config", concat!(env!("CARGO_MANIFEST_DIR"), "/config/linkdown.toml"), "--database"])
+            .args([
+                "run",
+                "--config",
+                concat!(env!("CARGO_MANIFEST_DIR"), "/config/linkdown.toml"),
+                "--database",
+            ])
             .arg(database)
             .env("LINKDOWN_IODA_URL", self.ioda.url())
             .env("LINKDOWN_RIPESTAT_URL", self.ripestat.url())
@@ -251,5 +270,10 @@ fn cores() -> usize {
 }
 
 fn load() -> String {
-    std::fs::read_to_string("/proc/loadavg").unwrap_or_default().split(' ').take(3).collect::<Vec<_>>().join(" ")
+    std::fs::read_to_string("/proc/loadavg")
+        .unwrap_or_default()
+        .split(' ')
+        .take(3)
+        .collect::<Vec<_>>()
+        .join(" ")
 }

@@ -138,7 +138,9 @@ impl Clock {
     fn wall(&self) -> Millis {
         match &self.0 {
             Kind::System => wall_millis(),
-            Kind::Sped { from, began, rate } => from + (began.elapsed() * *rate).as_millis() as Millis,
+            Kind::Sped { from, began, rate } => {
+                from + (began.elapsed() * *rate).as_millis() as Millis
+            }
             Kind::Moved(clock) => {
                 let inner = clock.lock();
                 inner.now + inner.wrong
@@ -161,7 +163,9 @@ impl Clock {
     pub async fn sleep_until(&self, until: Timestamp, busy: ActivityGuard) -> ActivityGuard {
         match &self.0 {
             // By the wall: what is due at an hour is due when the clock shows it.
-            Kind::System => self.sleep_until_millis(self.millis() + in_millis(until) - self.wall(), busy).await,
+            Kind::System => {
+                self.sleep_until_millis(self.millis() + in_millis(until) - self.wall(), busy).await
+            }
             Kind::Moved(clock) => {
                 let wrong = clock.lock().wrong;
                 self.sleep_until_millis(in_millis(until) - wrong, busy).await
@@ -216,7 +220,8 @@ impl Clock {
             let mut inner = clock.lock();
             // One whose sleep was given up (a `select!` took another branch) is gone, not woken.
             inner.sleepers.retain(|_, wake| !wake.is_closed());
-            let Some(entry) = inner.sleepers.first_entry().filter(|entry| entry.key().0 <= target) else {
+            let Some(entry) = inner.sleepers.first_entry().filter(|entry| entry.key().0 <= target)
+            else {
                 inner.now = inner.now.max(target);
                 return;
             };

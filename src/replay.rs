@@ -2,7 +2,8 @@
 
 use crate::detect::State;
 use crate::domain::{
-    Batch, Confidence, Entity, IncidentKey, Phase, Sensitivity, Timestamp, Transition, TransitionKind,
+    Batch, Confidence, Entity, IncidentKey, Phase, Sensitivity, Timestamp, Transition,
+    TransitionKind,
 };
 use crate::source::recorded::{Reader, RecordedError};
 use crate::store::create_private;
@@ -68,7 +69,11 @@ struct EventLine<'a> {
 
 /// Replays the file at `observations` into the file at `events`, which comes into being whole or not at all, with mode 0600; `started` is
 /// written when a chat of that sensitivity would hear of it.
-pub fn run(observations: &Path, events: &Path, sensitivity: Sensitivity) -> Result<Replayed, ReplayError> {
+pub fn run(
+    observations: &Path,
+    events: &Path,
+    sensitivity: Sensitivity,
+) -> Result<Replayed, ReplayError> {
     let opened = |error| ReplayError::Open { path: observations.to_owned(), error };
     if observations.is_dir() {
         return Err(opened(std::io::Error::other("it is a folder")));
@@ -82,7 +87,9 @@ pub fn run(observations: &Path, events: &Path, sensitivity: Sensitivity) -> Resu
     let done = stream(BufReader::new(input), BufWriter::new(output), sensitivity, |_| {});
     let done = match done {
         Ok(done) => std::fs::rename(&unfinished, events).map(|()| done).map_err(unwritten),
-        Err(StreamError::Input(error)) => Err(ReplayError::Observations { path: observations.to_owned(), error }),
+        Err(StreamError::Input(error)) => {
+            Err(ReplayError::Observations { path: observations.to_owned(), error })
+        }
         Err(StreamError::Output(error)) => Err(unwritten(error)),
     };
     if done.is_err() {
@@ -139,7 +146,11 @@ impl ReplayFilter {
                 return Ok(());
             }
             let taken_back = transition.kind == TransitionKind::Retracted && was_told;
-            let kind = if taken_back { TransitionKind::Recovered.as_str() } else { transition.kind.as_str() };
+            let kind = if taken_back {
+                TransitionKind::Recovered.as_str()
+            } else {
+                transition.kind.as_str()
+            };
             return Self::line(transition, kind, taken_back, events);
         }
         if !is_told && self.sensitivity.hears_of(phase, transition.evidence.sureness) {
@@ -151,16 +162,28 @@ impl ReplayFilter {
         }
         // What was told from the first suspicion is not started twice.
         let is_again = is_told && transition.kind == TransitionKind::Started;
-        let kind = if is_again || !is_told && phase != Phase::Suspected { "sure" } else { transition.kind.as_str() };
+        let kind = if is_again || !is_told && phase != Phase::Suspected {
+            "sure"
+        } else {
+            transition.kind.as_str()
+        };
         Self::line(transition, kind, false, events)
     }
 
     /// Of those that wait until they are sure enough, one may be by now.
-    fn look_again(&mut self, state: &State, batch: &Batch, events: &mut impl Write) -> std::io::Result<()> {
-        let heard = |entity: &Entity| batch.observations.iter().any(|row| row.series.entity == *entity);
+    fn look_again(
+        &mut self,
+        state: &State,
+        batch: &Batch,
+        events: &mut impl Write,
+    ) -> std::io::Result<()> {
+        let heard =
+            |entity: &Entity| batch.observations.iter().any(|row| row.series.entity == *entity);
         let mut sure = Vec::new();
         for waiting in self.waiting.iter().filter(|waiting| heard(&waiting.incident.entity)) {
-            let Some(evidence) = state.evidence(&waiting.incident.entity, batch.received_at) else { continue };
+            let Some(evidence) = state.evidence(&waiting.incident.entity, batch.received_at) else {
+                continue;
+            };
             if self.sensitivity.hears_of(waiting.kind.leads_to(), evidence.sureness) {
                 sure.push(Transition { at: batch.received_at, evidence, ..waiting.clone() });
             }
@@ -185,7 +208,10 @@ impl ReplayFilter {
             kind,
             at: transition.at.unix(),
             started_at: transition.started_at.unix(),
-            ended_at: transition.ended_at.map(Timestamp::unix).or(taken_back.then_some(transition.at.unix())),
+            ended_at: transition
+                .ended_at
+                .map(Timestamp::unix)
+                .or(taken_back.then_some(transition.at.unix())),
             retracted: transition.kind == TransitionKind::Retracted,
             incident: transition.incident.ordinal,
             number: transition.number,
@@ -208,10 +234,12 @@ mod tests {
         let mut file = HEADER.to_owned();
         for hour in 0..72 {
             for entity in ["XA", "XB", "XC", "XD"] {
-                let value = if entity == "XA" && (60..66).contains(&hour) { 0 } else { 50 + hour % 3 };
+                let value =
+                    if entity == "XA" && (60..66).contains(&hour) { 0 } else { 50 + hour % 3 };
                 for source in ["ioda", "ripestat"] {
                     let start = hour * 3600;
-                    writeln!(file, "{},{start},{entity},{source},bgp,{value}", start + 4200).unwrap();
+                    writeln!(file, "{},{start},{entity},{source},bgp,{value}", start + 4200)
+                        .unwrap();
                 }
             }
         }
@@ -222,8 +250,11 @@ mod tests {
     fn an_outage_becomes_lines_of_events() {
         let mut events = Vec::new();
         stream(three_days().as_bytes(), &mut events, Sensitivity::Balanced, |_| {}).unwrap();
-        let lines: Vec<serde_json::Value> =
-            std::str::from_utf8(&events).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let lines: Vec<serde_json::Value> = std::str::from_utf8(&events)
+            .unwrap()
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
         let (first, last) = (&lines[0], lines.last().unwrap());
         assert_eq!((&first["entity"], &first["kind"]), (&"XA".into(), &"started".into()));
         assert!(first.get("ended_at").is_none());
@@ -235,7 +266,8 @@ mod tests {
     #[test]
     fn bad_input_leaves_nothing_half_written() {
         let folder = tempfile::tempdir().unwrap();
-        let (observations, events) = (folder.path().join("in.csv"), folder.path().join("out.jsonl"));
+        let (observations, events) =
+            (folder.path().join("in.csv"), folder.path().join("out.jsonl"));
         std::fs::write(&observations, three_days() + "broken\n").unwrap();
         let error = run(&observations, &events, Sensitivity::Balanced).unwrap_err();
         assert!(error.is_bad_input());

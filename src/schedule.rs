@@ -37,7 +37,9 @@ pub enum ScheduleError {
     Fields { line: String, found: usize },
     #[error("bad cron line `{line}`: `{field}` is no {name}; {expected}")]
     Field { line: String, name: &'static str, field: String, expected: &'static str },
-    #[error("bad cron line `{line}`: unknown name; the names are @yearly, @monthly, @weekly, @daily and @hourly")]
+    #[error(
+        "bad cron line `{line}`: unknown name; the names are @yearly, @monthly, @weekly, @daily and @hourly"
+    )]
     Name { line: String },
     #[error("cron line `{line}` can never fire: there is no such day")]
     Never { line: String },
@@ -62,7 +64,8 @@ impl Schedule {
         let line = line.trim();
         let mut fields = fields(line)?;
         let either = [DAY_OF_MONTH, WEEKDAY].iter().all(|at| restricts(&fields[*at]));
-        fields[WEEKDAY] = weekdays(&fields[WEEKDAY]).ok_or_else(|| wrong_field(line, WEEKDAY, &fields[WEEKDAY]))?;
+        fields[WEEKDAY] = weekdays(&fields[WEEKDAY])
+            .ok_or_else(|| wrong_field(line, WEEKDAY, &fields[WEEKDAY]))?;
         let parts = if either {
             let with_any = |at: usize| {
                 let mut fields = fields.clone();
@@ -89,7 +92,9 @@ impl Schedule {
 
     /// The next `count` firings after `after`, soonest first.
     pub fn next(&self, after: Timestamp, count: usize) -> Vec<Timestamp> {
-        std::iter::successors(self.next_after(after), |at| self.next_after(*at)).take(count).collect()
+        std::iter::successors(self.next_after(after), |at| self.next_after(*at))
+            .take(count)
+            .collect()
     }
 
     /// The line as it was written.
@@ -103,7 +108,8 @@ impl Schedule {
 
     /// The next firing by a wall clock that knows no zone.
     fn next_wall(&self, after: NaiveDateTime) -> Option<NaiveDateTime> {
-        let next = |part: &cron::Schedule| part.after(&after.and_utc()).next().map(|at| at.naive_utc());
+        let next =
+            |part: &cron::Schedule| part.after(&after.and_utc()).next().map(|at| at.naive_utc());
         self.parts.iter().filter_map(next).min()
     }
 
@@ -234,12 +240,14 @@ fn weekdays(field: &str) -> Option<String> {
             meant[day % 7] = true;
         }
     }
-    let list: Vec<String> = (0..7).filter(|day| meant[*day]).map(|day| (day + 1).to_string()).collect();
+    let list: Vec<String> =
+        (0..7).filter(|day| meant[*day]).map(|day| (day + 1).to_string()).collect();
     Some(list.join(","))
 }
 
 fn weekday(text: &str) -> Option<usize> {
-    const NAMES: [&str; 7] = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
+    const NAMES: [&str; 7] =
+        ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
     if let Ok(number) = text.parse::<usize>() {
         return (number <= 7).then_some(number);
     }
@@ -280,7 +288,11 @@ mod tests {
 
     /// The next `count` firings in UTC, as a person writes them.
     fn fires(schedule: &Schedule, after: &str, count: usize) -> Vec<String> {
-        schedule.next(at(after), count).iter().map(|at| at.utc().format("%a %Y-%m-%d %H:%M:%S").to_string()).collect()
+        schedule
+            .next(at(after), count)
+            .iter()
+            .map(|at| at.utc().format("%a %Y-%m-%d %H:%M:%S").to_string())
+            .collect()
     }
 
     fn why(line: &str) -> String {
@@ -293,7 +305,10 @@ mod tests {
             fires(&utc("*/5 * * * *"), "2025-06-07 00:01", 2),
             ["Sat 2025-06-07 00:05:00", "Sat 2025-06-07 00:10:00"]
         );
-        assert_eq!(fires(&utc("30 */5 * * * *"), "2025-06-07 00:00:30", 1), ["Sat 2025-06-07 00:05:30"]);
+        assert_eq!(
+            fires(&utc("30 */5 * * * *"), "2025-06-07 00:00:30", 1),
+            ["Sat 2025-06-07 00:05:30"]
+        );
         assert_eq!(fires(&utc("@daily"), "2025-06-07", 1), ["Sun 2025-06-08 00:00:00"]);
         assert_eq!(fires(&utc("0 8 1 jan *"), "2025-06-07", 1), ["Thu 2026-01-01 08:00:00"]);
     }
@@ -350,7 +365,10 @@ mod tests {
         assert!(why("* * * *").contains("4 fields; it takes five"));
         assert!(why("").contains("0 fields"));
         assert!(why("@dayly").contains("unknown name"));
-        assert_eq!(why("0 0 31 2 *"), "cron line `0 0 31 2 *` can never fire: there is no such day");
+        assert_eq!(
+            why("0 0 31 2 *"),
+            "cron line `0 0 31 2 *` can never fire: there is no such day"
+        );
         assert_eq!(fires(&utc("0 0 29 2 *"), "2025-06-07", 1), ["Tue 2028-02-29 00:00:00"]);
     }
 
@@ -372,8 +390,15 @@ mod tests {
     #[test]
     fn a_time_that_comes_twice_in_autumn_fires_the_first_time_only() {
         let berlin = Schedule::parse("30 2 * * *", Tz::Europe__Berlin).unwrap();
-        assert_eq!(fires(&berlin, "2026-10-24 12:00", 2), ["Sun 2026-10-25 00:30:00", "Mon 2026-10-26 01:30:00"]);
-        assert_eq!(fires(&berlin, "2026-10-25 01:10", 1), ["Mon 2026-10-26 01:30:00"], "asked in the second pass");
+        assert_eq!(
+            fires(&berlin, "2026-10-24 12:00", 2),
+            ["Sun 2026-10-25 00:30:00", "Mon 2026-10-26 01:30:00"]
+        );
+        assert_eq!(
+            fires(&berlin, "2026-10-25 01:10", 1),
+            ["Mon 2026-10-26 01:30:00"],
+            "asked in the second pass"
+        );
     }
 
     #[test]
@@ -389,7 +414,11 @@ mod tests {
             assert!(ticks.windows(2).all(|pair| pair[1] - pair[0] == 300), "{zone} {change}");
         }
         let hourly = Schedule::parse("0 * 25 10 *", Tz::Europe__Berlin).unwrap();
-        assert_eq!(hourly.next(at("2026-10-24 12:00"), 26).last(), Some(&at("2027-10-24 22:00")), "25 hours that day");
+        assert_eq!(
+            hourly.next(at("2026-10-24 12:00"), 26).last(),
+            Some(&at("2027-10-24 22:00")),
+            "25 hours that day"
+        );
     }
 
     #[test]

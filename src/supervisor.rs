@@ -130,7 +130,10 @@ impl Progress {
 
     fn report(&self, name: &'static str) -> WorkReport {
         let (now, owed) = (self.clock.millis(), *self.lock());
-        let late = owed.since.filter(|(since, within)| now - since > *within).map(|(since, _)| (now - since) / 1000);
+        let late = owed
+            .since
+            .filter(|(since, within)| now - since > *within)
+            .map(|(since, _)| (now - since) / 1000);
         WorkReport { name, last_done: owed.last_done, late }
     }
 }
@@ -158,8 +161,13 @@ impl Supervisor {
     }
 
     /// Sets a task going among `tasks`, and keeps it.
-    pub fn keep_in<F, W>(&self, tasks: &mut JoinSet<()>, name: &'static str, busy: ActivityGuard, begin: F)
-    where
+    pub fn keep_in<F, W>(
+        &self,
+        tasks: &mut JoinSet<()>,
+        name: &'static str,
+        busy: ActivityGuard,
+        begin: F,
+    ) where
         F: FnMut(Watchdog, ActivityGuard) -> W + Send + 'static,
         W: Future<Output = ()> + Send + 'static,
     {
@@ -183,7 +191,8 @@ impl Supervisor {
         loop {
             self.changed(name, |task| task.state = State::Runs);
             let began = self.clock.millis();
-            let work = AssertUnwindSafe(async { begin(watchdog.clone(), busy).await }).catch_unwind();
+            let work =
+                AssertUnwindSafe(async { begin(watchdog.clone(), busy).await }).catch_unwind();
             let why = tokio::select! {
                 done = work => match done {
                     Ok(()) => {
@@ -251,7 +260,8 @@ impl Supervisor {
 
 fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a word".to_owned())
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "without a word".to_owned())
 }
 
 impl fmt::Debug for Supervisor {
@@ -288,11 +298,9 @@ mod tests {
         let begun = Arc::new(AtomicU32::new(0));
         let counted = Arc::clone(&begun);
         let busy = supervisor.clock.busy();
-        tokio::spawn(
-            supervisor
-                .clone()
-                .keep("work", busy, move |watchdog, busy| work(counted.fetch_add(1, Ordering::SeqCst), watchdog, busy)),
-        );
+        tokio::spawn(supervisor.clone().keep("work", busy, move |watchdog, busy| {
+            work(counted.fetch_add(1, Ordering::SeqCst), watchdog, busy)
+        }));
         begun
     }
 

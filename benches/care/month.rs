@@ -27,10 +27,14 @@ const INCIDENT: f64 = 24.0 * 1024.0;
 pub async fn run() {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("month.db");
-    let entities: Vec<Entity> = (1..=ENTITIES).map(|n| format!("asn/{n}").parse().unwrap()).collect();
+    let entities: Vec<Entity> =
+        (1..=ENTITIES).map(|n| format!("asn/{n}").parse().unwrap()).collect();
     let begin = Timestamp::parse(stage::BEGIN).unwrap();
     let clock = Clock::simulated(begin);
-    let config = format!("{}[storage]\nraw_days = {RAW_DAYS}\n[probe]\nenabled = false\n", stage::config(&entities));
+    let config = format!(
+        "{}[storage]\nraw_days = {RAW_DAYS}\n[probe]\nenabled = false\n",
+        stage::config(&entities)
+    );
     let parts = Parts {
         config: Config::parse(&config, "bench.toml").unwrap(),
         secrets: Secrets::default(),
@@ -49,7 +53,9 @@ pub async fn run() {
         for tick in 0..TICKS {
             let number = day * TICKS + tick;
             // Ten others every day, for two hours.
-            let down = |entity: usize| entity as i64 / 10 == day % (ENTITIES as i64 / 10) && (120..144).contains(&tick);
+            let down = |entity: usize| {
+                entity as i64 / 10 == day % (ENTITIES as i64 / 10) && (120..144).contains(&tick)
+            };
             clock.advance_to(begin + number * STEP).await;
             stage::take(&bot, vec![stage::tick(&entities, number, &down)]).await;
         }
@@ -59,9 +65,15 @@ pub async fn run() {
         }
         resident.push(memory());
         if day % 5 == 0 || day == FILLING + DAYS - 1 {
-            let incidents = bot.context.store.read(|db| db.incidents().recent(100_000)).await.unwrap().len();
+            let incidents =
+                bot.context.store.read(|db| db.incidents().recent(100_000)).await.unwrap().len();
             let size = bot.context.store.space().unwrap().used;
-            println!("{:>4} {:>12.1} {:>14.1} {incidents:>12}", day - FILLING + 1, memory(), size as f64 / 1_048_576.0);
+            println!(
+                "{:>4} {:>12.1} {:>14.1} {incidents:>12}",
+                day - FILLING + 1,
+                memory(),
+                size as f64 / 1_048_576.0
+            );
         }
     }
     let mean = |days: &[f64]| days.iter().sum::<f64>() / days.len() as f64;
@@ -73,7 +85,8 @@ pub async fn run() {
     let series = (ENTITIES + 3) as f64 * 2.0;
     let hours = ((FILLING + DAYS - RAW_DAYS) * 24) as f64;
     let incidents = ((FILLING + DAYS) * 10) as f64;
-    let most = series * ((RAW_DAYS + 1) as f64 * TICKS as f64 * OBSERVATION + hours * HOUR) + incidents * INCIDENT;
+    let most = series * ((RAW_DAYS + 1) as f64 * TICKS as f64 * OBSERVATION + hours * HOUR)
+        + incidents * INCIDENT;
     let size = bot.context.store.space().unwrap().used as f64;
     println!(
         "database {:.0} MiB, by the formula at most {:.0} MiB; {:.0} s in all",

@@ -12,12 +12,16 @@ const STARTS: usize = 20;
 const CHATS: usize = 40;
 
 pub async fn run() {
-    println!("\n{STARTS} starts on a database of {CHATS} chats that are owed a start each, as a kill left it");
+    println!(
+        "\n{STARTS} starts on a database of {CHATS} chats that are owed a start each, as a kill left it"
+    );
     let (mut first, mut all) = (Vec::new(), Vec::new());
     for _ in 0..STARTS {
         let folder = tempfile::tempdir().unwrap();
-        let (discord, telegram) =
-            (DiscordDouble::start(Clock::system()).await, TelegramDouble::start(Clock::system()).await);
+        let (discord, telegram) = (
+            DiscordDouble::start(Clock::system()).await,
+            TelegramDouble::start(Clock::system()).await,
+        );
         discord.unlimited();
         telegram.unlimited();
         let database = folder.path().join("linkdown.db");
@@ -27,7 +31,11 @@ pub async fn run() {
         std::fs::write(folder.path().join("bench.toml"), stage::config(&entities)).unwrap();
 
         let sent = || {
-            discord.calls().iter().filter(|call| call.method == "POST" && call.path.ends_with("/messages")).count()
+            discord
+                .calls()
+                .iter()
+                .filter(|call| call.method == "POST" && call.path.ends_with("/messages"))
+                .count()
                 + telegram.calls_of("sendMessage").len()
         };
         let before = sent();
@@ -35,7 +43,11 @@ pub async fn run() {
         let bot = stage::binary(folder.path(), &discord, &telegram);
         let until = async |count: usize| {
             while sent() < before + count {
-                assert!(began.elapsed() < Duration::from_mins(1), "{} of {count} sent", sent() - before);
+                assert!(
+                    began.elapsed() < Duration::from_mins(1),
+                    "{} of {count} sent",
+                    sent() - before
+                );
                 tokio::time::sleep(Duration::from_micros(200)).await;
             }
             began.elapsed().as_secs_f64() * 1e3
@@ -55,7 +67,8 @@ async fn owe(database: &Path, entities: &[Entity]) {
     let bot = stage::start(database, &stage::config(entities), nobody, nobody).await;
     stage::take(&bot, stage::calm(entities, 3, stage::STEP)).await;
     for number in 0..8 {
-        stage::take(&bot, vec![stage::tick(entities, number, &|entity| entity == 0 && number > 2)]).await;
+        stage::take(&bot, vec![stage::tick(entities, number, &|entity| entity == 0 && number > 2)])
+            .await;
     }
     // Nothing is said to be stopped: as after a kill.
     drop(bot);
@@ -63,10 +76,17 @@ async fn owe(database: &Path, entities: &[Entity]) {
     stage::until("the database is free", Duration::from_secs(20), is_free).await;
     // What was tried in vain waits for its next try: as if the kill had come before the first.
     let connection = rusqlite::Connection::open(database).unwrap();
-    connection.execute_batch("UPDATE delivery SET next_at = 0, attempts = 0 WHERE state = 'owed'").unwrap();
+    connection
+        .execute_batch("UPDATE delivery SET next_at = 0, attempts = 0 WHERE state = 'owed'")
+        .unwrap();
 }
 
 fn show(what: &str, mut times: Vec<f64>) {
     times.sort_by(f64::total_cmp);
-    println!("{what:<48} {:>6.0} ms {:>6.0} ms {:>6.0} ms", times[0], times[times.len() / 2], times[times.len() - 1]);
+    println!(
+        "{what:<48} {:>6.0} ms {:>6.0} ms {:>6.0} ms",
+        times[0],
+        times[times.len() / 2],
+        times[times.len() - 1]
+    );
 }

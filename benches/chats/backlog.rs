@@ -6,7 +6,9 @@ use crate::harness::stage;
 use linkdown::app::Running;
 use linkdown::clock::Clock;
 use linkdown::domain::time::MINUTE;
-use linkdown::domain::{Entity, NewDelivery, Options, Scope, Subscription, Timestamp, TransitionKind};
+use linkdown::domain::{
+    Entity, NewDelivery, Options, Scope, Subscription, Timestamp, TransitionKind,
+};
 use linkdown::store::{Access, IncidentId, NewNotice, Store};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -32,7 +34,8 @@ pub async fn run(chats: usize) -> bool {
     let (discord, telegram) =
         (DiscordDouble::start(Clock::system()).await, TelegramDouble::start(Clock::system()).await);
     // Most stay up: what falls for everybody at once is the source's fault, not an outage.
-    let entities: Vec<Entity> = (1..=20 * (ALERTS + FRESH)).map(|n| format!("asn/{n}").parse().unwrap()).collect();
+    let entities: Vec<Entity> =
+        (1..=20 * (ALERTS + FRESH)).map(|n| format!("asn/{n}").parse().unwrap()).collect();
     let config = stage::config(&entities);
     let mut day = Day { entities, number: 1 };
 
@@ -45,10 +48,12 @@ pub async fn run(chats: usize) -> bool {
     bot.stop().await.unwrap();
 
     let guild = discord.guild("Bench");
-    let channels: Vec<u64> = (0..chats / 2).map(|n| discord.channel(guild, &format!("c{n}"))).collect();
+    let channels: Vec<u64> =
+        (0..chats / 2).map(|n| discord.channel(guild, &format!("c{n}"))).collect();
     let groups: Vec<i64> = (0..chats / 2).map(|n| telegram.supergroup(&format!("g{n}"))).collect();
-    let uninvolved: Vec<(u64, i64)> =
-        (0..FRESH).map(|n| (discord.channel(guild, &format!("u{n}")), telegram.supergroup(&format!("u{n}")))).collect();
+    let uninvolved: Vec<(u64, i64)> = (0..FRESH)
+        .map(|n| (discord.channel(guild, &format!("u{n}")), telegram.supergroup(&format!("u{n}"))))
+        .collect();
     owe(&database, &channels, &groups, &uninvolved, &day.entities[ALERTS..]).await;
 
     let (clock, began) = (Clock::system(), Instant::now());
@@ -62,9 +67,11 @@ pub async fn run(chats: usize) -> bool {
         tokio::time::sleep(Duration::from_secs_f64(allowed / 12.0)).await;
         day.goes_on_until_down(&bot, ALERTS + n + 1).await;
         let decided = clock.millis();
-        let is_there = || !discord.messages(*channel).is_empty() && !telegram.messages(*group).is_empty();
+        let is_there =
+            || !discord.messages(*channel).is_empty() && !telegram.messages(*group).is_empty();
         stage::until("the fresh start", longest, is_there).await;
-        let last = discord.messages(*channel)[0].at_millis.max(telegram.messages(*group)[0].at_millis);
+        let last =
+            discord.messages(*channel)[0].at_millis.max(telegram.messages(*group)[0].at_millis);
         fresh.push((last - decided) as f64 / 1e3);
     }
     // Looking costs as much as sending: it is done rarely, and the doubles know when each message came.
@@ -77,10 +84,14 @@ pub async fn run(chats: usize) -> bool {
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     bot.stop().await.unwrap();
-    let on_discord: Vec<i64> = channels.iter().map(|id| discord.messages(*id)[0].at_millis - began_ms).collect();
-    let on_telegram: Vec<i64> = groups.iter().map(|id| telegram.messages(*id)[0].at_millis - began_ms).collect();
+    let on_discord: Vec<i64> =
+        channels.iter().map(|id| discord.messages(*id)[0].at_millis - began_ms).collect();
+    let on_telegram: Vec<i64> =
+        groups.iter().map(|id| telegram.messages(*id)[0].at_millis - began_ms).collect();
     let mut kept = true;
-    for (platform, came, rate) in [("Discord", on_discord, DISCORD), ("Telegram", on_telegram, TELEGRAM)] {
+    for (platform, came, rate) in
+        [("Discord", on_discord, DISCORD), ("Telegram", on_telegram, TELEGRAM)]
+    {
         let seconds = |millis: Option<&i64>| *millis.unwrap() as f64 / 1e3;
         let (first, all) = (seconds(came.iter().min()), seconds(came.iter().max()));
         // The fresh outages go on the same wire.
@@ -130,7 +141,13 @@ impl Day {
 
 /// Owes the first incidents to each chat since a quarter of an hour ago, and subscribes each uninvolved pair of chats to
 /// an entity of its own.
-async fn owe(database: &Path, channels: &[u64], groups: &[i64], uninvolved: &[(u64, i64)], entities: &[Entity]) {
+async fn owe(
+    database: &Path,
+    channels: &[u64],
+    groups: &[i64],
+    uninvolved: &[(u64, i64)],
+    entities: &[Entity],
+) {
     let addresses: Vec<(&'static str, String)> = channels
         .iter()
         .map(|id| ("discord", id.to_string()))
@@ -140,7 +157,10 @@ async fn owe(database: &Path, channels: &[u64], groups: &[i64], uninvolved: &[(u
         .iter()
         .zip(entities)
         .flat_map(|((channel, group), entity)| {
-            [("discord", channel.to_string(), entity.clone()), ("telegram", group.to_string(), entity.clone())]
+            [
+                ("discord", channel.to_string(), entity.clone()),
+                ("telegram", group.to_string(), entity.clone()),
+            ]
         })
         .collect();
     let late = Clock::system().now() - 15 * MINUTE;
@@ -156,7 +176,12 @@ async fn owe(database: &Path, channels: &[u64], groups: &[i64], uninvolved: &[(u
         for (platform, address, entity) in wishes {
             let chat = tx.chats().ensure(platform, &address)?;
             let (scope, since) = (Scope::One(entity), Timestamp::from_unix(0));
-            tx.subscriptions().subscribe(&Subscription { chat, scope, since, options: Options::default() })?;
+            tx.subscriptions().subscribe(&Subscription {
+                chat,
+                scope,
+                since,
+                options: Options::default(),
+            })?;
         }
         Ok(())
     });

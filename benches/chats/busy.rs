@@ -20,21 +20,28 @@ pub async fn run() -> bool {
     let database = folder.path().join("busy.db");
     let (discord, telegram) =
         (DiscordDouble::start(Clock::system()).await, TelegramDouble::start(Clock::system()).await);
-    let (busy, calm, bob) = (telegram.supergroup("Busy"), telegram.supergroup("Calm"), telegram.person("Bob"));
+    let (busy, calm, bob) =
+        (telegram.supergroup("Busy"), telegram.supergroup("Calm"), telegram.person("Bob"));
     telegram.admin(busy, &bob);
     let store = Store::open(&database, Access::Own).unwrap();
     let subscribe = store.write(move |tx| {
         for group in [busy, calm] {
             let chat = tx.chats().ensure("telegram", &group.to_string())?;
             let (scope, since) = (Scope::All, Timestamp::from_unix(0));
-            tx.subscriptions().subscribe(&Subscription { chat, scope, since, options: Options::default() })?;
+            tx.subscriptions().subscribe(&Subscription {
+                chat,
+                scope,
+                since,
+                options: Options::default(),
+            })?;
         }
         Ok(())
     });
     subscribe.await.unwrap();
     drop(store);
     let entities: Vec<Entity> = vec!["country/KP".parse().unwrap()];
-    let bot = stage::start(&database, &stage::config(&entities), &discord.url(), &telegram.url()).await;
+    let bot =
+        stage::start(&database, &stage::config(&entities), &discord.url(), &telegram.url()).await;
     stage::take(&bot, stage::calm(&entities, 3, stage::STEP)).await;
 
     let began = Instant::now();
@@ -55,7 +62,9 @@ pub async fn run() -> bool {
     let decided = decided.unwrap();
     let alert_in = |group| {
         let messages = telegram.messages(group);
-        let alert = messages.iter().find(|message| message.text.contains("is down") && !message.buttons.is_empty());
+        let alert = messages
+            .iter()
+            .find(|message| message.text.contains("is down") && !message.buttons.is_empty());
         (alert.unwrap().at_millis - decided) as f64 / 1000.0
     };
     let answers = telegram.messages(busy).len() - 1;

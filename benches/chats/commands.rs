@@ -28,8 +28,10 @@ pub async fn run() {
     let (guild, person) = (discord.guild("Asking"), telegram.person("Dan"));
     let channel = discord.channel(guild, "questions");
     let ann = discord.member(guild, "Ann", "Manage Server");
-    let entities: Vec<Entity> = (1..=ENTITIES).map(|n| format!("asn/{n}").parse().unwrap()).collect();
-    let bot = stage::start(&database, &stage::config(&entities), &discord.url(), &telegram.url()).await;
+    let entities: Vec<Entity> =
+        (1..=ENTITIES).map(|n| format!("asn/{n}").parse().unwrap()).collect();
+    let bot =
+        stage::start(&database, &stage::config(&entities), &discord.url(), &telegram.url()).await;
     discord.ready().await;
     stage::take(&bot, stage::calm(&entities, 2, 1800)).await;
 
@@ -74,8 +76,9 @@ pub async fn run() {
         (on_discord, on_telegram)
     };
     let ((), (on_discord, on_telegram)) = tokio::join!(watching, asking);
-    let told = discord.calls().iter().filter(|c| c.path.ends_with("/messages") && c.status == 200).count()
-        + telegram.calls_of("sendMessage").iter().filter(|c| c.status == 200).count();
+    let told =
+        discord.calls().iter().filter(|c| c.path.ends_with("/messages") && c.status == 200).count()
+            + telegram.calls_of("sendMessage").iter().filter(|c| c.status == 200).count();
     println!(
         "  {told} messages sent meanwhile, {} ticks, the longest {} ms",
         ticks.load(Ordering::SeqCst),

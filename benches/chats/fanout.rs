@@ -22,7 +22,8 @@ pub async fn run() {
         (DiscordDouble::start(Clock::system()).await, TelegramDouble::start(Clock::system()).await);
     let chats = stage::subscribe(&database, &discord, &telegram, CHATS, Kind::Groups).await;
     let entities: Vec<Entity> = vec!["country/KP".parse().unwrap()];
-    let bot = stage::start(&database, &stage::config(&entities), &discord.url(), &telegram.url()).await;
+    let bot =
+        stage::start(&database, &stage::config(&entities), &discord.url(), &telegram.url()).await;
     discord.ready().await;
     stage::take(&bot, stage::calm(&entities, 3, STEP)).await;
 
@@ -36,7 +37,10 @@ pub async fn run() {
         let begun = Instant::now();
         let told = stage::take(&bot, vec![stage::tick(&entities, number, &|_| true)]).await;
         if told.iter().any(|transition| transition.kind == TransitionKind::Started) {
-            println!("  written for all chats in one transaction    {:>8.0} ms", begun.elapsed().as_secs_f64() * 1e3);
+            println!(
+                "  written for all chats in one transaction    {:>8.0} ms",
+                begun.elapsed().as_secs_f64() * 1e3
+            );
             break begun;
         }
         number += 1;
@@ -44,8 +48,10 @@ pub async fn run() {
     let began_ms = Clock::system().millis() - began.elapsed().as_millis() as i64;
     let has_discord = |id: &u64| discord.messages(*id).len();
     let has_telegram = |id: &i64| telegram.messages(*id).len();
-    let discord_done = || chats.discord.iter().filter(|id| **id != hangs_there).all(|id| has_discord(id) > 0);
-    let telegram_done = || chats.telegram.iter().filter(|id| **id != hangs_here).all(|id| has_telegram(id) > 0);
+    let discord_done =
+        || chats.discord.iter().filter(|id| **id != hangs_there).all(|id| has_discord(id) > 0);
+    let telegram_done =
+        || chats.telegram.iter().filter(|id| **id != hangs_here).all(|id| has_telegram(id) > 0);
     let longest = Duration::from_secs(400);
     let (mut first, mut second) = (None, None);
     while first.is_none() || second.is_none() {
@@ -57,10 +63,16 @@ pub async fn run() {
     let half = CHATS as f64 / 2.0;
     show("Discord", first.unwrap(), half / DISCORD);
     show("Telegram", second.unwrap(), half / TELEGRAM);
-    let sent =
-        |calls: Vec<(i64, u16)>| calls.into_iter().filter(|(_, status)| *status == 200).map(|(at, _)| at).collect();
+    let sent = |calls: Vec<(i64, u16)>| {
+        calls.into_iter().filter(|(_, status)| *status == 200).map(|(at, _)| at).collect()
+    };
     let on_discord: Vec<i64> = sent(
-        discord.calls().iter().filter(|c| c.path.ends_with("/messages")).map(|c| (c.at_millis, c.status)).collect(),
+        discord
+            .calls()
+            .iter()
+            .filter(|c| c.path.ends_with("/messages"))
+            .map(|c| (c.at_millis, c.status))
+            .collect(),
     );
     let on_telegram: Vec<i64> =
         sent(telegram.calls_of("sendMessage").iter().map(|c| (c.at_millis, c.status)).collect());
@@ -75,7 +87,8 @@ pub async fn run() {
         has_discord(&hangs_there) > 0 && has_telegram(&hangs_here) > 0
     })
     .await;
-    let counts = chats.discord.iter().map(has_discord).chain(chats.telegram.iter().map(has_telegram));
+    let counts =
+        chats.discord.iter().map(has_discord).chain(chats.telegram.iter().map(has_telegram));
     let (mut lost, mut doubled) = (0, 0);
     for count in counts {
         lost += usize::from(count == 0);

@@ -7,7 +7,9 @@ const CHATS: usize = 500;
 const LONGEST_LIFE_MS: u64 = 4_000;
 
 pub async fn run(kills: usize) {
-    println!("\nkill -9, {kills} times, of a bot that tells {CHATS} chats of outages that come and go");
+    println!(
+        "\nkill -9, {kills} times, of a bot that tells {CHATS} chats of outages that come and go"
+    );
     let began = Instant::now();
     let run = Run { kills, chats: CHATS, longest_life: LONGEST_LIFE_MS, arguments: &["kills"] };
     let outcome = run.play().await;

@@ -16,7 +16,8 @@ mod kills;
 mod memory;
 
 fn main() {
-    let asked: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
+    let asked: Vec<String> =
+        std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
     let wants = |name: &str| asked.is_empty() || asked.iter().any(|word| word == name);
     if harness::kills::is_child() {
         runtime().block_on(harness::kills::live());

@@ -12,12 +12,16 @@ const STARTS: usize = 5;
 const SUBSCRIPTIONS: u32 = 100;
 
 pub async fn run() {
-    println!("\n{STARTS} starts with both platforms, {SUBSCRIPTIONS} subscriptions and an empty history");
+    println!(
+        "\n{STARTS} starts with both platforms, {SUBSCRIPTIONS} subscriptions and an empty history"
+    );
     let (mut connected, mut resident, mut peak) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..STARTS {
         let folder = tempfile::tempdir().unwrap();
-        let (discord, telegram) =
-            (DiscordDouble::start(Clock::system()).await, TelegramDouble::start(Clock::system()).await);
+        let (discord, telegram) = (
+            DiscordDouble::start(Clock::system()).await,
+            TelegramDouble::start(Clock::system()).await,
+        );
         let guild = discord.guild("Bench");
         let channel = discord.channel(guild, "ops");
         let database = folder.path().join("linkdown.db");
@@ -36,12 +40,18 @@ pub async fn run() {
             .await
             .unwrap();
         drop(store);
-        std::fs::write(folder.path().join("bench.toml"), stage::config(&["country/KP".parse().unwrap()])).unwrap();
+        std::fs::write(
+            folder.path().join("bench.toml"),
+            stage::config(&["country/KP".parse().unwrap()]),
+        )
+        .unwrap();
         let began = Instant::now();
         let mut bot = stage::binary(folder.path(), &discord, &telegram);
         // Connected: identified at Discord's gateway, and polling Telegram.
-        let is_connected =
-            || discord.gateway().identifies().iter().any(|one| one.token_ok) && !telegram.calls_of("getMe").is_empty();
+        let is_connected = || {
+            discord.gateway().identifies().iter().any(|one| one.token_ok)
+                && !telegram.calls_of("getMe").is_empty()
+        };
         while !is_connected() {
             assert!(began.elapsed() < Duration::from_secs(30), "not connected");
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -67,5 +77,7 @@ fn memory(bot: &mut Child, key: &str) -> f64 {
 pub fn show(title: &str, unit: &str, mut values: Vec<f64>) {
     values.sort_by(f64::total_cmp);
     let (least, middle, most) = (values[0], values[values.len() / 2], values[values.len() - 1]);
-    println!("  {title:<42} {least:>9.1} {middle:>9.1} {most:>9.1}  {unit} (minimum, median, maximum)");
+    println!(
+        "  {title:<42} {least:>9.1} {middle:>9.1} {most:>9.1}  {unit} (minimum, median, maximum)"
+    );
 }

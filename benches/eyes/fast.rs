@@ -27,11 +27,17 @@ pub async fn run() {
     let clock = Clock::system();
     let guard = Guard::new(vec!["127.0.0.0/8".parse().unwrap()]);
     let resolver = Resolver::with(clock.clone(), Vec::new());
-    let kit =
-        Arc::new(ProbeContext::new(clock.clone(), guard, resolver, "https://example.org/", Duration::from_secs(10)));
+    let kit = Arc::new(ProbeContext::new(
+        clock.clone(),
+        guard,
+        resolver,
+        "https://example.org/",
+        Duration::from_secs(10),
+    ));
     let target = |number: usize| {
         let (entity, block) = (number % 100, number / 100);
-        let text = format!("http://127.{block}.{entity}.{}:{}/", 1 + number % 250, hosts.ports.http);
+        let text =
+            format!("http://127.{block}.{entity}.{}:{}/", 1 + number % 250, hosts.ports.http);
         Target::parse(&text, format!("asn/{}", 64_512 + entity).parse().unwrap()).unwrap()
     };
     let targets: Arc<Vec<Target>> = Arc::new((0..TARGETS).map(target).collect());
@@ -66,13 +72,22 @@ pub async fn run() {
         let start = linkdown::domain::Timestamp::from_unix(1_749_168_000 + minute * 60);
         let uplink = Uplink { line: UplinkState::Good, why: "as told".to_owned(), v6: false };
         let unreached = std::collections::BTreeSet::new();
-        let round = Round { start, targets: Arc::clone(&targets), operator: TARGETS, found, unreached, uplink };
+        let round = Round {
+            start,
+            targets: Arc::clone(&targets),
+            operator: TARGETS,
+            found,
+            unreached,
+            uplink,
+        };
         let batch = tally.take(&round, start + 70);
         pipeline.take(vec![batch], Box::new(|_| Ok(()))).await.unwrap();
     }
     let (took, used) = (began.elapsed(), usage::cpu("self") - before);
     assert_eq!(probes, working, "every probe is answered");
-    println!("\nHTTP as fast as it goes, {TARGETS} targets in rounds, {IN_FLIGHT} in flight, stored and judged");
+    println!(
+        "\nHTTP as fast as it goes, {TARGETS} targets in rounds, {IN_FLIGHT} in flight, stored and judged"
+    );
     println!("  {:.0} probes a second (owed 3,000)", probes as f64 / took.as_secs_f64());
     println!("  {:.3} s of processor time for 1,000 (owed 0.35)", used * 1000.0 / probes as f64);
 }

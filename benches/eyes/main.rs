@@ -10,7 +10,8 @@ mod tarpits;
 mod usage;
 
 fn main() {
-    let asked: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
+    let asked: Vec<String> =
+        std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
     if asked.first().is_some_and(|word| word == "serve") {
         return runtime().block_on(serve::run());
     }

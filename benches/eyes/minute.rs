@@ -39,7 +39,10 @@ pub async fn run() {
     }
     std::fs::write(folder.path().join("bench.toml"), config).unwrap();
     let control = |operator: &str| {
-        format!("[[control]]\noperator = '{operator}'\nplace = 'here'\ntcp = '127.0.0.1:{}'\n", ports.tcp)
+        format!(
+            "[[control]]\noperator = '{operator}'\nplace = 'here'\ntcp = '127.0.0.1:{}'\n",
+            ports.tcp
+        )
     };
     let controls = ["one", "two", "three", "four"].map(control).concat();
     std::fs::write(folder.path().join("controls.toml"), controls).unwrap();
@@ -73,5 +76,7 @@ pub async fn run() {
     );
     println!("  processor    {:.2} % of one core (owed 3)", share * 100.0);
     println!("  resident     {resident:.1} MiB, at most {peak:.1} (owed 40)");
-    println!("  spread       {all} asked; the tenths of a minute hold {least:.0} to {most:.0} % of their mean");
+    println!(
+        "  spread       {all} asked; the tenths of a minute hold {least:.0} to {most:.0} % of their mean"
+    );
 }

@@ -13,7 +13,9 @@ const PEERS: u32 = 380;
 const MESSAGES: u32 = 400_000;
 
 fn block(number: u32) -> IpNet {
-    format!("{}.{}.{}.0/24", 100 + number / 65_536, number / 256 % 256, number % 256).parse().unwrap()
+    format!("{}.{}.{}.0/24", 100 + number / 65_536, number / 256 % 256, number % 256)
+        .parse()
+        .unwrap()
 }
 
 fn peer(number: u32) -> Peer {
@@ -29,11 +31,15 @@ pub fn run() {
     for number in 0..BLOCKS {
         let net = block(number);
         table.watch(net);
-        let seeds: Vec<Seed> = (0..PEERS).map(|n| Seed { net, peer: peer(n), gateway: 4837 + n % 3 }).collect();
+        let seeds: Vec<Seed> =
+            (0..PEERS).map(|n| Seed { net, peer: peer(n), gateway: 4837 + n % 3 }).collect();
         table.seed(net, &seeds, Timestamp::from_unix(1_749_168_000));
     }
     let (after, _) = usage::memory("self");
-    println!("\nA table of {BLOCKS} blocks seen by {PEERS} peers: {:.1} MiB (owed 24)", after - before);
+    println!(
+        "\nA table of {BLOCKS} blocks seen by {PEERS} peers: {:.1} MiB (owed 24)",
+        after - before
+    );
 
     // One message in ten is about a block that is watched; half of these withdraw it.
     let messages: Vec<String> = (0..MESSAGES.min(20_000))

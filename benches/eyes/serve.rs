@@ -82,8 +82,7 @@ pub async fn run() {
             note(&noting);
             tokio::spawn(async move {
                 let _ = stream.read(&mut [0; 2048]).await;
-                let page =
-                    "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\nContent-Length: 1024\r\n\r\n";
+                let page = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\nContent-Length: 1024\r\n\r\n";
                 let _ = stream.write_all(format!("{page}{}", "x".repeat(1024)).as_bytes()).await;
             });
         }
@@ -117,7 +116,8 @@ pub async fn run() {
             let _ = dns.send_to(&asked[..length], from).await;
         }
     });
-    let _ = tokio::task::spawn_blocking(|| std::io::stdin().lock().read_line(&mut String::new())).await;
+    let _ =
+        tokio::task::spawn_blocking(|| std::io::stdin().lock().read_line(&mut String::new())).await;
     let shown: Vec<String> = tenths.lock().unwrap().iter().map(ToString::to_string).collect();
     println!("{}", shown.join(" "));
 }

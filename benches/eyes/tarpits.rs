@@ -65,7 +65,13 @@ pub async fn run() {
 
     let guard = Guard::new(vec!["127.0.0.0/8".parse().unwrap()]);
     let resolver = Resolver::with(clock.clone(), vec![dns]);
-    let kit = Arc::new(ProbeContext::new(clock.clone(), guard, resolver, "https://example.org/", config.probe.timeout));
+    let kit = Arc::new(ProbeContext::new(
+        clock.clone(),
+        guard,
+        resolver,
+        "https://example.org/",
+        config.probe.timeout,
+    ));
     let (configured, list) = (config.probe.targets.clone(), Arc::clone(&watchlist));
     let targets = move || -> Targets {
         let mut all = app::targets(&configured, &list);
@@ -94,16 +100,27 @@ pub async fn run() {
     let (tell, mut rounds) = unbounded_channel::<(Round, ActivityGuard)>();
     let (hand_on, mut taken) = unbounded_channel();
     let progress = supervisor.progress("the probes");
-    let taking = tokio::spawn(async move { probes::run(&mut taken, pipeline, StatusBoard::default(), progress).await });
+    let taking = tokio::spawn(async move {
+        probes::run(&mut taken, pipeline, StatusBoard::default(), progress).await
+    });
     let probing = tokio::spawn(prober.run(tell, supervisor.watchdog(), ActivityGuard::default()));
 
-    println!("\n{SITES} tarpit sites of strangers beside {OWN} targets of the operator's, {RATE} times as fast");
-    println!("{:>7} {:>10} {:>12} {:>10} {:>13}", "minute", "operator's", "sites asked", "no turn", "resident MiB");
+    println!(
+        "\n{SITES} tarpit sites of strangers beside {OWN} targets of the operator's, {RATE} times as fast"
+    );
+    println!(
+        "{:>7} {:>10} {:>12} {:>10} {:>13}",
+        "minute", "operator's", "sites asked", "no turn", "resident MiB"
+    );
     let (mut resident, mut incomplete, mut left_out, mut last) = (Vec::new(), 0, 0, None);
     let mut turns = vec![0_u32; 2 * SITES];
     for number in 0..WARMS_UP + MEASURED {
         let (round, busy) = rounds.recv().await.unwrap();
-        let own = round.found.iter().filter(|(number, found)| *number < OWN && found.outcome().does_work()).count();
+        let own = round
+            .found
+            .iter()
+            .filter(|(number, found)| *number < OWN && found.outcome().does_work())
+            .count();
         let sites = round.found.iter().filter(|(number, _)| *number >= OWN);
         sites.clone().for_each(|(number, _)| turns[*number - OWN] += 1);
         if number == WARMS_UP {
@@ -112,12 +129,16 @@ pub async fn run() {
         }
         if number >= WARMS_UP {
             incomplete += usize::from(own < OWN);
-            left_out += usize::from(last.is_some_and(|last| round.start - last != config.probe.every));
+            left_out +=
+                usize::from(last.is_some_and(|last| round.start - last != config.probe.every));
             resident.push(usage::memory("self").0);
         }
         if number % 10 == 4 {
             let (sites, unreached) = (sites.count() / 2, round.unreached.len() / 2);
-            println!("{number:>7} {own:>10} {sites:>12} {unreached:>10} {:>13.1}", usage::memory("self").0);
+            println!(
+                "{number:>7} {own:>10} {sites:>12} {unreached:>10} {:>13.1}",
+                usage::memory("self").0
+            );
         }
         last = Some(round.start);
         hand_on.send((round, busy)).unwrap();
@@ -164,11 +185,19 @@ pub async fn run() {
 
 /// Targets of the operator's at a server that answers, twenty networks with five each.
 fn config(good: SocketAddr) -> Config {
-    let target =
-        |n: usize| format!("[[probe.target]]\nentity = 'asn/{}'\nprobe = 'http://{good}/{n}'\n", 64_512 + n / 5);
+    let target = |n: usize| {
+        format!(
+            "[[probe.target]]\nentity = 'asn/{}'\nprobe = 'http://{good}/{n}'\n",
+            64_512 + n / 5
+        )
+    };
     let networks: Vec<String> = (0..OWN / 5).map(|n| format!("'asn/{}'", 64_512 + n)).collect();
     let targets: String = (0..OWN).map(target).collect();
-    Config::parse(&format!("[watch]\nentities = [{}]\n{targets}", networks.join(", ")), "bench.toml").unwrap()
+    Config::parse(
+        &format!("[watch]\nentities = [{}]\n{targets}", networks.join(", ")),
+        "bench.toml",
+    )
+    .unwrap()
 }
 
 fn controls(good: SocketAddr) -> Vec<Control> {
@@ -184,10 +213,20 @@ fn controls(good: SocketAddr) -> Vec<Control> {
 async fn subscribe(store: &Store) -> Vec<linkdown::domain::Entity> {
     let subscribed = store.write(|tx| {
         for n in 0..SITES {
-            let (stranger, scope) = (n / 100, Scope::One(format!("site/tarpit{n}.example").parse().unwrap()));
+            let (stranger, scope) =
+                (n / 100, Scope::One(format!("site/tarpit{n}.example").parse().unwrap()));
             let chat = tx.chats().ensure("discord", &format!("{}", 7000 + stranger))?;
-            tx.chats().belongs_to(chat.id, Some(&format!("{stranger}")), Some(&format!("{stranger}")))?;
-            let wish = Subscription { chat, scope, since: Timestamp::from_unix(0), options: Options::default() };
+            tx.chats().belongs_to(
+                chat.id,
+                Some(&format!("{stranger}")),
+                Some(&format!("{stranger}")),
+            )?;
+            let wish = Subscription {
+                chat,
+                scope,
+                since: Timestamp::from_unix(0),
+                options: Options::default(),
+            };
             tx.subscriptions().subscribe_as(&wish, Some(&format!("{stranger}")))?;
         }
         tx.subscriptions().entities()
@@ -203,7 +242,10 @@ async fn serve_operator(clock: Clock, asked: Asked) -> SocketAddr {
         let mut head = [0; 2048];
         let length = stream.read(&mut head).await.unwrap_or(0);
         let path = String::from_utf8_lossy(&head[..length]);
-        let number = path.split(' ').nth(1).and_then(|path| path.trim_start_matches('/').parse::<usize>().ok());
+        let number = path
+            .split(' ')
+            .nth(1)
+            .and_then(|path| path.trim_start_matches('/').parse::<usize>().ok());
         if let Some(number) = number.filter(|number| *number < OWN) {
             let (now, mut asked) = (clock.millis(), asked.lock().unwrap());
             if asked.last[number] > 0 {
@@ -212,7 +254,9 @@ async fn serve_operator(clock: Clock, asked: Asked) -> SocketAddr {
             asked.last[number] = now;
             asked.times[number] += 1;
         }
-        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok").await;
+        let _ = stream
+            .write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok")
+            .await;
     };
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
@@ -231,7 +275,8 @@ fn start_servers() -> (Child, [SocketAddr; 2]) {
         .unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-    let addresses: Vec<SocketAddr> = line.split_whitespace().map(|address| address.parse().unwrap()).collect();
+    let addresses: Vec<SocketAddr> =
+        line.split_whitespace().map(|address| address.parse().unwrap()).collect();
     (child, addresses.try_into().unwrap())
 }
 
@@ -257,7 +302,8 @@ pub async fn serve() {
             });
         }
     });
-    let _ = tokio::task::spawn_blocking(|| std::io::stdin().lock().read_line(&mut String::new())).await;
+    let _ =
+        tokio::task::spawn_blocking(|| std::io::stdin().lock().read_line(&mut String::new())).await;
 }
 
 /// The question with one A record, 127.0.0.1 and five minutes; none for any other kind of question.

@@ -33,9 +33,12 @@ impl Chores {
         supervisor.keep_in(tasks, "pruning", self.context.clock.busy(), move |watchdog, busy| {
             pruner.clone().prune(watchdog, busy)
         });
-        supervisor.keep_in(tasks, "the sign of life", self.context.clock.busy(), move |watchdog, busy| {
-            beater.clone().beat(watchdog, busy)
-        });
+        supervisor.keep_in(
+            tasks,
+            "the sign of life",
+            self.context.clock.busy(),
+            move |watchdog, busy| beater.clone().beat(watchdog, busy),
+        );
     }
 
     async fn prune(self, watchdog: Watchdog, mut busy: ActivityGuard) {
@@ -46,7 +49,10 @@ impl Chores {
             busy = clock.sleep_until(next, busy).await;
             let now = clock.now();
             if let Some(ahead) = feed::ahead(&context.feeds).filter(|ahead| *ahead > FAR_AHEAD) {
-                tracing::error!("nothing old is removed: the clock is {} the servers that answer", off_by(ahead));
+                tracing::error!(
+                    "nothing old is removed: the clock is {} the servers that answer",
+                    off_by(ahead)
+                );
                 continue;
             }
             let keep = Keep { raw_days: storage.raw_days, hourly_days: storage.hourly_days };
@@ -54,13 +60,20 @@ impl Chores {
                 watchdog.within(LONGEST_WRITE);
                 let step = store.write(move |tx| {
                     let pruned = tx.retention().prune(now, keep, PRUNE_AT_ONCE)?;
-                    if pruned.more { Ok(pruned) } else { tx.retention().prune_told(now, keep, PRUNE_AT_ONCE) }
+                    if pruned.more {
+                        Ok(pruned)
+                    } else {
+                        tx.retention().prune_told(now, keep, PRUNE_AT_ONCE)
+                    }
                 });
                 match step.await {
                     Ok(pruned) if pruned.more => {}
                     Ok(_) => break,
                     Err(error) => {
-                        tracing::error!("what is older than {} days could not be removed: {error}", storage.raw_days);
+                        tracing::error!(
+                            "what is older than {} days could not be removed: {error}",
+                            storage.raw_days
+                        );
                         break;
                     }
                 }

@@ -28,7 +28,8 @@ pub fn feeds(
             _ => None,
         };
         let address = addresses.of_source(about.name);
-        let base = Base::new(about, address.map(reqwest::Url::as_str), token.cloned()).map_err(failed(about.name))?;
+        let base = Base::new(about, address.map(reqwest::Url::as_str), token.cloned())
+            .map_err(failed(about.name))?;
         feeds.push(Feed {
             base: off.is_none().then_some(base),
             http: http.clone(),
@@ -45,5 +46,9 @@ pub fn feeds(
 
 /// The contact in the letters that RIPEstat takes as the name of an application.
 pub(super) fn operator(contact: &str) -> String {
-    contact.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).take(40).collect()
+    contact
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+        .take(40)
+        .collect()
 }

@@ -14,7 +14,9 @@ use crate::clock::{ActivityGuard, Clock};
 use crate::command::{Additions, AppContext, Asker};
 use crate::config::{Addresses, Config, Secrets};
 use crate::detect::State;
-use crate::domain::{Batch, Entity, Fact, FactKind, Options, Scope, Sensitivity, Subscription, Timestamp, Watchlist};
+use crate::domain::{
+    Batch, Entity, Fact, FactKind, Options, Scope, Sensitivity, Subscription, Timestamp, Watchlist,
+};
 use crate::failpoints::Failpoints;
 use crate::ingest::{Pipeline, Watch, catch_up, restore, tick::Ticker};
 use crate::monitoring::{self, Heartbeat, HeartbeatError, SelfMonitor};
@@ -102,7 +104,8 @@ impl Running {
         subscribe_console(&store, config.console.sensitivity, clock.now()).await?;
         let state = Arc::new(RwLock::new(state));
         let told = Arc::new(Notify::new());
-        let mut platforms = Platforms::new(&console, config.telegram, &secrets, &addresses, deadline, &clock);
+        let mut platforms =
+            Platforms::new(&console, config.telegram, &secrets, &addresses, deadline, &clock);
         let context = AppContext {
             store: store.clone(),
             state: Arc::clone(&state),
@@ -126,10 +129,13 @@ impl Running {
             wake: context.wake.clone(),
         };
         let mut pipeline = Pipeline::new(watch.clone(), newest);
-        pipeline.take(vec![relations(&state, &watchlist, clock.now())], Box::new(|_| Ok(()))).await?;
+        pipeline
+            .take(vec![relations(&state, &watchlist, clock.now())], Box::new(|_| Ok(())))
+            .await?;
         let pipeline = Arc::new(Mutex::new(pipeline));
 
-        let (mut tasks, mut outboxes, mut listeners) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
+        let (mut tasks, mut outboxes, mut listeners) =
+            (JoinSet::new(), JoinSet::new(), JoinSet::new());
         let (stop, closing) = (Arc::new(Notify::new()), watch::Sender::new(false));
         let supervisor = Supervisor::new(clock.clone());
         let of_operator = config.operator.as_ref().and_then(|(name, _)| platforms.named(name));
@@ -140,7 +146,8 @@ impl Running {
             pipeline: Arc::clone(&pipeline),
             watch: watch.clone(),
         };
-        let (tickers, kept): (Vec<Ticker>, _) = (feeds.iter().map(ticker).collect(), supervisor.clone());
+        let (tickers, kept): (Vec<Ticker>, _) =
+            (feeds.iter().map(ticker).collect(), supervisor.clone());
         supervisor.keep_in(&mut tasks, "the sources", clock.busy(), move |watchdog, busy| {
             catch_up::run(tickers.clone(), kept.clone(), watchdog, busy)
         });
@@ -148,7 +155,8 @@ impl Running {
         probing::follow(&mut tasks, &supervisor, &config, &addresses, &context, &pipeline);
         let chores = chores::Chores { context: context.clone(), storage: config.storage.clone() };
         chores.begin(&mut tasks, &supervisor);
-        let heartbeat = secrets.heartbeat_url.as_ref().map(|url| Heartbeat::new(url, clock.clone()));
+        let heartbeat =
+            secrets.heartbeat_url.as_ref().map(|url| Heartbeat::new(url, clock.clone()));
         let watchman = SelfMonitor {
             context: context.clone(),
             supervisor: supervisor.clone(),
@@ -161,9 +169,18 @@ impl Running {
             watchman.clone().run(watchdog, busy)
         });
         if let Some(listen) = config.web {
-            let web = Web { listen, context: context.clone(), supervisor: supervisor.clone(), since: clock.now() };
-            supervisor
-                .keep_in(&mut tasks, "health and metrics", ActivityGuard::default(), move |_, _| web.clone().run());
+            let web = Web {
+                listen,
+                context: context.clone(),
+                supervisor: supervisor.clone(),
+                since: clock.now(),
+            };
+            supervisor.keep_in(
+                &mut tasks,
+                "health and metrics",
+                ActivityGuard::default(),
+                move |_, _| web.clone().run(),
+            );
         }
         Ok(Self { context, pipeline, console, tasks, outboxes, closing, listeners, stop })
     }
@@ -186,10 +203,16 @@ impl Running {
         self.tasks.shutdown().await;
         // Nothing more is handed over; what is on its way is waited for a little, so that nobody need be told twice.
         self.closing.send_replace(true);
-        let _ = tokio::time::timeout(LAST_WORDS, async { while self.outboxes.join_next().await.is_some() {} }).await;
+        let _ = tokio::time::timeout(LAST_WORDS, async {
+            while self.outboxes.join_next().await.is_some() {}
+        })
+        .await;
         self.outboxes.shutdown().await;
         // Whoever holds a connection closes it, but is not waited for longer than a moment.
-        let _ = tokio::time::timeout(GOODBYE, async { while self.listeners.join_next().await.is_some() {} }).await;
+        let _ = tokio::time::timeout(GOODBYE, async {
+            while self.listeners.join_next().await.is_some() {}
+        })
+        .await;
         self.listeners.shutdown().await;
         let mut pipeline = self.pipeline.lock().await;
         pipeline.checkpoint().await?;
@@ -202,7 +225,11 @@ pub type Reread = Box<dyn Fn() -> Result<Reading, String> + Send + Sync>;
 type Reading = (Config, Secrets, Addresses);
 
 /// Runs until it is told to stop: by a signal, or by the person at the prompt.
-pub async fn run(mut parts: Parts, typed: mpsc::UnboundedReceiver<Typed>, reread: Reread) -> Result<(), StartError> {
+pub async fn run(
+    mut parts: Parts,
+    typed: mpsc::UnboundedReceiver<Typed>,
+    reread: Reread,
+) -> Result<(), StartError> {
     let (mut terminate, mut typed) = (signal(), Some(typed));
     let mut hangup = listen(SignalKind::hangup());
     let mut running = tokio::select! {
@@ -253,9 +280,12 @@ pub async fn run(mut parts: Parts, typed: mpsc::UnboundedReceiver<Typed>, reread
 /// some seconds to put the old one back.
 async fn must_end(store: &Store, clock: &Clock) -> StoreError {
     let mut standing = store.standing();
-    let is_over = |now: &FileState| matches!(now, FileState::Replaced | FileState::MustReopen { .. });
+    let is_over =
+        |now: &FileState| matches!(now, FileState::Replaced | FileState::MustReopen { .. });
     loop {
-        let Ok(now) = standing.wait_for(is_over).await.map(|now| now.clone()) else { std::future::pending().await };
+        let Ok(now) = standing.wait_for(is_over).await.map(|now| now.clone()) else {
+            std::future::pending().await
+        };
         let back = clock.within(PUT_BACK, standing.wait_for(|now| !is_over(now))).await.is_some();
         if let Some(error) = now.error(store.path()).filter(|_| !back) {
             return error;
@@ -266,14 +296,22 @@ async fn must_end(store: &Store, clock: &Clock) -> StoreError {
 /// A good configuration. One that runs on a database that cannot be written to goes on: it could not begin again.
 async fn taken(parts: &Parts, reread: &Reread) -> Result<Reading, String> {
     let reading = reread()?;
-    chores::alive(&parts.store, parts.runtime_options.clock.now()).await.map_err(|error| error.to_string())?;
+    chores::alive(&parts.store, parts.runtime_options.clock.now())
+        .await
+        .map_err(|error| error.to_string())?;
     Ok(reading)
 }
 
 /// Stops, and begins with what was read; with what there was before, where that cannot be begun with.
-async fn begin_again(running: Running, before: Parts, new: Reading) -> Result<(Running, Parts), StartError> {
+async fn begin_again(
+    running: Running,
+    before: Parts,
+    new: Reading,
+) -> Result<(Running, Parts), StartError> {
     if let Err(error) = running.stop().await {
-        tracing::error!("the state could not be written down before the new configuration: {error}");
+        tracing::error!(
+            "the state could not be written down before the new configuration: {error}"
+        );
     }
     let (config, secrets, addresses) = new;
     let parts = Parts { config, secrets, addresses, ..before.clone() };
@@ -283,7 +321,9 @@ async fn begin_again(running: Running, before: Parts, new: Reading) -> Result<(R
             Ok((running, parts))
         }
         Err(error) => {
-            tracing::error!("the new configuration cannot be run with ({error}); going on with the old one");
+            tracing::error!(
+                "the new configuration cannot be run with ({error}); going on with the old one"
+            );
             Ok((Running::start(before.clone()).await?, before))
         }
     }
@@ -317,7 +357,11 @@ impl Signals {
     }
 }
 
-async fn subscribe_console(store: &Store, sensitivity: Option<Sensitivity>, now: Timestamp) -> Result<(), StoreError> {
+async fn subscribe_console(
+    store: &Store,
+    sensitivity: Option<Sensitivity>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     store
         .write(move |tx| {
             let chat = tx.chats().ensure(console::PLATFORM, console::ADDRESS)?;
@@ -339,7 +383,12 @@ fn relations(state: &RwLock<State>, watchlist: &Watchlist, now: Timestamp) -> Ba
     let mut batch = Batch::live(now);
     let mut say = |entity: &Entity, whole: Option<&Entity>| {
         let kind = FactKind::PartOf { whole: whole.cloned() };
-        batch.facts.push(Fact { entity: entity.clone(), source: "config".to_owned(), observed_at: now, kind });
+        batch.facts.push(Fact {
+            entity: entity.clone(),
+            source: "config".to_owned(),
+            observed_at: now,
+            kind,
+        });
     };
     for watched in watchlist.configured() {
         let before = known.iter().find(|(part, _)| *part == watched.entity).map(|(_, whole)| whole);

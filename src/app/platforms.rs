@@ -36,7 +36,8 @@ impl Platforms {
         clock: &Clock,
     ) -> Self {
         let said = command::StatusBoard::default();
-        let mut platforms = Self { outboxes: Vec::new(), wake: Vec::new(), discord: None, telegram: None, said };
+        let mut platforms =
+            Self { outboxes: Vec::new(), wake: Vec::new(), discord: None, telegram: None, said };
         platforms.add(Arc::new(console.clone()));
         if let Some(token) = &secrets.discord_token {
             let discord = Discord::new(token, addresses.discord_api.as_ref(), deadline);
@@ -45,14 +46,19 @@ impl Platforms {
         }
         if let Some(token) = &secrets.telegram_token {
             let telegram = Telegram::new(token, addresses.telegram_api.as_ref(), deadline);
-            let telegram = telegram.map(|telegram| telegram.removing_webhooks(settings.remove_webhook));
+            let telegram =
+                telegram.map(|telegram| telegram.removing_webhooks(settings.remove_webhook));
             platforms.telegram = platforms.added(telegram::PLATFORM, telegram);
         }
         platforms
     }
 
     /// One that cannot be had leaves the others as they are.
-    fn added<P: Platform + 'static>(&mut self, name: &'static str, made: Result<P, String>) -> Option<Arc<P>> {
+    fn added<P: Platform + 'static>(
+        &mut self,
+        name: &'static str,
+        made: Result<P, String>,
+    ) -> Option<Arc<P>> {
         match made {
             Ok(platform) => {
                 let platform = Arc::new(platform);
@@ -76,7 +82,11 @@ impl Platforms {
 
     /// The platform of that name, until the outboxes are set going.
     pub(super) fn named(&self, name: &str) -> Option<Arc<dyn Platform>> {
-        self.outboxes.iter().map(|(platform, _)| platform).find(|platform| platform.name() == name).cloned()
+        self.outboxes
+            .iter()
+            .map(|(platform, _)| platform)
+            .find(|platform| platform.name() == name)
+            .cloned()
     }
 
     /// Tells each outbox that something may be owed.
@@ -124,15 +134,21 @@ impl Platforms {
     ) {
         if let Some(discord) = self.discord.take() {
             let (context, stop) = (context.clone(), Arc::clone(stop));
-            supervisor.keep_in(tasks, "discord's listener", ActivityGuard::default(), move |_, _| {
-                Arc::clone(&discord).serve(context.clone(), Arc::clone(&stop))
-            });
+            supervisor.keep_in(
+                tasks,
+                "discord's listener",
+                ActivityGuard::default(),
+                move |_, _| Arc::clone(&discord).serve(context.clone(), Arc::clone(&stop)),
+            );
         }
         if let Some(telegram) = self.telegram.take() {
             let context = context.clone();
-            supervisor.keep_in(tasks, "telegram's listener", ActivityGuard::default(), move |_, _| {
-                Arc::clone(&telegram).serve(context.clone())
-            });
+            supervisor.keep_in(
+                tasks,
+                "telegram's listener",
+                ActivityGuard::default(),
+                move |_, _| Arc::clone(&telegram).serve(context.clone()),
+            );
         }
     }
 }

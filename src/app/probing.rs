@@ -46,7 +46,8 @@ pub(super) fn open(
     supervisor.keep_in(tasks, PROBES, context.clock.busy(), move |watchdog, busy| {
         prober.clone().run(rounds.clone(), watchdog, busy)
     });
-    let (taken, pipeline, said) = (Arc::new(Mutex::new(taken)), Arc::clone(pipeline), context.said.clone());
+    let (taken, pipeline, said) =
+        (Arc::new(Mutex::new(taken)), Arc::clone(pipeline), context.said.clone());
     supervisor.keep_in(tasks, "the probes' rounds", ActivityGuard::default(), move |_, _| {
         let (taken, pipeline, said) = (Arc::clone(&taken), Arc::clone(&pipeline), said.clone());
         let progress = progress.clone();
@@ -67,7 +68,8 @@ pub(super) fn follow(
     if !config.ris_live.enabled {
         return off("switched off in the configuration");
     }
-    let state = context.feeds.iter().find(|feed| feed.name() == ripestat::ABOUT.name && feed.off.is_none());
+    let state =
+        context.feeds.iter().find(|feed| feed.name() == ripestat::ABOUT.name && feed.off.is_none());
     let Some(ripestat) = state else {
         return off("RIPEstat is off, and the state of the routes to begin with comes from there");
     };
@@ -87,7 +89,8 @@ pub(super) fn follow(
     supervisor.keep_in(tasks, "the live routes", context.clock.busy(), move |_, busy| {
         follower.clone().run(tell.clone(), busy)
     });
-    let (told, pipeline, said) = (Arc::new(Mutex::new(told)), Arc::clone(pipeline), context.said.clone());
+    let (told, pipeline, said) =
+        (Arc::new(Mutex::new(told)), Arc::clone(pipeline), context.said.clone());
     supervisor.keep_in(tasks, "the live routes' batches", ActivityGuard::default(), move |_, _| {
         let (told, pipeline, said) = (Arc::clone(&told), Arc::clone(&pipeline), said.clone());
         async move { routes::run(&mut *told.lock().await, pipeline, said).await }
@@ -97,17 +100,24 @@ pub(super) fn follow(
 /// Whose routes are followed: those that the profiles name, and every block of the watchlist. Nothing for the controls alone.
 fn watched(profiles: &[Profile], controls: &[Entity], watchlist: &Watchlist) -> Vec<Watched> {
     let mut all: Vec<Watched> = Vec::new();
-    for profile in profiles.iter().filter(|profile| !profile.routes.is_empty() && watchlist.contains(&profile.entity)) {
+    for profile in profiles
+        .iter()
+        .filter(|profile| !profile.routes.is_empty() && watchlist.contains(&profile.entity))
+    {
         let names = profile.gateways.iter().map(|(asn, name)| (asn.0, name.clone())).collect();
         all.push(Watched { entity: profile.entity.clone(), nets: profile.routes.clone(), names });
     }
     let blocks = watchlist.entities();
-    let is_anything = !all.is_empty() || blocks.iter().any(|entity| matches!(entity, Entity::Prefix(_)));
+    let is_anything =
+        !all.is_empty() || blocks.iter().any(|entity| matches!(entity, Entity::Prefix(_)));
     let controls = controls.iter().filter(|_| is_anything);
     let known: Vec<Entity> = all.iter().map(|watched| watched.entity.clone()).collect();
     for entity in blocks.iter().chain(controls).filter(|entity| !known.contains(entity)) {
         if let Entity::Prefix(net) = entity {
-            let names = profiles.iter().flat_map(|profile| &profile.gateways).map(|(asn, name)| (asn.0, name.clone()));
+            let names = profiles
+                .iter()
+                .flat_map(|profile| &profile.gateways)
+                .map(|(asn, name)| (asn.0, name.clone()));
             all.push(Watched { entity: entity.clone(), nets: vec![*net], names: names.collect() });
         }
     }

@@ -49,7 +49,8 @@ impl Console {
 
     /// Completes the names of that watchlist from now on.
     pub fn completes(&self, watchlist: &Arc<Watchlist>) {
-        *self.watchlist.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(watchlist));
+        *self.watchlist.write().unwrap_or_else(PoisonError::into_inner) =
+            Some(Arc::clone(watchlist));
     }
 
     fn write(&self, text: &str) -> io::Result<()> {
@@ -93,12 +94,16 @@ impl Platform for Console {
             let mut card = message.card.clone();
             if message.in_doubt.is_some() {
                 // A terminal cannot be asked what it has shown.
-                card.foot.push("Perhaps a repeat: the program was stopped while it told this.".to_owned());
+                card.foot.push(
+                    "Perhaps a repeat: the program was stopped while it told this.".to_owned(),
+                );
             }
             match self.print(&card) {
                 Ok(()) => Ok(Sent { message: message.key.to_string(), rest_ms: 0 }),
                 // Nobody reads any more, and nobody will: what is owed stays owed for the next start.
-                Err(error) => Err(SendError::in_doubt(format!("the console cannot be written to: {error}"))),
+                Err(error) => {
+                    Err(SendError::in_doubt(format!("the console cannot be written to: {error}")))
+                }
             }
         })
     }

@@ -84,18 +84,20 @@ impl Flood {
         let State { people, chats, ignored } = &mut *state;
         let mut person = person.map(|person| bucket(people, person, now));
         let chat = bucket(chats, chat, now);
-        let admission = match person.as_deref_mut().filter(|person| !person.is_open(self.bounds.person, now)) {
-            Some(person) => person.refuse(now),
-            None if !chat.is_open(self.bounds.chat, now) => chat.refuse(now),
-            None => {
-                if let Some(person) = person {
-                    person.take(self.bounds.person, now);
+        let admission =
+            match person.as_deref_mut().filter(|person| !person.is_open(self.bounds.person, now)) {
+                Some(person) => person.refuse(now),
+                None if !chat.is_open(self.bounds.chat, now) => chat.refuse(now),
+                None => {
+                    if let Some(person) = person {
+                        person.take(self.bounds.person, now);
+                    }
+                    chat.take(self.bounds.chat, now);
+                    Admission::Answer
                 }
-                chat.take(self.bounds.chat, now);
-                Admission::Answer
-            }
-        };
-        let count = if admission == Admission::Answer { ignored.rest(now) } else { ignored.count(now) };
+            };
+        let count =
+            if admission == Admission::Answer { ignored.rest(now) } else { ignored.count(now) };
         drop(state);
         self.log(count);
         admission
@@ -158,8 +160,10 @@ mod tests {
     use super::*;
     use crate::domain::Timestamp;
 
-    const BOUNDS: Bounds =
-        Bounds { person: Limit { every_ms: 2000.0, burst: 5 }, chat: Limit { every_ms: 1000.0, burst: 8 } };
+    const BOUNDS: Bounds = Bounds {
+        person: Limit { every_ms: 2000.0, burst: 5 },
+        chat: Limit { every_ms: 1000.0, burst: 8 },
+    };
 
     fn flood() -> (Flood, Clock) {
         let clock = Clock::simulated(Timestamp::from_unix(1_000_000));
@@ -171,8 +175,15 @@ mod tests {
         let (flood, _) = flood();
         let got: Vec<Admission> = (0..10_000).map(|_| flood.admit(Some("ann"), "ops")).collect();
         let count = |wanted| got.iter().filter(|got| **got == wanted).count();
-        assert_eq!((count(Admission::Answer), count(Admission::SlowDown), count(Admission::Silence)), (5, 1, 9994));
-        assert_eq!(flood.admit(Some("bob"), "ops"), Admission::Answer, "others in the chat are answered");
+        assert_eq!(
+            (count(Admission::Answer), count(Admission::SlowDown), count(Admission::Silence)),
+            (5, 1, 9994)
+        );
+        assert_eq!(
+            flood.admit(Some("bob"), "ops"),
+            Admission::Answer,
+            "others in the chat are answered"
+        );
     }
 
     #[tokio::test]
@@ -194,7 +205,8 @@ mod tests {
     #[test]
     fn many_people_in_one_chat_share_its_bound() {
         let (flood, _) = flood();
-        let got: Vec<Admission> = (0..100).map(|person| flood.admit(Some(&person.to_string()), "ops")).collect();
+        let got: Vec<Admission> =
+            (0..100).map(|person| flood.admit(Some(&person.to_string()), "ops")).collect();
         assert_eq!(got.iter().filter(|got| **got == Admission::Answer).count(), 8);
         assert_eq!(got.iter().filter(|got| **got == Admission::SlowDown).count(), 1);
         assert_eq!(flood.admit(Some("0"), "news"), Admission::Answer, "another chat has its own");
@@ -220,6 +232,9 @@ mod tests {
         let mut rarely = Rarely::default();
         let told: Vec<u64> = (0..10_000).filter_map(|n| rarely.count(n * 20)).collect();
         assert_eq!(told, [1, 3000, 3000, 3000]);
-        assert_eq!((rarely.rest(230_000), rarely.rest(240_000), rarely.rest(300_000)), (None, Some(999), None));
+        assert_eq!(
+            (rarely.rest(230_000), rarely.rest(240_000), rarely.rest(300_000)),
+            (None, Some(999), None)
+        );
     }
 }

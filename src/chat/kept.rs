@@ -12,13 +12,18 @@ pub(super) async fn tell_changed<E>(
     tell: impl Future<Output = Result<(), E>>,
 ) -> Result<bool, E> {
     let (known_what, known_said) = (what.clone(), said.clone());
-    let known = context.store.read(move |db| db.chats().was_told(platform, &known_what, &known_said)).await;
+    let known =
+        context.store.read(move |db| db.chats().was_told(platform, &known_what, &known_said)).await;
     if known.unwrap_or(false) {
         return Ok(false);
     }
     tell.await?;
-    if let Err(error) = context.store.write(move |tx| tx.chats().told(platform, &what, &said)).await {
-        tracing::warn!(platform, "told again at the next start, since it could not be noted: {error}");
+    if let Err(error) = context.store.write(move |tx| tx.chats().told(platform, &what, &said)).await
+    {
+        tracing::warn!(
+            platform,
+            "told again at the next start, since it could not be noted: {error}"
+        );
     }
     Ok(true)
 }

@@ -31,7 +31,11 @@ impl ChatQueues {
     }
 
     /// Does `work` when the chat's turn has come. Says whether there was a place in the line.
-    pub(super) fn enqueue(&self, chat: &str, work: impl Future<Output = ()> + Send + 'static) -> bool {
+    pub(super) fn enqueue(
+        &self,
+        chat: &str,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) -> bool {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         // One that a fault has ended is opened anew.
         if open.get(chat).is_some_and(mpsc::Sender::is_closed) {
@@ -81,7 +85,10 @@ mod tests {
 
     #[tokio::test]
     async fn the_chats_that_are_answered_at_once_and_the_commands_of_each_are_bounded() {
-        let lines = ChatQueues::new(Clock::simulated(Timestamp::from_unix(0)), Limit { every_ms: 1000.0, burst: 1 });
+        let lines = ChatQueues::new(
+            Clock::simulated(Timestamp::from_unix(0)),
+            Limit { every_ms: 1000.0, burst: 1 },
+        );
         let stands = |chat: &str| lines.enqueue(chat, std::future::pending());
         let taken = (0..2 * OPEN).filter(|chat| stands(&chat.to_string())).count();
         assert_eq!(taken, OPEN);

@@ -57,11 +57,15 @@ pub enum LogFormat {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Watch, and tell (the default).
-    #[command(after_help = "Example:\n  linkdown run --config config/linkdown.toml --database data/linkdown.db")]
+    #[command(
+        after_help = "Example:\n  linkdown run --config config/linkdown.toml --database data/linkdown.db"
+    )]
     Run,
 
     /// Play the North Korean day of 7 June 2025, a labelled reconstruction, through the real pipeline.
-    #[command(after_help = "Example:\n  linkdown demo --speed 600    ten minutes of that day in each second")]
+    #[command(
+        after_help = "Example:\n  linkdown demo --speed 600    ten minutes of that day in each second"
+    )]
     Demo {
         /// Seconds of that day per second of yours; as fast as it goes where not given.
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]

@@ -35,7 +35,9 @@ pub(super) async fn run(common: &Common) -> Result<(), Failure> {
     }
     let targets = targets(&config.probe.targets, &Watchlist::new(config.watch.clone())).operator;
     let kit = &kit;
-    let asked = stream::iter(targets.iter().map(|target| async move { (target, probe(kit, target).await) }));
+    let asked = stream::iter(
+        targets.iter().map(|target| async move { (target, probe(kit, target).await) }),
+    );
     let found: Vec<(&Target, Found)> = asked.buffered(AT_ONCE).collect().await;
     let mut last = None;
     for (target, found) in &found {
@@ -50,13 +52,17 @@ pub(super) async fn run(common: &Common) -> Result<(), Failure> {
     if line.line == UplinkState::Good {
         Ok(())
     } else {
-        Err(Failure::Work(format!("our own line is {}: what the targets answered says little", line.line)))
+        Err(Failure::Work(format!(
+            "our own line is {}: what the targets answered says little",
+            line.line
+        )))
     }
 }
 
 /// `  http://www.kcna.kp/ at 175.45.176.71: works` and below it why it is asked.
 fn line_of(target: &Target, found: &Found) -> String {
-    let seen: Vec<String> = found.seen.iter().map(|seen| format!("at {}: {}", seen.address, seen.outcome)).collect();
+    let seen: Vec<String> =
+        found.seen.iter().map(|seen| format!("at {}: {}", seen.address, seen.outcome)).collect();
     let seen = match (seen.is_empty(), found.outcome()) {
         (true, outcome @ Outcome::Unknown { .. }) => outcome.to_string(),
         _ => seen.join(", "),
@@ -69,7 +75,11 @@ fn line_of(target: &Target, found: &Found) -> String {
         parts.push(format!("; certificate until {}", ends_at.utc().format("%Y-%m-%d")));
     }
     if let Some(why) = &target.why {
-        let known = target.known.as_ref().map(|known| format!(" (last known to work: {known})")).unwrap_or_default();
+        let known = target
+            .known
+            .as_ref()
+            .map(|known| format!(" (last known to work: {known})"))
+            .unwrap_or_default();
         parts.push(format!("\n      {why}{known}"));
     }
     parts.concat()

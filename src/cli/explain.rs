@@ -38,7 +38,8 @@ pub(super) async fn run(
     let watchlist = Arc::new(Watchlist::new(config(common)?.watch));
     let (entity, explained) = if let Some(file) = observations {
         // A file may speak of entities of its own.
-        let entity = lookup::parse_what(&what).or_else(|error| what.parse::<Entity>().map_err(|_| error));
+        let entity =
+            lookup::parse_what(&what).or_else(|error| what.parse::<Entity>().map_err(|_| error));
         let entity = entity.map_err(Failure::asked)?;
         let explained = from_file(file, &entity, (when != When::Now).then_some(until))?;
         (entity, explained)
@@ -48,7 +49,10 @@ pub(super) async fn run(
         (entity, explained)
     };
     let Some(explanation) = explained else {
-        return Err(Failure::Work(format!("nothing was measured of {} by {until}", lookup::display_name(&entity))));
+        return Err(Failure::Work(format!(
+            "nothing was measured of {} by {until}",
+            lookup::display_name(&entity)
+        )));
     };
     let answer = if json {
         serde_json::to_string_pretty(&explanation).map_err(Failure::work)?
@@ -74,13 +78,24 @@ async fn from_database(
     }
     let store = Store::open(database, Access::Beside).map_err(Failure::work)?;
     let (state, _) = restore::state(&store).await.map_err(Failure::work)?;
-    let context = AppContext::of_questions(store, Arc::new(RwLock::new(state)), watchlist, Arc::default(), clock);
+    let context = AppContext::of_questions(
+        store,
+        Arc::new(RwLock::new(state)),
+        watchlist,
+        Arc::default(),
+        clock,
+    );
     explain(&context, entity, when).await.map_err(Failure::work)
 }
 
 /// What the detector makes of the file until then.
-fn from_file(file: &Path, entity: &Entity, until: Option<Timestamp>) -> Result<Option<Explanation>, Failure> {
-    let asked = |error: &dyn std::fmt::Display| Failure::Asked(format!("{}: {error}", file.display()));
+fn from_file(
+    file: &Path,
+    entity: &Entity,
+    until: Option<Timestamp>,
+) -> Result<Option<Explanation>, Failure> {
+    let asked =
+        |error: &dyn std::fmt::Display| Failure::Asked(format!("{}: {error}", file.display()));
     let input = File::open(file).map_err(|error| asked(&error))?;
     let mut reader = Reader::new(BufReader::new(input)).map_err(|error| asked(&error))?;
     let (mut state, mut newest) = (State::default(), None);

@@ -20,15 +20,23 @@ pub(super) async fn run(common: &Common) -> Result<(), Failure> {
     let shown = common.database();
     let shown = shown.display();
     let Some(beat) = beat else {
-        return Err(Failure::Work(format!("no bot has run on {shown} yet, or the last one was stopped")));
+        return Err(Failure::Work(format!(
+            "no bot has run on {shown} yet, or the last one was stopped"
+        )));
     };
     if now - beat > MISSED * HEARTBEAT {
         let age = duration(now - beat);
-        return Err(Failure::Work(format!("the bot on {shown} gave its last sign of life {age} ago")));
+        return Err(Failure::Work(format!(
+            "the bot on {shown} gave its last sign of life {age} ago"
+        )));
     }
     let answering = sources.iter().filter(|source| source.last_error.is_none()).count();
     let mut out = io::stdout().lock();
-    writeln!(out, "running; {answering} of {} sources answer", sources.len()).map_err(Failure::work)?;
+    writeln!(out, "running; {answering} of {} sources answer", sources.len())
+        .map_err(Failure::work)?;
     // It runs all the same: who begins it again helps nobody.
-    troubles.iter().try_for_each(|trouble| writeln!(out, "{}", trouble.said)).map_err(Failure::unwritten)
+    troubles
+        .iter()
+        .try_for_each(|trouble| writeln!(out, "{}", trouble.said))
+        .map_err(Failure::unwritten)
 }

@@ -17,14 +17,16 @@ pub(super) async fn run() -> Result<(), Failure> {
     }
     let (mut lines, mut refused) = (Vec::new(), Vec::new());
     if let Some(token) = &secrets.discord_token {
-        let discord = Discord::new(token, addresses.discord_api.as_ref(), None).map_err(Failure::work)?;
+        let discord =
+            Discord::new(token, addresses.discord_api.as_ref(), None).map_err(Failure::work)?;
         match discord.invite().await {
             Ok(address) => lines.push(format!("Discord   {address}")),
             Err(why) => refused.push(format!("Discord: {why}")),
         }
     }
     if let Some(token) = &secrets.telegram_token {
-        let telegram = Telegram::new(token, addresses.telegram_api.as_ref(), None).map_err(Failure::work)?;
+        let telegram =
+            Telegram::new(token, addresses.telegram_api.as_ref(), None).map_err(Failure::work)?;
         match telegram.invite().await {
             Ok(address) => lines.push(format!("Telegram  {address}")),
             Err(why) => refused.push(format!("Telegram: {why}")),

@@ -45,7 +45,11 @@ pub(super) fn log(format: LogFormat, level: &str) {
         LogFormat::Json => lines.with_ansi(false).json().boxed(),
     };
     // Only the first of several calls in one process sets it: that is enough.
-    let _ = tracing_subscriber::registry().with(lines).with(filter).with(filter_fn(may_be_logged)).try_init();
+    let _ = tracing_subscriber::registry()
+        .with(lines)
+        .with(filter)
+        .with(filter_fn(may_be_logged))
+        .try_init();
 }
 
 /// Decides whether something may be logged at all. Applied beside the user's filter: a more specific directive of the
@@ -58,7 +62,12 @@ fn may_be_logged(metadata: &Metadata<'_>) -> bool {
 
 /// Takes these secrets out of everything that is logged from now on.
 pub(super) fn keep_out(secrets: &Secrets) {
-    let all = [&secrets.discord_token, &secrets.telegram_token, &secrets.radar_token, &secrets.heartbeat_url];
+    let all = [
+        &secrets.discord_token,
+        &secrets.telegram_token,
+        &secrets.radar_token,
+        &secrets.heartbeat_url,
+    ];
     let mut known = SECRETS.write().unwrap_or_else(PoisonError::into_inner);
     for form in all.into_iter().flatten().flat_map(|secret| forms(secret.expose_secret())) {
         if !known.iter().any(|other| other.expose_secret() == form) {
@@ -192,7 +201,9 @@ mod tests {
             "/a-path-of-this-test?x".to_owned(),
         ];
         // Beside other bytes, as in a header or a frame.
-        written.extend((0..6).map(|before| STANDARD.encode(format!("{}{TOKEN}rest", "x".repeat(before)))));
+        written.extend(
+            (0..6).map(|before| STANDARD.encode(format!("{}{TOKEN}rest", "x".repeat(before)))),
+        );
         for text in written {
             let shown = redact(&text);
             assert!(shown.contains(REDACTED), "{text}");

@@ -84,7 +84,9 @@ pub fn run_on(runtime_options: RuntimeOptions, cli: Cli) -> Result<(), Failure> 
         }
         Command::Demo { speed } => {
             log(common.log, "warn");
-            blocking(async { demo::play(Console::new(io::stdout()), speed).await.map_err(unplayed) })
+            blocking(async {
+                demo::play(Console::new(io::stdout()), speed).await.map_err(unplayed)
+            })
         }
         Command::Replay { observations, events, sensitivity } => {
             blocking(replay::run(&common, &observations, &events, sensitivity))
@@ -149,7 +151,8 @@ fn blocking<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Fail
 fn config(common: &Common) -> Result<Config, Failure> {
     match Config::load(&common.config) {
         Err(ConfigError::NotFound { .. }) if common.config == Path::new(args::CONFIG) => {
-            Config::parse(crate::config::SHIPPED, "(shipped) config/linkdown.toml").map_err(Failure::asked)
+            Config::parse(crate::config::SHIPPED, "(shipped) config/linkdown.toml")
+                .map_err(Failure::asked)
         }
         other => other.map_err(Failure::asked),
     }
@@ -196,7 +199,8 @@ fn restore(common: &Common, file: &Path) -> Result<(), Failure> {
     let database = common.database();
     let kept = Store::restore(file, &database).map_err(Failure::work)?;
     let mut out = io::stdout().lock();
-    let kept = kept.map(|kept| format!("; the old one is kept as {}", kept.display())).unwrap_or_default();
+    let kept =
+        kept.map(|kept| format!("; the old one is kept as {}", kept.display())).unwrap_or_default();
     writeln!(
         out,
         "{} is in its place{kept}. What chats were told after that backup was made may be told to them again.",

@@ -11,7 +11,13 @@ use crate::store::replace_private;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-pub(super) async fn run(common: &Common, entity: &str, from: &str, until: &str, out: &Path) -> Result<(), Failure> {
+pub(super) async fn run(
+    common: &Common,
+    entity: &str,
+    from: &str,
+    until: &str,
+    out: &Path,
+) -> Result<(), Failure> {
     let config = config(common)?;
     let environment = environment()?;
     let entity = lookup::parse_what(entity).map_err(Failure::asked)?;
@@ -20,9 +26,11 @@ pub(super) async fn run(common: &Common, entity: &str, from: &str, until: &str, 
         return Err(Failure::Asked(format!("--from {from} is not before --until {until}")));
     }
     let clock = Clock::system();
-    let feeds = feeds(&config, &environment.secrets, &environment.addresses, &clock, Timeouts::default())
-        .map_err(Failure::work)?;
-    let asked: Vec<_> = feeds.iter().filter(|feed| feed.off.is_none() && feed.source.covers(&entity)).collect();
+    let feeds =
+        feeds(&config, &environment.secrets, &environment.addresses, &clock, Timeouts::default())
+            .map_err(Failure::work)?;
+    let asked: Vec<_> =
+        feeds.iter().filter(|feed| feed.off.is_none() && feed.source.covers(&entity)).collect();
     if asked.is_empty() {
         return Err(Failure::Work(format!("no source that is on knows {entity}")));
     }
@@ -37,20 +45,26 @@ pub(super) async fn run(common: &Common, entity: &str, from: &str, until: &str, 
             let requests = feed.source.plan(&wanted, now, u32::MAX);
             let answer = feed.ask(&requests, &clock, &mut busy).await;
             answered += answer.answered;
-            failures.extend(answer.failures.iter().map(|failure| format!("{}: {}", feed.name(), failure.error)));
-            batches
-                .extend(past::batches(answer.readings, Arrival::Backfilled, now, |signal| feed.source.rhythm(signal)));
+            failures.extend(
+                answer.failures.iter().map(|failure| format!("{}: {}", feed.name(), failure.error)),
+            );
+            batches.extend(past::batches(answer.readings, Arrival::Backfilled, now, |signal| {
+                feed.source.rhythm(signal)
+            }));
             day = end;
         }
     }
     if answered == 0 {
-        return Err(Failure::Work(failures.into_iter().next().unwrap_or_else(|| "nothing could be asked".to_owned())));
+        return Err(Failure::Work(
+            failures.into_iter().next().unwrap_or_else(|| "nothing could be asked".to_owned()),
+        ));
     }
     for failure in &failures {
         tracing::warn!("{failure}; its values are missing in the file");
     }
     batches.sort_by_key(|batch| batch.received_at);
-    save(&batches, out).map_err(|error| Failure::Work(format!("{}: cannot be written: {error}", out.display())))
+    save(&batches, out)
+        .map_err(|error| Failure::Work(format!("{}: cannot be written: {error}", out.display())))
 }
 
 /// Writes a file of mode 0600 beside its place and moves it there when it is whole.
@@ -72,7 +86,9 @@ fn save(batches: &[crate::domain::Batch], out: &Path) -> io::Result<()> {
 
 fn time(flag: &str, text: &str) -> Result<Timestamp, Failure> {
     Timestamp::parse(text).ok_or_else(|| {
-        Failure::Asked(format!("{flag} {text}: no such day or time; write 2025-06-06 or 2025-06-06T17:30 (UTC)"))
+        Failure::Asked(format!(
+            "{flag} {text}: no such day or time; write 2025-06-06 or 2025-06-06T17:30 (UTC)"
+        ))
     })
 }
 

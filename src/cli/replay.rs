@@ -26,8 +26,9 @@ pub(super) async fn run(
         None => None,
     };
     // Read whole before anything is stored: a bad line leaves nothing half-written.
-    replay::run(observations, events, sensitivity)
-        .map_err(|error| if error.is_bad_input() { Failure::asked(error) } else { Failure::work(error) })?;
+    replay::run(observations, events, sensitivity).map_err(|error| {
+        if error.is_bad_input() { Failure::asked(error) } else { Failure::work(error) }
+    })?;
     match store {
         Some(store) => keep(store, observations).await,
         None => Ok(()),
@@ -42,7 +43,9 @@ async fn empty(database: &Path) -> Result<Store, Failure> {
         return Ok(store);
     }
     let shown = database.display();
-    Err(Failure::Asked(format!("database {shown} holds observations already; a replay wants one of its own")))
+    Err(Failure::Asked(format!(
+        "database {shown} holds observations already; a replay wants one of its own"
+    )))
 }
 
 async fn keep(store: Store, observations: &Path) -> Result<(), Failure> {
@@ -56,9 +59,11 @@ async fn keep(store: Store, observations: &Path) -> Result<(), Failure> {
         wake: Vec::new(),
     };
     let mut pipeline = Pipeline::new(watch, newest);
-    let mut reader = Reader::new(File::open(observations).map_err(Failure::work)?).map_err(Failure::asked)?;
+    let mut reader =
+        Reader::new(File::open(observations).map_err(Failure::work)?).map_err(Failure::asked)?;
     loop {
-        let batches: Vec<_> = reader.by_ref().take(AT_ONCE).collect::<Result<_, _>>().map_err(Failure::asked)?;
+        let batches: Vec<_> =
+            reader.by_ref().take(AT_ONCE).collect::<Result<_, _>>().map_err(Failure::asked)?;
         if batches.is_empty() {
             return pipeline.checkpoint().await.map_err(Failure::work);
         }

@@ -12,11 +12,18 @@ use crate::store::{Access, Store};
 use std::io::{self, Write};
 use std::sync::{Arc, RwLock};
 
-pub(super) async fn run(common: &Common, what: &[String], now: bool, json: bool) -> Result<(), Failure> {
+pub(super) async fn run(
+    common: &Common,
+    what: &[String],
+    now: bool,
+    json: bool,
+) -> Result<(), Failure> {
     let config = config(common)?;
     let environment = environment()?;
     let said = what.join(" ");
-    let Command::Status(entities) = crate::command::parse(&format!("/status {said}")).map_err(Failure::asked)? else {
+    let Command::Status(entities) =
+        crate::command::parse(&format!("/status {said}")).map_err(Failure::asked)?
+    else {
         return Err(Failure::Asked(format!("`{said}` is no entity")));
     };
     let clock = Clock::system();
@@ -34,8 +41,9 @@ pub(super) async fn run(common: &Common, what: &[String], now: bool, json: bool)
     } else {
         Store::in_memory().map_err(Failure::work)?
     };
-    let mut feeds = feeds(&config, &environment.secrets, &environment.addresses, &clock, Timeouts::default())
-        .map_err(Failure::work)?;
+    let mut feeds =
+        feeds(&config, &environment.secrets, &environment.addresses, &clock, Timeouts::default())
+            .map_err(Failure::work)?;
     if !has_run || now {
         // What is looked up once has no controls, and no past that is still to be read.
         for feed in &mut feeds {
@@ -44,8 +52,15 @@ pub(super) async fn run(common: &Common, what: &[String], now: bool, json: bool)
     }
     let (state, _) = restore::state(&store).await.map_err(Failure::work)?;
     // Where no bot tells what it knows everything is looked up on demand.
-    let watchlist = Arc::new(Watchlist::new(if has_run && !now { config.watch } else { Vec::new() }));
-    let context = AppContext::of_questions(store, Arc::new(RwLock::new(state)), watchlist, Arc::new(feeds), clock);
+    let watchlist =
+        Arc::new(Watchlist::new(if has_run && !now { config.watch } else { Vec::new() }));
+    let context = AppContext::of_questions(
+        store,
+        Arc::new(RwLock::new(state)),
+        watchlist,
+        Arc::new(feeds),
+        clock,
+    );
     let mut out = io::stdout().lock();
     let answer = if json {
         let mut found = Vec::new();
@@ -57,7 +72,10 @@ pub(super) async fn run(common: &Common, what: &[String], now: bool, json: bool)
         }
         serde_json::to_string_pretty(&found).map_err(Failure::work)?
     } else {
-        let cards = context.answer(&Command::Status(entities), &Asker::console()).await.map_err(Failure::work)?;
+        let cards = context
+            .answer(&Command::Status(entities), &Asker::console())
+            .await
+            .map_err(Failure::work)?;
         cards.iter().map(text).collect::<Vec<_>>().join("\n\n")
     };
     writeln!(out, "{answer}").map_err(Failure::unwritten)

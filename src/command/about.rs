@@ -14,12 +14,18 @@ pub(super) fn answer() -> Card {
          back."
             .into(),
     );
-    card.note("Honest", "Measured facts with their normal; causes only as hints; what is not known is said.");
+    card.note(
+        "Honest",
+        "Measured facts with their normal; causes only as hints; what is not known is said.",
+    );
     card.note(
         "Data",
         "IODA (Georgia Tech), RIPE NCC (RIS, RIPEstat), Cloudflare Radar (CC BY-NC 4.0); /sources shows how they do.",
     );
-    card.note("Kept here", "This chat's number, what it subscribed to, and what it was told. /forget removes it.");
+    card.note(
+        "Kept here",
+        "This chat's number, what it subscribed to, and what it was told. /forget removes it.",
+    );
     card.foot.push("Self-hosted, free software: MIT OR Apache-2.0 · /help".to_owned());
     card
 }
@@ -42,7 +48,9 @@ pub(super) async fn start(
         return Ok(vec![card]);
     };
     let mut cards = status::answer(context, asker, std::slice::from_ref(entity)).await?;
-    if let Some(card) = cards.last_mut().filter(|_| asker.may_change("subscribe", &context.access).is_ok()) {
+    if let Some(card) =
+        cards.last_mut().filter(|_| asker.may_change("subscribe", &context.access).is_ok())
+    {
         let label = format!("Tell me when {} goes down", display_name(entity));
         card.actions.push(Action::new(label, format!("subscribe {entity}")));
     }

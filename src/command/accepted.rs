@@ -6,7 +6,8 @@ use crate::clock::Clock;
 use crate::domain::lookup::{self, display_name};
 use crate::domain::time::{DAY, HOUR, MINUTE};
 use crate::domain::{
-    Entity, Kinds, Layer, Options, Phase, Quiet, Scope, Sensitivity, Timestamp, Verdict, Watched, Watchlist, country,
+    Entity, Kinds, Layer, Options, Phase, Quiet, Scope, Sensitivity, Timestamp, Verdict, Watched,
+    Watchlist, country,
 };
 use crate::render::lists::{Past, history, watchlist, wish_line};
 use crate::render::summary::{missed, summary};
@@ -50,7 +51,8 @@ fn ways(word: &str, options: &[(&str, &str)]) -> [String; 3] {
 
 fn given(word: &str, options: &[(&str, &str)]) -> Vec<Command> {
     let list = watched();
-    let take = |way: String| parse_in(&way, &list).unwrap_or_else(|mistake| panic!("{way}: {mistake}"));
+    let take =
+        |way: String| parse_in(&way, &list).unwrap_or_else(|mistake| panic!("{way}: {mistake}"));
     ways(word, options).into_iter().map(take).collect()
 }
 
@@ -63,13 +65,25 @@ fn accepts_name(shown: &str, meant: &Entity) {
         assert_eq!(command, Command::History(Some(meant.clone())), "{shown}");
     }
     for command in given("why", &[("what", shown), ("when", "17:34 UTC")]) {
-        assert_eq!(command, Command::Why { entity: meant.clone(), when: When::Clock(63_240) }, "{shown}");
+        assert_eq!(
+            command,
+            Command::Why { entity: meant.clone(), when: When::Clock(63_240) },
+            "{shown}"
+        );
     }
     for command in given("mute", &[("what", shown), ("for", "2 h")]) {
-        assert_eq!(command, Command::Mute { scopes: vec![Scope::One(meant.clone())], length: 2 * HOUR }, "{shown}");
+        assert_eq!(
+            command,
+            Command::Mute { scopes: vec![Scope::One(meant.clone())], length: 2 * HOUR },
+            "{shown}"
+        );
     }
     for command in given("unsubscribe", &[("what", shown)]) {
-        assert_eq!(command, Command::Unsubscribe(Unsubscribe::These(vec![Scope::One(meant.clone())])), "{shown}");
+        assert_eq!(
+            command,
+            Command::Unsubscribe(Unsubscribe::These(vec![Scope::One(meant.clone())])),
+            "{shown}"
+        );
     }
     let wish = wish(&[("what", shown), ("quiet", "22-07")]);
     assert_eq!(wish.scopes, [Scope::One(meant.clone())], "{shown}");
@@ -93,7 +107,13 @@ fn wish(options: &[(&str, &str)]) -> Wish {
 fn context() -> AppContext {
     let state = Arc::new(RwLock::default());
     let clock = Clock::simulated(Timestamp::parse("2025-06-06 18:05").unwrap());
-    AppContext::of_questions(Store::in_memory().unwrap(), state, Arc::new(watched()), Arc::default(), clock)
+    AppContext::of_questions(
+        Store::in_memory().unwrap(),
+        state,
+        Arc::new(watched()),
+        Arc::default(),
+        clock,
+    )
 }
 
 /// Every country, and one of each other kind.
@@ -107,13 +127,16 @@ fn every_name_that_is_printed_completed_or_suggested_is_accepted() {
     let (list, context, now) = (watched(), context(), Timestamp::from_unix(1_749_231_240));
     for entity in entities() {
         let name = display_name(&entity);
-        let mut shown = vec![name.clone(), lookup::shown(&entity), lookup::short(&entity), entity.to_string()];
+        let mut shown =
+            vec![name.clone(), lookup::shown(&entity), lookup::short(&entity), entity.to_string()];
         shown.extend(list.name_of(&entity).map(str::to_owned));
         shown.extend(entity.country().and_then(country::by_code).map(country::Country::flag));
         // Completions of its name, and of its beginning.
         let called = list.name_of(&entity).unwrap_or(&name);
         for typed in [called, lookup::short(&entity).as_str()] {
-            for (label, value) in context.complete_what(typed).into_iter().filter(|(_, value)| value != "all") {
+            for (label, value) in
+                context.complete_what(typed).into_iter().filter(|(_, value)| value != "all")
+            {
                 let meant = lookup::parse_in(&value, &list).unwrap();
                 accepts_name(&label, &meant);
                 if meant == entity {
@@ -130,14 +153,19 @@ fn every_name_that_is_printed_completed_or_suggested_is_accepted() {
             since: Some(now - HOUR),
         };
         for row in watchlist(&[entry], now).rows {
-            shown.extend([row.measured.clone(), row.source.clone(), format!("{} · {}", row.measured, row.source)]);
+            shown.extend([
+                row.measured.clone(),
+                row.source.clone(),
+                format!("{} · {}", row.measured, row.source),
+            ]);
         }
         let past = past(&entity, now);
         for row in history(&name, std::slice::from_ref(&past), now).rows {
             shown.push(row.measured);
         }
         let two = [past.clone(), past];
-        for note in summary(crate::domain::DelayReason::Muted, now, &two, now, Syntax::Typed).notes {
+        for note in summary(crate::domain::DelayReason::Muted, now, &two, now, Syntax::Typed).notes
+        {
             shown.push(note.label);
         }
         for text in shown {
@@ -163,7 +191,8 @@ fn every_suggestion_for_a_name_is_accepted() {
     let mut suggested = 0;
     for entity in entities() {
         let name = list.name_of(&entity).map_or_else(|| display_name(&entity), str::to_owned);
-        for slip in [format!("{name}x"), name.chars().skip(1).collect(), format!("{name} {name}x")] {
+        for slip in [format!("{name}x"), name.chars().skip(1).collect(), format!("{name} {name}x")]
+        {
             let Err(error) = lookup::parse_in(&slip, &list) else { continue };
             for near in error.near {
                 accepts_name(&near, &lookup::parse_in(&near, &list).unwrap());
@@ -181,7 +210,8 @@ fn every_suggestion_for_a_name_is_accepted() {
 
 #[test]
 fn several_names_are_accepted_as_they_are_listed_and_completed() {
-    let all: Vec<Entity> = country::all().iter().map(|country| Entity::Country(country.code)).collect();
+    let all: Vec<Entity> =
+        country::all().iter().map(|country| Entity::Country(country.code)).collect();
     let context = context();
     for pair in all.windows(2) {
         let scopes: Vec<Scope> = pair.iter().cloned().map(Scope::One).collect();
@@ -190,7 +220,9 @@ fn several_names_are_accepted_as_they_are_listed_and_completed() {
             assert_eq!(command, Command::Status(pair.to_vec()), "{listed}");
         }
         let code = lookup::short(&pair[0]);
-        for (label, value) in context.complete_what(&format!("{code} {}", &second.split(' ').next().unwrap())) {
+        for (label, value) in
+            context.complete_what(&format!("{code} {}", &second.split(' ').next().unwrap()))
+        {
             let meant = parse_in(&format!("/status {value}"), &watched());
             for command in given("status", &[("what", &label)]) {
                 assert_eq!(Ok(command), meant, "{label}");
@@ -208,8 +240,9 @@ fn several_names_are_accepted_as_they_are_listed_and_completed() {
 
 /// Two moments of each year are enough for summer and winter, north and south.
 fn moments() -> impl Iterator<Item = Timestamp> {
-    (2024..2028)
-        .flat_map(|year| (1..=12).filter_map(move |month| Timestamp::parse(&format!("{year}-{month:02}-15 02:34"))))
+    (2024..2028).flat_map(|year| {
+        (1..=12).filter_map(move |month| Timestamp::parse(&format!("{year}-{month:02}-15 02:34")))
+    })
 }
 
 #[test]
@@ -217,7 +250,8 @@ fn every_zone_is_accepted_as_it_is_printed() {
     for zone in TZ_VARIANTS {
         let options = Options { zone: Some(zone), ..Options::default() };
         let quiet = Options { quiet: Quiet::parse("22-07"), ..options.clone() };
-        let printed = |options: &Options| wish_line(options, None).rsplit(" · ").next().unwrap().to_owned();
+        let printed =
+            |options: &Options| wish_line(options, None).rsplit(" · ").next().unwrap().to_owned();
         assert_eq!(wish(&[("what", "AS1"), ("zone", zone.name())]).options.zone, Some(zone));
         assert_eq!(wish(&[("what", "AS1"), ("zone", &printed(&options))]).options.zone, Some(zone));
         let said = wish(&[("what", "AS1"), ("quiet", &printed(&quiet))]).options;
@@ -231,9 +265,16 @@ fn every_zone_is_accepted_as_it_is_printed() {
             let abbreviation = printed.rsplit(' ').next().unwrap();
             let wish = wish(&[("what", code), ("zone", abbreviation)]);
             let read = wish.options.zone.unwrap();
-            assert_eq!(day_and_time(at, read, at), printed, "{code}: {abbreviation} is read as {read}");
+            assert_eq!(
+                day_and_time(at, read, at),
+                printed,
+                "{code}: {abbreviation} is read as {read}"
+            );
             // Elsewhere the same abbreviation is some zone's.
-            assert!(super::parse::parse_in(&format!("/subscribe all zone: {abbreviation}"), &watched()).is_ok());
+            assert!(
+                super::parse::parse_in(&format!("/subscribe all zone: {abbreviation}"), &watched())
+                    .is_ok()
+            );
         }
     }
     let desk_completes = |typed: &str| AppContext::complete_zone(typed);
@@ -241,14 +282,22 @@ fn every_zone_is_accepted_as_it_is_printed() {
         let found = desk_completes(typed);
         assert!(!found.is_empty(), "{typed}");
         for (label, value) in found {
-            assert_eq!(wish(&[("what", "AS1"), ("zone", &label)]).options.zone, Some(value.parse::<Tz>().unwrap()));
+            assert_eq!(
+                wish(&[("what", "AS1"), ("zone", &label)]).options.zone,
+                Some(value.parse::<Tz>().unwrap())
+            );
         }
     }
     for wrong in ["Moscow", "Asia/Soul", "Russia", "new yrok", "Seoul"] {
-        let mistake = parse_in(&format!("/subscribe KP zone: {wrong}"), &watched()).unwrap_err().to_string();
-        let (_, suggested) = mistake.split_once("did you mean `").unwrap_or_else(|| panic!("{mistake}"));
+        let mistake =
+            parse_in(&format!("/subscribe KP zone: {wrong}"), &watched()).unwrap_err().to_string();
+        let (_, suggested) =
+            mistake.split_once("did you mean `").unwrap_or_else(|| panic!("{mistake}"));
         let suggested = suggested.split('`').next().unwrap();
-        assert!(wish(&[("what", "AS1"), ("zone", suggested)]).options.zone.is_some(), "{suggested}");
+        assert!(
+            wish(&[("what", "AS1"), ("zone", suggested)]).options.zone.is_some(),
+            "{suggested}"
+        );
     }
 }
 
@@ -344,7 +393,9 @@ proptest! {
 
 #[test]
 fn every_word_of_an_option_is_accepted_as_it_is_printed() {
-    let part = |options: &Options, at: usize| wish_line(options, None).split(" · ").nth(at).unwrap().to_owned();
+    let part = |options: &Options, at: usize| {
+        wish_line(options, None).split(" · ").nth(at).unwrap().to_owned()
+    };
     for sensitivity in Sensitivity::ALL {
         let options = Options { sensitivity: Some(sensitivity), ..Options::default() };
         for text in [sensitivity.to_string(), sensitivity.meaning().to_owned(), part(&options, 0)] {
@@ -363,7 +414,11 @@ fn every_word_of_an_option_is_accepted_as_it_is_printed() {
     }
     // Every set of layers.
     for set in 1..1_usize << Layer::ALL.len() {
-        let chosen = Layer::ALL.iter().enumerate().filter(|(at, _)| set & (1 << at) != 0).map(|(_, layer)| *layer);
+        let chosen = Layer::ALL
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| set & (1 << at) != 0)
+            .map(|(_, layer)| *layer);
         let options = Options { layers: chosen.collect(), ..Options::default() };
         let listed: Vec<String> = options.layers.iter().map(ToString::to_string).collect();
         for text in [listed.join(", "), crate::render::words::listed(&listed), part(&options, 2)] {
@@ -408,7 +463,9 @@ fn commands_in(text: &str) -> Vec<String> {
         before.is_none_or(|c| c.is_whitespace() || c == '(')
             && text[at + 1..].starts_with(|c: char| c.is_ascii_lowercase())
     });
-    starts.map(|(at, _)| text[at..].split(ends).next().unwrap_or_default().trim().to_owned()).collect()
+    starts
+        .map(|(at, _)| text[at..].split(ends).next().unwrap_or_default().trim().to_owned())
+        .collect()
 }
 
 #[test]
@@ -426,8 +483,10 @@ fn every_hint_is_a_command_in_the_readers_own_syntax() {
     ];
     let mut hints = 0;
     for syntax in SYNTAXES {
-        let mut texts: Vec<String> =
-            mistakes.iter().map(|wrong| parse_in(wrong, &watched()).unwrap_err().said(syntax)).collect();
+        let mut texts: Vec<String> = mistakes
+            .iter()
+            .map(|wrong| parse_in(wrong, &watched()).unwrap_err().said(syntax))
+            .collect();
         texts.extend(HELP.iter().map(|line| (line.more)(syntax)));
         texts.push(super::CommandError::Full(super::Full::Chat { has: 3, most: 3 }).said(syntax));
         for text in texts {
@@ -441,10 +500,20 @@ fn every_hint_is_a_command_in_the_readers_own_syntax() {
                 });
                 // `/outage takes an incident's number` speaks of a command and gives none.
                 let is_word = HELP.iter().any(|line| words[0] == format!("/{}", line.word()));
-                assert!(accepted.is_some() || is_word && !words[words.len() - 1].contains(':'), "{hint} in: {text}");
+                assert!(
+                    accepted.is_some() || is_word && !words[words.len() - 1].contains(':'),
+                    "{hint} in: {text}"
+                );
             }
             if syntax == Syntax::Slash {
-                for typed in [" KP for ", "/outage 3", "/forget yes", "/subscribe all", "/subscribe KP", "/help w"] {
+                for typed in [
+                    " KP for ",
+                    "/outage 3",
+                    "/forget yes",
+                    "/subscribe all",
+                    "/subscribe KP",
+                    "/help w",
+                ] {
                     assert!(!text.contains(typed), "{typed} in: {text}");
                 }
             }
@@ -460,7 +529,10 @@ fn a_mistake_is_told_in_the_readers_own_syntax() {
         said("/mute KP", Syntax::Slash),
         "say for how long: /mute what: KP for: 2h, /mute what: all for: 3d; 30 days at most"
     );
-    assert_eq!(said("/mute KP", Syntax::Typed), "say for how long: /mute KP for 2h, /mute all for 3d; 30 days at most");
+    assert_eq!(
+        said("/mute KP", Syntax::Typed),
+        "say for how long: /mute KP for 2h, /mute all for 3d; 30 days at most"
+    );
     assert!(said("/outage x", Syntax::Slash).contains("such as /outage id: 3"));
     assert!(said("/why", Syntax::Slash).contains("/why what: AS131279 when: 17:34"));
     assert_eq!(Mistake::NoNumber.to_string(), Mistake::NoNumber.said(Syntax::Typed));

@@ -33,9 +33,13 @@ pub enum Rank {
 /// Why somebody gets no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
-    #[error("this bot serves only the servers and chats that its operator has listed ([access] in its configuration)")]
+    #[error(
+        "this bot serves only the servers and chats that its operator has listed ([access] in its configuration)"
+    )]
     NotListed,
-    #[error("only {who} may use /{word} in {place}; anybody may ask /status, /history, /outage and /watchlist")]
+    #[error(
+        "only {who} may use /{word} in {place}; anybody may ask /status, /history, /outage and /watchlist"
+    )]
     NotAdmin { who: &'static str, word: &'static str, place: String },
     #[error(
         "in {place} I lack {}: give {} to my role or to me, then say this again",
@@ -65,7 +69,11 @@ impl Asker {
     }
 
     pub(super) fn is_admitted(&self, access: &Access) -> Result<(), Denied> {
-        if access.admits(self.platform, &self.home, self.person.as_deref()) { Ok(()) } else { Err(Denied::NotListed) }
+        if access.admits(self.platform, &self.home, self.person.as_deref()) {
+            Ok(())
+        } else {
+            Err(Denied::NotListed)
+        }
     }
 
     /// Whether this person may change what the chat is told.

@@ -66,13 +66,20 @@ pub struct Bounds<'a> {
 impl Bounds<'_> {
     /// The console and the owners: the operator's own subscriptions are bound by `in_all` alone.
     fn is_operator(&self) -> bool {
-        self.asker.platform == "console" || self.access.is_owner(self.asker.platform, self.asker.person.as_deref())
+        self.asker.platform == "console"
+            || self.access.is_owner(self.asker.platform, self.asker.person.as_deref())
     }
 
     /// Decides whether a chat that has `before` may have `wanted` besides. Returns how many subscriptions to entities that
     /// only chats watch are new.
-    pub fn check(&self, tx: &Tx<'_>, before: &[Scope], wanted: &[Scope]) -> Result<Result<usize, Full>, StoreError> {
-        let fresh: BTreeSet<&Scope> = wanted.iter().filter(|scope| !before.contains(scope)).collect();
+    pub fn check(
+        &self,
+        tx: &Tx<'_>,
+        before: &[Scope],
+        wanted: &[Scope],
+    ) -> Result<Result<usize, Full>, StoreError> {
+        let fresh: BTreeSet<&Scope> =
+            wanted.iter().filter(|scope| !before.contains(scope)).collect();
         let most = self.access.max_subscriptions as usize;
         if !fresh.is_empty() && before.len() + fresh.len() > most {
             return Ok(Err(Full::Chat { has: before.len(), most }));
@@ -104,7 +111,12 @@ impl Bounds<'_> {
         entities.iter().filter(|entity| !self.watchlist.is_configured(entity)).count()
     }
 
-    fn of_the_asker(&self, tx: &Tx<'_>, fresh: usize, new: usize) -> Result<Option<Full>, StoreError> {
+    fn of_the_asker(
+        &self,
+        tx: &Tx<'_>,
+        fresh: usize,
+        new: usize,
+    ) -> Result<Option<Full>, StoreError> {
         let (platform, home) = (self.asker.platform, &*self.asker.home);
         let has = tx.subscriptions().count_of_home(platform, home)?;
         let most = FULL_CHATS * self.access.max_subscriptions as usize;
@@ -114,7 +126,10 @@ impl Bounds<'_> {
         if new == 0 {
             return Ok(None);
         }
-        let (has, most) = (self.count(&tx.subscriptions().of_home(platform, home)?), self.limits.per_server as usize);
+        let (has, most) = (
+            self.count(&tx.subscriptions().of_home(platform, home)?),
+            self.limits.per_server as usize,
+        );
         if has + new > most {
             return Ok(Some(Full::Server { home: self.home(), has, most, new }));
         }
@@ -125,8 +140,12 @@ impl Bounds<'_> {
     }
 
     fn of_all(&self, tx: &Tx<'_>, added: &[&Entity]) -> Result<Option<Full>, StoreError> {
-        let known: BTreeSet<Entity> =
-            tx.subscriptions().entities()?.into_iter().filter(|entity| !self.watchlist.is_configured(entity)).collect();
+        let known: BTreeSet<Entity> = tx
+            .subscriptions()
+            .entities()?
+            .into_iter()
+            .filter(|entity| !self.watchlist.is_configured(entity))
+            .collect();
         let new = added.iter().filter(|entity| !known.contains(**entity)).count();
         let (has, most) = (known.len(), self.limits.in_all as usize);
         Ok((new > 0 && has + new > most).then_some(Full::All { has, most, new }))
@@ -172,7 +191,8 @@ impl Additions {
         if fits && new > 0 {
             own.push_back((now, new));
         }
-        let refused = (!fits).then(|| Full::Hour { has, most, new, wait: wait(&own, has + new - most, now) });
+        let refused =
+            (!fits).then(|| Full::Hour { has, most, new, wait: wait(&own, has + new - most, now) });
         if !own.is_empty() {
             make_room(&mut all, is_old);
             all.insert(who.to_owned(), own);
@@ -227,14 +247,30 @@ mod tests {
         let additions = Additions::default();
         assert_eq!(additions.add("discord:1", 40, 60, 0), Ok(()));
         assert_eq!(additions.add("discord:1", 20, 60, 10 * 60_000), Ok(()));
-        assert_eq!(additions.add("discord:2", 60, 60, 10 * 60_000), Ok(()), "another person has an hour of their own");
+        assert_eq!(
+            additions.add("discord:2", 60, 60, 10 * 60_000),
+            Ok(()),
+            "another person has an hour of their own"
+        );
         let full = additions.add("discord:1", 1, 60, 30 * 60_000).unwrap_err();
         assert_eq!(full, Full::Hour { has: 60, most: 60, new: 1, wait: 31 * 60 });
         let full = additions.add("discord:1", 41, 60, 30 * 60_000).unwrap_err();
         assert_eq!(full, Full::Hour { has: 60, most: 60, new: 41, wait: 41 * 60 });
-        assert_eq!(additions.add("discord:1", 40, 60, WINDOW), Ok(()), "what was refused is not counted");
+        assert_eq!(
+            additions.add("discord:1", 40, 60, WINDOW),
+            Ok(()),
+            "what was refused is not counted"
+        );
         assert!(additions.add("discord:1", 1, 60, WINDOW).is_err());
-        assert_eq!(additions.add("discord:3", 61, 60, 0).unwrap_err().to_string().matches("in 1 h").count(), 1);
+        assert_eq!(
+            additions
+                .add("discord:3", 61, 60, 0)
+                .unwrap_err()
+                .to_string()
+                .matches("in 1 h")
+                .count(),
+            1
+        );
     }
 
     #[test]
@@ -262,12 +298,19 @@ mod tests {
         }
         assert!((REMEMBERED / 2..=REMEMBERED).contains(&additions.len()), "{}", additions.len());
         let newest = format!("discord:{}", 3 * REMEMBERED - 1);
-        assert!(additions.add(&newest, 60, 60, 3 * REMEMBERED as i64).is_err(), "the newest is remembered");
+        assert!(
+            additions.add(&newest, 60, 60, 3 * REMEMBERED as i64).is_err(),
+            "the newest is remembered"
+        );
         let mut more = (0..).map(|more| format!("more:{more}"));
         while additions.len() < REMEMBERED {
             additions.add(&more.next().unwrap(), 1, 60, WINDOW).unwrap();
         }
         additions.add("discord:1", 1, 60, 3 * WINDOW).unwrap();
-        assert_eq!(additions.len(), 1, "nobody is remembered for longer than an hour once there is need of room");
+        assert_eq!(
+            additions.len(),
+            1,
+            "nobody is remembered for longer than an hour once there is need of room"
+        );
     }
 }

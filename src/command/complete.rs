@@ -20,7 +20,13 @@ type Choices = Vec<(String, String)>;
 impl AppContext {
     /// Returns what may stand in an option of a command, after what was typed of it. Nothing for those who may not use
     /// the bot, and nothing that they may not see.
-    pub async fn complete(&self, asker: &Asker, command: &str, option: &str, typed: &str) -> Choices {
+    pub async fn complete(
+        &self,
+        asker: &Asker,
+        command: &str,
+        option: &str,
+        typed: &str,
+    ) -> Choices {
         if asker.is_admitted(&self.access).is_err() {
             return Vec::new();
         }
@@ -47,9 +53,13 @@ impl AppContext {
             "kinds" => beginning_with(typed, Kinds::ALL.map(|kinds| plain(kinds.words()))),
             "sensitivity" => beginning_with(
                 typed,
-                Sensitivity::ALL.map(|word| (format!("{word}: {}", word.meaning()), word.to_string())),
+                Sensitivity::ALL
+                    .map(|word| (format!("{word}: {}", word.meaning()), word.to_string())),
             ),
-            "quiet" => beginning_with(typed, ["22-07", "23-07", "20-08", "00-06", "22:30-06:30"].map(plain)),
+            "quiet" => beginning_with(
+                typed,
+                ["22-07", "23-07", "20-08", "00-06", "22:30-06:30"].map(plain),
+            ),
             "command" => beginning_with(typed, WORDS.map(plain)),
             "sure" => beginning_with(typed, ["yes"].map(plain)),
             _ => Vec::new(),
@@ -57,7 +67,12 @@ impl AppContext {
     }
 
     /// Countries, what the operator watches and what this chat subscribed to.
-    async fn complete_entity(&self, asker: &Asker, typed: &str, with_all: bool) -> Result<Choices, StoreError> {
+    async fn complete_entity(
+        &self,
+        asker: &Asker,
+        typed: &str,
+        with_all: bool,
+    ) -> Result<Choices, StoreError> {
         Ok(self.complete_name(self.sight(asker).await?.own(), typed, with_all))
     }
 
@@ -83,12 +98,20 @@ impl AppContext {
             country.name.to_lowercase().starts_with(&said)
                 || country.aliases.iter().any(|alias| alias.to_lowercase().starts_with(&said))
         };
-        let within = |country: &&country::Country| said.len() > 2 && country.name.to_lowercase().contains(&said);
+        let within = |country: &&country::Country| {
+            said.len() > 2 && country.name.to_lowercase().contains(&said)
+        };
         let all = || country::all().iter();
-        let found_by =
-            all().filter(by_code).chain(all().filter(by_flag)).chain(all().filter(by_name)).chain(all().filter(within));
+        let found_by = all()
+            .filter(by_code)
+            .chain(all().filter(by_flag))
+            .chain(all().filter(by_name))
+            .chain(all().filter(within));
         for country in found_by {
-            found.push(&format!("{} {} ({})", country.flag(), country.name, country.code), country.code.as_str());
+            found.push(
+                &format!("{} {} ({})", country.flag(), country.name, country.code),
+                country.code.as_str(),
+            );
         }
         found.choices()
     }
@@ -100,7 +123,12 @@ impl AppContext {
             .store
             .read(move |db| {
                 let Some(place) = db.chats().at(platform, &address)? else { return Ok(Vec::new()) };
-                Ok(db.subscriptions().of_chat(place.chat.id)?.into_iter().map(|wish| wish.scope).collect())
+                Ok(db
+                    .subscriptions()
+                    .of_chat(place.chat.id)?
+                    .into_iter()
+                    .map(|wish| wish.scope)
+                    .collect())
             })
             .await?;
         Ok(self.complete_scopes(&scopes, typed, ("everything", "everything")))
@@ -113,7 +141,11 @@ impl AppContext {
             .store
             .read(move |db| {
                 let Some(place) = db.chats().at(platform, &address)? else { return Ok(Vec::new()) };
-                let mutes = db.subscriptions().mutes(now)?.into_iter().filter(|mute| mute.chat == place.chat.id);
+                let mutes = db
+                    .subscriptions()
+                    .mutes(now)?
+                    .into_iter()
+                    .filter(|mute| mute.chat == place.chat.id);
                 Ok(mutes.map(|mute| mute.scope).collect())
             })
             .await?;
@@ -129,7 +161,9 @@ impl AppContext {
                 Scope::All if "all".starts_with(&said) && found.before.is_empty() => {
                     found.push("🌐 all that is watched", "all");
                 }
-                Scope::One(entity) if self.begins(entity, &said) => found.push(&self.shown(entity), &short(entity)),
+                Scope::One(entity) if self.begins(entity, &said) => {
+                    found.push(&self.shown(entity), &short(entity))
+                }
                 _ => {}
             }
         }
@@ -158,14 +192,25 @@ impl AppContext {
 
     /// Moments in words, and when the newest incidents began that this reader may see.
     async fn complete_when(&self, asker: &Asker, typed: &str) -> Result<Choices, StoreError> {
-        const WORDS: [&str; 9] =
-            ["now", "30 min ago", "1 h ago", "2 h ago", "today", "yesterday", "last night", "2 days ago", "monday"];
+        const WORDS: [&str; 9] = [
+            "now",
+            "30 min ago",
+            "1 h ago",
+            "2 h ago",
+            "today",
+            "yesterday",
+            "last night",
+            "2 days ago",
+            "monday",
+        ];
         let said = typed.trim().to_lowercase();
         let mut choices = beginning_with(typed, WORDS.map(plain));
         for incident in self.seen_incidents(asker).await? {
             let at = day_and_time(incident.started_at, Tz::UTC, self.clock.now());
             let shown = format!("{at} · {}", display_name(&incident.key.entity));
-            if shown.to_lowercase().contains(&said) && !choices.iter().any(|(_, known)| *known == at) {
+            if shown.to_lowercase().contains(&said)
+                && !choices.iter().any(|(_, known)| *known == at)
+            {
                 choices.push((cut(&at), at));
             }
         }
@@ -195,20 +240,32 @@ impl AppContext {
         let said = typed.trim().to_lowercase().replace(' ', "_");
         let names = || chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
         let named = zone::find(typed, &[]).filter(|_| !said.is_empty());
-        let meant = named.iter().flat_map(|named| [named.zone].into_iter().chain(named.others.clone())).map(Tz::name);
+        let meant = named
+            .iter()
+            .flat_map(|named| [named.zone].into_iter().chain(named.others.clone()))
+            .map(Tz::name);
         let begins = names().filter(|name| name.to_lowercase().starts_with(&said));
-        let city = names().filter(|name| name.to_lowercase().split('/').skip(1).any(|part| part.starts_with(&said)));
+        let city = names().filter(|name| {
+            name.to_lowercase().split('/').skip(1).any(|part| part.starts_with(&said))
+        });
         let mut found = Found::after("");
-        meant.chain(begins).chain(city).chain(zone::near(typed)).for_each(|name| found.push(name, name));
+        meant
+            .chain(begins)
+            .chain(city)
+            .chain(zone::near(typed))
+            .for_each(|name| found.push(name, name));
         found.choices()
     }
 
     /// What is complete, and the word or name that is still being typed.
     fn before_last<'a>(&self, typed: &'a str) -> (&'a str, &'a str) {
-        let is_complete = |before: &str| parse_in(&format!("/status {before}"), &self.watchlist).is_ok();
+        let is_complete =
+            |before: &str| parse_in(&format!("/status {before}"), &self.watchlist).is_ok();
         match typed.rsplit_once(' ') {
             // A name of several words is completed as one.
-            Some((before, last)) if !self.is_a_beginning(typed) && is_complete(before) => (before.trim(), last),
+            Some((before, last)) if !self.is_a_beginning(typed) && is_complete(before) => {
+                (before.trim(), last)
+            }
             _ => ("", typed),
         }
     }
@@ -222,8 +279,11 @@ impl AppContext {
     }
 
     fn begins(&self, entity: &Entity, said: &str) -> bool {
-        let names =
-            [Some(display_name(entity)), self.watchlist.name_of(entity).map(str::to_owned), Some(short(entity))];
+        let names = [
+            Some(display_name(entity)),
+            self.watchlist.name_of(entity).map(str::to_owned),
+            Some(short(entity)),
+        ];
         let flag = entity.country().and_then(country::by_code).map(country::Country::flag);
         names.into_iter().chain([flag]).flatten().any(|name| name.to_lowercase().starts_with(said))
     }
@@ -231,7 +291,8 @@ impl AppContext {
     /// `🇰🇵 North Korea (KP)`, `Star JV (AS131279)`, `kcna.kp`.
     fn shown(&self, entity: &Entity) -> String {
         let short = short(entity);
-        let name = self.watchlist.name_of(entity).map_or_else(|| display_name(entity), str::to_owned);
+        let name =
+            self.watchlist.name_of(entity).map_or_else(|| display_name(entity), str::to_owned);
         let flag = entity.country().and_then(country::by_code);
         let flag = flag.map_or_else(String::new, |country| format!("{} ", country.flag()));
         if name == short { format!("{flag}{name}") } else { format!("{flag}{name} ({short})") }
@@ -255,7 +316,8 @@ impl Found {
         let shown = format!("{}{shown}", self.before);
         // What is cut off would not be accepted.
         let shown = if shown.chars().count() <= LENGTH { shown } else { typed.clone() };
-        if typed.chars().count() <= LENGTH && !self.choices.iter().any(|(_, known)| *known == typed) {
+        if typed.chars().count() <= LENGTH && !self.choices.iter().any(|(_, known)| *known == typed)
+        {
             self.choices.push((shown, typed));
         }
     }
@@ -282,9 +344,12 @@ fn complete_list(typed: &str, words: &[&str]) -> Choices {
         None => ("", typed),
     };
     let said = last.trim().to_lowercase();
-    let has = |word: &str| before.split([',', ' ']).any(|known| known.trim().eq_ignore_ascii_case(word));
+    let has =
+        |word: &str| before.split([',', ' ']).any(|known| known.trim().eq_ignore_ascii_case(word));
     let wanted = words.iter().filter(|word| word.starts_with(&said) && !has(word));
-    let joined = wanted.map(|word| if before.is_empty() { (*word).to_owned() } else { format!("{before}, {word}") });
+    let joined = wanted.map(|word| {
+        if before.is_empty() { (*word).to_owned() } else { format!("{before}, {word}") }
+    });
     joined.filter(|list| list.chars().count() <= LENGTH).map(|list| plain(&list)).collect()
 }
 
@@ -292,10 +357,15 @@ fn complete_list(typed: &str, words: &[&str]) -> Choices {
 fn complete_length(typed: &str) -> Choices {
     const USUAL: [Seconds; 7] = [30 * MINUTE, HOUR, 2 * HOUR, 8 * HOUR, DAY, 3 * DAY, 7 * DAY];
     let said = typed.trim().to_lowercase();
-    let number = said.split(|c: char| !c.is_ascii_digit()).next().and_then(|digits| digits.parse::<Seconds>().ok());
+    let number = said
+        .split(|c: char| !c.is_ascii_digit())
+        .next()
+        .and_then(|digits| digits.parse::<Seconds>().ok());
     let lengths: Vec<Seconds> = match number {
         None => USUAL.to_vec(),
-        Some(number) => [MINUTE, HOUR, DAY].into_iter().filter_map(|unit| number.checked_mul(unit)).collect(),
+        Some(number) => {
+            [MINUTE, HOUR, DAY].into_iter().filter_map(|unit| number.checked_mul(unit)).collect()
+        }
     };
     let lengths = lengths.into_iter().filter(|length| (1..=LONGEST).contains(length)).map(duration);
     let is_it = |shown: &String| number.is_some() || shown.starts_with(&said);

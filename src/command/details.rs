@@ -41,7 +41,8 @@ async fn newest(context: &AppContext, asker: &Asker, id: i64) -> Result<Card, Co
     let live = if incident.phase.is_over() { None } else { context.evidence(entity, now) };
     let parts: Vec<_> = context.watchlist.parts_of(entity).collect();
     let down = open.into_iter().filter(|other| other.phase == Phase::Down);
-    let parts_down: Vec<_> = down.map(|other| other.key.entity).filter(|part| parts.contains(&part)).collect();
+    let parts_down: Vec<_> =
+        down.map(|other| other.key.entity).filter(|part| parts.contains(&part)).collect();
     let evidence = live.as_ref().or(incident.newer.as_ref());
     let mut card = alert(&Alert {
         incident: id,

@@ -5,7 +5,11 @@ use super::{AppContext, Asker, CommandError, Meant};
 use crate::render::Card;
 use crate::render::words::plural;
 
-pub(super) async fn answer(context: &AppContext, asker: &Asker, meant: Meant) -> Result<Vec<Card>, CommandError> {
+pub(super) async fn answer(
+    context: &AppContext,
+    asker: &Asker,
+    meant: Meant,
+) -> Result<Vec<Card>, CommandError> {
     asker.may_change("forget", &context.access)?;
     let who = asker.clone();
     if meant == Meant::Asked {
@@ -22,8 +26,12 @@ pub(super) async fn answer(context: &AppContext, asker: &Asker, meant: Meant) ->
             asker.syntax().call("forget", &[("sure", "yes")])
         ));
         let count = plural(count as u64, "subscription", "subscriptions");
-        card.lead =
-            Some(format!("{count}, mutes, and what was told here. The outages themselves stay on record.").into());
+        card.lead = Some(
+            format!(
+                "{count}, mutes, and what was told here. The outages themselves stay on record."
+            )
+            .into(),
+        );
         return Ok(vec![card]);
     }
     let watchlist = std::sync::Arc::clone(&context.watchlist);
@@ -34,7 +42,9 @@ pub(super) async fn answer(context: &AppContext, asker: &Asker, meant: Meant) ->
                 tx.chats().forget(place.chat.id)?;
             }
             // Alone with the bot, a person is forgotten wherever they subscribed.
-            if let Some(person) = who.person.as_deref().filter(|person| who.home.trim_start_matches('@') == *person) {
+            if let Some(person) =
+                who.person.as_deref().filter(|person| who.home.trim_start_matches('@') == *person)
+            {
                 tx.chats().forget_owner(who.platform, person)?;
             }
             watchlist.set_subscribed(tx.subscriptions().entities()?);

@@ -59,7 +59,8 @@ pub const LINES: [HelpLine; 15] = [
         menu: "Tell this chat when it goes down and when it comes back",
         more: |syntax| {
             let as_status = syntax.call("status", &[]);
-            let sensitivities = Sensitivity::ALL.map(|word| format!("{word} ({})", word.meaning())).join(", ");
+            let sensitivities =
+                Sensitivity::ALL.map(|word| format!("{word} ({})", word.meaning())).join(", ");
             let layers = listed(&Layer::ALL.map(|layer| layer.to_string()));
             format!(
                 "What: as in {as_status}, or all. Then, where wanted: sensitivity: {sensitivities} · kinds: starts, \
@@ -72,7 +73,9 @@ pub const LINES: [HelpLine; 15] = [
         word: "unsubscribe",
         options: &[optional("what", "what"), CHANNEL],
         menu: "Tell this chat no more of it",
-        more: |syntax| format!("{} ends all", syntax.call("unsubscribe", &[("what", "everything")])),
+        more: |syntax| {
+            format!("{} ends all", syntax.call("unsubscribe", &[("what", "everything")]))
+        },
     },
     HelpLine {
         word: "subscriptions",
@@ -97,7 +100,12 @@ pub const LINES: [HelpLine; 15] = [
         menu: "End a mute",
         more: |_| "What it held back is told at once, as it stands".to_owned(),
     },
-    HelpLine { word: "watchlist", options: &[], menu: "What is watched, and how each stands", more: nothing },
+    HelpLine {
+        word: "watchlist",
+        options: &[],
+        menu: "What is watched, and how each stands",
+        more: nothing,
+    },
     HelpLine {
         word: "history",
         options: &[optional("what", "what")],
@@ -123,7 +131,12 @@ pub const LINES: [HelpLine; 15] = [
         menu: "Remove all that is kept of this chat",
         more: |syntax| format!("{} does it", syntax.call("forget", &[("sure", "yes")])),
     },
-    HelpLine { word: "about", options: &[], menu: "What this bot is, and whose data it shows", more: nothing },
+    HelpLine {
+        word: "about",
+        options: &[],
+        menu: "What this bot is, and whose data it shows",
+        more: nothing,
+    },
     HelpLine {
         word: "help",
         options: &[optional("command", "command")],

@@ -38,7 +38,10 @@ pub(super) async fn answer(
         .into_iter()
         .map(|incident| Past {
             id: incident.id.0,
-            zone: lookup::zone_of(&incident.key.entity, context.watchlist.wholes_of(&incident.key.entity)),
+            zone: lookup::zone_of(
+                &incident.key.entity,
+                context.watchlist.wholes_of(&incident.key.entity),
+            ),
             entity: incident.key.entity,
             phase: incident.phase,
             started_at: incident.started_at,

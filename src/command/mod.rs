@@ -30,7 +30,8 @@ pub use bounds::{Additions, Full};
 pub use help::LINES as HELP;
 pub use on_demand::Found;
 pub use parse::{
-    CHANGING, Command, Meant, Mistake, Unsubscribe, WORDS, When, Wish, is_question, line, parse, parse_in,
+    CHANGING, Command, Meant, Mistake, Unsubscribe, WORDS, When, Wish, is_question, line, parse,
+    parse_in,
 };
 pub use sight::Sight;
 pub use status_board::StatusBoard;
@@ -122,8 +123,22 @@ impl AppContext {
         clock: Clock,
     ) -> Self {
         let (access, limits, said) = (Access::default(), Limits::default(), StatusBoard::default());
-        let (additions, wake, told, operator) = (Additions::default(), Vec::new(), Arc::default(), None);
-        Self { store, state, watchlist, feeds, clock, access, limits, additions, wake, told, said, operator }
+        let (additions, wake, told, operator) =
+            (Additions::default(), Vec::new(), Arc::default(), None);
+        Self {
+            store,
+            state,
+            watchlist,
+            feeds,
+            clock,
+            access,
+            limits,
+            additions,
+            wake,
+            told,
+            said,
+            operator,
+        }
     }
 
     /// What the watch knows of an entity.
@@ -142,7 +157,11 @@ impl AppContext {
     /// The same for a reader who may not see what other chats want to know: what only these watch is looked up, as if
     /// nobody watched it.
     async fn evidence_for(&self, sight: &Sight, entity: &Entity) -> Found {
-        if sight.sees(entity) { self.evidence_or_look_up(entity).await } else { on_demand::look_up(self, entity).await }
+        if sight.sees(entity) {
+            self.evidence_or_look_up(entity).await
+        } else {
+            on_demand::look_up(self, entity).await
+        }
     }
 
     /// Answers a typed line, in words in any case.
@@ -160,7 +179,11 @@ impl AppContext {
         })
     }
 
-    pub async fn answer(&self, command: &Command, asker: &Asker) -> Result<Vec<Card>, CommandError> {
+    pub async fn answer(
+        &self,
+        command: &Command,
+        asker: &Asker,
+    ) -> Result<Vec<Card>, CommandError> {
         match command {
             Command::Status(entities) => status::answer(self, asker, entities).await,
             Command::Why { entity, when } => why::answer(self, asker, entity, *when).await,

@@ -21,17 +21,30 @@ pub(super) async fn answer(
         .write(move |tx| {
             let chat = tx.chats().ensure(who.platform, &who.address)?.id;
             tx.chats().belongs_to(chat, Some(&who.home), None)?;
-            muted.into_iter().try_for_each(|scope| tx.subscriptions().mute(&Mute { chat, scope, until }))
+            muted
+                .into_iter()
+                .try_for_each(|scope| tx.subscriptions().mute(&Mute { chat, scope, until }))
         })
         .await?;
     let what = if scopes == [Scope::All] { "anything".to_owned() } else { named(scopes) };
-    let title = format!("🔇 {} will not be told of {what} for {}, until ", capital(&asker.place), duration(length));
-    let mut card = Card::titled(Line::from(title).at(until, chrono_tz::Tz::UTC, context.clock.now()).and("."));
-    card.lead = Some("Watching goes on; then one message sums up what happened. /unmute ends it sooner.".into());
+    let title = format!(
+        "🔇 {} will not be told of {what} for {}, until ",
+        capital(&asker.place),
+        duration(length)
+    );
+    let mut card =
+        Card::titled(Line::from(title).at(until, chrono_tz::Tz::UTC, context.clock.now()).and("."));
+    card.lead = Some(
+        "Watching goes on; then one message sums up what happened. /unmute ends it sooner.".into(),
+    );
     Ok(vec![card])
 }
 
-pub(super) async fn unmute(context: &AppContext, asker: &Asker, scopes: &[Scope]) -> Result<Vec<Card>, CommandError> {
+pub(super) async fn unmute(
+    context: &AppContext,
+    asker: &Asker,
+    scopes: &[Scope],
+) -> Result<Vec<Card>, CommandError> {
     asker.may_change("unmute", &context.access)?;
     let (who, chosen, now) = (asker.clone(), scopes.to_vec(), context.clock.now());
     let ended = context

@@ -29,7 +29,8 @@ pub struct Unanswered {
 }
 
 pub(super) async fn look_up(context: &AppContext, entity: &Entity) -> Found {
-    let feeds = context.feeds.iter().filter(|feed| feed.off.is_none() && feed.source.covers(entity));
+    let feeds =
+        context.feeds.iter().filter(|feed| feed.off.is_none() && feed.source.covers(entity));
     let answers = join_all(feeds.map(|feed| ask(context, feed, entity))).await;
     let (mut batches, mut unanswered) = (Vec::new(), Vec::new());
     for (read, complaint) in answers {
@@ -44,7 +45,11 @@ pub(super) async fn look_up(context: &AppContext, entity: &Entity) -> Found {
     Found { evidence: state.evidence(entity, context.clock.now()), unanswered }
 }
 
-async fn ask(context: &AppContext, feed: &Feed, entity: &Entity) -> (Vec<Batch>, Option<Unanswered>) {
+async fn ask(
+    context: &AppContext,
+    feed: &Feed,
+    entity: &Entity,
+) -> (Vec<Batch>, Option<Unanswered>) {
     let now = context.clock.now();
     let source = feed.source.about().title;
     let wanted = feed.wanted(vec![entity.clone()], now - PAST, now, Purpose::Question);
@@ -53,12 +58,22 @@ async fn ask(context: &AppContext, feed: &Feed, entity: &Entity) -> (Vec<Batch>,
         Err(why) => return (Vec::new(), Some(Unanswered { source, why })),
     };
     let mut busy = context.clock.busy();
-    let Ok(answer) = tokio::time::timeout(DEADLINE, feed.ask(&requests, &context.clock, &mut busy)).await else {
+    let Ok(answer) =
+        tokio::time::timeout(DEADLINE, feed.ask(&requests, &context.clock, &mut busy)).await
+    else {
         let why = format!("no answer within {} s", DEADLINE.as_secs());
         return (Vec::new(), Some(Unanswered { source, why }));
     };
-    let complaint = answer.failures.first().map(|failure| Unanswered { source, why: failure.error.to_string() });
-    (past::batches(answer.readings, Arrival::Backfilled, now, |signal| feed.source.rhythm(signal)), complaint)
+    let complaint = answer
+        .failures
+        .first()
+        .map(|failure| Unanswered { source, why: failure.error.to_string() });
+    (
+        past::batches(answer.readings, Arrival::Backfilled, now, |signal| {
+            feed.source.rhythm(signal)
+        }),
+        complaint,
+    )
 }
 
 /// Counts the requests against the day's budget; a question leaves the operator's share, and the reserve for what is down.
@@ -70,7 +85,8 @@ async fn paid(
     let Some(budget) = feed.budget() else { return Ok(requests) };
     let (name, now, calls) = (feed.name(), context.clock.now(), requests.len() as u32);
     let paid = context.store.write(move |tx| {
-        let (spent, by_chats) = (tx.sources().used(name, now)?, tx.sources().used_for_chats(name, now)?);
+        let (spent, by_chats) =
+            (tx.sources().used(name, now)?, tx.sources().used_for_chats(name, now)?);
         let left = budget.left_for_questions(spent, by_chats);
         if calls <= left {
             tx.sources().charge_for_chats(name, now, calls)?;
@@ -80,6 +96,8 @@ async fn paid(
     match paid.await {
         // Beside a running bot the database is only read: one question more is no matter.
         Ok(true) | Err(_) => Ok(requests),
-        Ok(false) => Err(format!("not asked: its {} calls of today are used up", budget.calls_a_day)),
+        Ok(false) => {
+            Err(format!("not asked: its {} calls of today are used up", budget.calls_a_day))
+        }
     }
 }

@@ -2,7 +2,9 @@
 //! had heard of.
 
 use super::AppContext;
-use crate::domain::{Chat, DelayReason, NewDelivery, Phase, Scope, Subscription, Timestamp, Watchlist};
+use crate::domain::{
+    Chat, DelayReason, NewDelivery, Phase, Scope, Subscription, Timestamp, Watchlist,
+};
 use crate::notify::body::Body;
 use crate::notify::fanout::wants_layers;
 use crate::notify::suspend::suspend;
@@ -19,7 +21,8 @@ pub(super) fn owe_open(
 ) -> Result<usize, StoreError> {
     let wishes = tx.subscriptions().of_chat(chat.id)?;
     let hears_of = |wish: &Subscription, incident: &Incident| {
-        let sensitivity = wish.options.sensitivity.unwrap_or(watchlist.sensitivity(&incident.key.entity));
+        let sensitivity =
+            wish.options.sensitivity.unwrap_or(watchlist.sensitivity(&incident.key.entity));
         sensitivity.hears_of(incident.phase, incident.evidence().sureness)
     };
     let wants = |incident: &Incident| {
@@ -36,12 +39,17 @@ pub(super) fn owe_open(
     let mut told = 0;
     for incident in &open {
         let wholes = watchlist.wholes_of(&incident.key.entity);
-        let is_counted =
-            open.iter().any(|other| wholes.contains(&&other.key.entity) && other.phase != Phase::Suspected);
+        let is_counted = open
+            .iter()
+            .any(|other| wholes.contains(&&other.key.entity) && other.phase != Phase::Suspected);
         if is_counted || tx.deliveries().heard(incident.id)?.contains(&chat.id) {
             continue;
         }
-        tx.deliveries().owe_again(&NewNotice::alert(incident.id, incident.transitions), chat.id, now)?;
+        tx.deliveries().owe_again(
+            &NewNotice::alert(incident.id, incident.transitions),
+            chat.id,
+            now,
+        )?;
         told += 1;
     }
     Ok(told)
@@ -51,12 +59,18 @@ pub(super) fn owe_open(
 const LOOKED_AT: usize = 200;
 
 /// A chat that was suspended can be told again: it hears what it missed. Says whether it was.
-pub(super) fn resume(tx: &Tx<'_>, watchlist: &Watchlist, chat: &Chat, now: Timestamp) -> Result<bool, StoreError> {
+pub(super) fn resume(
+    tx: &Tx<'_>,
+    watchlist: &Watchlist,
+    chat: &Chat,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
     let Some(since) = tx.chats().resume(chat.id)? else { return Ok(false) };
     let wishes = tx.subscriptions().of_chat(chat.id)?;
     let wants = |incident: &Incident| {
         let in_config = watchlist.is_configured(&incident.key.entity);
-        let mut wishes = wishes.iter().filter(|wish| wish.scope.covers(&incident.key.entity, in_config));
+        let mut wishes =
+            wishes.iter().filter(|wish| wish.scope.covers(&incident.key.entity, in_config));
         wishes.any(|wish| wish.options.kinds.recoveries)
     };
     let mut over = Vec::new();
@@ -66,8 +80,12 @@ pub(super) fn resume(tx: &Tx<'_>, watchlist: &Watchlist, chat: &Chat, now: Times
             continue;
         }
         let heard = tx.deliveries().heard(incident.id)?.contains(&chat.id);
-        let is_news = incident.phase == Phase::Recovered || incident.phase == Phase::Retracted && heard;
-        if is_news && wants(&incident) && !tx.deliveries().knows(incident.id, incident.transitions, chat.id)? {
+        let is_news =
+            incident.phase == Phase::Recovered || incident.phase == Phase::Retracted && heard;
+        if is_news
+            && wants(&incident)
+            && !tx.deliveries().knows(incident.id, incident.transitions, chat.id)?
+        {
             tx.deliveries().told_otherwise(incident.id, incident.transitions, chat.id, now)?;
             over.push(incident.id.0);
         }
@@ -92,7 +110,11 @@ pub(super) fn resume(tx: &Tx<'_>, watchlist: &Watchlist, chat: &Chat, now: Times
 
 impl AppContext {
     /// The chats of a server or group that cannot be told.
-    pub async fn suspended_in(&self, platform: &'static str, home: &str) -> Result<Vec<Place>, StoreError> {
+    pub async fn suspended_in(
+        &self,
+        platform: &'static str,
+        home: &str,
+    ) -> Result<Vec<Place>, StoreError> {
         let home = home.to_owned();
         let mut places = self.store.read(move |db| db.chats().of_home(platform, &home)).await?;
         places.retain(|place| place.suspended.is_some());
@@ -105,7 +127,11 @@ impl AppContext {
     }
 
     /// The bot has been let into these chats again.
-    pub async fn let_in(&self, platform: &'static str, places: Vec<Place>) -> Result<(), StoreError> {
+    pub async fn let_in(
+        &self,
+        platform: &'static str,
+        places: Vec<Place>,
+    ) -> Result<(), StoreError> {
         if places.is_empty() {
             return Ok(());
         }
@@ -128,7 +154,12 @@ impl AppContext {
     }
 
     /// The bot was put out of all chats of `home`: what was owed there is given up until it is let in again.
-    pub async fn put_out(&self, platform: &'static str, home: &str, why: &str) -> Result<(), StoreError> {
+    pub async fn put_out(
+        &self,
+        platform: &'static str,
+        home: &str,
+        why: &str,
+    ) -> Result<(), StoreError> {
         let (now, home, why) = (self.clock.now(), home.to_owned(), why.to_owned());
         self.store
             .write(move |tx| {
@@ -143,7 +174,12 @@ impl AppContext {
     }
 
     /// The group with all its chats has another address now.
-    pub async fn moved(&self, platform: &'static str, from: &str, to: &str) -> Result<(), StoreError> {
+    pub async fn moved(
+        &self,
+        platform: &'static str,
+        from: &str,
+        to: &str,
+    ) -> Result<(), StoreError> {
         let (from, to) = (from.to_owned(), to.to_owned());
         self.store
             .write(move |tx| match tx.chats().at(platform, &from)? {

@@ -12,7 +12,11 @@ use crate::store::IncidentId;
 /// The timeline reaches at most so far from the start.
 const COURSE: i64 = 14 * DAY;
 
-pub(super) async fn answer(context: &AppContext, asker: &Asker, id: i64) -> Result<Vec<Card>, CommandError> {
+pub(super) async fn answer(
+    context: &AppContext,
+    asker: &Asker,
+    id: i64,
+) -> Result<Vec<Card>, CommandError> {
     let sight = context.sight(asker).await?;
     let (incident, transitions) = context
         .store
@@ -34,7 +38,9 @@ pub(super) async fn answer(context: &AppContext, asker: &Asker, id: i64) -> Resu
     let earlier = context.store.read(move |db| db.incidents().in_the_week_before(&about)).await?;
     let signals = implicated(&transitions);
     let from = incident.started_at - 15 * MINUTE;
-    let last = incident.recovered_at.map_or(context.clock.now(), |ended| ended.max(incident.last.at) + 3 * HOUR);
+    let last = incident
+        .recovered_at
+        .map_or(context.clock.now(), |ended| ended.max(incident.last.at) + 3 * HOUR);
     let until = last.min(from + COURSE);
     let courses = context
         .store

@@ -51,13 +51,20 @@ impl AppContext {
         let controls = self.feeds.iter().flat_map(|feed| feed.controls.iter().cloned());
         let configured: Vec<Entity> = configured.chain(controls).collect();
         if everything {
-            return Ok(Sight { everything, configured, own: self.watchlist.subscribed(), chat: None });
+            return Ok(Sight {
+                everything,
+                configured,
+                own: self.watchlist.subscribed(),
+                chat: None,
+            });
         }
         let (platform, address) = (asker.platform, asker.address.clone());
         let (chat, own) = self
             .store
             .read(move |db| {
-                let Some(place) = db.chats().at(platform, &address)? else { return Ok((None, Vec::new())) };
+                let Some(place) = db.chats().at(platform, &address)? else {
+                    return Ok((None, Vec::new()));
+                };
                 Ok((Some(place.chat.id), db.subscriptions().of_chat(place.chat.id)?))
             })
             .await?;
@@ -73,10 +80,16 @@ impl AppContext {
     fn is_operators(&self, asker: &Asker) -> bool {
         let is_the_chat = self.operator.as_ref().is_some_and(|(platform, address)| {
             // A topic of the operator's group on Telegram belongs to the group.
-            let is_there = asker.address == *address || platform == "telegram" && asker.home == *address;
+            let is_there =
+                asker.address == *address || platform == "telegram" && asker.home == *address;
             platform == asker.platform && is_there
         });
-        let is_alone = || asker.person.as_deref().is_some_and(|person| asker.home.trim_start_matches('@') == person);
+        let is_alone = || {
+            asker
+                .person
+                .as_deref()
+                .is_some_and(|person| asker.home.trim_start_matches('@') == person)
+        };
         asker.platform == "console"
             || is_the_chat
             || self.access.is_owner(asker.platform, asker.person.as_deref()) && is_alone()

@@ -10,7 +10,8 @@ use crate::render::words::duration;
 pub(super) async fn answer(context: &AppContext, asker: &Asker) -> Result<Vec<Card>, CommandError> {
     let sight = context.sight(asker).await?;
     let (lines, now) = (lines(context, &sight).await?, context.clock.now());
-    let mut card = if sight.is_everything() { sources(&lines, now) } else { Card::titled("Sources") };
+    let mut card =
+        if sight.is_everything() { sources(&lines, now) } else { Card::titled("Sources") };
     if !sight.is_everything() {
         for line in &lines {
             card.note(&line.name, source_line_for_readers(line, now));
@@ -18,9 +19,13 @@ pub(super) async fn answer(context: &AppContext, asker: &Asker) -> Result<Vec<Ca
     }
     if sight.is_everything() {
         for fault in context.store.read(|db| db.sources().faults()).await? {
-            let again =
-                fault.rests_until.map_or(String::new(), |at| format!(", asked again in {}", duration(at - now)));
-            card.note(&format!("{} about {}", fault.source, fault.entity), format!("{}{again}", fault.why));
+            let again = fault
+                .rests_until
+                .map_or(String::new(), |at| format!(", asked again in {}", duration(at - now)));
+            card.note(
+                &format!("{} about {}", fault.source, fault.entity),
+                format!("{}{again}", fault.why),
+            );
         }
     }
     for (part, said) in context.said.all() {
@@ -45,27 +50,41 @@ pub(super) async fn concerning(
 ) -> Result<Vec<String>, CommandError> {
     let now = context.clock.now();
     let mut said = Vec::new();
-    let feeds = context.feeds.iter().filter(|feed| feed.off.is_none() && feed.source.covers(entity));
+    let feeds =
+        context.feeds.iter().filter(|feed| feed.off.is_none() && feed.source.covers(entity));
     for feed in feeds {
         let (name, title) = (feed.name(), feed.source.about().title);
-        let (health, progress) =
-            context.store.read(move |db| Ok((db.sources().health()?, db.sources().progress(name)?))).await?;
+        let (health, progress) = context
+            .store
+            .read(move |db| Ok((db.sources().health()?, db.sources().progress(name)?)))
+            .await?;
         if progress.iter().any(|progress| progress.entity == *entity && !progress.done) {
-            said.push(format!("{title}: the last 14 days of {} are still being read.", display_name(entity)));
+            said.push(format!(
+                "{title}: the last 14 days of {} are still being read.",
+                display_name(entity)
+            ));
             continue;
         }
-        let Some(health) = health.into_iter().find(|health| health.source == name) else { continue };
+        let Some(health) = health.into_iter().find(|health| health.source == name) else {
+            continue;
+        };
         // While it answers nothing at all it is left alone for a while.
         let is_silent = health.failures > 0 && health.backing_off_until.is_some();
         if !is_silent && !evidence.is_some_and(|evidence| has_failed(evidence, entity, name)) {
             continue;
         }
         let newest = evidence.and_then(|evidence| {
-            let own = evidence.assessments.iter().filter(|a| a.series.source == name && a.series.entity == *entity);
+            let own = evidence
+                .assessments
+                .iter()
+                .filter(|a| a.series.source == name && a.series.entity == *entity);
             own.map(|a| a.observed_at).filter(|at| at.unix() > 0).max()
         });
         said.push(match newest {
-            Some(at) => format!("{title} does not answer now: its newest value is {} old.", duration(now - at)),
+            Some(at) => format!(
+                "{title} does not answer now: its newest value is {} old.",
+                duration(now - at)
+            ),
             None => format!("{title} does not answer now."),
         });
     }
@@ -74,7 +93,8 @@ pub(super) async fn concerning(
 
 /// Whether the source's last answer about the entity failed.
 fn has_failed(evidence: &Evidence, entity: &Entity, source: &str) -> bool {
-    let own = |a: &&crate::domain::Assessment| a.series.source == source && a.series.entity == *entity;
+    let own =
+        |a: &&crate::domain::Assessment| a.series.source == source && a.series.entity == *entity;
     let failed = Reading::Unknown { why: Unknown::SourceFault };
     evidence.assessments.iter().filter(own).any(|assessment| assessment.reading == failed)
 }
@@ -86,19 +106,31 @@ async fn lines(context: &AppContext, sight: &Sight) -> Result<Vec<SourceLine>, C
         let name = feed.name();
         let (health, used, progress) = context
             .store
-            .read(move |db| Ok((db.sources().health()?, db.sources().used(name, now)?, db.sources().progress(name)?)))
+            .read(move |db| {
+                Ok((
+                    db.sources().health()?,
+                    db.sources().used(name, now)?,
+                    db.sources().progress(name)?,
+                ))
+            })
             .await?;
         let health = health.into_iter().find(|health| health.source == name);
         let mut covered = feed.covered(context.watchlist.entities().iter());
         covered.retain(|entity| sight.sees(entity));
-        let done = progress.iter().filter(|progress| progress.done && covered.contains(&progress.entity)).count();
+        let done = progress
+            .iter()
+            .filter(|progress| progress.done && covered.contains(&progress.entity))
+            .count();
         lines.push(SourceLine {
             name: name.to_owned(),
             off: feed.off.clone(),
             schedule: feed.schedule.to_string(),
             last_success: health.as_ref().and_then(|health| health.last_success),
             newest_bin: health.as_ref().and_then(|health| health.newest_bin),
-            error: health.as_ref().filter(|health| health.failures > 0).and_then(|health| health.last_error.clone()),
+            error: health
+                .as_ref()
+                .filter(|health| health.failures > 0)
+                .and_then(|health| health.last_error.clone()),
             backing_off_until: health.as_ref().and_then(|health| health.backing_off_until),
             calls: feed.calls_a_day.map(|most| (used, most)),
             reading_past: (done < covered.len()).then_some((done, covered.len())),

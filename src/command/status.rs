@@ -32,11 +32,20 @@ pub(super) async fn answer(
     Ok(cards)
 }
 
-async fn one(context: &AppContext, asker: &Asker, sight: &Sight, entity: &Entity) -> Result<Card, CommandError> {
-    let is_known = || context.watchlist.contains(entity) || context.evidence(entity, context.clock.now()).is_some();
+async fn one(
+    context: &AppContext,
+    asker: &Asker,
+    sight: &Sight,
+    entity: &Entity,
+) -> Result<Card, CommandError> {
+    let is_known = || {
+        context.watchlist.contains(entity)
+            || context.evidence(entity, context.clock.now()).is_some()
+    };
     let watched = sight.sees(entity) && is_known();
     let found = context.evidence_for(sight, entity).await;
-    let mut foot: Vec<String> = found.evidence.as_ref().and_then(source::credits).into_iter().collect();
+    let mut foot: Vec<String> =
+        found.evidence.as_ref().and_then(source::credits).into_iter().collect();
     if watched {
         foot.extend(sources::concerning(context, entity, found.evidence.as_ref()).await?);
     }
@@ -62,8 +71,15 @@ async fn standing_card(
     let now = context.clock.now();
     let about = entity.clone();
     // An incident of what this reader does not see as watched is none of theirs.
-    let newest = if watched { context.store.read(move |db| db.incidents().of(&about, 1)).await? } else { Vec::new() };
-    let open = newest.into_iter().find(|i| !i.phase.is_over()).map(|incident| (incident.id.0, incident.started_at));
+    let newest = if watched {
+        context.store.read(move |db| db.incidents().of(&about, 1)).await?
+    } else {
+        Vec::new()
+    };
+    let open = newest
+        .into_iter()
+        .find(|i| !i.phase.is_over())
+        .map(|incident| (incident.id.0, incident.started_at));
     let from = open.map_or(now - crate::domain::time::DAY, |(_, started_at)| started_at);
     Ok(status(&EntityStatus {
         entity,

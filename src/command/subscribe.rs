@@ -19,13 +19,19 @@ enum Outcome {
     Refused(Full),
 }
 
-pub(super) async fn answer(context: &AppContext, asker: &Asker, wish: &Wish) -> Result<Vec<Card>, CommandError> {
+pub(super) async fn answer(
+    context: &AppContext,
+    asker: &Asker,
+    wish: &Wish,
+) -> Result<Vec<Card>, CommandError> {
     asker.may_change("subscribe", &context.access)?;
     asker.can_be_told()?;
     check_budget(context, wish)?;
     let (now, millis) = (context.clock.now(), context.clock.millis());
-    let (access, limits, additions) = (context.access.clone(), context.limits, context.additions.clone());
-    let (who, wanted, watchlist) = (asker.clone(), wish.clone(), std::sync::Arc::clone(&context.watchlist));
+    let (access, limits, additions) =
+        (context.access.clone(), context.limits, context.additions.clone());
+    let (who, wanted, watchlist) =
+        (asker.clone(), wish.clone(), std::sync::Arc::clone(&context.watchlist));
     let outcome = context
         .store
         .write(move |tx| {
@@ -35,7 +41,8 @@ pub(super) async fn answer(context: &AppContext, asker: &Asker, wish: &Wish) -> 
                 None => Vec::new(),
             };
             let before: Vec<Scope> = before.into_iter().map(|known| known.scope).collect();
-            let bounds = Bounds { asker: &who, access: &access, limits: &limits, watchlist: &watchlist };
+            let bounds =
+                Bounds { asker: &who, access: &access, limits: &limits, watchlist: &watchlist };
             let added = match bounds.check(tx, &before, &wanted.scopes)? {
                 Ok(added) => added,
                 Err(full) => return Ok(Outcome::Refused(full)),
@@ -69,7 +76,8 @@ pub(super) async fn answer(context: &AppContext, asker: &Asker, wish: &Wish) -> 
 fn done(context: &AppContext, asker: &Asker, wish: &Wish, told: usize) -> Card {
     let what = named(&wish.scopes);
     let drops = if wish.scopes.len() == 1 { "drops" } else { "drop" };
-    let title = format!("🔔 {} will be told when {what} {drops} off the internet.", capital(&asker.place));
+    let title =
+        format!("🔔 {} will be told when {what} {drops} off the internet.", capital(&asker.place));
     let mut card = Card::titled(title).toned(Tone::Up);
     card.note("How", wish_line(&wish.options, context.watchlist.usual_sensitivity(&wish.scopes)));
     if let Some(zone) = wish.zone_said.as_ref().and_then(zone_line) {
@@ -78,16 +86,28 @@ fn done(context: &AppContext, asker: &Asker, wish: &Wish, told: usize) -> Card {
     if told > 0 {
         card.note(
             "Now",
-            format!("{} going on: told here in a moment.", plural(told as u64, "outage is", "outages are")),
+            format!(
+                "{} going on: told here in a moment.",
+                plural(told as u64, "outage is", "outages are")
+            ),
         );
     }
-    let unseen: Vec<String> =
-        entities(&wish.scopes).filter(|entity| !is_seen(context, entity)).map(display_name).collect();
+    let unseen: Vec<String> = entities(&wish.scopes)
+        .filter(|entity| !is_seen(context, entity))
+        .map(display_name)
+        .collect();
     if !unseen.is_empty() {
         let verb = if unseen.len() == 1 { "it" } else { "them" };
-        card.note("But", format!("{}: no source that is on can see {verb} yet; /sources lists them.", listed(&unseen)));
+        card.note(
+            "But",
+            format!(
+                "{}: no source that is on can see {verb} yet; /sources lists them.",
+                listed(&unseen)
+            ),
+        );
     }
-    card.foot.push("/subscriptions shows what this chat hears of · /test sends a sample".to_owned());
+    card.foot
+        .push("/subscriptions shows what this chat hears of · /test sends a sample".to_owned());
     card
 }
 
@@ -109,7 +129,8 @@ fn zone_line(zone: &SaidZone) -> Option<String> {
 /// Whether the calls of a day reach for so many entities.
 fn check_budget(context: &AppContext, wish: &Wish) -> Result<(), CommandError> {
     let watched = context.watchlist.entities();
-    let new: Vec<&Entity> = entities(&wish.scopes).filter(|entity| !watched.contains(entity)).collect();
+    let new: Vec<&Entity> =
+        entities(&wish.scopes).filter(|entity| !watched.contains(entity)).collect();
     for feed in context.feeds.iter().filter(|feed| feed.off.is_none()) {
         let Some(budget) = feed.calls_a_day else { continue };
         let costs = new.iter().filter(|entity| feed.source.covers(entity)).count();
@@ -138,13 +159,20 @@ pub(super) async fn unsubscribe(
     what: &Unsubscribe,
 ) -> Result<Vec<Card>, CommandError> {
     asker.may_change("unsubscribe", &context.access)?;
-    let (who, wanted, watchlist) = (asker.clone(), what.clone(), std::sync::Arc::clone(&context.watchlist));
+    let (who, wanted, watchlist) =
+        (asker.clone(), what.clone(), std::sync::Arc::clone(&context.watchlist));
     let (gone, left) = context
         .store
         .write(move |tx| {
-            let Some(place) = tx.chats().at(who.platform, &who.address)? else { return Ok((Vec::new(), Vec::new())) };
-            let before: Vec<Scope> =
-                tx.subscriptions().of_chat(place.chat.id)?.into_iter().map(|wish| wish.scope).collect();
+            let Some(place) = tx.chats().at(who.platform, &who.address)? else {
+                return Ok((Vec::new(), Vec::new()));
+            };
+            let before: Vec<Scope> = tx
+                .subscriptions()
+                .of_chat(place.chat.id)?
+                .into_iter()
+                .map(|wish| wish.scope)
+                .collect();
             let chosen = match (&wanted, before.as_slice()) {
                 (Unsubscribe::These(scopes), _) => scopes.clone(),
                 (Unsubscribe::Everything, all) => all.to_vec(),
@@ -157,7 +185,8 @@ pub(super) async fn unsubscribe(
                     gone.push(scope);
                 }
             }
-            let left: Vec<Scope> = before.into_iter().filter(|scope| !gone.contains(scope)).collect();
+            let left: Vec<Scope> =
+                before.into_iter().filter(|scope| !gone.contains(scope)).collect();
             withdraw(tx, &watchlist, place.chat.id, &left)?;
             watchlist.set_subscribed(tx.subscriptions().entities()?);
             Ok((gone, left))
@@ -165,10 +194,14 @@ pub(super) async fn unsubscribe(
         .await?;
     let mut card = if gone.is_empty() {
         match what {
-            Unsubscribe::These(scopes) => {
-                Card::titled(format!("{} was not told of {}.", capital(&asker.place), named(scopes)))
+            Unsubscribe::These(scopes) => Card::titled(format!(
+                "{} was not told of {}.",
+                capital(&asker.place),
+                named(scopes)
+            )),
+            _ if left.is_empty() => {
+                Card::titled(format!("{} has no subscriptions.", capital(&asker.place)))
             }
-            _ if left.is_empty() => Card::titled(format!("{} has no subscriptions.", capital(&asker.place))),
             _ => Card::titled(format!(
                 "Say which: {}, or {}.",
                 asker.syntax().call("unsubscribe", &[("what", "KP")]),
@@ -176,7 +209,11 @@ pub(super) async fn unsubscribe(
             )),
         }
     } else {
-        Card::titled(format!("🔕 {} will not be told of {} any more.", capital(&asker.place), named(&gone)))
+        Card::titled(format!(
+            "🔕 {} will not be told of {} any more.",
+            capital(&asker.place),
+            named(&gone)
+        ))
     };
     if !left.is_empty() {
         card.note("Left", named(&left));
@@ -185,7 +222,12 @@ pub(super) async fn unsubscribe(
 }
 
 /// What is still owed to the chat of entities that it does not want to hear of any more is owed no longer.
-fn withdraw(tx: &Tx<'_>, watchlist: &Watchlist, chat: i64, left: &[Scope]) -> Result<(), StoreError> {
+fn withdraw(
+    tx: &Tx<'_>,
+    watchlist: &Watchlist,
+    chat: i64,
+    left: &[Scope],
+) -> Result<(), StoreError> {
     for pending in tx.deliveries().pending_at_all(chat)? {
         let Some((incident, ..)) = pending.alert else { continue };
         let Some(incident) = tx.incidents().by_id(incident)? else { continue };

@@ -15,8 +15,17 @@ pub(super) async fn answer(context: &AppContext, asker: &Asker) -> Result<Vec<Ca
         .read(move |db| {
             let Some(place) = db.chats().at(who.platform, &who.address)? else { return Ok(None) };
             let chat = place.chat.id;
-            let mutes = db.subscriptions().mutes(now)?.into_iter().filter(|mute| mute.chat == chat).collect::<Vec<_>>();
-            Ok(Some((db.subscriptions().of_chat(chat)?, mutes, db.deliveries().overview(Some(chat))?.pop())))
+            let mutes = db
+                .subscriptions()
+                .mutes(now)?
+                .into_iter()
+                .filter(|mute| mute.chat == chat)
+                .collect::<Vec<_>>();
+            Ok(Some((
+                db.subscriptions().of_chat(chat)?,
+                mutes,
+                db.deliveries().overview(Some(chat))?.pop(),
+            )))
         })
         .await?;
     let nothing = || {
@@ -35,7 +44,10 @@ pub(super) async fn answer(context: &AppContext, asker: &Asker) -> Result<Vec<Ca
     };
     for wish in &wishes {
         let scope = std::slice::from_ref(&wish.scope);
-        card.note(&named(scope), wish_line(&wish.options, context.watchlist.usual_sensitivity(scope)));
+        card.note(
+            &named(scope),
+            wish_line(&wish.options, context.watchlist.usual_sensitivity(scope)),
+        );
     }
     for mute in &mutes {
         let what = named(std::slice::from_ref(&mute.scope));
@@ -44,7 +56,10 @@ pub(super) async fn answer(context: &AppContext, asker: &Asker) -> Result<Vec<Ca
     if let Some(deliveries) = deliveries {
         if let Some((since, why)) = &deliveries.place.suspended {
             card.tone = Tone::Down;
-            card.note("Suspended", format!("for {}: {}", duration(now - *since), visible_within(why, 200)));
+            card.note(
+                "Suspended",
+                format!("for {}: {}", duration(now - *since), visible_within(why, 200)),
+            );
         }
         card.note("Deliveries", delivery_line(&deliveries.tally, now));
     }

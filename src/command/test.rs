@@ -30,7 +30,9 @@ pub(super) async fn answer(context: &AppContext, asker: &Asker) -> Result<Vec<Ca
             Ok((chat.id, once))
         })
         .await?;
-    let deadline = context.clock.sleep_until_millis(began + PATIENCE * 1000, crate::clock::ActivityGuard::default());
+    let deadline = context
+        .clock
+        .sleep_until_millis(began + PATIENCE * 1000, crate::clock::ActivityGuard::default());
     tokio::pin!(deadline);
     context.wake_outboxes();
     let delivery = loop {
@@ -63,20 +65,35 @@ fn report(context: &AppContext, asker: &Asker, delivery: Option<Delivery>, took_
     let why = || visible_within(delivery.error.as_deref().unwrap_or("no answer yet"), 300);
     match delivery.state {
         DeliveryState::Sent => {
-            let took = if took_ms < 1000 { format!("{took_ms} ms") } else { format!("{:.1} s", took_ms as f64 / 1e3) };
-            Card::titled(format!("✅ The sample arrived in {place}, {took} after you asked.")).toned(Tone::Up)
+            let took = if took_ms < 1000 {
+                format!("{took_ms} ms")
+            } else {
+                format!("{:.1} s", took_ms as f64 / 1e3)
+            };
+            Card::titled(format!("✅ The sample arrived in {place}, {took} after you asked."))
+                .toned(Tone::Up)
         }
         DeliveryState::GivenUp => {
-            let mut card = Card::titled(format!("❌ The sample could not be told in {place}.")).toned(Tone::Down);
+            let mut card = Card::titled(format!("❌ The sample could not be told in {place}."))
+                .toned(Tone::Down);
             card.note("Why", why());
             card
         }
-        DeliveryState::Owed | DeliveryState::Held | DeliveryState::Sending | DeliveryState::Summed => {
-            let mut card =
-                Card::titled(format!("⏳ The sample has not arrived in {place} yet.")).toned(Tone::Suspected);
+        DeliveryState::Owed
+        | DeliveryState::Held
+        | DeliveryState::Sending
+        | DeliveryState::Summed => {
+            let mut card = Card::titled(format!("⏳ The sample has not arrived in {place} yet."))
+                .toned(Tone::Suspected);
             card.note("Why", why());
             let again = (delivery.next_at - context.clock.now()).max(0);
-            card.note("Next", format!("tried again in {}; it stays owed until it arrives", super::duration(again)));
+            card.note(
+                "Next",
+                format!(
+                    "tried again in {}; it stays owed until it arrives",
+                    super::duration(again)
+                ),
+            );
             card
         }
     }

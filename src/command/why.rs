@@ -4,7 +4,9 @@ use super::parse::When;
 use super::{AppContext, Asker, CommandError};
 use crate::detect::State;
 use crate::domain::time::DAY;
-use crate::domain::{Batch, Entity, Explanation, Fact, FactKind, Phase, Seconds, Timestamp, TransitionKind, lookup};
+use crate::domain::{
+    Batch, Entity, Explanation, Fact, FactKind, Phase, Seconds, Timestamp, TransitionKind, lookup,
+};
 use crate::render::Card;
 use crate::render::card::Line;
 use crate::render::why::why;
@@ -42,11 +44,26 @@ pub(super) async fn answer(
     let (when, lead) = if when.is_span() {
         let (from, until) = when.span(now);
         let (at, said) = match told_within(context, entity, from, until.min(now)).await? {
-            Some(OutageMoment::Reported(at)) => (at, "The moment at which its outage was reported, between "),
-            Some(OutageMoment::GoingOn(at)) => (at, "In the middle of what its outage lasted between "),
-            None => (when.instant(now), "No outage of it was reported; this is in the middle between "),
+            Some(OutageMoment::Reported(at)) => {
+                (at, "The moment at which its outage was reported, between ")
+            }
+            Some(OutageMoment::GoingOn(at)) => {
+                (at, "In the middle of what its outage lasted between ")
+            }
+            None => {
+                (when.instant(now), "No outage of it was reported; this is in the middle between ")
+            }
         };
-        (When::At(at), Some(Line::from(said).at(from, zone, now).and(" and ").at(until.min(now), zone, now).and(".")))
+        (
+            When::At(at),
+            Some(
+                Line::from(said)
+                    .at(from, zone, now)
+                    .and(" and ")
+                    .at(until.min(now), zone, now)
+                    .and("."),
+            ),
+        )
     } else {
         (when, None)
     };
@@ -86,17 +103,25 @@ async fn told_within(
             for incident in db.incidents().of(&about, LOOKED_THROUGH)? {
                 let ended = incident.recovered_at.unwrap_or(incident.last.at);
                 let is_open = !incident.phase.is_over();
-                if incident.started_at > until || !is_open && ended < from || incident.phase == Phase::Retracted {
+                if incident.started_at > until
+                    || !is_open && ended < from
+                    || incident.phase == Phase::Retracted
+                {
                     continue;
                 }
-                let told = db.incidents().transitions(incident.id)?.into_iter().find(|transition| {
-                    let is_start = matches!(transition.kind, TransitionKind::Started | TransitionKind::Suspected);
-                    is_start && from <= transition.at && transition.at <= until
-                });
+                let told =
+                    db.incidents().transitions(incident.id)?.into_iter().find(|transition| {
+                        let is_start = matches!(
+                            transition.kind,
+                            TransitionKind::Started | TransitionKind::Suspected
+                        );
+                        is_start && from <= transition.at && transition.at <= until
+                    });
                 let overlap = incident.started_at.max(from);
                 let end = if is_open { until } else { ended.min(until) };
                 let middle = OutageMoment::GoingOn(overlap + (end - overlap) / 2);
-                found = Some(told.map_or(middle, |transition| OutageMoment::Reported(transition.at)));
+                found =
+                    Some(told.map_or(middle, |transition| OutageMoment::Reported(transition.at)));
             }
             Ok(found)
         })
@@ -104,7 +129,11 @@ async fn told_within(
 }
 
 /// The explanation itself; nothing where nothing was measured by then.
-pub async fn explain(context: &AppContext, entity: &Entity, when: When) -> Result<Option<Explanation>, StoreError> {
+pub async fn explain(
+    context: &AppContext,
+    entity: &Entity,
+    when: When,
+) -> Result<Option<Explanation>, StoreError> {
     let now = context.clock.now();
     let state = || context.state.read().unwrap_or_else(PoisonError::into_inner);
     if when == When::Now {
@@ -117,7 +146,11 @@ pub async fn explain(context: &AppContext, entity: &Entity, when: When) -> Resul
 }
 
 /// The detector's state as it was at `at`, worked out again from what is stored of the weeks before.
-async fn look_back(store: &Store, relations: Vec<(Entity, Entity)>, at: Timestamp) -> Result<State, StoreError> {
+async fn look_back(
+    store: &Store,
+    relations: Vec<(Entity, Entity)>,
+    at: Timestamp,
+) -> Result<State, StoreError> {
     let _alone = LOOKING_BACK.acquire().await;
     let mut state = State::default();
     let from = at - LEARNS_FROM;

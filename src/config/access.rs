@@ -55,7 +55,9 @@ impl Access {
     }
 
     pub fn is_owner(&self, platform: &str, person: Option<&str>) -> bool {
-        person.is_some_and(|person| self.owners.iter().any(|owner| *owner == format!("{platform}:{person}")))
+        person.is_some_and(|person| {
+            self.owners.iter().any(|owner| *owner == format!("{platform}:{person}"))
+        })
     }
 }
 
@@ -66,13 +68,17 @@ pub(super) fn check(raw: &raw::RawAccess) -> Result<Access, Place> {
         if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
             return Err(Place::new(
                 id.span().start,
-                format!("`{text}` is no number of a server or chat: write it in quotes, such as \"1234567890\""),
+                format!(
+                    "`{text}` is no number of a server or chat: write it in quotes, such as \"1234567890\""
+                ),
             ));
         }
     }
     for owner in &raw.owners {
         let is_known = owner.get_ref().split_once(':').is_some_and(|(platform, id)| {
-            matches!(platform, "discord" | "telegram") && !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit())
+            matches!(platform, "discord" | "telegram")
+                && !id.is_empty()
+                && id.bytes().all(|b| b.is_ascii_digit())
         });
         if !is_known {
             let message = "an owner is written \"discord:1234\" or \"telegram:1234\", with the person's number there";
@@ -83,7 +89,10 @@ pub(super) fn check(raw: &raw::RawAccess) -> Result<Access, Place> {
     let max_subscriptions = most.map_or(DEFAULT_SUBSCRIPTIONS, |most| *most.get_ref());
     if !(1..=SUBSCRIPTIONS_AT_MOST).contains(&max_subscriptions) {
         let at = most.map_or(0, |most| most.span().start);
-        return Err(Place::new(at, format!("`max_subscriptions` must be from 1 to {SUBSCRIPTIONS_AT_MOST}")));
+        return Err(Place::new(
+            at,
+            format!("`max_subscriptions` must be from 1 to {SUBSCRIPTIONS_AT_MOST}"),
+        ));
     }
     let texts = |list: &[Spanned<String>]| list.iter().map(|text| text.get_ref().clone()).collect();
     Ok(Access {

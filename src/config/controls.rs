@@ -43,12 +43,15 @@ pub(super) fn find(file: Option<&Spanned<String>>, folder: &Path) -> Result<Vec<
 
 fn parse(text: &str) -> Result<Vec<Control>, Place> {
     let raw: Raw = toml::from_str(text).map_err(|error| explain::toml_error(text, &error))?;
-    let controls: Vec<Control> = raw.control.iter().map(RawControl::check).collect::<Result<_, _>>()?;
-    let mut operators: Vec<&str> = controls.iter().map(|control| control.operator.as_str()).collect();
+    let controls: Vec<Control> =
+        raw.control.iter().map(RawControl::check).collect::<Result<_, _>>()?;
+    let mut operators: Vec<&str> =
+        controls.iter().map(|control| control.operator.as_str()).collect();
     operators.sort_unstable();
     operators.dedup();
     if operators.len() < OPERATORS_AT_LEAST {
-        let message = format!("controls of at least {OPERATORS_AT_LEAST} different operators are needed");
+        let message =
+            format!("controls of at least {OPERATORS_AT_LEAST} different operators are needed");
         return Err(Place::new(0, message));
     }
     Ok(controls)
@@ -59,15 +62,28 @@ impl RawControl {
         let ask = match (&self.resolver, &self.root, &self.tcp, &self.page) {
             (Some(server), None, None, None) => {
                 let addresses = self.expect.iter().map(address).collect::<Result<Vec<_>, _>>()?;
-                let name = self.name.clone().filter(|_| !addresses.is_empty()).ok_or_else(|| {
-                    Place::new(server.span().start, "a resolver needs a `name` and the addresses to `expect` of it")
-                })?;
-                Ask::Resolver { server: SocketAddr::new(address(server)?, 53), name, expect: addresses }
+                let name =
+                    self.name.clone().filter(|_| !addresses.is_empty()).ok_or_else(|| {
+                        Place::new(
+                            server.span().start,
+                            "a resolver needs a `name` and the addresses to `expect` of it",
+                        )
+                    })?;
+                Ask::Resolver {
+                    server: SocketAddr::new(address(server)?, 53),
+                    name,
+                    expect: addresses,
+                }
             }
-            (None, Some(server), None, None) => Ask::Root { server: SocketAddr::new(address(server)?, 53) },
+            (None, Some(server), None, None) => {
+                Ask::Root { server: SocketAddr::new(address(server)?, 53) }
+            }
             (None, None, Some(to), None) => Ask::Tcp {
                 address: to.get_ref().parse().map_err(|_| {
-                    Place::new(to.span().start, format!("`{}` is no address with a port", to.get_ref()))
+                    Place::new(
+                        to.span().start,
+                        format!("`{}` is no address with a port", to.get_ref()),
+                    )
                 })?,
             },
             (None, None, None, Some(page)) => self.page(page)?,

@@ -33,14 +33,19 @@ pub(super) fn read_beside<T>(
     let failed = |message: String| Place::new(file.span().start, message);
     let path = folder.join(file.get_ref());
     let shown = format!("{named}{}", path.display());
-    let text = std::fs::read_to_string(&path).map_err(|error| failed(format!("{shown}: cannot be read: {error}")))?;
-    parse(&text).map_err(|place| failed(format!("{shown}:{}: {}", line_of(text.as_bytes(), place.at), place.message)))
+    let text = std::fs::read_to_string(&path)
+        .map_err(|error| failed(format!("{shown}: cannot be read: {error}")))?;
+    parse(&text).map_err(|place| {
+        failed(format!("{shown}:{}: {}", line_of(text.as_bytes(), place.at), place.message))
+    })
 }
 
 /// An address at its place in the file.
 pub(super) fn address(text: &Spanned<String>) -> Result<IpAddr, Place> {
     let parsed = text.get_ref().parse();
-    parsed.map_err(|_| Place::new(text.span().start, format!("`{}` is no IP address", text.get_ref())))
+    parsed.map_err(|_| {
+        Place::new(text.span().start, format!("`{}` is no IP address", text.get_ref()))
+    })
 }
 
 /// `; did you mean …?` with the nearest of the known words, or nothing where none is near.
@@ -50,7 +55,10 @@ pub(super) fn did_you_mean<'a>(said: &str, known: impl IntoIterator<Item = &'a s
 }
 
 /// Returns the word whose key is most like what was said, and how like it is; `None` where none is near.
-fn did_you_mean_scored<'a>(said: &str, known: impl Iterator<Item = (&'a str, &'a str)>) -> Option<(f64, &'a str)> {
+fn did_you_mean_scored<'a>(
+    said: &str,
+    known: impl Iterator<Item = (&'a str, &'a str)>,
+) -> Option<(f64, &'a str)> {
     // Less alike than this and the hint would mislead.
     const ALIKE: f64 = 0.7;
     let said = said.to_lowercase();
@@ -61,7 +69,11 @@ fn did_you_mean_scored<'a>(said: &str, known: impl Iterator<Item = (&'a str, &'a
 }
 
 /// The same; where nothing is near, what `otherwise` makes of the list of all.
-pub(super) fn did_you_mean_or(said: &str, known: &[&str], otherwise: impl FnOnce(String) -> String) -> String {
+pub(super) fn did_you_mean_or(
+    said: &str,
+    known: &[&str],
+    otherwise: impl FnOnce(String) -> String,
+) -> String {
     match did_you_mean(said, known.iter().copied()) {
         near if near.is_empty() => otherwise(known.join(", ")),
         near => near,
@@ -110,7 +122,11 @@ pub(super) fn toml_error(text: &str, error: &toml::de::Error) -> Place {
     let Some((key, tables)) = path.split_last() else {
         return Place::new(at, format!("not valid TOML: {message}"));
     };
-    let table = if tables.is_empty() { "at the top level".to_owned() } else { format!("in [{}]", tables.join(".")) };
+    let table = if tables.is_empty() {
+        "at the top level".to_owned()
+    } else {
+        format!("in [{}]", tables.join("."))
+    };
     if let Some(fields) = message.strip_prefix("unknown field `") {
         // "unknown field `a`, expected one of `b`, `c`": every second piece stands between backticks.
         let known = fields.split('`').skip(2).step_by(2).collect::<Vec<_>>();
@@ -119,7 +135,9 @@ pub(super) fn toml_error(text: &str, error: &toml::de::Error) -> Place {
     }
     let due = super::expected::of(key, &message);
     match (due, value) {
-        (Some(due), Some(value)) => Place::new(at, format!("`{key}` {table} must be {due}, not {value}")),
+        (Some(due), Some(value)) => {
+            Place::new(at, format!("`{key}` {table} must be {due}, not {value}"))
+        }
         _ => Place::new(at, format!("`{key}` {table}: {message}")),
     }
 }
@@ -141,7 +159,10 @@ fn shown(value: &DeValue<'_>) -> String {
 }
 
 /// The keys that lead to the key or value at a byte, outermost first, and the value; none where the byte is in a key.
-fn path_to<'a>(table: &'a DeTable<'_>, at: usize) -> Option<(Vec<String>, Option<&'a DeValue<'a>>)> {
+fn path_to<'a>(
+    table: &'a DeTable<'_>,
+    at: usize,
+) -> Option<(Vec<String>, Option<&'a DeValue<'a>>)> {
     for (key, value) in table {
         let name = key.get_ref().to_string();
         if key.span().contains(&at) {
@@ -155,7 +176,10 @@ fn path_to<'a>(table: &'a DeTable<'_>, at: usize) -> Option<(Vec<String>, Option
 }
 
 /// The same for a value: of a list, its item.
-fn inside<'a>(value: &'a Spanned<DeValue<'_>>, at: usize) -> Option<(Vec<String>, Option<&'a DeValue<'a>>)> {
+fn inside<'a>(
+    value: &'a Spanned<DeValue<'_>>,
+    at: usize,
+) -> Option<(Vec<String>, Option<&'a DeValue<'a>>)> {
     let found = match value.get_ref() {
         DeValue::Table(table) => path_to(table, at),
         DeValue::Array(items) => items.iter().find_map(|item| inside(item, at)),

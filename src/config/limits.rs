@@ -35,11 +35,18 @@ impl Default for Limits {
 pub(super) fn check(raw: &raw::RawLimits) -> Result<Limits, Place> {
     let usual = Limits::default();
     Ok(Limits {
-        per_server: within(raw.per_server.as_ref(), "per_server", 0, AT_MOST)?.unwrap_or(usual.per_server),
-        per_person: within(raw.per_person.as_ref(), "per_person", 0, AT_MOST)?.unwrap_or(usual.per_person),
+        per_server: within(raw.per_server.as_ref(), "per_server", 0, AT_MOST)?
+            .unwrap_or(usual.per_server),
+        per_person: within(raw.per_person.as_ref(), "per_person", 0, AT_MOST)?
+            .unwrap_or(usual.per_person),
         in_all: within(raw.in_all.as_ref(), "in_all", 0, AT_MOST)?.unwrap_or(usual.in_all),
         per_hour: within(raw.per_hour.as_ref(), "per_hour", 0, AT_MOST)?.unwrap_or(usual.per_hour),
-        sites_in_flight: within(raw.sites_in_flight.as_ref(), "sites_in_flight", 1, SITES_IN_FLIGHT_AT_MOST)?
-            .unwrap_or(usual.sites_in_flight),
+        sites_in_flight: within(
+            raw.sites_in_flight.as_ref(),
+            "sites_in_flight",
+            1,
+            SITES_IN_FLIGHT_AT_MOST,
+        )?
+        .unwrap_or(usual.sites_in_flight),
     })
 }

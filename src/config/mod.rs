@@ -107,7 +107,10 @@ impl Config {
         })?;
         let text = String::from_utf8(bytes).map_err(|error| {
             let good = error.utf8_error().valid_up_to();
-            ConfigError::NotUtf8 { path: shown.clone(), line: explain::line_of(error.as_bytes(), good) }
+            ConfigError::NotUtf8 {
+                path: shown.clone(),
+                line: explain::line_of(error.as_bytes(), good),
+            }
         })?;
         Self::parse(&text, &shown)
     }

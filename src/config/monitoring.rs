@@ -11,8 +11,11 @@ const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALH
 pub(super) fn operator(raw: &RawOperator) -> Result<Option<(String, String)>, Place> {
     let Some(chat) = &raw.chat else { return Ok(None) };
     let known = chat.get_ref().split_once(':').filter(|(platform, address)| {
-        let digits = address.strip_prefix('-').filter(|_| *platform == "telegram").unwrap_or(address);
-        matches!(*platform, "discord" | "telegram") && !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
+        let digits =
+            address.strip_prefix('-').filter(|_| *platform == "telegram").unwrap_or(address);
+        matches!(*platform, "discord" | "telegram")
+            && !digits.is_empty()
+            && digits.bytes().all(|b| b.is_ascii_digit())
     });
     let Some((platform, address)) = known else {
         let message = "the operator's chat is written \"discord:1234\" or \"telegram:-1001234\", with its number there";
@@ -27,6 +30,8 @@ pub(super) fn web(raw: &RawWeb) -> Result<Option<SocketAddr>, Place> {
     }
     let Some(listen) = &raw.listen else { return Ok(Some(LISTEN)) };
     let parsed = listen.get_ref().parse();
-    let message = || format!("`{}` is no address to listen on: write it as \"127.0.0.1:9753\"", listen.get_ref());
+    let message = || {
+        format!("`{}` is no address to listen on: write it as \"127.0.0.1:9753\"", listen.get_ref())
+    };
     parsed.map(Some).map_err(|_| Place::new(listen.span().start, message()))
 }

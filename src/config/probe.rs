@@ -65,13 +65,17 @@ pub struct RisLiveSettings {
 pub(super) fn check(raw: &raw::RawProbe, folder: &Path) -> Result<ProbeSettings, Place> {
     let profiles: Vec<Profile> =
         raw.profiles.iter().map(|name| profile::find(name, folder)).collect::<Result<_, _>>()?;
-    let mut targets: Vec<Target> = profiles.iter().flat_map(|profile| profile.targets.clone()).collect();
+    let mut targets: Vec<Target> =
+        profiles.iter().flat_map(|profile| profile.targets.clone()).collect();
     for target in &raw.target {
         targets.push(target.check(None)?);
     }
-    let every = within(raw.every_seconds.as_ref(), "every_seconds", EVERY_AT_LEAST, EVERY_AT_MOST)?.unwrap_or(EVERY);
-    let timeout = within(raw.timeout_seconds.as_ref(), "timeout_seconds", 1, TIMEOUT_AT_MOST)?.unwrap_or(TIMEOUT);
-    let in_flight = within(raw.in_flight.as_ref(), "in_flight", 1, IN_FLIGHT_AT_MOST)?.unwrap_or(IN_FLIGHT);
+    let every = within(raw.every_seconds.as_ref(), "every_seconds", EVERY_AT_LEAST, EVERY_AT_MOST)?
+        .unwrap_or(EVERY);
+    let timeout = within(raw.timeout_seconds.as_ref(), "timeout_seconds", 1, TIMEOUT_AT_MOST)?
+        .unwrap_or(TIMEOUT);
+    let in_flight =
+        within(raw.in_flight.as_ref(), "in_flight", 1, IN_FLIGHT_AT_MOST)?.unwrap_or(IN_FLIGHT);
     Ok(ProbeSettings {
         enabled: raw.enabled.unwrap_or(true),
         every: every.into(),
@@ -96,12 +100,18 @@ pub(super) fn ris_live(raw: &raw::RawRisLive) -> Result<RisLiveSettings, Place> 
 
 fn network(text: &Spanned<String>) -> Result<IpNet, Place> {
     crate::domain::entity::prefix(text.get_ref()).ok_or_else(|| {
-        Place::new(text.span().start, format!("`{}` is no network, such as 10.20.0.0/16", text.get_ref()))
+        Place::new(
+            text.span().start,
+            format!("`{}` is no network, such as 10.20.0.0/16", text.get_ref()),
+        )
     })
 }
 
 fn resolver(text: &Spanned<String>) -> Result<IpAddr, Place> {
     text.get_ref().parse().map_err(|_| {
-        Place::new(text.span().start, format!("`{}` is no address of a resolver, such as 9.9.9.9", text.get_ref()))
+        Place::new(
+            text.span().start,
+            format!("`{}` is no address of a resolver, such as 9.9.9.9", text.get_ref()),
+        )
     })
 }

@@ -71,8 +71,9 @@ pub(super) fn find(name: &Spanned<String>, folder: &Path) -> Result<Profile, Pla
     let failed = |message: String| Place::new(name.span().start, message);
     let named = name.get_ref();
     if let Some((_, text)) = SHIPPED.iter().find(|(shipped, _)| shipped == named) {
-        return parse(text)
-            .map_err(|place| failed(format!("(shipped) config/profiles/{named}.toml: {}", place.message)));
+        return parse(text).map_err(|place| {
+            failed(format!("(shipped) config/profiles/{named}.toml: {}", place.message))
+        });
     }
     if Path::new(named).extension().is_none_or(|ending| ending != "toml") {
         let near = explain::did_you_mean_or(named, &SHIPPED.map(|(name, _)| name), |all| {
@@ -88,20 +89,30 @@ fn parse(text: &str) -> Result<Profile, Place> {
     let entity = entity_at(&raw.entity)?;
     let routes = raw.routes.iter().map(|route| {
         prefix(route.get_ref()).ok_or_else(|| {
-            Place::new(route.span().start, format!("`{}` is no block, such as 175.45.176.0/24", route.get_ref()))
+            Place::new(
+                route.span().start,
+                format!("`{}` is no block, such as 175.45.176.0/24", route.get_ref()),
+            )
         })
     });
     let gateways = raw.gateways.iter().map(|(asn, name)| {
         let number = crate::domain::entity::asn(asn.get_ref());
         let number = number.ok_or_else(|| {
-            Place::new(asn.span().start, format!("`{}` is no AS number, such as AS4837", asn.get_ref()))
+            Place::new(
+                asn.span().start,
+                format!("`{}` is no AS number, such as AS4837", asn.get_ref()),
+            )
         });
         Ok((number?, name.clone()))
     });
     let profile = Profile {
         routes: routes.collect::<Result<_, Place>>()?,
         gateways: gateways.collect::<Result<_, Place>>()?,
-        targets: raw.target.iter().map(|target| target.check(Some(&entity))).collect::<Result<_, _>>()?,
+        targets: raw
+            .target
+            .iter()
+            .map(|target| target.check(Some(&entity)))
+            .collect::<Result<_, _>>()?,
         entity,
     };
     Ok(profile)
@@ -114,10 +125,15 @@ impl RawTarget {
         let entity = match (&self.entity, usual) {
             (Some(entity), _) => entity_at(entity)?,
             (None, Some(usual)) => usual.clone(),
-            (None, None) => return Err(at(&self.probe, "a target needs its `entity`, such as \"country/KP\"".into())),
+            (None, None) => {
+                return Err(at(
+                    &self.probe,
+                    "a target needs its `entity`, such as \"country/KP\"".into(),
+                ));
+            }
         };
-        let mut target =
-            Target::parse(self.probe.get_ref(), entity).map_err(|error| at(&self.probe, error.to_string()))?;
+        let mut target = Target::parse(self.probe.get_ref(), entity)
+            .map_err(|error| at(&self.probe, error.to_string()))?;
         if let Some(address) = &self.address {
             target.address = Some(explain::address(address)?);
         } else if let Host::Address(address) = target.host {
@@ -127,23 +143,38 @@ impl RawTarget {
             let made_of_it = match wanted.get_ref().as_str() {
                 "must hold" => Certificate::MustHold,
                 "any" => Certificate::Any,
-                other => return Err(at(wanted, format!("`certificate` is \"must hold\" or \"any\", not \"{other}\""))),
+                other => {
+                    return Err(at(
+                        wanted,
+                        format!("`certificate` is \"must hold\" or \"any\", not \"{other}\""),
+                    ));
+                }
             };
             match &mut target.knock {
                 ProbeKind::Tls { certificate } | ProbeKind::Http { tls: Some(certificate), .. } => {
                     *certificate = made_of_it;
                 }
-                _ => return Err(at(wanted, "`certificate` is for https:// and tls:// alone".into())),
+                _ => {
+                    return Err(at(wanted, "`certificate` is for https:// and tls:// alone".into()));
+                }
             }
         }
         if let Some(wanted) = &self.text {
             match &mut target.knock {
-                ProbeKind::Http { text, .. } if !wanted.get_ref().is_empty() => *text = Some(wanted.get_ref().clone()),
-                _ => return Err(at(wanted, "`text` is for http:// and https:// alone, and not empty".into())),
+                ProbeKind::Http { text, .. } if !wanted.get_ref().is_empty() => {
+                    *text = Some(wanted.get_ref().clone())
+                }
+                _ => {
+                    return Err(at(
+                        wanted,
+                        "`text` is for http:// and https:// alone, and not empty".into(),
+                    ));
+                }
             }
         }
         if let Some(known) = &self.known {
-            let is_date = |ending| Timestamp::parse(&format!("{}{ending}", known.get_ref())).is_some();
+            let is_date =
+                |ending| Timestamp::parse(&format!("{}{ending}", known.get_ref())).is_some();
             if !["", "-01", "-01-01"].into_iter().any(is_date) {
                 let message = "`known` is a day, a month or a year, such as \"2025-06-07\", \"2025-06\" or \"2025\"";
                 return Err(at(known, message.to_owned()));

@@ -149,7 +149,11 @@ pub(super) fn read(text: &str) -> Result<Raw, Place> {
 }
 
 /// A cron line at its place.
-pub(super) fn schedule(line: Option<&Spanned<String>>, default: &str, zone: Tz) -> Result<Schedule, Place> {
+pub(super) fn schedule(
+    line: Option<&Spanned<String>>,
+    default: &str,
+    zone: Tz,
+) -> Result<Schedule, Place> {
     let at = line.map_or(0, |line| line.span().start);
     let line = line.map_or(default, |line| line.get_ref());
     Schedule::parse(line, zone).map_err(|error| Place::new(at, error.to_string()))
@@ -179,14 +183,25 @@ impl Raw {
         let RawStorage { raw_days, hourly_days, prune } = &self.storage;
         let at = |days: &Option<Spanned<u32>>| days.as_ref().map_or(0, |days| days.span().start);
         let raw = raw_days.as_ref().map_or(DEFAULT_RAW_DAYS, |days| *days.get_ref());
-        let hourly = hourly_days.as_ref().map_or(DEFAULT_HOURLY_DAYS.max(raw), |days| *days.get_ref());
+        let hourly =
+            hourly_days.as_ref().map_or(DEFAULT_HOURLY_DAYS.max(raw), |days| *days.get_ref());
         if raw < RAW_DAYS_AT_LEAST {
             let why = "what is normal is learnt from 14 days";
-            return Err(Place::new(at(raw_days), format!("`raw_days` must be {RAW_DAYS_AT_LEAST} or more: {why}")));
+            return Err(Place::new(
+                at(raw_days),
+                format!("`raw_days` must be {RAW_DAYS_AT_LEAST} or more: {why}"),
+            ));
         }
         if hourly < raw {
-            return Err(Place::new(at(hourly_days), format!("`hourly_days` must not be less than `raw_days` ({raw})")));
+            return Err(Place::new(
+                at(hourly_days),
+                format!("`hourly_days` must not be less than `raw_days` ({raw})"),
+            ));
         }
-        Ok(Storage { raw_days: raw, hourly_days: hourly, prune: schedule(prune.as_ref(), DEFAULT_PRUNE, zone)? })
+        Ok(Storage {
+            raw_days: raw,
+            hourly_days: hourly,
+            prune: schedule(prune.as_ref(), DEFAULT_PRUNE, zone)?,
+        })
     }
 }

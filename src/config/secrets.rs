@@ -84,7 +84,9 @@ pub enum EnvironmentError {
     NoToken { variable: String },
     #[error("{variable} holds {found}; nobody was called with it")]
     Misplaced { variable: String, found: String },
-    #[error("{name}_FILE holds a token where the path of a file belongs; put it into that file, or into {name}")]
+    #[error(
+        "{name}_FILE holds a token where the path of a file belongs; put it into that file, or into {name}"
+    )]
     TokenForPath { name: &'static str },
     #[error("{name} is no http or https URL")]
     NoUrl { name: &'static str },
@@ -146,10 +148,16 @@ struct SecretReader<'a, L> {
 
 impl<L: Fn(&str) -> Option<OsString>> SecretReader<'_, L> {
     /// A token that does not certainly belong elsewhere.
-    fn token(&self, name: &'static str, wanted: Shape) -> Result<Option<SecretString>, EnvironmentError> {
+    fn token(
+        &self,
+        name: &'static str,
+        wanted: Shape,
+    ) -> Result<Option<SecretString>, EnvironmentError> {
         let Some((variable, text)) = self.secret(name)? else { return Ok(None) };
         match Shape::of(text.expose_secret()) {
-            Some(found) if found != wanted => Err(EnvironmentError::Misplaced { variable, found: found.to_string() }),
+            Some(found) if found != wanted => {
+                Err(EnvironmentError::Misplaced { variable, found: found.to_string() })
+            }
             _ => Ok(Some(text)),
         }
     }
@@ -157,7 +165,9 @@ impl<L: Fn(&str) -> Option<OsString>> SecretReader<'_, L> {
     /// An address that is a secret.
     fn url(&self, name: &'static str) -> Result<Option<SecretString>, EnvironmentError> {
         let Some((variable, text)) = self.secret(name)? else { return Ok(None) };
-        let url = Url::parse(text.expose_secret()).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        let url = Url::parse(text.expose_secret())
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https"));
         match Shape::of(text.expose_secret()).filter(|found| found.is_token()) {
             Some(found) => Err(EnvironmentError::Misplaced { variable, found: found.to_string() }),
             None => url.map(|_| Some(text)).ok_or(EnvironmentError::NoUrl { name }),
@@ -165,7 +175,10 @@ impl<L: Fn(&str) -> Option<OsString>> SecretReader<'_, L> {
     }
 
     /// The secret, with what it was read from.
-    fn secret(&self, name: &'static str) -> Result<Option<(String, SecretString)>, EnvironmentError> {
+    fn secret(
+        &self,
+        name: &'static str,
+    ) -> Result<Option<(String, SecretString)>, EnvironmentError> {
         let in_file = format!("{name}_FILE");
         match ((self.lookup)(name), (self.lookup)(&in_file)) {
             (None, None) => self.credential(name),
@@ -174,7 +187,9 @@ impl<L: Fn(&str) -> Option<OsString>> SecretReader<'_, L> {
                 let text = one_word(name, value.into_encoded_bytes())?;
                 Ok(Some((name.to_owned(), text)))
             }
-            (None, Some(path)) if path.is_empty() => Err(EnvironmentError::Empty { variable: in_file }),
+            (None, Some(path)) if path.is_empty() => {
+                Err(EnvironmentError::Empty { variable: in_file })
+            }
             (None, Some(path)) => {
                 // Else the error about a file that cannot be read would show the token.
                 if path.to_str().and_then(Shape::of).is_some_and(Shape::is_token) {
@@ -182,11 +197,12 @@ impl<L: Fn(&str) -> Option<OsString>> SecretReader<'_, L> {
                 }
                 let path = PathBuf::from(path);
                 let variable = format!("{in_file} ({})", path.display());
-                let bytes = self.file(name, &path).map_err(|error| EnvironmentError::Unreadable {
-                    name,
-                    path: path.display().to_string(),
-                    why: error.to_string(),
-                })?;
+                let bytes =
+                    self.file(name, &path).map_err(|error| EnvironmentError::Unreadable {
+                        name,
+                        path: path.display().to_string(),
+                        why: error.to_string(),
+                    })?;
                 let text = one_word(&variable, bytes)?;
                 Ok(Some((variable, text)))
             }
@@ -195,8 +211,13 @@ impl<L: Fn(&str) -> Option<OsString>> SecretReader<'_, L> {
 
     /// `discord_token` for `LINKDOWN_DISCORD_TOKEN`, as the unit loads it. An empty one is none: the unit gives that where
     /// there is no file.
-    fn credential(&self, name: &'static str) -> Result<Option<(String, SecretString)>, EnvironmentError> {
-        let Some(folder) = (self.lookup)(CREDENTIALS).filter(|folder| !folder.is_empty()) else { return Ok(None) };
+    fn credential(
+        &self,
+        name: &'static str,
+    ) -> Result<Option<(String, SecretString)>, EnvironmentError> {
+        let Some(folder) = (self.lookup)(CREDENTIALS).filter(|folder| !folder.is_empty()) else {
+            return Ok(None);
+        };
         let path = PathBuf::from(folder).join(name.trim_start_matches("LINKDOWN_").to_lowercase());
         let variable = format!("the credential {}", path.display());
         match self.file(name, &path) {
@@ -238,13 +259,17 @@ fn one_word(variable: &str, bytes: Vec<u8>) -> Result<SecretString, EnvironmentE
     Ok(SecretString::from(text))
 }
 
-fn address(name: &'static str, lookup: &impl Fn(&str) -> Option<OsString>) -> Result<Option<Url>, EnvironmentError> {
+fn address(
+    name: &'static str,
+    lookup: &impl Fn(&str) -> Option<OsString>,
+) -> Result<Option<Url>, EnvironmentError> {
     let Some(value) = lookup(name) else { return Ok(None) };
     if value.is_empty() {
         return Err(EnvironmentError::Empty { variable: name.to_owned() });
     }
     let is_plain = |url: &Url| {
-        let schemes: &[&str] = if name == "LINKDOWN_RIS_LIVE_URL" { &["ws", "wss"] } else { &["http", "https"] };
+        let schemes: &[&str] =
+            if name == "LINKDOWN_RIS_LIVE_URL" { &["ws", "wss"] } else { &["http", "https"] };
         schemes.contains(&url.scheme())
             && url.host_str().is_some()
             && url.username().is_empty()
@@ -262,7 +287,10 @@ mod tests {
 
     fn read(variables: &[(&str, &str)]) -> Result<Environment, EnvironmentError> {
         Environment::read(|name| {
-            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value))
+            variables
+                .iter()
+                .find(|(known, _)| *known == name)
+                .map(|(_, value)| OsString::from(value))
         })
     }
 
@@ -282,8 +310,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("token");
         std::fs::write(&file, "s3cret\r\n").unwrap();
-        let environment =
-            read(&[("LINKDOWN_RADAR_TOKEN_FILE", file.to_str().unwrap()), ("LINKDOWN_DISCORD_TOKEN", "abc")]).unwrap();
+        let environment = read(&[
+            ("LINKDOWN_RADAR_TOKEN_FILE", file.to_str().unwrap()),
+            ("LINKDOWN_DISCORD_TOKEN", "abc"),
+        ])
+        .unwrap();
         assert_eq!(environment.secrets.radar_token.as_ref().unwrap().expose_secret(), "s3cret");
         assert_eq!(environment.secrets.discord_token.as_ref().unwrap().expose_secret(), "abc");
         let shown = format!("{environment:?}");
@@ -297,13 +328,22 @@ mod tests {
             "both LINKDOWN_RADAR_TOKEN and LINKDOWN_RADAR_TOKEN_FILE are set; keep one of them"
         );
         assert!(
-            why(&[("LINKDOWN_TELEGRAM_TOKEN_FILE", "/nowhere/token")])
-                .starts_with("LINKDOWN_TELEGRAM_TOKEN_FILE: cannot read /nowhere/token: No such file")
+            why(&[("LINKDOWN_TELEGRAM_TOKEN_FILE", "/nowhere/token")]).starts_with(
+                "LINKDOWN_TELEGRAM_TOKEN_FILE: cannot read /nowhere/token: No such file"
+            )
         );
-        assert!(why(&[("LINKDOWN_DISCORD_TOKEN", "")]).starts_with("LINKDOWN_DISCORD_TOKEN is set but empty"));
-        assert!(why(&[("LINKDOWN_DISCORD_TOKEN_FILE", "")]).starts_with("LINKDOWN_DISCORD_TOKEN_FILE is set but"));
+        assert!(
+            why(&[("LINKDOWN_DISCORD_TOKEN", "")])
+                .starts_with("LINKDOWN_DISCORD_TOKEN is set but empty")
+        );
+        assert!(
+            why(&[("LINKDOWN_DISCORD_TOKEN_FILE", "")])
+                .starts_with("LINKDOWN_DISCORD_TOKEN_FILE is set but")
+        );
         let words = why(&[("LINKDOWN_DISCORD_TOKEN", "two s3cret words")]);
-        assert!(words.starts_with("LINKDOWN_DISCORD_TOKEN holds no token") && !words.contains("s3cret"));
+        assert!(
+            words.starts_with("LINKDOWN_DISCORD_TOKEN holds no token") && !words.contains("s3cret")
+        );
     }
 
     const DISCORD: &str = "MTk4NjIyNDgzNDcxOTI1MjQ4.Cl2FMQ.ZnCjm1XVW7vRze4b7Cq4se7kKWs";
@@ -321,17 +361,29 @@ mod tests {
             read(&[(name, own)]).unwrap();
             for (_, token, kind) in places.into_iter().filter(|(other, ..)| *other != name) {
                 let said = why(&[(name, token)]);
-                assert!(said.starts_with(&format!("{name} holds {kind} (it belongs into ")), "{said}");
-                assert!(said.contains("nobody was called with it") && !said.contains(token), "{said}");
+                assert!(
+                    said.starts_with(&format!("{name} holds {kind} (it belongs into ")),
+                    "{said}"
+                );
+                assert!(
+                    said.contains("nobody was called with it") && !said.contains(token),
+                    "{said}"
+                );
             }
             let said = why(&[(&format!("{name}_FILE"), own)]);
-            assert!(said.starts_with(&format!("{name}_FILE holds a token where the path")), "{said}");
+            assert!(
+                said.starts_with(&format!("{name}_FILE holds a token where the path")),
+                "{said}"
+            );
             assert!(!said.contains(own), "{said}");
             assert!(why(&[(name, "/run/secrets/token")]).contains("_FILE"));
             assert!(why(&[(name, "80351110224678912")]).contains("application id"));
             assert!(why(&[(name, &format!("\"{own}\""))]).contains("without quotes"));
             assert!(why(&[(name, &format!("Bot {own}"))]).contains("without `Bot `"));
-            assert!(why(&[("LINKDOWN_HEARTBEAT_URL", own)]).starts_with("LINKDOWN_HEARTBEAT_URL holds "));
+            assert!(
+                why(&[("LINKDOWN_HEARTBEAT_URL", own)])
+                    .starts_with("LINKDOWN_HEARTBEAT_URL holds ")
+            );
         }
     }
 
@@ -351,10 +403,14 @@ mod tests {
             (0o602, true),
         ] {
             std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
-            let exposed = read(&[("LINKDOWN_DISCORD_TOKEN_FILE", file.to_str().unwrap())]).unwrap().exposed;
+            let exposed =
+                read(&[("LINKDOWN_DISCORD_TOKEN_FILE", file.to_str().unwrap())]).unwrap().exposed;
             assert_eq!(exposed.len(), usize::from(is_exposed), "{mode:o}");
             let said: String = exposed.iter().map(ToString::to_string).collect();
-            assert!(!is_exposed || (said.contains("chmod 600") && !said.contains(DISCORD)), "{said}");
+            assert!(
+                !is_exposed || (said.contains("chmod 600") && !said.contains(DISCORD)),
+                "{said}"
+            );
         }
     }
 
@@ -372,17 +428,30 @@ mod tests {
         assert_eq!(secrets.discord_token.unwrap().expose_secret(), "another");
         std::fs::write(folder.path().join("radar_token"), TELEGRAM).unwrap();
         let said = why(&[credentials]);
-        assert!(said.starts_with("the credential ") && said.contains("a Telegram bot token"), "{said}");
+        assert!(
+            said.starts_with("the credential ") && said.contains("a Telegram bot token"),
+            "{said}"
+        );
     }
 
     #[test]
     fn an_address_is_a_plain_http_url() {
         let environment = read(&[("LINKDOWN_IODA_URL", "http://127.0.0.1:8080/v2")]).unwrap();
-        assert_eq!(environment.addresses.of_source("ioda").unwrap().as_str(), "http://127.0.0.1:8080/v2");
-        for wrong in ["ftp://example.org", "example.org", "https://user:s3cret@example.org", "https://example.org/?a=b"]
-        {
+        assert_eq!(
+            environment.addresses.of_source("ioda").unwrap().as_str(),
+            "http://127.0.0.1:8080/v2"
+        );
+        for wrong in [
+            "ftp://example.org",
+            "example.org",
+            "https://user:s3cret@example.org",
+            "https://example.org/?a=b",
+        ] {
             let why = why(&[("LINKDOWN_RADAR_URL", wrong)]);
-            assert!(why.starts_with("LINKDOWN_RADAR_URL is no address") && !why.contains("s3cret"), "{why}");
+            assert!(
+                why.starts_with("LINKDOWN_RADAR_URL is no address") && !why.contains("s3cret"),
+                "{why}"
+            );
         }
     }
 }

@@ -70,24 +70,38 @@ pub const KNOWN: [Known; 3] = [
 const CONCURRENT_AT_MOST: u32 = 8;
 const JITTER_AT_MOST: u32 = 3600;
 
-pub(super) fn check(raw: &BTreeMap<Spanned<String>, raw::Source>, zone: Tz) -> Result<Vec<SourceSettings>, Place> {
-    if let Some(name) = raw.keys().find(|name| KNOWN.iter().all(|known| known.name != name.get_ref())) {
+pub(super) fn check(
+    raw: &BTreeMap<Spanned<String>, raw::Source>,
+    zone: Tz,
+) -> Result<Vec<SourceSettings>, Place> {
+    if let Some(name) =
+        raw.keys().find(|name| KNOWN.iter().all(|known| known.name != name.get_ref()))
+    {
         let names = KNOWN.each_ref().map(|known| known.name);
-        let near = explain::did_you_mean_or(name.get_ref(), &names, |all| format!("; the sources are {all}"));
-        return Err(Place::new(name.span().start, format!("unknown source `{}` in [sources]{near}", name.get_ref())));
+        let near = explain::did_you_mean_or(name.get_ref(), &names, |all| {
+            format!("; the sources are {all}")
+        });
+        return Err(Place::new(
+            name.span().start,
+            format!("unknown source `{}` in [sources]{near}", name.get_ref()),
+        ));
     }
     let silent = raw::Source::default();
     KNOWN
         .iter()
         .map(|known| {
-            let raw = raw.iter().find(|(name, _)| name.get_ref() == known.name).map_or(&silent, |(_, raw)| raw);
+            let raw = raw
+                .iter()
+                .find(|(name, _)| name.get_ref() == known.name)
+                .map_or(&silent, |(_, raw)| raw);
             settings(known, raw, zone)
         })
         .collect()
 }
 
 fn settings(known: &Known, raw: &raw::Source, zone: Tz) -> Result<SourceSettings, Place> {
-    let max_concurrent = within(raw.max_concurrent.as_ref(), "max_concurrent", 1, CONCURRENT_AT_MOST)?;
+    let max_concurrent =
+        within(raw.max_concurrent.as_ref(), "max_concurrent", 1, CONCURRENT_AT_MOST)?;
     let jitter = within(raw.jitter_seconds.as_ref(), "jitter_seconds", 0, JITTER_AT_MOST)?;
     let calls_a_day = within(raw.calls_a_day.as_ref(), "calls_a_day", 1, u32::MAX)?;
     let controls = match &raw.controls {
@@ -106,11 +120,23 @@ fn settings(known: &Known, raw: &raw::Source, zone: Tz) -> Result<SourceSettings
 }
 
 /// A number within its bounds, or the place of one that is not.
-pub(super) fn within(number: Option<&Spanned<u32>>, key: &str, least: u32, most: u32) -> Result<Option<u32>, Place> {
+pub(super) fn within(
+    number: Option<&Spanned<u32>>,
+    key: &str,
+    least: u32,
+    most: u32,
+) -> Result<Option<u32>, Place> {
     let Some(number) = number else { return Ok(None) };
     if (least..=most).contains(number.get_ref()) {
         return Ok(Some(*number.get_ref()));
     }
-    let bounds = if most == u32::MAX { format!("{least} or more") } else { format!("from {least} to {most}") };
-    Err(Place::new(number.span().start, format!("`{key}` must be {bounds}, not {}", number.get_ref())))
+    let bounds = if most == u32::MAX {
+        format!("{least} or more")
+    } else {
+        format!("from {least} to {most}")
+    };
+    Err(Place::new(
+        number.span().start,
+        format!("`{key}` must be {bounds}, not {}", number.get_ref()),
+    ))
 }

@@ -80,9 +80,13 @@ fn is_discord(text: &str) -> bool {
     let parts: Vec<&str> = text.split('.').collect();
     let [number, time, secret] = parts[..] else { return false };
     // Whether it is written with padding is not promised either.
-    let lenient = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-    let decoded =
-        GeneralPurpose::new(&base64::alphabet::URL_SAFE, lenient.with_decode_allow_trailing_bits(true)).decode(number);
+    let lenient =
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let decoded = GeneralPurpose::new(
+        &base64::alphabet::URL_SAFE,
+        lenient.with_decode_allow_trailing_bits(true),
+    )
+    .decode(number);
     decoded.is_ok_and(|id| (15..=20).contains(&id.len()) && id.iter().all(u8::is_ascii_digit))
         && (5..=8).contains(&time.len())
         && (25..=60).contains(&secret.len())
@@ -95,7 +99,8 @@ fn is_cloudflare(text: &str) -> bool {
     let is_mixed = text.bytes().any(|byte| byte.is_ascii_digit())
         && text.bytes().any(|byte| byte.is_ascii_uppercase())
         && text.bytes().any(|byte| byte.is_ascii_lowercase());
-    text.bytes().all(is_base64url) && ((has_prefix && text.len() >= 40) || (text.len() == 40 && is_mixed))
+    text.bytes().all(is_base64url)
+        && ((has_prefix && text.len() >= 40) || (text.len() == 40 && is_mixed))
 }
 
 const fn is_base64url(byte: u8) -> bool {
@@ -113,7 +118,10 @@ mod tests {
             ("123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11", Shape::Telegram),
             ("7123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw0", Shape::Telegram),
             ("MTk4NjIyNDgzNDcxOTI1MjQ4.Cl2FMQ.ZnCjm1XVW7vRze4b7Cq4se7kKWs", Shape::Discord),
-            ("MTE5ODYyMjQ4MzQ3MTkyNTI0OA.G4x7Zq.aBcDeFgHiJkLmNoPqRsTuVwXyZ012345678901", Shape::Discord),
+            (
+                "MTE5ODYyMjQ4MzQ3MTkyNTI0OA.G4x7Zq.aBcDeFgHiJkLmNoPqRsTuVwXyZ012345678901",
+                Shape::Discord,
+            ),
             ("Sn3lZJTBX6kkg7OdcBUAxOO963GEIyGQqnFTOFYY", Shape::Cloudflare),
             ("80351110224678912", Shape::Number),
             ("e7a50664188fafe6ff57b471cdb18c67f94b2d1ae43cd1d9b5f4d5b9bd9f3e4a", Shape::PublicKey),
@@ -122,9 +130,14 @@ mod tests {
         ] {
             assert_eq!(Shape::of(text), Some(shape), "{text}");
         }
-        for unknown in
-            ["s3cret", "abc", "a.b.c", "123:abc", "discord.token", "a-new-kind-of-token-that-nobody-knows-yet"]
-        {
+        for unknown in [
+            "s3cret",
+            "abc",
+            "a.b.c",
+            "123:abc",
+            "discord.token",
+            "a-new-kind-of-token-that-nobody-knows-yet",
+        ] {
             assert_eq!(Shape::of(unknown), None, "{unknown}");
         }
     }

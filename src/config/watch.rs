@@ -11,17 +11,26 @@ pub use crate::domain::Watched;
 
 /// Checks the watchlist. `probed` are the entities of the profiles and targets: the operator named
 /// them, so they are watched too, after the listed ones and in their own order.
-pub(super) fn check<'a>(raw: &raw::Watch, probed: impl IntoIterator<Item = &'a Entity>) -> Result<Vec<Watched>, Place> {
+pub(super) fn check<'a>(
+    raw: &raw::Watch,
+    probed: impl IntoIterator<Item = &'a Entity>,
+) -> Result<Vec<Watched>, Place> {
     let lines = &raw.entities;
     let mut watched: Vec<Watched> = Vec::with_capacity(lines.len());
     for line in lines {
         let at = |message| Place::new(line.span().start, message);
         let next = read(line.get_ref()).map_err(at)?;
         if watched.iter().any(|before| before.entity == next.entity) {
-            return Err(at(format!("`{}` is in the watchlist twice; remove one of the two", next.entity)));
+            return Err(at(format!(
+                "`{}` is in the watchlist twice; remove one of the two",
+                next.entity
+            )));
         }
         if leads_back(&watched, &next) {
-            return Err(at(format!("`{}` would be part of itself; remove one `in` of the circle", next.entity)));
+            return Err(at(format!(
+                "`{}` would be part of itself; remove one `in` of the circle",
+                next.entity
+            )));
         }
         watched.push(next);
     }
@@ -39,13 +48,16 @@ pub(super) fn check<'a>(raw: &raw::Watch, probed: impl IntoIterator<Item = &'a E
     {
         let entity = entity_at(line)?;
         let Some(known) = watched.iter_mut().find(|watched| watched.entity == entity) else {
-            let message =
-                format!("`{entity}` is called {sensitivity} but is not among the entities of [watch]; add it there");
+            let message = format!(
+                "`{entity}` is called {sensitivity} but is not among the entities of [watch]; add it there"
+            );
             return Err(Place::new(line.span().start, message));
         };
         if known.sensitivity != Sensitivity::Balanced {
-            let message =
-                format!("`{entity}` is called {} and {sensitivity}; leave it in one of the two", known.sensitivity);
+            let message = format!(
+                "`{entity}` is called {} and {sensitivity}; leave it in one of the two",
+                known.sensitivity
+            );
             return Err(Place::new(line.span().start, message));
         }
         known.sensitivity = sensitivity;
@@ -69,9 +81,11 @@ fn read(line: &str) -> Result<Watched, String> {
 
 /// Whether the wholes of `next` lead to `next` itself.
 fn leads_back(watched: &[Watched], next: &Watched) -> bool {
-    let whole_of = |part: &Entity| watched.iter().find(|w| w.entity == *part).and_then(|w| w.part_of.as_ref());
+    let whole_of =
+        |part: &Entity| watched.iter().find(|w| w.entity == *part).and_then(|w| w.part_of.as_ref());
     // What stands so far has no circle, so the walk ends.
-    std::iter::successors(next.part_of.as_ref(), |whole| whole_of(whole)).any(|whole| *whole == next.entity)
+    std::iter::successors(next.part_of.as_ref(), |whole| whole_of(whole))
+        .any(|whole| *whole == next.entity)
 }
 
 fn entity_of(text: &str) -> Result<Entity, String> {

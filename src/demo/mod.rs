@@ -7,7 +7,9 @@ use crate::chat::console::{self, Console};
 use crate::clock::Clock;
 use crate::command::{AppContext, Asker};
 use crate::detect::State;
-use crate::domain::{Arrival, Entity, Options, Scope, Sensitivity, Subscription, Watched, Watchlist};
+use crate::domain::{
+    Arrival, Entity, Options, Scope, Sensitivity, Subscription, Watched, Watchlist,
+};
 use crate::failpoints::Failpoints;
 use crate::ingest::{Pipeline, Watch};
 use crate::notify::outbox::Outbox;
@@ -43,20 +45,30 @@ pub async fn play(console: Console, speed: Option<u32>) -> Result<(), DemoError>
     console.print(&intro)?;
 
     let batches = reconstruction::batches();
-    let (calm, day): (Vec<_>, Vec<_>) = batches.into_iter().partition(|batch| batch.arrival == Arrival::Backfilled);
+    let (calm, day): (Vec<_>, Vec<_>) =
+        batches.into_iter().partition(|batch| batch.arrival == Arrival::Backfilled);
     let Some(begin) = day.first().map(|batch| batch.received_at) else { return Ok(()) };
 
     let clock = Clock::simulated(begin);
     let store = Store::in_memory()?;
     let entity = Entity::Country(crate::domain::CountryCode::new("KP").expect("a country code"));
-    let watchlist =
-        Arc::new(Watchlist::new(vec![Watched { entity, part_of: None, name: None, sensitivity: Sensitivity::Eager }]));
+    let watchlist = Arc::new(Watchlist::new(vec![Watched {
+        entity,
+        part_of: None,
+        name: None,
+        sensitivity: Sensitivity::Eager,
+    }]));
     let state = Arc::new(RwLock::new(State::default()));
     store
         .write(move |tx| {
             let chat = tx.chats().ensure(console::PLATFORM, console::ADDRESS)?;
             let since = begin;
-            tx.subscriptions().subscribe(&Subscription { chat, scope: Scope::All, since, options: Options::default() })
+            tx.subscriptions().subscribe(&Subscription {
+                chat,
+                scope: Scope::All,
+                since,
+                options: Options::default(),
+            })
         })
         .await?;
     let (wake, woken) = mpsc::unbounded_channel();
@@ -111,8 +123,11 @@ pub async fn play(console: Console, speed: Option<u32>) -> Result<(), DemoError>
             console.print(&card)?;
         }
     }
-    let mut outro = Card::titled("To watch for real: linkdown (cargo run --release), then type /status KP or /help.");
-    outro.lead = Some("Without any token it watches config/linkdown.toml from the keyless sources.".into());
+    let mut outro = Card::titled(
+        "To watch for real: linkdown (cargo run --release), then type /status KP or /help.",
+    );
+    outro.lead =
+        Some("Without any token it watches config/linkdown.toml from the keyless sources.".into());
     console.print(&outro)?;
     Ok(())
 }

@@ -87,7 +87,10 @@ fn batches_of(table: &str) -> Vec<Batch> {
             };
             arrivals.at(bin + column.step + column.delay).observations.push(observation);
             if column.signal == "visibility" {
-                arrivals.at(bin + column.step + column.delay).facts.extend(facts(&entity, &rows, bin));
+                arrivals
+                    .at(bin + column.step + column.delay)
+                    .facts
+                    .extend(facts(&entity, &rows, bin));
             }
         }
     }
@@ -95,7 +98,8 @@ fn batches_of(table: &str) -> Vec<Batch> {
     for site in ["control-1", "control-2"] {
         let series = series(&Entity::Name(site.to_owned()), "probe", CONTROL);
         for bin in bins(begin, end, MINUTE) {
-            let observation = Observation { series: Arc::clone(&series), observed_at: bin, value: Some(1.0) };
+            let observation =
+                Observation { series: Arc::clone(&series), observed_at: bin, value: Some(1.0) };
             arrivals.at(bin + MINUTE).observations.push(observation);
         }
     }
@@ -116,7 +120,11 @@ impl Arrivals {
 }
 
 fn series(entity: &Entity, source: &str, signal: &str) -> Arc<Series> {
-    Arc::new(Series { entity: entity.clone(), source: source.to_owned(), signal: signal.to_owned() })
+    Arc::new(Series {
+        entity: entity.clone(),
+        source: source.to_owned(),
+        signal: signal.to_owned(),
+    })
 }
 
 fn bins(from: Timestamp, until: Timestamp, step: Seconds) -> impl Iterator<Item = Timestamp> {
@@ -125,7 +133,12 @@ fn bins(from: Timestamp, until: Timestamp, step: Seconds) -> impl Iterator<Item 
 
 fn facts(entity: &Entity, rows: &[Row], at: Timestamp) -> Vec<Fact> {
     let peers = value(rows, 2, at) as u32;
-    let fact = |kind| Fact { entity: entity.clone(), source: "ripestat".to_owned(), observed_at: at, kind };
+    let fact = |kind| Fact {
+        entity: entity.clone(),
+        source: "ripestat".to_owned(),
+        observed_at: at,
+        kind,
+    };
     let gateways = GATEWAYS.iter().map(|&(column, asn, name)| {
         let prefixes_seen = value(rows, column, at) as u32;
         let peers_seeing = if prefixes_seen == 0 { 0 } else { peers };
@@ -158,12 +171,17 @@ mod tests {
         let (mut state, mut told, mut said) = (State::default(), Vec::new(), Vec::<String>::new());
         for batch in batches_of(table) {
             told.extend(state.take(&batch));
-            let Some(evidence) = state.evidence(&entity, batch.received_at).filter(|e| e.onset.is_some()) else {
+            let Some(evidence) =
+                state.evidence(&entity, batch.received_at).filter(|e| e.onset.is_some())
+            else {
                 continue;
             };
             contradicts_nothing(&evidence);
             let reading = hint(&evidence).first().cloned().unwrap_or_default();
-            if said.last().is_none_or(|last| last.split_once(' ').map(|(_, last)| last) != Some(&reading)) {
+            if said
+                .last()
+                .is_none_or(|last| last.split_once(' ').map(|(_, last)| last) != Some(&reading))
+            {
                 said.push(format!("{} {reading}", utc_time(batch.received_at).replace(" UTC", "")));
             }
         }
@@ -173,7 +191,10 @@ mod tests {
     fn contradicts_nothing(evidence: &Evidence) {
         let reading = hint(evidence).join(" ");
         let gateways = gateways_line(evidence).unwrap_or_default();
-        assert!(!reading.contains("are withdrawn") && !reading.contains("is gone"), "told in the present: {reading}");
+        assert!(
+            !reading.contains("are withdrawn") && !reading.contains("is gone"),
+            "told in the present: {reading}"
+        );
         let leads_in = gateways.contains("prefix");
         assert!(!leads_in || !reading.contains("still leads in"), "{reading} beside {gateways}");
     }
@@ -208,8 +229,9 @@ mod tests {
     fn the_probes_see_the_fall_at_once_and_the_feeds_half_an_hour_later() {
         let first_zero = |source: &str, signal: &str| {
             batches().into_iter().find_map(|batch| {
-                let zero =
-                    |o: &Observation| o.series.source == source && o.series.signal == signal && o.value == Some(0.0);
+                let zero = |o: &Observation| {
+                    o.series.source == source && o.series.signal == signal && o.value == Some(0.0)
+                };
                 batch.observations.iter().any(zero).then_some(batch.received_at.to_string())
             })
         };
@@ -223,6 +245,10 @@ mod tests {
         let batches = batches();
         assert!(batches.windows(2).all(|pair| pair[0].received_at < pair[1].received_at));
         let told_from = Timestamp::parse("2025-06-06 16:00").unwrap();
-        assert!(batches.iter().all(|b| (b.arrival == Arrival::Backfilled) == (b.received_at < told_from)));
+        assert!(
+            batches
+                .iter()
+                .all(|b| (b.arrival == Arrival::Backfilled) == (b.received_at < told_from))
+        );
     }
 }

@@ -205,7 +205,8 @@ impl Normal {
         let position = (start + step / 2 - HOUR / 2).rem_euclid(24 * HOUR) as f64 / HOUR as f64;
         let hour = position as usize % 24;
         let part = position - hour as f64;
-        let (here, next) = (f64::from(self.profile[hour]), f64::from(self.profile[(hour + 1) % 24]));
+        let (here, next) =
+            (f64::from(self.profile[hour]), f64::from(self.profile[(hour + 1) % 24]));
         (here + (next - here) * part) * f64::from(self.week.at(start + step / 2) * self.level)
     }
 
@@ -235,7 +236,8 @@ impl Normal {
             .fold(f64::NEG_INFINITY, f64::max);
         let depth = DEPTHS.iter().filter(|depth| value < f64::from(**depth) * usual).count();
         let cap = f64::from(self.caps[depth.saturating_sub(1)]);
-        let all_are_gone = unit.witnesses && normal >= 1.5 && value < f64::from(GONE) * normal && cap >= RARE;
+        let all_are_gone =
+            unit.witnesses && normal >= 1.5 && value < f64::from(GONE) * normal && cap >= RARE;
         if all_are_gone {
             return said.clamp(0.0, f64::from(BIN_CAP.1)) as f32;
         }
@@ -289,8 +291,11 @@ fn learn(slots: &[Slot]) -> Option<Normal> {
     };
     let mut off: Vec<f32> = ratios.iter().map(|ratio| (ratio - 1.0).abs()).collect();
     let between = 1.48 * median(&mut off);
-    let mut within: Vec<f32> =
-        slots.iter().filter(|slot| slot.bins > 1 && slot.level > 0.0).map(|slot| slot.spread / slot.level).collect();
+    let mut within: Vec<f32> = slots
+        .iter()
+        .filter(|slot| slot.bins > 1 && slot.level > 0.0)
+        .map(|slot| slot.spread / slot.level)
+        .collect();
     // Most hours of a share of five targets hold no miss at all: the spread is that of the worse hours.
     let within = if within.is_empty() { 0.0 } else { quantile(&mut within, 0.7) };
     let shortfall = 1.0 - usual_worst(slots, &ratios);
@@ -330,13 +335,17 @@ fn profile(slots: &[Slot]) -> [f32; 24] {
     for slot in slots {
         hours[slot.hour as usize % 24].push(slot.level);
     }
-    let medians = hours.map(|mut levels| if levels.is_empty() { None } else { Some(median(&mut levels)) });
+    let medians =
+        hours.map(|mut levels| if levels.is_empty() { None } else { Some(median(&mut levels)) });
     std::array::from_fn(|hour| {
-        let nearest =
-            |step: usize| (0..24).find_map(|n| medians[(hour + n * step) % 24].map(|level| (n as f32, level)));
+        let nearest = |step: usize| {
+            (0..24).find_map(|n| medians[(hour + n * step) % 24].map(|level| (n as f32, level)))
+        };
         match (nearest(1), nearest(23)) {
             (Some((after, level)), _) if after < 0.5 => level,
-            (Some((after, next)), Some((before, last))) => (next * before + last * after) / (before + after),
+            (Some((after, next)), Some((before, last))) => {
+                (next * before + last * after) / (before + after)
+            }
             _ => 0.0,
         }
     })
@@ -350,7 +359,11 @@ pub fn median(values: &mut [f32]) -> f32 {
     }
     let (below, middle, _) = values.select_nth_unstable_by(n / 2, f32::total_cmp);
     let middle = *middle;
-    if n % 2 == 1 { middle } else { f32::midpoint(middle, below.iter().copied().fold(f32::MIN, f32::max)) }
+    if n % 2 == 1 {
+        middle
+    } else {
+        f32::midpoint(middle, below.iter().copied().fold(f32::MIN, f32::max))
+    }
 }
 
 fn quantile(values: &mut [f32], share: f32) -> f32 {
@@ -422,14 +435,21 @@ mod tests {
         }
         let normal = history.normal().unwrap();
         let said = |value: f64| normal.weigh(value, 20.0, 300, Unit::default(), &[0.4, 0.7, 0.95]);
-        assert!(said(0.5) > 3.0 && said(12.0) < 1.0 && said(20.0) < 0.0, "{} {} {}", said(0.5), said(12.0), said(20.0));
+        assert!(
+            said(0.5) > 3.0 && said(12.0) < 1.0 && said(20.0) < 0.0,
+            "{} {} {}",
+            said(0.5),
+            said(12.0),
+            said(20.0)
+        );
     }
 
     #[test]
     fn what_nobody_calls_an_outage_is_none_however_exact_the_series() {
         let history = days(14, |_| 1000.0);
         let normal = history.normal().unwrap();
-        let said = |value: f64| normal.weigh(value, 1000.0, 300, Unit::default(), &[0.4, 0.7, 0.95]);
+        let said =
+            |value: f64| normal.weigh(value, 1000.0, 300, Unit::default(), &[0.4, 0.7, 0.95]);
         assert!(said(750.0) < 0.0 && said(640.0) > 4.0, "{} {}", said(750.0), said(640.0));
     }
 
@@ -438,7 +458,11 @@ mod tests {
         let mut history = History::default();
         history.begin_with(3.0);
         assert!((at(&history, 5) - 3.0).abs() < 0.01);
-        assert!(history.may_begin_with(4.0) && !history.may_begin_with(3.0) && !history.may_begin_with(1.0));
+        assert!(
+            history.may_begin_with(4.0)
+                && !history.may_begin_with(3.0)
+                && !history.may_begin_with(1.0)
+        );
         let normal = history.normal().unwrap();
         let said = |witnesses: bool, value: f64| {
             normal.weigh(value, 4.0, 60, Unit { whole: true, witnesses }, &[0.4, 0.7, 0.95])

@@ -3,7 +3,9 @@
 use super::baseline::{LEANS, Normal};
 use super::signal::SeriesTracker;
 use super::state::{State, StateOverlay};
-use crate::domain::{Assessment, Batch, Entity, Explanation, Part, Reading, SignalReport, Timestamp};
+use crate::domain::{
+    Assessment, Batch, Entity, Explanation, Part, Reading, SignalReport, Timestamp,
+};
 use std::sync::Arc;
 
 impl State {
@@ -29,14 +31,22 @@ impl StateOverlay<'_> {
         let said = |assessment: Assessment| {
             let series = number_of(&assessment);
             let known = series.and_then(|series| Some((series, self.head(series)?)));
-            let (evidence, counts, part) = known.map_or((0.0, 0.0, Part::Unheard), |(series, head)| {
-                let counts = self.usable(series, head);
-                let witness = self.witness(series, head, one_block);
-                let speaks = voices.iter().find(|voice| voice.witness == witness).map_or(series, |voice| voice.series);
-                let is_unheard = matches!(assessment.reading, Reading::Unknown { .. });
-                let part = if is_unheard { Part::Unheard } else { self.part(series, head, since, speaks) };
-                (head.score.low, counts, part)
-            });
+            let (evidence, counts, part) =
+                known.map_or((0.0, 0.0, Part::Unheard), |(series, head)| {
+                    let counts = self.usable(series, head);
+                    let witness = self.witness(series, head, one_block);
+                    let speaks = voices
+                        .iter()
+                        .find(|voice| voice.witness == witness)
+                        .map_or(series, |voice| voice.series);
+                    let is_unheard = matches!(assessment.reading, Reading::Unknown { .. });
+                    let part = if is_unheard {
+                        Part::Unheard
+                    } else {
+                        self.part(series, head, since, speaks)
+                    };
+                    (head.score.low, counts, part)
+                });
             let usual_low = known.and_then(|(series, head)| {
                 let (normal, bin) = (self.normal(series)?, head.newest()?);
                 Some(normal.usual_low(normal.at(bin.start, head.width()), head.unit()))
@@ -48,7 +58,10 @@ impl StateOverlay<'_> {
             entity: evidence.entity,
             at: evidence.at,
             verdict: evidence.verdict,
-            open: life.phase().zip(life.started_at()).map(|(phase, at)| (phase, Timestamp::from_unix(at))),
+            open: life
+                .phase()
+                .zip(life.started_at())
+                .map(|(phase, at)| (phase, Timestamp::from_unix(at))),
             signals: evidence.assessments.into_iter().map(said).collect(),
             rules: self.rules(&voices),
         }
@@ -64,7 +77,11 @@ impl StateOverlay<'_> {
         }
         let needed = self.normal(series).map_or(LEANS, Normal::counts_from);
         if self.usable(series, head) <= 0.0 {
-            return if head.score.low < needed { Part::TooLittle { needed } } else { Part::WaitsForOthers };
+            return if head.score.low < needed {
+                Part::TooLittle { needed }
+            } else {
+                Part::WaitsForOthers
+            };
         }
         if speaks == series {
             return Part::Counts;

@@ -5,7 +5,9 @@ use super::signal::LOW;
 use super::state::{SetBack, StateOverlay};
 use super::verdict::WitnessScore;
 use crate::domain::time::{DAY, HOUR, MINUTE};
-use crate::domain::{Evidence, IncidentKey, Layer, Onset, Phase, Seconds, Timestamp, Transition, TransitionKind};
+use crate::domain::{
+    Evidence, IncidentKey, Layer, Onset, Phase, Seconds, Timestamp, Transition, TransitionKind,
+};
 use serde::{Deserialize, Serialize};
 
 /// A suspicion that nobody confirms for so long is a new normal, and may be learned where all others are well.
@@ -126,7 +128,9 @@ impl IncidentTracker {
         match &self.open {
             // The hours of an outage may be settled only when it is over.
             None => until - 2 * HOUR >= self.over_since,
-            Some(open) => open.phase == Phase::Suspected && until - open.opened_at > SUSPICION_LASTS,
+            Some(open) => {
+                open.phase == Phase::Suspected && until - open.opened_at > SUSPICION_LASTS
+            }
         }
     }
 }
@@ -135,7 +139,10 @@ impl StateOverlay<'_> {
     pub fn decide_entity(&mut self, entity: u32, transitions: &mut Vec<Transition>) {
         let life = self.life(entity);
         let is_quiet = life.open.is_none()
-            && !self.witnesses_of(entity).iter().any(|series| self.head(*series).is_some_and(|h| h.score.is_low));
+            && !self
+                .witnesses_of(entity)
+                .iter()
+                .any(|series| self.head(*series).is_some_and(|h| h.score.is_low));
         if is_quiet {
             return;
         }
@@ -170,9 +177,14 @@ impl StateOverlay<'_> {
         out: &mut Vec<Transition>,
     ) {
         let at = self.at(life);
-        let started_at = self.began(entity, voices).unwrap_or(at).clamp(life.over_since.min(at), at);
+        let started_at =
+            self.began(entity, voices).unwrap_or(at).clamp(life.over_since.min(at), at);
         life.ordinal += 1;
-        let kind = if weight == Weight::Proof { TransitionKind::Started } else { TransitionKind::Suspected };
+        let kind = if weight == Weight::Proof {
+            TransitionKind::Started
+        } else {
+            TransitionKind::Suspected
+        };
         life.open = Some(Open {
             number: 0,
             phase: kind.leads_to(),
@@ -219,14 +231,32 @@ impl StateOverlay<'_> {
                 self.discard_learned(entity, from);
                 self.tell(entity, life, TransitionKind::Started, None, out);
             } else if standing.low == 0 && standing.blocking == 0 {
-                self.ends(entity, life, TransitionKind::Retracted, (standing.ended_at, standing.last_back), out);
+                self.ends(
+                    entity,
+                    life,
+                    TransitionKind::Retracted,
+                    (standing.ended_at, standing.last_back),
+                    out,
+                );
             }
             return;
         }
         if standing.ever_low == 0 {
-            self.ends(entity, life, TransitionKind::Retracted, (open_start(life), open_start(life)), out);
+            self.ends(
+                entity,
+                life,
+                TransitionKind::Retracted,
+                (open_start(life), open_start(life)),
+                out,
+            );
         } else if standing.is_back() {
-            self.ends(entity, life, TransitionKind::Recovered, (standing.ended_at, standing.last_back), out);
+            self.ends(
+                entity,
+                life,
+                TransitionKind::Recovered,
+                (standing.ended_at, standing.last_back),
+                out,
+            );
         } else if open.phase == Phase::Down && standing.is_partly_back(open.failed_returns) {
             self.tell(entity, life, TransitionKind::PartlyBack, None, out);
         } else if open.phase == Phase::Returning && standing.back == 0 {
@@ -330,7 +360,10 @@ mod tests {
         let mut life = IncidentTracker::default();
         assert_eq!((life.phase(), life.started_at(), life.begins_after()), (None, None, 0));
         life.reconcile(&stored(Phase::Returning));
-        assert_eq!((life.phase(), life.started_at(), life.ordinal), (Some(Phase::Returning), Some(BEGAN), 7));
+        assert_eq!(
+            (life.phase(), life.started_at(), life.ordinal),
+            (Some(Phase::Returning), Some(BEGAN), 7)
+        );
         let open = life.open.clone().unwrap();
         assert_eq!((open.number, open.told), (3, true));
         life.reconcile(&stored(Phase::Suspected));

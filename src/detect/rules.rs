@@ -51,8 +51,13 @@ impl StateOverlay<'_> {
         rules.extend(self.one_is_sure_and_another_leans(voices));
         let layer = |voice: &WitnessScore| self.named(voice.series).layer;
         let name = |voice: &WitnessScore| Arc::clone(&self.named(voice.series).series);
-        let comparable = self.faults(head.family).comparable || self.is_own_probe(head.family) && self.has_controls();
-        let others = || voices.iter().filter(|other| other.heard && other.witness != lone.witness && other.low <= 0.0);
+        let comparable = self.faults(head.family).comparable
+            || self.is_own_probe(head.family) && self.has_controls();
+        let others = || {
+            voices
+                .iter()
+                .filter(|other| other.heard && other.witness != lone.witness && other.low <= 0.0)
+        };
         let alone = |rule: Rule, needs: f32, by: Vec<Arc<Series>>| Tested {
             rule,
             by: vec![name(lone)],
@@ -68,8 +73,11 @@ impl StateOverlay<'_> {
         let several = newest.is_some_and(|(bin, normal)| normal.at(bin.start, head.width()) > 1.5);
         // That the network is up is no word against services that are gone.
         if lone.witness == ONE_BLOCK {
-            let (rule, enough) =
-                if several { (Rule::ServicesAlone, SERVICES_AND_SURE) } else { (Rule::AloneAndSure, ALONE_AND_SURE) };
+            let (rule, enough) = if several {
+                (Rule::ServicesAlone, SERVICES_AND_SURE)
+            } else {
+                (Rule::AloneAndSure, ALONE_AND_SURE)
+            };
             rules.push(alone(rule, enough, Vec::new()));
         } else {
             // Any that is heard: were it low as well, the two would agree.
@@ -79,7 +87,8 @@ impl StateOverlay<'_> {
         // Nor are whole routes one against silent hosts.
         if layer(lone) != Layer::Routing {
             let denies = others().filter(|other| layer(other) != Layer::Routing);
-            let mut silent = alone(Rule::SilentBehindWholeRoutes, AGAINST_OTHERS, denies.map(name).collect());
+            let mut silent =
+                alone(Rule::SilentBehindWholeRoutes, AGAINST_OTHERS, denies.map(name).collect());
             let lasted = head.newest().map_or(0, |bin| bin.start + head.width() - head.score.since);
             if lone.witness == PEOPLE {
                 silent.forbidden = Some(Forbidden::PeopleAlone);
@@ -95,12 +104,17 @@ impl StateOverlay<'_> {
     fn two_agree(&self, voices: &[WitnessScore]) -> Option<Tested> {
         let low: Vec<&WitnessScore> = voices.iter().filter(|voice| voice.low >= LOW).collect();
         let named = |voice: &WitnessScore| &self.named(voice.series).series;
-        let pairs = low.iter().enumerate().flat_map(|(at, a)| low[at + 1..].iter().map(move |b| (*a, *b)));
+        let pairs =
+            low.iter().enumerate().flat_map(|(at, a)| low[at + 1..].iter().map(move |b| (*a, *b)));
         let tested = pairs.map(|(a, b)| Tested {
             rule: Rule::TwoAgree,
             by: vec![Arc::clone(named(a)), Arc::clone(named(b))],
             has: a.low + b.low,
-            needs: if named(a).measurer() == named(b).measurer() { TWO_OF_ONE_SOURCE_AGREE } else { TWO_AGREE },
+            needs: if named(a).measurer() == named(b).measurer() {
+                TWO_OF_ONE_SOURCE_AGREE
+            } else {
+                TWO_AGREE
+            },
             forbidden: None,
         });
         tested.max_by(|a, b| (a.has - a.needs).total_cmp(&(b.has - b.needs)))
@@ -111,7 +125,8 @@ impl StateOverlay<'_> {
         let named = |voice: &WitnessScore| &self.named(voice.series).series;
         let sure = voices.iter().filter(|sure| sure.low >= SURE);
         let pairs = sure.flat_map(|sure| {
-            let another = move |other: &&WitnessScore| other.witness != sure.witness && other.low > 0.0;
+            let another =
+                move |other: &&WitnessScore| other.witness != sure.witness && other.low > 0.0;
             voices.iter().filter(another).map(move |other| (sure, other))
         });
         let pairs = pairs.filter(|(sure, other)| named(sure).measurer() != named(other).measurer());

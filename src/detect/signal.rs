@@ -187,7 +187,11 @@ impl SeriesTracker {
             }
             let waited = self.judge(held, normal, in_fault);
             let taken = self.take(received, bin, normal, in_fault);
-            return Taken { judged: taken.judged, late: waited.judged, slot: waited.slot.or(taken.slot) };
+            return Taken {
+                judged: taken.judged,
+                late: waited.judged,
+                slot: waited.slot.or(taken.slot),
+            };
         }
         let newest = self.newest().map(|bin| bin.start);
         match newest {
@@ -202,8 +206,11 @@ impl SeriesTracker {
                     return Taken::default();
                 }
                 let lag = lag as f32;
-                self.lag =
-                    if self.kept < 2 { lag } else { self.lag + (lag - self.lag).min(self.lag.abs() + 60.0) * 0.05 };
+                self.lag = if self.kept < 2 {
+                    lag
+                } else {
+                    self.lag + (lag - self.lag).min(self.lag.abs() + 60.0) * 0.05
+                };
                 self.judge(bin, normal, in_fault)
             }
         }
@@ -235,7 +242,12 @@ impl SeriesTracker {
     }
 
     /// A new value of a bin that was judged already, or a late bin.
-    fn revise(&mut self, bin: Bin, normal: Option<&Normal>, in_fault: impl Fn(i64, i64) -> bool + Copy) -> Taken {
+    fn revise(
+        &mut self,
+        bin: Bin,
+        normal: Option<&Normal>,
+        in_fault: impl Fn(i64, i64) -> bool + Copy,
+    ) -> Taken {
         let kept = usize::from(self.kept);
         match self.bins().binary_search_by_key(&bin.start, |b| b.start) {
             Ok(at) => {
@@ -264,7 +276,12 @@ impl SeriesTracker {
         Taken { judged: Some(bin.start), ..Taken::default() }
     }
 
-    fn judge(&mut self, bin: Bin, normal: Option<&Normal>, in_fault: impl Fn(i64, i64) -> bool + Copy) -> Taken {
+    fn judge(
+        &mut self,
+        bin: Bin,
+        normal: Option<&Normal>,
+        in_fault: impl Fn(i64, i64) -> bool + Copy,
+    ) -> Taken {
         let kept = usize::from(self.kept);
         if kept == KEPT_BINS {
             let oldest = self.bins[0];
@@ -282,9 +299,16 @@ impl SeriesTracker {
     }
 
     /// Sums the kept bins up anew: one was revised, or a fault of the source became known or passed.
-    pub fn judge_again(&mut self, normal: Option<&Normal>, in_fault: impl Fn(i64, i64) -> bool + Copy) {
+    pub fn judge_again(
+        &mut self,
+        normal: Option<&Normal>,
+        in_fault: impl Fn(i64, i64) -> bool + Copy,
+    ) {
         let (width, unit) = (self.width(), self.unit);
-        self.score = self.bins().iter().fold(self.base, |score, bin| score.with(*bin, width, unit, normal, in_fault));
+        self.score = self
+            .bins()
+            .iter()
+            .fold(self.base, |score, bin| score.with(*bin, width, unit, normal, in_fault));
     }
 
     /// Another level is normal from now on: what was summed up against the old one says nothing.
@@ -305,7 +329,9 @@ impl SeriesTracker {
         self.kept = bins.len() as u8;
         self.bins[..bins.len()].copy_from_slice(&bins);
         for score in [&mut self.base, &mut self.score] {
-            for instant in [&mut score.since, &mut score.up_since, &mut score.back_at, &mut score.last] {
+            for instant in
+                [&mut score.since, &mut score.up_since, &mut score.back_at, &mut score.last]
+            {
                 *instant = back.right(*instant);
             }
         }
@@ -315,7 +341,12 @@ impl SeriesTracker {
     }
 
     /// Adds the bin to its hour; a completed hour is handed out.
-    fn collect(&mut self, bin: Bin, normal: Option<&Normal>, in_fault: impl Fn(i64, i64) -> bool) -> Option<Slot> {
+    fn collect(
+        &mut self,
+        bin: Bin,
+        normal: Option<&Normal>,
+        in_fault: impl Fn(i64, i64) -> bool,
+    ) -> Option<Slot> {
         let hour = bin.start.div_euclid(HOUR).max(0) as u32;
         let mut done = None;
         if self.hour.number != hour {
@@ -335,7 +366,9 @@ impl SeriesTracker {
             }
         }
         let filled = usize::from(self.hour.filled);
-        if filled < HOUR_VALUES && (filled == 0 || bin.start - self.hour.last >= HOUR / HOUR_VALUES as i64) {
+        if filled < HOUR_VALUES
+            && (filled == 0 || bin.start - self.hour.last >= HOUR / HOUR_VALUES as i64)
+        {
             self.hour.values[filled] = bin.value as f32;
             self.hour.filled += 1;
             self.hour.last = bin.start;
@@ -349,13 +382,16 @@ impl SeriesTracker {
         let mut values: Vec<f32> = newest.iter().map(|bin| bin.value as f32).collect();
         let level = f64::from(median(&mut values));
         let least = newest.iter().map(|bin| bin.value).fold(f64::INFINITY, f64::min);
-        (level > 0.0 && !self.score.is_low && least >= (level * 0.75).min(level - 1.0).max(0.5)).then_some(level)
+        (level > 0.0 && !self.score.is_low && least >= (level * 0.75).min(level - 1.0).max(0.5))
+            .then_some(level)
     }
 
     /// Whether the bin speaks of a fall, or would if it were nobody's.
     pub fn misses_something(&self, start: i64, normal: &Normal) -> bool {
         let sags = |value: f64| value < SAGS_BELOW * normal.at(start, self.width());
-        self.score.is_low || self.score.low >= LEANS || normal.is_comparable() && self.value_at(start).is_some_and(sags)
+        self.score.is_low
+            || self.score.low >= LEANS
+            || normal.is_comparable() && self.value_at(start).is_some_and(sags)
     }
 
     /// Between which two instants it began to fall, as far as its bins can tell: between the last usual one and the first
@@ -376,7 +412,8 @@ impl SeriesTracker {
         let (from, until) = (last.start + shown, first.start + shown);
         // As far as it went on falling, and while it still tells how fast it began.
         let further = bins[before + 1..].windows(2).take(ONSET_BINS);
-        let further = further.take_while(|pair| share(&pair[0]) - share(&pair[1]) > STILL_FALLING).last();
+        let further =
+            further.take_while(|pair| share(&pair[0]) - share(&pair[1]) > STILL_FALLING).last();
         let Some([_, last]) = further else { return Some((from, until)) };
         let falls = (share(first) - share(last)) / (last.start - first.start) as f64;
         let left = (until - ((1.0 - share(first)) / falls) as i64).clamp(from, until);
@@ -399,13 +436,16 @@ impl Hour {
         let mut values = self.values;
         let values = &mut values[..usize::from(self.filled)];
         let level = median(values);
-        let spread = (values.iter().map(|value| (value - level).powi(2)).sum::<f32>() / values.len() as f32).sqrt();
+        let spread = (values.iter().map(|value| (value - level).powi(2)).sum::<f32>()
+            / values.len() as f32)
+            .sqrt();
         let Self { number: hour, bins, below, .. } = *self;
         if self.judged {
             return Some(Slot { hour, level, spread, bins, below });
         }
         // Nothing was normal yet: held against their own hour.
-        let below = DEPTHS.map(|depth| values.iter().filter(|value| **value < depth * level).count() as u8);
+        let below =
+            DEPTHS.map(|depth| values.iter().filter(|value| **value < depth * level).count() as u8);
         Some(Slot { hour, level, spread, bins: self.filled, below })
     }
 }
@@ -434,7 +474,9 @@ impl Score {
         in_fault: impl Fn(i64, i64) -> bool,
     ) -> Self {
         self.before = self.low;
-        let Some(normal) = normal.filter(|normal| normal.is_telling()) else { return Self::default() };
+        let Some(normal) = normal.filter(|normal| normal.is_telling()) else {
+            return Self::default();
+        };
         let usual = normal.at(bin.start, step);
         if usual <= 0.0 || in_fault(bin.start, bin.start + step) {
             return self;
@@ -468,7 +510,9 @@ impl Score {
             }
         }
         if self.is_low {
-            if self.up >= BACK && (step >= LONG_BIN || bin.start + step / 2 - self.up_since >= BACK_FOR) {
+            if self.up >= BACK
+                && (step >= LONG_BIN || bin.start + step / 2 - self.up_since >= BACK_FOR)
+            {
                 self.is_low = false;
                 self.low = 0.0;
                 self.back_at = self.up_since;
@@ -544,10 +588,18 @@ mod tests {
         }
         for bin in 576..580 {
             let received = 580 * 300 + 1200;
-            revised.take(received, Bin { start: bin * 300, value: 100.0 }, history.normal(), |_, _| false);
+            revised.take(
+                received,
+                Bin { start: bin * 300, value: 100.0 },
+                history.normal(),
+                |_, _| false,
+            );
         }
         let (revised, at_once) = (revised.score, at_once.score);
-        assert_eq!((revised.is_low, revised.low, revised.last), (at_once.is_low, at_once.low, at_once.last));
+        assert_eq!(
+            (revised.is_low, revised.low, revised.last),
+            (at_once.is_low, at_once.low, at_once.last)
+        );
     }
 
     #[test]

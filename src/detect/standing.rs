@@ -67,14 +67,17 @@ impl StateOverlay<'_> {
         let heads: Vec<(u32, &SeriesTracker)> =
             implicated.iter().filter_map(|series| Some((*series, self.head(*series)?))).collect();
         let heard_until = heard_until(&heads, started_at);
-        let is_back = |head: &SeriesTracker| head.score.is_back(heard_until).filter(|back_at| *back_at >= started_at);
+        let is_back = |head: &SeriesTracker| {
+            head.score.is_back(heard_until).filter(|back_at| *back_at >= started_at)
+        };
         let only_people = implicated.iter().all(|series| self.named(*series).witness == PEOPLE);
         let mut standing = SeriesCounts::default();
         let mut backs = Vec::new();
         for (series, head) in &heads {
             let score = &head.score;
             let Some(back_at) = is_back(head) else {
-                standing.ever_low += usize::from(score.is_low && score.since >= started_at - FELL_BEFORE);
+                standing.ever_low +=
+                    usize::from(score.is_low && score.since >= started_at - FELL_BEFORE);
                 continue;
             };
             standing.ever_low += 1;
@@ -93,23 +96,33 @@ impl StateOverlay<'_> {
             }
         }
         backs.sort_unstable();
-        standing.ended_at = backs.get(backs.len().saturating_sub(1) / 2).copied().unwrap_or_default();
+        standing.ended_at =
+            backs.get(backs.len().saturating_sub(1) / 2).copied().unwrap_or_default();
         let quickest = heads.iter().map(|(_, head)| slowness(head)).min().unwrap_or(0);
         let quick = QUICK_ENOUGH.max(quickest * 3 / 2);
-        for (series, head) in heads.into_iter().filter(|(_, head)| head.score.is_low && is_back(head).is_none()) {
+        for (series, head) in
+            heads.into_iter().filter(|(_, head)| head.score.is_low && is_back(head).is_none())
+        {
             self.count_low(&mut standing, series, head, quick);
         }
         standing
     }
 
     /// One that still misses something, or did when it was last heard.
-    fn count_low(&self, standing: &mut SeriesCounts, series: u32, head: &SeriesTracker, quick: Seconds) {
+    fn count_low(
+        &self,
+        standing: &mut SeriesCounts,
+        series: u32,
+        head: &SeriesTracker,
+        quick: Seconds,
+    ) {
         let network_is_back = standing.network_is_back();
         if let Some(why) = self.why_unknown(series, head) {
             // What has no normal any more will never say that it is back.
             let may_say = !matches!(why, Unknown::NoNormal | Unknown::NormalIsNothing);
             let unseen_for = self.batch.received_at.unix() - head.score.last;
-            standing.blocking += usize::from(may_say && unseen_for < UNSEEN_FOR && !network_is_back);
+            standing.blocking +=
+                usize::from(may_say && unseen_for < UNSEEN_FOR && !network_is_back);
             return;
         }
         let newest = head.newest().map_or(0, |bin| bin.start + head.width());
@@ -124,6 +137,7 @@ impl StateOverlay<'_> {
 
 /// Until when that which is back was heard to be so.
 fn heard_until(heads: &[(u32, &SeriesTracker)], started_at: i64) -> i64 {
-    let back = heads.iter().filter(|(_, head)| !head.score.is_low && head.score.back_at >= started_at);
+    let back =
+        heads.iter().filter(|(_, head)| !head.score.is_low && head.score.back_at >= started_at);
     back.filter_map(|(_, head)| Some(head.newest()?.start + head.width() / 2)).max().unwrap_or(0)
 }

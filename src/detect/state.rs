@@ -91,7 +91,8 @@ impl std::hash::Hasher for Hasher {
         for chunk in bytes.chunks(8) {
             let mut word = [0; 8];
             word[..chunk.len()].copy_from_slice(chunk);
-            self.0 = (self.0.rotate_left(5) ^ u64::from_le_bytes(word)).wrapping_mul(0x51_7c_c1_b7_27_22_0a_95);
+            self.0 = (self.0.rotate_left(5) ^ u64::from_le_bytes(word))
+                .wrapping_mul(0x51_7c_c1_b7_27_22_0a_95);
         }
     }
 }
@@ -135,7 +136,13 @@ impl State {
     pub fn apply(&mut self, change: Change) -> Vec<Adopted> {
         let mut adopted = Vec::new();
         for entity in change.new_entities {
-            self.entities.push(Known { entity, series: vec![], whole: None, parts: vec![], facts: vec![] });
+            self.entities.push(Known {
+                entity,
+                series: vec![],
+                whole: None,
+                parts: vec![],
+                facts: vec![],
+            });
             self.lives.push(IncidentTracker::default());
         }
         for (source, signal) in change.new_families {
@@ -178,7 +185,11 @@ impl State {
         for (at, slot) in change.slots {
             if let Some((before, now)) = self.histories[at as usize].push(slot) {
                 self.heads[at as usize].reset();
-                adopted.push(Adopted { series: Arc::clone(&self.names[at as usize].series), before, now: Some(now) });
+                adopted.push(Adopted {
+                    series: Arc::clone(&self.names[at as usize].series),
+                    before,
+                    now: Some(now),
+                });
             }
         }
         for family in change.renewed {
@@ -186,7 +197,8 @@ impl State {
                 let history = std::mem::take(&mut self.histories[at as usize]);
                 self.heads[at as usize].reset();
                 if let Some(normal) = history.normal() {
-                    let (series, before) = (Arc::clone(&self.names[at as usize].series), normal.usual());
+                    let (series, before) =
+                        (Arc::clone(&self.names[at as usize].series), normal.usual());
                     adopted.push(Adopted { series, before, now: None });
                 }
             }
@@ -243,12 +255,17 @@ impl State {
 
     /// Whether something is suspected or wrong with the entity.
     pub fn is_open(&self, entity: &Entity) -> bool {
-        self.index.entities.get(entity).is_some_and(|number| self.lives[*number as usize].phase().is_some())
+        self.index
+            .entities
+            .get(entity)
+            .is_some_and(|number| self.lives[*number as usize].phase().is_some())
     }
 
     /// What is part of what, as far as it was told.
     pub fn relations(&self) -> Vec<(Entity, Entity)> {
-        let whole = |known: &Known| Some((known.entity.clone(), self.entities[known.whole? as usize].entity.clone()));
+        let whole = |known: &Known| {
+            Some((known.entity.clone(), self.entities[known.whole? as usize].entity.clone()))
+        };
         self.entities.iter().filter_map(whole).collect()
     }
 
@@ -281,14 +298,19 @@ impl State {
 
     /// Whether every number points at something: a damaged checkpoint must not end the program.
     fn is_whole(&self) -> bool {
-        let (series, families, entities) = (self.names.len(), self.families.len(), self.entities.len());
-        let below = |numbers: &[u32], limit: usize| numbers.iter().all(|number| (*number as usize) < limit);
+        let (series, families, entities) =
+            (self.names.len(), self.families.len(), self.entities.len());
+        let below =
+            |numbers: &[u32], limit: usize| numbers.iter().all(|number| (*number as usize) < limit);
         self.heads.len() == series
             && self.histories.len() == series
             && self.faults.len() == families
             && self.lives.len() == entities
             && below(&self.controls, series)
-            && self.heads.iter().all(|head| below(&[head.entity], entities) && below(&[head.family], families))
+            && self
+                .heads
+                .iter()
+                .all(|head| below(&[head.entity], entities) && below(&[head.family], families))
             && self.families.iter().all(|family| below(&family.members, series))
             && self.entities.iter().all(|known| {
                 below(&known.series, series)

@@ -24,9 +24,12 @@ struct Signal {
 }
 
 const BGP: Signal = Signal { source: "ioda", name: "bgp", step: 300, lag: 900, normal: 300.0 };
-const PING: Signal = Signal { source: "ioda", name: "ping-slash24", step: 600, lag: 1500, normal: 180.0 };
-const RIS: Signal = Signal { source: "ripestat", name: "visibility", step: 900, lag: 600, normal: 0.98 };
-const FLOWS: Signal = Signal { source: "radar", name: "netflow", step: 900, lag: 1800, normal: 50.0 };
+const PING: Signal =
+    Signal { source: "ioda", name: "ping-slash24", step: 600, lag: 1500, normal: 180.0 };
+const RIS: Signal =
+    Signal { source: "ripestat", name: "visibility", step: 900, lag: 600, normal: 0.98 };
+const FLOWS: Signal =
+    Signal { source: "radar", name: "netflow", step: 900, lag: 1800, normal: 50.0 };
 const DNS: Signal = Signal { source: "probe", name: "dns", step: 60, lag: 3, normal: 1.0 };
 const HTTP: Signal = Signal { source: "probe", name: "http", step: 60, lag: 10, normal: 1.0 };
 const CONTROL: Signal = Signal { source: "probe", name: "control", step: 60, lag: 3, normal: 1.0 };
@@ -39,7 +42,11 @@ struct World {
 }
 
 fn series(entity: &str, signal: Signal) -> Arc<Series> {
-    Arc::new(Series { entity: entity.parse().unwrap(), source: signal.source.into(), signal: signal.name.into() })
+    Arc::new(Series {
+        entity: entity.parse().unwrap(),
+        source: signal.source.into(),
+        signal: signal.name.into(),
+    })
 }
 
 impl World {
@@ -56,8 +63,10 @@ impl World {
                 let series = series(entity, *signal);
                 for start in (0..hours * HOUR).step_by(signal.step as usize) {
                     // A ripple of two per cent, so that no series is more regular than the world.
-                    let ripple = 1.0 + 0.01 * ((start / signal.step * 7 + entity.len() as i64) % 5 - 2) as f64;
-                    let value = share(entity, signal.name, start).map(|share| signal.normal * share * ripple);
+                    let ripple = 1.0
+                        + 0.01 * ((start / signal.step * 7 + entity.len() as i64) % 5 - 2) as f64;
+                    let value = share(entity, signal.name, start)
+                        .map(|share| signal.normal * share * ripple);
                     self.rows.push((
                         START + start + signal.step + signal.lag,
                         Observation {
@@ -73,10 +82,20 @@ impl World {
     }
 
     /// The value of one bin is published (again) at `received`.
-    fn published(mut self, received: i64, entity: &str, signal: Signal, start: i64, share: f64) -> Self {
+    fn published(
+        mut self,
+        received: i64,
+        entity: &str,
+        signal: Signal,
+        start: i64,
+        share: f64,
+    ) -> Self {
         let observed_at = Timestamp::from_unix(START + start);
         let value = Some(signal.normal * share);
-        self.rows.push((START + received, Observation { series: series(entity, signal), observed_at, value }));
+        self.rows.push((
+            START + received,
+            Observation { series: series(entity, signal), observed_at, value },
+        ));
         self
     }
 
@@ -92,7 +111,8 @@ impl World {
 
     fn batches(mut self) -> Vec<Batch> {
         self.rows.sort_by_key(|(received, _)| *received);
-        let mut batches = vec![Batch { facts: self.facts, ..Batch::live(Timestamp::from_unix(START)) }];
+        let mut batches =
+            vec![Batch { facts: self.facts, ..Batch::live(Timestamp::from_unix(START)) }];
         for (received, observation) in self.rows {
             let received = Timestamp::from_unix(received);
             if batches.last().unwrap().received_at != received {
@@ -127,7 +147,13 @@ fn lines(told: &[Transition]) -> Vec<String> {
     told.iter()
         .map(|t| {
             let end = t.ended_at.map(|end| format!(" to {}", clock(end))).unwrap_or_default();
-            format!("{} {} {} (since {}{end})", t.incident.entity, t.kind, clock(t.at), clock(t.started_at))
+            format!(
+                "{} {} {} (since {}{end})",
+                t.incident.entity,
+                t.kind,
+                clock(t.at),
+                clock(t.started_at)
+            )
         })
         .collect()
 }
@@ -137,16 +163,23 @@ fn all_up(_: &str, _: &str, _: i64) -> Option<f64> {
     Some(1.0)
 }
 
-fn gone_between(entity: &'static str, from: i64, until: i64) -> impl Fn(&str, &str, i64) -> Option<f64> {
-    move |who, _, start| Some(if who == entity && (from..until).contains(&start) { 0.0 } else { 1.0 })
+fn gone_between(
+    entity: &'static str,
+    from: i64,
+    until: i64,
+) -> impl Fn(&str, &str, i64) -> Option<f64> {
+    move |who, _, start| {
+        Some(if who == entity && (from..until).contains(&start) { 0.0 } else { 1.0 })
+    }
 }
 
 const FOUR: [&str; 4] = ["XA", "XBB", "XCCC", "XDDDD"];
 
 #[test]
 fn a_blackout_is_told_with_when_it_began_and_when_it_ended() {
-    let told =
-        World::default().measured(&FOUR, &[BGP, PING, RIS], HOURS + 10, gone_between("XA", T, T + 4 * HOUR)).tells();
+    let told = World::default()
+        .measured(&FOUR, &[BGP, PING, RIS], HOURS + 10, gone_between("XA", T, T + 4 * HOUR))
+        .tells();
     let expected = [
         "XA started 78:25 (since 77:59)",
         "XA partly_back 82:30 (since 77:59)",
@@ -161,8 +194,9 @@ fn a_start_that_an_older_reading_confirms_is_not_dated_back_to_that_reading() {
     let share = |entity: &str, signal: &str, start: i64| {
         Some(if entity == "country/KP" && signal == BGP.name && start >= T { 0.0 } else { 1.0 })
     };
-    let mut batches =
-        World::default().measured(&["country/KP", "country/US", "country/DE"], &[BGP, RIS], HOURS + 1, share).batches();
+    let mut batches = World::default()
+        .measured(&["country/KP", "country/US", "country/DE"], &[BGP, RIS], HOURS + 1, share)
+        .batches();
     // Its routes have gone from the other source's view as well, which is read late, as of two hours ago.
     let hours_ago = Timestamp::from_unix(START + T - 2 * HOUR);
     for bin in 0..4 {
@@ -186,7 +220,9 @@ fn a_quiet_week_tells_nothing() {
 #[test]
 fn ten_days_of_outage_are_never_learned() {
     let (from, until) = (T, T + 10 * DAY);
-    let told = World::default().measured(&FOUR, &[BGP, RIS], 14 * 24, gone_between("XA", from, until)).tells();
+    let told = World::default()
+        .measured(&FOUR, &[BGP, RIS], 14 * 24, gone_between("XA", from, until))
+        .tells();
     let kinds: Vec<_> = told.iter().map(|t| t.kind).collect();
     assert_eq!(kinds, [TransitionKind::Started, TransitionKind::Recovered]);
     assert!(told[1].at.unix() - START >= until, "{:?}", lines(&told));
@@ -201,7 +237,10 @@ fn routes_that_are_back_with_something_that_answers_end_it_before_active_probing
     let last = told.last().unwrap();
     assert_eq!(last.kind, TransitionKind::Recovered);
     let after = (last.at.unix() - START - T - 3 * HOUR) / MINUTE;
-    assert!((15..35).contains(&after), "{after} min after the end: active probing is read after 35");
+    assert!(
+        (15..35).contains(&after),
+        "{after} min after the end: active probing is read after 35"
+    );
 }
 
 #[test]
@@ -209,7 +248,11 @@ fn hosts_that_do_not_answer_keep_it_open_when_traffic_is_back_for_days() {
     let told = World::default()
         .measured(&FOUR, &[BGP, PING, FLOWS], HOURS + 60, |who, signal, start| {
             let until = T + if signal == "ping-slash24" { 50 * HOUR } else { 20 * HOUR };
-            Some(if who == "XA" && signal != "bgp" && (T..until).contains(&start) { 0.05 } else { 1.0 })
+            Some(if who == "XA" && signal != "bgp" && (T..until).contains(&start) {
+                0.05
+            } else {
+                1.0
+            })
         })
         .tells();
     let last = told.last().unwrap();
@@ -283,9 +326,14 @@ fn a_source_that_counts_half_from_now_on_is_believed_again_after_some_days() {
 fn one_series_that_counts_otherwise_is_another_level_once_all_others_are_well_for_days() {
     let mut state = State::default();
     let mut adopted = Vec::new();
-    let world = World::default().measured(&FOUR, &[BGP, PING, RIS], HOURS + 6 * 24, |who, signal, start| {
-        Some(if who == "XA" && signal == "bgp" && start >= T { 0.4 } else { 1.0 })
-    });
+    let world = World::default().measured(
+        &FOUR,
+        &[BGP, PING, RIS],
+        HOURS + 6 * 24,
+        |who, signal, start| {
+            Some(if who == "XA" && signal == "bgp" && start >= T { 0.4 } else { 1.0 })
+        },
+    );
     let mut told = Vec::new();
     for batch in world.batches() {
         let (change, transitions) = advance(&state, &batch);
@@ -295,7 +343,10 @@ fn one_series_that_counts_otherwise_is_another_level_once_all_others_are_well_fo
     let kinds: Vec<_> = told.iter().map(|t| t.kind).collect();
     let [(at, of)] = &adopted[..] else { panic!("{adopted:?}") };
     assert!(at.unix() - START - T > 2 * DAY, "not before two days");
-    assert!((of.before - 300.0).abs() < 10.0 && of.now.is_some_and(|now| (now - 120.0).abs() < 5.0), "{of:?}");
+    assert!(
+        (of.before - 300.0).abs() < 10.0 && of.now.is_some_and(|now| (now - 120.0).abs() < 5.0),
+        "{of:?}"
+    );
     assert_eq!(kinds, [TransitionKind::Suspected, TransitionKind::Retracted]);
 }
 
@@ -303,7 +354,11 @@ fn one_series_that_counts_otherwise_is_another_level_once_all_others_are_well_fo
 fn a_source_that_sags_for_everyone_is_nobodys_outage() {
     for sag in [0.0, 0.45] {
         let sagging = |_: &str, signal: &str, start: i64| {
-            Some(if signal != "visibility" && (T..T + 3 * HOUR).contains(&start) { sag } else { 1.0 })
+            Some(if signal != "visibility" && (T..T + 3 * HOUR).contains(&start) {
+                sag
+            } else {
+                1.0
+            })
         };
         let told = World::default().measured(&FOUR, &[BGP, PING, RIS], HOURS + 10, sagging).tells();
         assert!(told.is_empty(), "{:?}", lines(&told));
@@ -329,7 +384,9 @@ fn who_falls_while_a_source_is_ill_is_found_by_the_others() {
 fn a_fault_of_our_own_uplink_is_nobodys_outage() {
     let at = T..T + 40 * MINUTE;
     let told = World::default()
-        .measured(&["XA"], &[DNS, HTTP], HOURS + 2, |_, _, start| Some(if at.contains(&start) { 0.0 } else { 1.0 }))
+        .measured(&["XA"], &[DNS, HTTP], HOURS + 2, |_, _, start| {
+            Some(if at.contains(&start) { 0.0 } else { 1.0 })
+        })
         .measured(&["control-1", "control-2"], &[CONTROL], HOURS + 2, |_, _, start| {
             Some(if at.contains(&start) { 0.0 } else { 1.0 })
         })
@@ -352,7 +409,8 @@ fn probes_tell_a_blackout_within_minutes_while_the_controls_answer() {
 fn sites_that_fall_together_hide_no_outage_that_begins_with_theirs() {
     let sites: Vec<String> = (0..30).map(|n| format!("site/s{n}.example")).collect();
     let sites: Vec<&str> = sites.iter().map(String::as_str).collect();
-    let gone = |_: &str, _: &str, start: i64| Some(if (T..T + HOUR).contains(&start) { 0.0 } else { 1.0 });
+    let gone =
+        |_: &str, _: &str, start: i64| Some(if (T..T + HOUR).contains(&start) { 0.0 } else { 1.0 });
     let told = World::default()
         .measured(&["XA"], &[DNS, HTTP], HOURS + 2, gone)
         .measured(&["XB", "XC"], &[DNS, HTTP], HOURS + 2, all_up)
@@ -364,19 +422,28 @@ fn sites_that_fall_together_hide_no_outage_that_begins_with_theirs() {
     assert_eq!(started.kind, TransitionKind::Started);
     assert!(started.at.unix() - START - T <= 4 * MINUTE, "{:?}", lines(&told));
     let http = started.evidence.assessments.iter().find(|a| a.series.signal == "http").unwrap();
-    assert!(http.is_low(), "its sites are gone as well, and that is no fault of ours: {:?}", http.reading);
+    assert!(
+        http.is_low(),
+        "its sites are gone as well, and that is no fault of ours: {:?}",
+        http.reading
+    );
     assert!(of(sites[0]).is_some(), "{:?}", lines(&told));
 }
 
 /// A quarter of an hour of rounds over a good line: no day of history, as a new profile has none.
 fn rounds(minutes: i64, value: impl Fn(&str, i64) -> f64) -> Vec<Batch> {
-    let of = |name: &'static str, normal| Signal { source: "probe", name, step: 60, lag: 12, normal };
+    let of =
+        |name: &'static str, normal| Signal { source: "probe", name, step: 60, lag: 12, normal };
     let (blocks, dns, http) = (of("blocks", 4.0), of("dns", 2.0), of("http", 5.0));
     let batch = |minute: i64| {
         let mut batch = Batch::live(Timestamp::from_unix(START + minute * 60 + 72));
         let observed_at = Timestamp::from_unix(START + minute * 60);
         let mut says = |entity: &str, signal: Signal, value: f64| {
-            batch.observations.push(Observation { series: series(entity, signal), observed_at, value: Some(value) });
+            batch.observations.push(Observation {
+                series: series(entity, signal),
+                observed_at,
+                value: Some(value),
+            });
         };
         says("uplink", CONTROL, 1.0);
         for signal in [blocks, dns, http] {
@@ -401,9 +468,15 @@ fn a_new_profile_tells_a_blackout_after_a_few_rounds_and_the_bin_that_shows_it_m
     let told = watch(&mut State::default(), &batches);
     assert_eq!(lines(&told).len(), 1, "{told:?}");
     assert_eq!(told[0].kind, TransitionKind::Started);
-    assert!(told[0].at.unix() - (START + 12 * 60) <= 2 * 60 + 12, "in the second round: {}", told[0].at);
-    let early =
-        watch(&mut State::default(), &rounds(30, |signal, minute| if minute < 4 { usual(signal) } else { 0.0 }));
+    assert!(
+        told[0].at.unix() - (START + 12 * 60) <= 2 * 60 + 12,
+        "in the second round: {}",
+        told[0].at
+    );
+    let early = watch(
+        &mut State::default(),
+        &rounds(30, |signal, minute| if minute < 4 { usual(signal) } else { 0.0 }),
+    );
     assert!(early.is_empty(), "four rounds teach nobody what is usual");
 }
 
@@ -423,11 +496,14 @@ fn all_that_falls_in_one_block_is_one_witness_and_no_blackout() {
 
 #[test]
 fn services_that_are_gone_while_the_network_is_up_are_told_in_the_second_round() {
-    let value = |signal: &str, minute: i64| if signal == "dns" && minute >= 12 { 0.0 } else { usual(signal) };
+    let value = |signal: &str, minute: i64| {
+        if signal == "dns" && minute >= 12 { 0.0 } else { usual(signal) }
+    };
     let told = watch(&mut State::default(), &rounds(30, value));
     assert_eq!(told.iter().map(|t| t.kind).collect::<Vec<_>>(), [TransitionKind::Started]);
     assert!(told[0].at.unix() - (START + 12 * 60) <= 3 * 60 + 12, "{}", told[0].at);
-    let low: Vec<Layer> = told[0].evidence.assessments.iter().filter(|a| a.is_low()).map(|a| a.layer).collect();
+    let low: Vec<Layer> =
+        told[0].evidence.assessments.iter().filter(|a| a.is_low()).map(|a| a.layer).collect();
     assert_eq!(low, [Layer::Dns]);
 }
 
@@ -448,7 +524,9 @@ fn lost_services_get_worse_as_soon_as_the_network_goes_and_not_with_one_more_of_
 #[test]
 fn what_is_missed_while_our_line_is_gone_is_told_when_it_is_back_and_not_before() {
     let mut batches = rounds(30, |signal, minute| if minute < 14 { usual(signal) } else { 0.0 });
-    for (minute, batch) in batches.iter_mut().enumerate().filter(|(minute, _)| (12..20).contains(minute)) {
+    for (minute, batch) in
+        batches.iter_mut().enumerate().filter(|(minute, _)| (12..20).contains(minute))
+    {
         let _ = minute;
         for observation in &mut batch.observations {
             observation.value = observation.series.is_control().then_some(0.0);
@@ -480,7 +558,8 @@ fn with_a_clock_ahead(by: i64, value: impl Fn(&str, i64) -> f64) -> Vec<Batch> {
 
 /// What is told of an outage over those rounds, by such a clock: that it began, and that it is over.
 fn told_by_a_clock_ahead(by: i64, outage: std::ops::Range<i64>) -> Vec<Transition> {
-    let fallen = |signal: &str, minute: i64| if outage.contains(&minute) { 0.0 } else { usual(signal) };
+    let fallen =
+        |signal: &str, minute: i64| if outage.contains(&minute) { 0.0 } else { usual(signal) };
     let told = watch(&mut State::default(), &with_a_clock_ahead(by, fallen));
     let kinds: Vec<_> = told.iter().map(|t| t.kind).collect();
     let expected = [TransitionKind::Started, TransitionKind::Recovered];
@@ -494,7 +573,12 @@ fn a_clock_that_was_ahead_makes_our_own_eyes_blind_for_no_longer_than_it_was() {
         let told = told_by_a_clock_ahead(by, 60..90);
         let minutes = |at: Timestamp| (at.unix() - START) / MINUTE;
         assert!((60..=63).contains(&minutes(told[0].at)), "{:?}", lines(&told));
-        assert_eq!((minutes(told[0].started_at), told[1].ended_at.map(minutes)), (59, Some(90)), "{:?}", lines(&told));
+        assert_eq!(
+            (minutes(told[0].started_at), told[1].ended_at.map(minutes)),
+            (59, Some(90)),
+            "{:?}",
+            lines(&told)
+        );
     }
 }
 
@@ -514,14 +598,24 @@ fn an_outage_is_not_dated_back_to_when_one_source_fell_ill_that_says_the_same() 
     let world = |ill_for: i64| {
         World::default()
             .measured(&FOUR, &[BGP, PING], HOURS + 4, gone_between("XA", T, T + 2 * HOUR))
-            .measured(&FOUR, &[Signal { step: 300, ..RIS }], HOURS + 4, gone_between("XA", T - ill_for, T + 2 * HOUR))
+            .measured(
+                &FOUR,
+                &[Signal { step: 300, ..RIS }],
+                HOURS + 4,
+                gone_between("XA", T - ill_for, T + 2 * HOUR),
+            )
             .tells()
     };
     for ill_for in [0, 45 * MINUTE, HOUR, 2 * HOUR] {
         let told = world(ill_for);
         let started = told.iter().find(|t| t.kind == TransitionKind::Started).unwrap();
         let off = started.started_at.unix() - START - T;
-        assert!(off.abs() <= 10 * MINUTE, "ill for {} min before: {:?}", ill_for / MINUTE, lines(&told));
+        assert!(
+            off.abs() <= 10 * MINUTE,
+            "ill for {} min before: {:?}",
+            ill_for / MINUTE,
+            lines(&told)
+        );
     }
 }
 
@@ -545,7 +639,8 @@ fn one_block_of_four_is_no_outage_and_all_four_are() {
         for signal in four_blocks {
             for start in (0..T + 2 * HOUR).step_by(signal.step as usize) {
                 let share = if start < T { 1.0 } else { left / 4.0 };
-                world = world.published(start + signal.step + signal.lag, "XA", signal, start, share);
+                world =
+                    world.published(start + signal.step + signal.lag, "XA", signal, start, share);
             }
         }
         world.tells()
@@ -557,7 +652,9 @@ fn one_block_of_four_is_no_outage_and_all_four_are() {
 #[test]
 fn a_missing_value_is_unknown_and_never_zero() {
     let told = World::default()
-        .measured(&FOUR, &[BGP, PING, RIS], HOURS + 10, |who, _, start| (who != "XA" || start < T).then_some(1.0))
+        .measured(&FOUR, &[BGP, PING, RIS], HOURS + 10, |who, _, start| {
+            (who != "XA" || start < T).then_some(1.0)
+        })
         .tells();
     assert!(told.is_empty(), "{:?}", lines(&told));
 }
@@ -569,14 +666,23 @@ fn kinds_when_traffic_goes_after(minutes: i64) -> Vec<TransitionKind> {
         let from = if signal == FLOWS.name { T + minutes * MINUTE } else { T };
         Some(if entity == "country/KP" && (from..until).contains(&start) { 0.0 } else { 1.0 })
     };
-    let told =
-        World::default().measured(&["country/KP", "country/US", "country/DE"], &[BGP, RIS, FLOWS], HOURS + 4, share);
-    told.tells().iter().filter(|t| t.incident.entity.to_string() == "country/KP").map(|t| t.kind).collect()
+    let told = World::default().measured(
+        &["country/KP", "country/US", "country/DE"],
+        &[BGP, RIS, FLOWS],
+        HOURS + 4,
+        share,
+    );
+    told.tells()
+        .iter()
+        .filter(|t| t.incident.entity.to_string() == "country/KP")
+        .map(|t| t.kind)
+        .collect()
 }
 
 #[test]
 fn a_layer_that_goes_well_after_the_start_makes_it_worse_and_one_that_goes_with_it_does_not() {
-    let worse = |minutes| kinds_when_traffic_goes_after(minutes).contains(&TransitionKind::Worsened);
+    let worse =
+        |minutes| kinds_when_traffic_goes_after(minutes).contains(&TransitionKind::Worsened);
     assert_eq!((worse(0), worse(15), worse(60)), (false, false, true));
 }
 
@@ -591,16 +697,24 @@ fn a_failed_first_return_is_not_a_recovery() {
         })
         .tells();
     let kinds: Vec<_> = told.iter().map(|t| t.kind).collect();
-    assert_eq!(kinds, [Suspected, Started, PartlyBack, GoneAgain, PartlyBack, Recovered], "{:?}", lines(&told));
+    assert_eq!(
+        kinds,
+        [Suspected, Started, PartlyBack, GoneAgain, PartlyBack, Recovered],
+        "{:?}",
+        lines(&told)
+    );
     assert_eq!(told.iter().map(|t| t.number).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6]);
 }
 
 #[test]
 fn a_start_that_revised_data_takes_back_is_retracted() {
-    let wrong = |signal: &str, start: i64| (T..T + if signal == "bgp" { 1500 } else { 600 }).contains(&start);
-    let mut world = World::default().measured(&FOUR, &[BGP, PING], HOURS + 4, |who, signal, start| {
-        Some(if who == "XA" && wrong(signal, start) { 0.0 } else { 1.0 })
-    });
+    let wrong = |signal: &str, start: i64| {
+        (T..T + if signal == "bgp" { 1500 } else { 600 }).contains(&start)
+    };
+    let mut world =
+        World::default().measured(&FOUR, &[BGP, PING], HOURS + 4, |who, signal, start| {
+            Some(if who == "XA" && wrong(signal, start) { 0.0 } else { 1.0 })
+        });
     for (signal, bins) in [(BGP, 5), (PING, 1)] {
         for bin in 0..bins {
             world = world.published(T + 2400, "XA", signal, T + bin * signal.step, 1.0);
@@ -608,7 +722,12 @@ fn a_start_that_revised_data_takes_back_is_retracted() {
     }
     let told = world.tells();
     let kinds: Vec<_> = told.iter().map(|t| t.kind).collect();
-    assert_eq!(kinds[1..], [TransitionKind::Started, TransitionKind::Retracted], "{:?}", lines(&told));
+    assert_eq!(
+        kinds[1..],
+        [TransitionKind::Started, TransitionKind::Retracted],
+        "{:?}",
+        lines(&told)
+    );
 }
 
 #[test]
@@ -626,7 +745,8 @@ fn values_that_are_published_too_early_and_too_low_are_waited_out() {
 
 #[test]
 fn thirty_provinces_that_are_switched_off_within_hours_are_no_fault_of_their_lone_source() {
-    let hourly = Signal { source: "observatory", name: "connectivity", step: HOUR, lag: 600, normal: 95.0 };
+    let hourly =
+        Signal { source: "observatory", name: "connectivity", step: HOUR, lag: 600, normal: 95.0 };
     let names: Vec<String> = (0..30).map(|n| format!("province-{n}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let told = World::default()
@@ -648,7 +768,9 @@ fn a_part_that_stands_for_the_whole_is_its_witness_and_another_is_not() {
             .measured(&["asn/131279"], &[of_part, PING], HOURS + 2, all_up)
             .part_of("asn/131279", "country/KP");
         watch(&mut state, &world.batches());
-        state.evidence(&"country/KP".parse().unwrap(), Timestamp::from_unix(START + T + 2 * HOUR)).unwrap()
+        state
+            .evidence(&"country/KP".parse().unwrap(), Timestamp::from_unix(START + T + 2 * HOUR))
+            .unwrap()
     };
     assert_eq!((verdict(300.0).witnesses, verdict(300.0).assessments.len()), (2, 3));
     assert_eq!((verdict(100.0).witnesses, verdict(100.0).assessments.len()), (1, 1));
@@ -660,19 +782,32 @@ fn facts_are_kept_and_frozen_into_the_evidence() {
     let entity: Entity = "country/KP".parse().unwrap();
     for prefixes_seen in [4, 1] {
         let kind = FactKind::Gateway { asn: 4837, name: None, prefixes_seen, peers_seeing: 300 };
-        let fact =
-            Fact { entity: entity.clone(), source: "ripestat".into(), observed_at: Timestamp::from_unix(1), kind };
-        watch(&mut state, &[Batch { facts: vec![fact], ..Batch::live(Timestamp::from_unix(START)) }]);
+        let fact = Fact {
+            entity: entity.clone(),
+            source: "ripestat".into(),
+            observed_at: Timestamp::from_unix(1),
+            kind,
+        };
+        watch(
+            &mut state,
+            &[Batch { facts: vec![fact], ..Batch::live(Timestamp::from_unix(START)) }],
+        );
     }
     let evidence = state.evidence(&entity, Timestamp::from_unix(START)).unwrap();
     assert_eq!(evidence.verdict, Verdict::Unknown);
-    assert!(matches!(evidence.facts[..], [Fact { kind: FactKind::Gateway { prefixes_seen: 1, .. }, .. }]));
+    assert!(matches!(
+        evidence.facts[..],
+        [Fact { kind: FactKind::Gateway { prefixes_seen: 1, .. }, .. }]
+    ));
 }
 
 #[test]
 fn a_checkpoint_that_is_damaged_or_of_another_format_is_not_read() {
     let mut state = State::default();
-    watch(&mut state, &World::default().measured(&["XA"], &[BGP], 2, all_up).part_of("XA", "XB").batches());
+    watch(
+        &mut state,
+        &World::default().measured(&["XA"], &[BGP], 2, all_up).part_of("XA", "XB").batches(),
+    );
     let bytes = state.encode();
     assert_eq!(State::decode(&bytes), Some(state));
     assert_eq!(State::decode(&bytes[..bytes.len() / 2]), None);
@@ -682,8 +817,10 @@ fn a_checkpoint_that_is_damaged_or_of_another_format_is_not_read() {
 
 /// Two and a half days of four entities, half-hourly, with outages, gaps, revisions and late bins.
 fn streams() -> impl Strategy<Value = Vec<Batch>> {
-    let outages = prop::collection::vec((0..4_usize, 0..5_usize, 50..110_i64, 1..30_i64, 0.0..0.9), 0..6);
-    let oddities = prop::collection::vec((0..4_usize, 0..2_usize, 0..120_i64, 0..40_i64, 0.0..1.5), 0..30);
+    let outages =
+        prop::collection::vec((0..4_usize, 0..5_usize, 50..110_i64, 1..30_i64, 0.0..0.9), 0..6);
+    let oddities =
+        prop::collection::vec((0..4_usize, 0..2_usize, 0..120_i64, 0..40_i64, 0.0..1.5), 0..30);
     (outages, oddities).prop_map(|(outages, oddities)| {
         let half_hourly = |signal: Signal| Signal { step: 1800, lag: 600, ..signal };
         let signals = [half_hourly(BGP), half_hourly(RIS)];
@@ -699,7 +836,13 @@ fn streams() -> impl Strategy<Value = Vec<Batch>> {
         });
         for (entity, signal, bin, later, share) in oddities {
             let start = bin * 1800;
-            world = world.published(start + 2000 + later * 977, FOUR[entity], signals[signal], start, share);
+            world = world.published(
+                start + 2000 + later * 977,
+                FOUR[entity],
+                signals[signal],
+                start,
+                share,
+            );
         }
         world.batches()
     })

@@ -73,7 +73,9 @@ impl BinComparison {
     }
 
     fn is_the_sources_own_fault(&self) -> bool {
-        self.ratios.len() >= ENOUGH_TO_COMPARE && self.sagging_share() >= NEARLY_ALL && self.sags_alike()
+        self.ratios.len() >= ENOUGH_TO_COMPARE
+            && self.sagging_share() >= NEARLY_ALL
+            && self.sags_alike()
     }
 
     /// Of how many more entities it takes a usual value, at least, until it can be no fault of the source, whatever the others
@@ -95,7 +97,9 @@ impl BinComparison {
 impl Faults {
     /// Whether anything of `[start, end)` lies in a fault.
     pub fn cover(&self, start: i64, end: i64) -> bool {
-        self.windows.iter().any(|fault| fault.from < end && fault.until.is_none_or(|until| start < until))
+        self.windows
+            .iter()
+            .any(|fault| fault.from < end && fault.until.is_none_or(|until| start < until))
     }
 
     pub fn move_back(&mut self, back: SetBack) {
@@ -116,7 +120,9 @@ impl Faults {
 
     /// Another entity was heard of the bin; says whether a look may show something by now.
     pub fn hears_one_more(&mut self, start: i64) -> bool {
-        let Some((_, more)) = self.waiting.iter_mut().find(|(waits, _)| *waits == start) else { return self.is_open() };
+        let Some((_, more)) = self.waiting.iter_mut().find(|(waits, _)| *waits == start) else {
+            return self.is_open();
+        };
         *more = more.saturating_sub(1);
         *more == 0 || self.is_open()
     }
@@ -137,7 +143,10 @@ impl Faults {
 
     /// Whether what began as a fault is how the source measures now.
     pub fn is_usual_by_now(&self, start: i64, look: &BinComparison) -> bool {
-        let lasts = self.windows.last().is_some_and(|fault| fault.until.is_none() && start - fault.from > USUAL_AFTER);
+        let lasts = self
+            .windows
+            .last()
+            .is_some_and(|fault| fault.until.is_none() && start - fault.from > USUAL_AFTER);
         let mut ratios = look.ratios.clone();
         lasts && look.is_heard_enough() && super::baseline::median(&mut ratios) > SOMETHING_IS_LEFT
     }
@@ -162,7 +171,14 @@ impl Faults {
     }
 
     /// The same for our uplink: of the control series heard at `start`, `failing` failed; `all` are watched.
-    pub fn take_control(&mut self, start: i64, step: Seconds, heard: usize, failing: usize, all: usize) -> Option<i64> {
+    pub fn take_control(
+        &mut self,
+        start: i64,
+        step: Seconds,
+        heard: usize,
+        failing: usize,
+        all: usize,
+    ) -> Option<i64> {
         self.comparable = true;
         if failing * 2 > all {
             self.checked = self.checked.max(start + step);
@@ -221,8 +237,14 @@ mod tests {
         assert!(look(&[0.45, 0.44, 0.46, 0.45, 1.0], 0, 0).is_the_sources_own_fault());
         assert!(look(&[0.0, 0.0, 0.0], 0, 0).is_the_sources_own_fault());
         assert!(!look(&[0.0, 0.0], 0, 0).is_the_sources_own_fault(), "two may fall by chance");
-        assert!(!look(&[0.0, 0.0, 0.0], 2, 0).is_the_sources_own_fault(), "others fell an hour ago");
-        assert!(!look(&[0.0, 0.25, 0.5, 0.6, 0.1], 0, 0).is_the_sources_own_fault(), "each by another share");
+        assert!(
+            !look(&[0.0, 0.0, 0.0], 2, 0).is_the_sources_own_fault(),
+            "others fell an hour ago"
+        );
+        assert!(
+            !look(&[0.0, 0.25, 0.5, 0.6, 0.1], 0, 0).is_the_sources_own_fault(),
+            "each by another share"
+        );
     }
 
     #[test]
@@ -239,7 +261,8 @@ mod tests {
         let mut faults = Faults::default();
         faults.take(300, &look(&[0.0], 0, 9));
         assert!(!faults.is_worth_a_look(600));
-        let heard = (0..9).filter(|_| faults.is_worth_a_look(300) && faults.hears_one_more(300)).count();
+        let heard =
+            (0..9).filter(|_| faults.is_worth_a_look(300) && faults.hears_one_more(300)).count();
         assert_eq!(heard, 1, "after three of the nine: then fewer than eight of ten can sag");
         faults.take(300, &look(&[0.0, 1.0, 1.0, 1.0], 0, 6));
         assert!(faults.checked == 300 && !faults.is_worth_a_look(300));

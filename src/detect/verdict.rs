@@ -6,7 +6,8 @@ use super::state::{ONE_BLOCK, StateOverlay};
 use crate::domain::observation::BLOCKS;
 use crate::domain::time::MINUTE;
 use crate::domain::{
-    Assessment, Confidence, Evidence, Fact, FactKind, Layer, Phase, Reading, Seconds, Timestamp, Unknown, Verdict,
+    Assessment, Confidence, Evidence, Fact, FactKind, Layer, Phase, Reading, Seconds, Timestamp,
+    Unknown, Verdict,
 };
 use std::sync::Arc;
 
@@ -60,7 +61,11 @@ impl StateOverlay<'_> {
     /// What was said of the entity and of the parts that stand for it.
     fn facts_behind(&self, entity: u32) -> Vec<Fact> {
         let mut spoken_of = vec![entity];
-        for part in self.witnesses_of(entity).into_iter().filter_map(|series| Some(self.head(series)?.entity)) {
+        for part in self
+            .witnesses_of(entity)
+            .into_iter()
+            .filter_map(|series| Some(self.head(series)?.entity))
+        {
             if !spoken_of.contains(&part) {
                 spoken_of.push(part);
             }
@@ -72,7 +77,10 @@ impl StateOverlay<'_> {
     /// that is too small to be routed by itself (a site) is a sample of what it is part of.
     fn stands_for(&self, part: u32, whole: u32) -> bool {
         let routed = |entity: u32| {
-            self.series_of(entity).iter().filter(|series| self.named(**series).layer == Layer::Routing).copied()
+            self.series_of(entity)
+                .iter()
+                .filter(|series| self.named(**series).layer == Layer::Routing)
+                .copied()
         };
         let normal = |series: u32| {
             let (head, normal) = (self.head(series)?, self.normal(series)?);
@@ -100,11 +108,23 @@ impl StateOverlay<'_> {
         for series in self.witnesses_of(entity) {
             let Some(head) = self.head(series) else { continue };
             let is_known = self.why_unknown(series, head).is_none();
-            let low = if is_known && head.score.since >= fallen_since { self.usable(series, head) } else { 0.0 };
-            said.push((self.witness(series, head, one_block), head.entity == entity, series, low, is_known));
+            let low = if is_known && head.score.since >= fallen_since {
+                self.usable(series, head)
+            } else {
+                0.0
+            };
+            said.push((
+                self.witness(series, head, one_block),
+                head.entity == entity,
+                series,
+                low,
+                is_known,
+            ));
         }
         let mut voices: Vec<WitnessScore> = Vec::new();
-        said.sort_by(|a, b| (a.0, !a.1, !a.4).cmp(&(b.0, !b.1, !b.4)).then(b.3.total_cmp(&a.3)).then(a.2.cmp(&b.2)));
+        said.sort_by(|a, b| {
+            (a.0, !a.1, !a.4).cmp(&(b.0, !b.1, !b.4)).then(b.3.total_cmp(&a.3)).then(a.2.cmp(&b.2))
+        });
         for same in said.chunk_by(|a, b| a.0 == b.0) {
             let own = same.iter().any(|of| of.1);
             let counted: Vec<_> = same.iter().filter(|of| of.1 == own && of.4).collect();
@@ -118,13 +138,20 @@ impl StateOverlay<'_> {
     }
 
     pub fn witness(&self, series: u32, head: &SeriesTracker, one_block: bool) -> u32 {
-        if one_block && self.is_own_probe(head.family) { ONE_BLOCK } else { self.named(series).witness }
+        if one_block && self.is_own_probe(head.family) {
+            ONE_BLOCK
+        } else {
+            self.named(series).witness
+        }
     }
 
     /// Whether all that our own probes miss of the entity may stand in one block of addresses: then they are one witness,
     /// however many names and services there are. Where blocks are not counted each signal is its own.
     pub fn may_be_one_block(&self, entity: u32) -> bool {
-        let fallen = self.witnesses_of(entity).into_iter().filter(|series| self.named(*series).series.signal == BLOCKS);
+        let fallen = self
+            .witnesses_of(entity)
+            .into_iter()
+            .filter(|series| self.named(*series).series.signal == BLOCKS);
         let mut is_counted = false;
         let fallen: f64 = fallen
             .filter_map(|series| {
@@ -157,8 +184,9 @@ impl StateOverlay<'_> {
     fn is_confirmed(&self, head: &SeriesTracker, start: i64) -> bool {
         let faults = self.faults(head.family);
         let by_others = !faults.comparable || start <= faults.checked;
-        let by_controls =
-            !self.is_own_probe(head.family) || !self.has_controls() || start + head.width() <= self.uplink().checked;
+        let by_controls = !self.is_own_probe(head.family)
+            || !self.has_controls()
+            || start + head.width() <= self.uplink().checked;
         by_others && by_controls
     }
 
@@ -169,7 +197,8 @@ impl StateOverlay<'_> {
         if normal.at(newest.start, head.width()) <= 0.0 || !normal.is_telling() {
             return Some(Unknown::NormalIsNothing);
         }
-        let ill = |faults: &super::trust::Faults| faults.cover(newest.start, newest.start + head.width());
+        let ill =
+            |faults: &super::trust::Faults| faults.cover(newest.start, newest.start + head.width());
         if self.is_own_probe(head.family) && (self.uplink().is_open() || ill(self.uplink())) {
             return Some(Unknown::Uplink);
         }
@@ -185,7 +214,10 @@ impl StateOverlay<'_> {
             FactKind::Withdrawn { gateways } => gateways.iter().map(|fall| fall.first.unix()).min(),
             _ => None,
         });
-        withdrawn.filter(|first| (first - about).abs() <= SAME_FALL).min().map(|first| first.div_euclid(60) * 60)
+        withdrawn
+            .filter(|first| (first - about).abs() <= SAME_FALL)
+            .min()
+            .map(|first| first.div_euclid(60) * 60)
     }
 
     /// When it began: inside every interval in which a signal fell in one clear step, or else the first low bin.
@@ -197,14 +229,18 @@ impl StateOverlay<'_> {
     fn began_by_bins(&self, voices: &[WitnessScore]) -> Option<i64> {
         let surely = |voice: &&WitnessScore| voice.low >= LOW;
         voices.iter().find(surely)?;
-        let mut fallen: Vec<&WitnessScore> = voices.iter().filter(|voice| voice.low > 0.0).collect();
+        let mut fallen: Vec<&WitnessScore> =
+            voices.iter().filter(|voice| voice.low > 0.0).collect();
         fallen.retain(|voice| !voices.iter().any(|other| self.denies(other, voice)));
         if fallen.iter().any(surely) {
             fallen.retain(surely);
         }
-        let low = || fallen.iter().filter_map(|voice| self.head(voice.series).zip(self.normal(voice.series)));
+        let low = || {
+            fallen.iter().filter_map(|voice| self.head(voice.series).zip(self.normal(voice.series)))
+        };
         let exact = || low().filter(|(_, normal)| normal.is_exact());
-        let mut onsets: Vec<(i64, i64)> = exact().filter_map(|(head, normal)| head.onset(normal)).collect();
+        let mut onsets: Vec<(i64, i64)> =
+            exact().filter_map(|(head, normal)| head.onset(normal)).collect();
         onsets.sort_by_key(|(from, until)| (until - from, *until, *from));
         let since = |(head, _): (&SeriesTracker, &Normal)| head.score.since;
         let first = exact().map(since).min().or_else(|| low().map(since).min())?;
@@ -222,7 +258,9 @@ impl StateOverlay<'_> {
     /// source of `voice` that was ill.
     fn denies(&self, other: &WitnessScore, voice: &WitnessScore) -> bool {
         let (theirs, ours) = (self.named(other.series), self.named(voice.series));
-        let Some((other_head, head)) = self.head(other.series).zip(self.head(voice.series)) else { return false };
+        let Some((other_head, head)) = self.head(other.series).zip(self.head(voice.series)) else {
+            return false;
+        };
         let (fell, since) = (other_head.score.since, head.score.since);
         other.low > 0.0
             && theirs.layer == ours.layer
@@ -246,7 +284,9 @@ impl StateOverlay<'_> {
                 None if head.score.is_low => Reading::Low,
                 None => Reading::Normal,
             };
-            let normal = newest.and_then(|bin| self.normal(series).map(|normal| normal.at(bin.start, head.width())));
+            let normal = newest.and_then(|bin| {
+                self.normal(series).map(|normal| normal.at(bin.start, head.width()))
+            });
             let assessment = Assessment {
                 series: Arc::clone(&named.series),
                 layer: named.layer,
@@ -258,7 +298,11 @@ impl StateOverlay<'_> {
                 low_since: head.score.is_low.then(|| Timestamp::from_unix(head.score.since)),
                 back_since: (!head.score.is_low && head.score.back_at > 0)
                     .then(|| Timestamp::from_unix(head.score.back_at)),
-                weight: f64::from(if head.score.low > 0.0 { head.score.low } else { -head.score.up }),
+                weight: f64::from(if head.score.low > 0.0 {
+                    head.score.low
+                } else {
+                    -head.score.up
+                }),
             };
             assessments.push((assessment, self.witness(series, head, one_block)));
         }
@@ -276,7 +320,8 @@ impl StateOverlay<'_> {
             Some(Phase::Down) => Verdict::Down,
             Some(Phase::Returning) => Verdict::Returning,
             Some(Phase::Recovered | Phase::Retracted) | None => {
-                let is_known = assessments.iter().any(|(a, _)| !matches!(a.reading, Reading::Unknown { .. }));
+                let is_known =
+                    assessments.iter().any(|(a, _)| !matches!(a.reading, Reading::Unknown { .. }));
                 if is_known { Verdict::Up } else { Verdict::Unknown }
             }
         };
@@ -304,11 +349,13 @@ fn how_sure(verdict: Verdict, assessments: &[(Assessment, u32)]) -> (u32, u32, C
         Verdict::Up => assessment.is_normal(),
         Verdict::Suspected | Verdict::Down | Verdict::Returning => assessment.is_low(),
     };
-    let agreeing: Vec<_> = assessments.iter().filter(|(assessment, _)| agrees(assessment)).collect();
+    let agreeing: Vec<_> =
+        assessments.iter().filter(|(assessment, _)| agrees(assessment)).collect();
     let mut witnesses: Vec<u32> = agreeing.iter().map(|(_, witness)| *witness).collect();
     witnesses.sort_unstable();
     witnesses.dedup();
-    let mut sources: Vec<&str> = agreeing.iter().map(|(assessment, _)| assessment.series.measurer()).collect();
+    let mut sources: Vec<&str> =
+        agreeing.iter().map(|(assessment, _)| assessment.series.measurer()).collect();
     sources.sort_unstable();
     sources.dedup();
     // What each witness adds: its surest signal, and no more than two of its clearest bins.
@@ -326,7 +373,10 @@ fn how_sure(verdict: Verdict, assessments: &[(Assessment, u32)]) -> (u32, u32, C
         _ => Confidence::Low,
     };
     let unknown = assessments.iter().filter(|(a, _)| {
-        matches!(a.reading, Reading::Unknown { why: Unknown::Stale | Unknown::SourceFault | Unknown::Uplink })
+        matches!(
+            a.reading,
+            Reading::Unknown { why: Unknown::Stale | Unknown::SourceFault | Unknown::Uplink }
+        )
     });
     if unknown.count() * 2 > assessments.len() {
         sureness = if sureness == Confidence::High { Confidence::Medium } else { Confidence::Low };

@@ -29,8 +29,14 @@ impl Week {
         }
         let parts = seen.map(|weeks| {
             // The week in which it differed least: what differed once may have been a holiday.
-            let (least, most) = weeks.iter().fold((f32::MAX, f32::MIN), |(l, m), week| (l.min(*week), m.max(*week)));
-            if weeks.len() < ENOUGH_WEEKS { 1.0 } else { 1.0_f32.clamp(least, most).clamp(WEEK_RANGE.0, WEEK_RANGE.1) }
+            let (least, most) = weeks
+                .iter()
+                .fold((f32::MAX, f32::MIN), |(l, m), week| (l.min(*week), m.max(*week)));
+            if weeks.len() < ENOUGH_WEEKS {
+                1.0
+            } else {
+                1.0_f32.clamp(least, most).clamp(WEEK_RANGE.0, WEEK_RANGE.1)
+            }
         });
         Self(parts.iter().any(|part| (part - 1.0).abs() > 0.05).then(|| Box::new(parts)))
     }

@@ -42,7 +42,9 @@ impl Control {
     /// Whether it is asked over IPv6; a page is asked over whatever its name leads to first.
     pub fn is_v6(&self) -> bool {
         match &self.ask {
-            Ask::Resolver { server, .. } | Ask::Root { server } | Ask::Tcp { address: server } => server.is_ipv6(),
+            Ask::Resolver { server, .. } | Ask::Root { server } | Ask::Tcp { address: server } => {
+                server.is_ipv6()
+            }
             Ask::Page { .. } => false,
         }
     }

@@ -52,7 +52,9 @@ pub fn by_code(code: CountryCode) -> Option<&'static Country> {
 pub fn find(text: &str) -> Option<&'static Country> {
     if text.chars().any(|c| letter_of_flag(c).is_some()) {
         // A flag beside a name is for the reader of shown forms: the two may differ.
-        return flag_of(text.trim()).filter(|(_, rest)| rest.is_empty()).and_then(|(code, _)| by_code(code));
+        return flag_of(text.trim())
+            .filter(|(_, rest)| rest.is_empty())
+            .and_then(|(code, _)| by_code(code));
     }
     DIRECTORY.by_key.get(&key(text)).and_then(|at| all().get(*at))
 }
@@ -91,7 +93,8 @@ fn country(line: &'static str) -> Option<Country> {
 /// What a name is known by: lower case, without diacritics and punctuation, in one piece.
 pub(super) fn key(text: &str) -> String {
     let plain: String = text.chars().flat_map(char::to_lowercase).filter_map(fold).collect();
-    let words = plain.split(|c: char| !c.is_alphanumeric() && c != '&').filter(|word| !word.is_empty());
+    let words =
+        plain.split(|c: char| !c.is_alphanumeric() && c != '&').filter(|word| !word.is_empty());
     words
         .map(|word| match word {
             "&" => "and",
@@ -137,8 +140,15 @@ mod tests {
     #[test]
     fn every_line_of_the_table_is_a_country() {
         let lines = TABLE.lines().filter(|line| !line.starts_with('#')).count();
-        assert_eq!((lines, all().len()), (249, 249), "a zone that chrono-tz does not know, or a broken line");
-        assert!(all().windows(2).all(|pair| pair[0].code < pair[1].code), "sorted, so that a code is found");
+        assert_eq!(
+            (lines, all().len()),
+            (249, 249),
+            "a zone that chrono-tz does not know, or a broken line"
+        );
+        assert!(
+            all().windows(2).all(|pair| pair[0].code < pair[1].code),
+            "sorted, so that a code is found"
+        );
     }
 
     #[test]
@@ -155,7 +165,9 @@ mod tests {
 
     #[test]
     fn a_country_is_found_by_what_people_type() {
-        for text in ["KP", "kp", "north korea", "North  Korea", "DPRK", "d.p.r.k.", "朝鲜", "북한", "PRK"] {
+        for text in
+            ["KP", "kp", "north korea", "North  Korea", "DPRK", "d.p.r.k.", "朝鲜", "북한", "PRK"]
+        {
             assert_eq!(code(text), Some("KP"), "{text}");
         }
         for (text, expected) in [

@@ -68,20 +68,30 @@ impl FromStr for Entity {
     fn from_str(text: &str) -> Result<Self, EntityError> {
         let text = text.trim();
         let Some((kind, code)) = text.split_once('/') else {
-            return if text.is_empty() { Err(EntityError::Empty) } else { Ok(Self::Name(text.to_owned())) };
+            return if text.is_empty() {
+                Err(EntityError::Empty)
+            } else {
+                Ok(Self::Name(text.to_owned()))
+            };
         };
         if code.is_empty() {
             return Err(EntityError::Empty);
         }
         match kind {
-            "country" => {
-                CountryCode::new(code).map(Self::Country).ok_or_else(|| EntityError::NoCountry(code.to_owned()))
+            "country" => CountryCode::new(code)
+                .map(Self::Country)
+                .ok_or_else(|| EntityError::NoCountry(code.to_owned())),
+            "region" if code.bytes().all(|b| b.is_ascii_digit()) => {
+                Ok(Self::Region(code.to_owned()))
             }
-            "region" if code.bytes().all(|b| b.is_ascii_digit()) => Ok(Self::Region(code.to_owned())),
             "region" => Err(EntityError::NoRegion(code.to_owned())),
             "asn" => asn(code).map(Self::Asn).ok_or_else(|| EntityError::NoAsn(code.to_owned())),
-            "prefix" => prefix(code).map(Self::Prefix).ok_or_else(|| EntityError::NoPrefix(code.to_owned())),
-            "site" => hostname::site(code).map(Self::Site).map_err(|why| EntityError::NoSite(code.to_owned(), why)),
+            "prefix" => {
+                prefix(code).map(Self::Prefix).ok_or_else(|| EntityError::NoPrefix(code.to_owned()))
+            }
+            "site" => hostname::site(code)
+                .map(Self::Site)
+                .map_err(|why| EntityError::NoSite(code.to_owned(), why)),
             _ => Err(EntityError::UnknownKind(kind.to_owned())),
         }
     }
@@ -160,14 +170,27 @@ mod tests {
 
     #[test]
     fn an_entity_is_written_as_it_is_read() {
-        for text in ["country/KP", "region/4416", "asn/131279", "prefix/175.45.176.0/22", "site/kcna.kp", "XA"] {
+        for text in [
+            "country/KP",
+            "region/4416",
+            "asn/131279",
+            "prefix/175.45.176.0/22",
+            "site/kcna.kp",
+            "XA",
+        ] {
             assert_eq!(text.parse::<Entity>().unwrap().to_string(), text);
         }
         assert_eq!("country/kp".parse::<Entity>().unwrap().to_string(), "country/KP");
         assert_eq!("asn/AS131279".parse::<Entity>().unwrap().to_string(), "asn/131279");
-        assert_eq!("prefix/175.45.177.9/22".parse::<Entity>().unwrap().to_string(), "prefix/175.45.176.0/22");
+        assert_eq!(
+            "prefix/175.45.177.9/22".parse::<Entity>().unwrap().to_string(),
+            "prefix/175.45.176.0/22"
+        );
         assert_eq!("site/KCNA.kp.".parse::<Entity>().unwrap().to_string(), "site/kcna.kp");
-        assert_eq!("site/münchen.example".parse::<Entity>().unwrap().to_string(), "site/xn--mnchen-3ya.example");
+        assert_eq!(
+            "site/münchen.example".parse::<Entity>().unwrap().to_string(),
+            "site/xn--mnchen-3ya.example"
+        );
     }
 
     #[test]
@@ -178,7 +201,10 @@ mod tests {
         assert_eq!(why("country/KPX"), "`KPX` is no country code: two letters, such as KP");
         assert_eq!(why("asn/AS"), "`AS` is no AS number: digits, such as 131279");
         assert!(why("prefix/175.45.176.0/33").contains("is no prefix"));
-        assert_eq!(why("site/10.0.0.1"), "`10.0.0.1` is no site: an address is not a host name, such as kcna.kp");
+        assert_eq!(
+            why("site/10.0.0.1"),
+            "`10.0.0.1` is no site: an address is not a host name, such as kcna.kp"
+        );
         assert_eq!(
             why("site/mün chen.example"),
             "`mün chen.example` is no site: a space may not stand in a host name; letters, digits and hyphens may"

@@ -33,7 +33,9 @@ pub enum NameError {
     Hyphen(String),
     #[error("{0} may not stand in a host name; letters, digits and hyphens may")]
     Character(String),
-    #[error("it does not follow the rules for international names; check its spelling, or write it as xn--…")]
+    #[error(
+        "it does not follow the rules for international names; check its spelling, or write it as xn--…"
+    )]
     International,
 }
 
@@ -79,7 +81,12 @@ fn international(text: &str) -> Result<String, NameError> {
         return Err(NameError::Character(called(c)));
     }
     // Lengths and ASCII characters are checked label by label, so that an error can name the label.
-    let mapped = Uts46::new().to_ascii(text.as_bytes(), AsciiDenyList::EMPTY, Hyphens::Allow, DnsLength::Ignore);
+    let mapped = Uts46::new().to_ascii(
+        text.as_bytes(),
+        AsciiDenyList::EMPTY,
+        Hyphens::Allow,
+        DnsLength::Ignore,
+    );
     mapped.map(|name| name.to_ascii_lowercase()).map_err(|_| NameError::International)
 }
 
@@ -120,11 +127,17 @@ pub fn shown(ascii: &str) -> String {
     if !ascii.split('.').any(|label| label.starts_with("xn--")) {
         return ascii.to_owned();
     }
-    let (text, valid) =
-        Uts46::new().to_user_interface(ascii.as_bytes(), AsciiDenyList::EMPTY, Hyphens::Allow, |label, tld, _| {
-            is_clear(label, tld)
-        });
-    if valid.is_ok() && to_ascii(&text).as_deref() == Ok(ascii) { text.into_owned() } else { ascii.to_owned() }
+    let (text, valid) = Uts46::new().to_user_interface(
+        ascii.as_bytes(),
+        AsciiDenyList::EMPTY,
+        Hyphens::Allow,
+        |label, tld, _| is_clear(label, tld),
+    );
+    if valid.is_ok() && to_ascii(&text).as_deref() == Ok(ascii) {
+        text.into_owned()
+    } else {
+        ascii.to_owned()
+    }
 }
 
 /// Letters of Cyrillic that look like letters of Latin, in lower case (the list by which Chromium
@@ -136,7 +149,9 @@ const LIKE_LATIN: &str = "аысԁеԍһіюјӏорԗԛѕԝхуъьҽпгѵѡ";
 /// 5.2, "Highly Restrictive").
 fn is_clear(label: &[char], tld: &[char]) -> bool {
     let is_lettering = |c: char| match c.script() {
-        Script::Common | Script::Unknown => c.is_alphanumeric() || matches!(c, '-' | '_' | '·') || is_emoji(c),
+        Script::Common | Script::Unknown => {
+            c.is_alphanumeric() || matches!(c, '-' | '_' | '·') || is_emoji(c)
+        }
         _ => true,
     };
     if !label.iter().all(|c| is_lettering(*c)) {
@@ -179,16 +194,28 @@ mod tests {
             ("straße.example", "xn--strae-oqa.example", "straße.example"),
             ("правительство.рф", "xn--80aealotwbjpid2k.xn--p1ai", "правительство.рф"),
             ("ПРАВИТЕЛЬСТВО.РФ", "xn--80aealotwbjpid2k.xn--p1ai", "правительство.рф"),
-            ("www。правительство．рф｡", "www.xn--80aealotwbjpid2k.xn--p1ai", "www.правительство.рф"),
+            (
+                "www。правительство．рф｡",
+                "www.xn--80aealotwbjpid2k.xn--p1ai",
+                "www.правительство.рф",
+            ),
             ("ｋｃｎａ．ｋｐ", "kcna.kp", "kcna.kp"),
             ("日本語.jp", "xn--wgv71a119e.jp", "日本語.jp"),
             ("청와대.한국", "xn--vk1b187a8ue.xn--3e0b707e", "청와대.한국"),
             ("i❤.ws", "xn--i-7iq.ws", "i❤.ws"),
-            ("موقع.وزارة-الاتصالات.مصر", "xn--4gbrim.xn----ymcbaaajlc6dj7bxne2c.xn--wgbh1c", "موقع.وزارة-الاتصالات.مصر"),
+            (
+                "موقع.وزارة-الاتصالات.مصر",
+                "xn--4gbrim.xn----ymcbaaajlc6dj7bxne2c.xn--wgbh1c",
+                "موقع.وزارة-الاتصالات.مصر",
+            ),
         ] {
             assert_eq!(site(typed).as_deref(), Ok(ascii), "{typed}");
             assert_eq!(shown(ascii), expected, "{typed}");
-            assert_eq!(site(&shown(ascii)).as_deref(), Ok(ascii), "what is shown is taken: {typed}");
+            assert_eq!(
+                site(&shown(ascii)).as_deref(),
+                Ok(ascii),
+                "what is shown is taken: {typed}"
+            );
         }
     }
 
@@ -210,7 +237,11 @@ mod tests {
             assert_eq!(shown, ascii);
         }
         assert_eq!(shown("xn--80ak6aa92e.xn--p1ai"), "аррӏе.рф", "a name of its own country");
-        assert_eq!(shown("xn--a.example"), "xn--a.example", "what cannot be decoded stays as it is");
+        assert_eq!(
+            shown("xn--a.example"),
+            "xn--a.example",
+            "what cannot be decoded stays as it is"
+        );
     }
 
     #[test]
@@ -223,11 +254,23 @@ mod tests {
         assert_eq!(why("。рф"), "two dots stand in a row, or one stands in front");
         assert_eq!(why("10.0.0.1"), "an address is not a host name, such as kcna.kp");
         assert_eq!(why("１０.０.０.１"), "an address is not a host name, such as kcna.kp");
-        assert_eq!(why("10.0.0.1.5"), "its last part has no letter; a host name ends as in kcna.kp");
+        assert_eq!(
+            why("10.0.0.1.5"),
+            "its last part has no letter; a host name ends as in kcna.kp"
+        );
         assert_eq!(why("2001:db8::1"), "an address is not a host name, such as kcna.kp");
-        assert_eq!(why("mün chen.example"), "a space may not stand in a host name; letters, digits and hyphens may");
-        assert_eq!(why("a\tb.kp"), "a tab may not stand in a host name; letters, digits and hyphens may");
-        assert_eq!(why("ä/b.kp"), "`/` may not stand in a host name; letters, digits and hyphens may");
+        assert_eq!(
+            why("mün chen.example"),
+            "a space may not stand in a host name; letters, digits and hyphens may"
+        );
+        assert_eq!(
+            why("a\tb.kp"),
+            "a tab may not stand in a host name; letters, digits and hyphens may"
+        );
+        assert_eq!(
+            why("ä/b.kp"),
+            "`/` may not stand in a host name; letters, digits and hyphens may"
+        );
         assert_eq!(why("-kcna.kp"), "`-kcna` begins or ends with a hyphen; leave the hyphen out");
         let long = why(&format!("{}.kp", "a".repeat(64)));
         assert!(long.contains("has 64 characters; between two dots stand at most 63"), "{long}");
@@ -236,7 +279,10 @@ mod tests {
         let long = why(&"a.".repeat(150).replace("a.", "ab."));
         assert_eq!(long, "it has 449 characters; a host name has at most 253");
         // A joiner alone joins nothing.
-        assert!(why("a\u{200d}b.kp").starts_with("it does not follow the rules for international names"));
+        assert!(
+            why("a\u{200d}b.kp")
+                .starts_with("it does not follow the rules for international names")
+        );
     }
 
     proptest! {

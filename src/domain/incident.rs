@@ -103,7 +103,8 @@ impl TransitionKind {
 }
 
 impl Phase {
-    pub const ALL: [Self; 5] = [Self::Suspected, Self::Down, Self::Returning, Self::Recovered, Self::Retracted];
+    pub const ALL: [Self; 5] =
+        [Self::Suspected, Self::Down, Self::Returning, Self::Recovered, Self::Retracted];
 
     pub fn as_str(self) -> &'static str {
         match self {

@@ -31,7 +31,8 @@ pub fn parse_in(text: &str, watchlist: &Watchlist) -> Result<Entity, LookupError
     let said = text.trim();
     if let Some((name, code)) = in_parentheses(said) {
         if let (Some(one), Some(other)) = (find(name, watchlist), find(code, watchlist)) {
-            let reason = format!("`{said}` names two: {} and {}", display_name(&one), display_name(&other));
+            let reason =
+                format!("`{said}` names two: {} and {}", display_name(&one), display_name(&other));
             let near = [one, other].iter().map(shown).collect();
             return Err(LookupError { said: said.to_owned(), reason, near });
         }
@@ -110,7 +111,8 @@ fn as_shown(said: &str, watchlist: &Watchlist) -> Option<Entity> {
         let entity = find(rest, watchlist)?;
         return (entity.country().is_none() || entity.country() == Some(flag)).then_some(entity);
     }
-    let unmarked = said.trim_start_matches(|c: char| !c.is_alphanumeric() && !c.is_ascii() && !is_of_a_flag(c));
+    let unmarked = said
+        .trim_start_matches(|c: char| !c.is_alphanumeric() && !c.is_ascii() && !is_of_a_flag(c));
     if unmarked.len() < said.len() {
         return find(unmarked, watchlist);
     }
@@ -134,7 +136,8 @@ fn as_shown(said: &str, watchlist: &Watchlist) -> Option<Entity> {
     let code = code.trim();
     match kind {
         "region" => spelled_out(&format!("{kind}/{code}")).ok(),
-        _ => find(code, watchlist).filter(|entity| entity.to_string().starts_with(&format!("{kind}/"))),
+        _ => find(code, watchlist)
+            .filter(|entity| entity.to_string().starts_with(&format!("{kind}/"))),
     }
 }
 
@@ -160,9 +163,8 @@ pub fn shown(entity: &Entity) -> String {
 /// What a person calls the entity: `North Korea`, `AS131279`, `175.45.176.0/22`, `kcna.kp`.
 pub fn display_name(entity: &Entity) -> String {
     match entity {
-        Entity::Country(code) => {
-            country::by_code(*code).map_or_else(|| code.to_string(), |country| country.name.to_owned())
-        }
+        Entity::Country(code) => country::by_code(*code)
+            .map_or_else(|| code.to_string(), |country| country.name.to_owned()),
         Entity::Region(code) => format!("region {code}"),
         Entity::Asn(number) => number.to_string(),
         Entity::Prefix(block) => block.to_string(),
@@ -174,7 +176,11 @@ pub fn display_name(entity: &Entity) -> String {
 /// The time zone that people there live in: of its country, or of the first country among what it is part of; else UTC.
 pub fn zone_of<'a>(entity: &'a Entity, wholes: impl IntoIterator<Item = &'a Entity>) -> Tz {
     let zone = |code: CountryCode| country::by_code(code).map(|country| country.zone);
-    std::iter::once(entity).chain(wholes).filter_map(Entity::country).find_map(zone).unwrap_or(Tz::UTC)
+    std::iter::once(entity)
+        .chain(wholes)
+        .filter_map(Entity::country)
+        .find_map(zone)
+        .unwrap_or(Tz::UTC)
 }
 
 /// `kind/code`, of an assigned code where it is a country.
@@ -182,9 +188,10 @@ fn spelled_out(said: &str) -> Result<Entity, LookupError> {
     let wrong = |reason: String, near| LookupError { said: said.to_owned(), reason, near };
     let entity = said.parse::<Entity>().map_err(|error| wrong(error.to_string(), Vec::new()))?;
     match entity.country() {
-        Some(code) if country::by_code(code).is_none() => {
-            Err(wrong(format!("no country has the code `{code}`"), near(code.as_str(), &Watchlist::default())))
-        }
+        Some(code) if country::by_code(code).is_none() => Err(wrong(
+            format!("no country has the code `{code}`"),
+            near(code.as_str(), &Watchlist::default()),
+        )),
         _ => Ok(entity),
     }
 }
@@ -215,16 +222,20 @@ fn web_address(said: &str) -> Option<&str> {
 fn site_of(web: &str) -> Result<Entity, LookupError> {
     let authority = web.split(['/', '?', '#', '\\']).next().unwrap_or_default();
     let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
-    if let Some(Ok(address)) = place.strip_prefix('[').and_then(|rest| rest.split(']').next()).map(str::parse) {
+    if let Some(Ok(address)) =
+        place.strip_prefix('[').and_then(|rest| rest.split(']').next()).map(str::parse)
+    {
         return Err(one_address(place, address));
     }
     let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
-    let host = place.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(place, |(host, _)| host);
+    let host =
+        place.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(place, |(host, _)| host);
     if let Ok(address) = host.parse::<IpAddr>() {
         return Err(one_address(host, address));
     }
     hostname::site(host).map(Entity::Site).map_err(|why| {
-        let reason = if host.is_empty() { why.to_string() } else { format!("`{host}` is no site: {why}") };
+        let reason =
+            if host.is_empty() { why.to_string() } else { format!("`{host}` is no site: {why}") };
         LookupError { said: host.to_owned(), reason, near: Vec::new() }
     })
 }
@@ -262,7 +273,8 @@ fn near(said: &str, watchlist: &Watchlist) -> Vec<String> {
         let name = watched.name.as_ref()?;
         Some((likeness(name), watched.entity.clone()))
     });
-    let mut ranked: Vec<(f64, Entity)> = countries.chain(watched).filter(|(alike, _)| *alike >= ALIKE).collect();
+    let mut ranked: Vec<(f64, Entity)> =
+        countries.chain(watched).filter(|(alike, _)| *alike >= ALIKE).collect();
     ranked.sort_by(|(a, _), (b, _)| b.total_cmp(a));
     let mut near: Vec<String> = Vec::new();
     for (_, entity) in &ranked {
@@ -387,7 +399,11 @@ mod tests {
         };
         let list = Watchlist::new(vec![watched]);
         for text in ["star jv", "Star JV (AS131279)", "🔴 Star JV"] {
-            assert_eq!(parse_in(text, &list).map(|entity| entity.to_string()).unwrap(), "asn/131279", "{text}");
+            assert_eq!(
+                parse_in(text, &list).map(|entity| entity.to_string()).unwrap(),
+                "asn/131279",
+                "{text}"
+            );
         }
         assert_eq!(parse_in("Star JW", &list).unwrap_err().near, ["Star JV (AS131279)"]);
     }
@@ -398,7 +414,10 @@ mod tests {
             what("north corea"),
             "no country, network or site is called `north corea`; did you mean North Korea (KP), South Korea (KR)?"
         );
-        assert!(what("Korea").contains("North Korea (KP)") && what("Korea").contains("South Korea (KR)"));
+        assert!(
+            what("Korea").contains("North Korea (KP)")
+                && what("Korea").contains("South Korea (KR)")
+        );
         assert!(what("venezula").contains("did you mean Venezuela (VE)"));
         assert!(what("Congo").contains("(CD)") && what("Congo").contains("(CG)"));
         assert_eq!(parse_what("iraan").unwrap_err().near[0], "Iran (IR)");
@@ -406,7 +425,10 @@ mod tests {
 
     #[test]
     fn what_cannot_be_watched_says_why() {
-        assert_eq!(what(""), "nothing was named; say it as KP, AS131279, 175.45.176.0/22 or kcna.kp");
+        assert_eq!(
+            what(""),
+            "nothing was named; say it as KP, AS131279, 175.45.176.0/22 or kcna.kp"
+        );
         assert!(what("country/XX").starts_with("no country has the code `XX`"));
         assert!(what("planet/KP").starts_with("unknown kind of entity `planet`"));
         assert_eq!(
@@ -417,7 +439,10 @@ mod tests {
         assert!(what("https://").starts_with("a host name is missing, such as kcna.kp"));
         assert!(what("kcna..kp").starts_with("`kcna..kp` is no site: two dots stand in a row"));
         let secret = what("https://user:secret@kc na.kp/");
-        assert!(secret.starts_with("`kc na.kp` is no site") && !secret.contains("secret"), "{secret}");
+        assert!(
+            secret.starts_with("`kc na.kp` is no site") && !secret.contains("secret"),
+            "{secret}"
+        );
         assert!(what("http://[2001:db8::1]:80/").contains("did you mean 2001:db8::/48?"));
         assert!(what("zzzzqqq").ends_with("say it as KP, AS131279, 175.45.176.0/22 or kcna.kp"));
         assert_eq!(
@@ -433,7 +458,8 @@ mod tests {
         assert_eq!(display_name(&entity("131279")), "AS131279");
         assert_eq!(display_name(&entity("region/4416")), "region 4416");
         assert_eq!(display_name(&entity("МЮНХЕН.рф")), "мюнхен.рф");
-        for name in ["münchen.example", "правительство.рф", "kcna.kp", "日本語.jp"] {
+        for name in ["münchen.example", "правительство.рф", "kcna.kp", "日本語.jp"]
+        {
             assert_eq!(display_name(&entity(name)), name);
         }
         let wholes = [entity("AS131279"), entity("KP")];

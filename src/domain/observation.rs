@@ -148,7 +148,8 @@ impl Batch {
 }
 
 impl Layer {
-    pub const ALL: [Self; 6] = [Self::Routing, Self::Reach, Self::Traffic, Self::Web, Self::Dns, Self::Mail];
+    pub const ALL: [Self; 6] =
+        [Self::Routing, Self::Reach, Self::Traffic, Self::Web, Self::Dns, Self::Mail];
 
     pub fn as_str(self) -> &'static str {
         match self {

@@ -126,9 +126,11 @@ impl Judgement {
     /// Whether `next` takes something back that this one said, and does not only add to it.
     fn is_corrected_by(self, next: Self) -> bool {
         match (self, next) {
-            (Self::Unclear, _) | (Self::RoutesAndReach, Self::AllGateways(_) | Self::SomeGateways) => false,
+            (Self::Unclear, _)
+            | (Self::RoutesAndReach, Self::AllGateways(_) | Self::SomeGateways) => false,
             (Self::AllGateways(was), Self::AllGateways(now)) => {
-                was != Timing::Unknown && std::mem::discriminant(&was) != std::mem::discriminant(&now)
+                was != Timing::Unknown
+                    && std::mem::discriminant(&was) != std::mem::discriminant(&now)
             }
             _ => self != next,
         }
@@ -187,9 +189,11 @@ impl Onset {
                     let returned = self.returned_at;
                     let loss = &mut self.layers[at];
                     if returned.is_none() {
-                        let is_back = of().any(|a| a.back_since.is_some_and(|back| back > loss.first));
+                        let is_back =
+                            of().any(|a| a.back_since.is_some_and(|back| back > loss.first));
                         loss.first = if is_back { loss.first.min(first) } else { first };
-                        loss.last = if self.over_at.is_some() { loss.last.max(loss.first) } else { last };
+                        loss.last =
+                            if self.over_at.is_some() { loss.last.max(loss.first) } else { last };
                     }
                 }
                 (None, Some(first), Some(last)) if self.accepts(first) => {
@@ -209,8 +213,9 @@ impl Onset {
         }
         self.layers.sort_by_key(|loss| loss.layer);
         let Some(began) = self.began() else { return reasons };
-        let stood =
-            |a: &&Assessment| a.is_normal() && a.observed_at >= began && a.ratio().is_some_and(|share| share >= STOOD);
+        let stood = |a: &&Assessment| {
+            a.is_normal() && a.observed_at >= began && a.ratio().is_some_and(|share| share >= STOOD)
+        };
         for assessment in assessments.iter().filter(stood) {
             if !self.stood.contains(&assessment.layer) {
                 self.stood.push(assessment.layer);
@@ -224,11 +229,14 @@ impl Onset {
     fn take_gateways(&mut self, evidence: &Evidence, started_at: Timestamp) -> Vec<Reason> {
         // The live routes are reported again only when they change: the newest report holds as long
         // as they are seen.
-        let is_live = |a: &&Assessment| a.series.source == RIS_LIVE && !matches!(a.reading, Reading::Unknown { .. });
+        let is_live = |a: &&Assessment| {
+            a.series.source == RIS_LIVE && !matches!(a.reading, Reading::Unknown { .. })
+        };
         let live_until = evidence.assessments.iter().filter(is_live).map(|a| a.observed_at).max();
         for fact in &evidence.facts {
             if let FactKind::Gateway { asn, name, prefixes_seen: 1.., .. } = &fact.kind {
-                let until = live_until.filter(|_| fact.source == RIS_LIVE).unwrap_or(fact.observed_at);
+                let until =
+                    live_until.filter(|_| fact.source == RIS_LIVE).unwrap_or(fact.observed_at);
                 self.sees(*asn, name.as_ref(), fact.observed_at.max(until));
             }
         }
@@ -264,7 +272,13 @@ impl Onset {
             Some(gateway) => gateway.seen_at = gateway.seen_at.max(Some(at)),
             None if has_room => {
                 let name = name.cloned();
-                self.gateways.push(Gateway { asn, name, seen_at: Some(at), gone_at: None, withdrawn: None });
+                self.gateways.push(Gateway {
+                    asn,
+                    name,
+                    seen_at: Some(at),
+                    gone_at: None,
+                    withdrawn: None,
+                });
             }
             None => {}
         }
@@ -276,11 +290,19 @@ impl Onset {
         }
         let has_room = self.gateways.len() < GATEWAYS;
         match self.gateways.iter_mut().find(|gateway| gateway.asn == asn) {
-            Some(gateway) if gateway.gone_at.is_some() || gateway.seen_at >= Some(at) => return None,
+            Some(gateway) if gateway.gone_at.is_some() || gateway.seen_at >= Some(at) => {
+                return None;
+            }
             Some(gateway) => gateway.gone_at = Some(at),
             None if has_room => {
                 let name = name.cloned();
-                self.gateways.push(Gateway { asn, name, seen_at: None, gone_at: Some(at), withdrawn: None });
+                self.gateways.push(Gateway {
+                    asn,
+                    name,
+                    seen_at: None,
+                    gone_at: Some(at),
+                    withdrawn: None,
+                });
             }
             None => return None,
         }
@@ -301,13 +323,21 @@ impl Onset {
         }
         let network_stood = stood(Layer::Routing) || stood(Layer::Reach);
         if lost(Layer::Reach) {
-            return if stood(Layer::Routing) { Judgement::ReachBehindRoutes } else { Judgement::Unclear };
+            return if stood(Layer::Routing) {
+                Judgement::ReachBehindRoutes
+            } else {
+                Judgement::Unclear
+            };
         }
         if services.into_iter().any(lost) {
             let is_alone = network_stood && !lost(Layer::Traffic);
             return if is_alone { Judgement::ServicesAlone } else { Judgement::Unclear };
         }
-        if lost(Layer::Traffic) && network_stood { Judgement::TrafficAlone } else { Judgement::Unclear }
+        if lost(Layer::Traffic) && network_stood {
+            Judgement::TrafficAlone
+        } else {
+            Judgement::Unclear
+        }
     }
 
     /// The judgement that the gateways give; `None` where one of them was not seen since the fall, or
@@ -316,7 +346,8 @@ impl Onset {
         let gone: Vec<&Gateway> = self.gateways.iter().filter(|g| g.gone_at.is_some()).collect();
         let fell = self.layers.iter().find(|loss| loss.layer == Layer::Routing)?.first;
         let last_gone = gone.iter().filter_map(|g| g.gone_at).max()?;
-        let still_leads = |g: &&Gateway| g.gone_at.is_none() && g.seen_at >= Some(fell.max(last_gone));
+        let still_leads =
+            |g: &&Gateway| g.gone_at.is_none() && g.seen_at >= Some(fell.max(last_gone));
         let standing = self.gateways.iter().filter(still_leads).count();
         match self.gateways.len() - gone.len() - standing {
             0 if standing > 0 => Some(Judgement::SomeGateways),
@@ -331,11 +362,17 @@ impl Onset {
         };
         let live: Vec<_> = gone.iter().filter_map(|gateway| gateway.withdrawn).collect();
         if live.len() == gone.len() {
-            let whole = live.iter().map(|(_, last)| *last).max().zip(live.iter().map(|(first, _)| *first).min());
+            let whole = live
+                .iter()
+                .map(|(_, last)| *last)
+                .max()
+                .zip(live.iter().map(|(first, _)| *first).min());
             return whole.map_or(Timing::Unknown, |(last, first)| named(last - first));
         }
         let seen_gone = || gone.iter().filter_map(|gateway| gateway.gone_at);
-        let Some((first, last)) = seen_gone().min().zip(seen_gone().max()) else { return Timing::Unknown };
+        let Some((first, last)) = seen_gone().min().zip(seen_gone().max()) else {
+            return Timing::Unknown;
+        };
         // Another one was still seen when the first was gone.
         let was_seen_after = gone.iter().any(|gateway| gateway.seen_at >= Some(first));
         if was_seen_after {

@@ -82,7 +82,9 @@ impl Sensitivity {
     /// Reads the word, its meaning, or both as they are shown: `eager`, `eager: from the first suspicion`.
     pub fn parse(text: &str) -> Option<Self> {
         let said = text.trim();
-        let (word, meaning) = said.split_once(':').map_or((said, None), |(word, meaning)| (word, Some(meaning.trim())));
+        let (word, meaning) = said
+            .split_once(':')
+            .map_or((said, None), |(word, meaning)| (word, Some(meaning.trim())));
         let is_it = |known: &Self| {
             let means = |text: &str| known.meaning().eq_ignore_ascii_case(text);
             known.as_str().eq_ignore_ascii_case(word) && meaning.is_none_or(means) || means(said)
@@ -198,7 +200,8 @@ const MINUTES_A_DAY: u16 = 24 * 60;
 impl Quiet {
     /// `None` where the two are no minutes of a day, or the same.
     pub fn new(from: u16, until: u16) -> Option<Self> {
-        (from < MINUTES_A_DAY && until < MINUTES_A_DAY && from != until).then_some(Self { from, until })
+        (from < MINUTES_A_DAY && until < MINUTES_A_DAY && from != until)
+            .then_some(Self { from, until })
     }
 
     /// Reads `22-07`, `22:30-7:15`.
@@ -208,7 +211,8 @@ impl Quiet {
             let (hour, minute) = text.trim().split_once(':').unwrap_or((text.trim(), "0"));
             let (hour, minute) = (hour.parse::<u16>().ok()?, minute.parse::<u16>().ok()?);
             // Midnight may be called 24 at the end.
-            (hour < 24 && minute < 60 || hour == 24 && minute == 0).then_some((hour % 24) * 60 + minute)
+            (hour < 24 && minute < 60 || hour == 24 && minute == 0)
+                .then_some((hour % 24) * 60 + minute)
         };
         Self::new(minutes(from)?, minutes(until)?)
     }
@@ -265,8 +269,14 @@ mod tests {
         assert_eq!(ends("2025-06-06 21:59", Tz::UTC), None);
         assert_eq!(ends("2025-06-06 22:00", Tz::UTC).as_deref(), Some("2025-06-07T07:00:00Z"));
         assert_eq!(ends("2025-06-07 06:59", Tz::UTC).as_deref(), Some("2025-06-07T07:00:00Z"));
-        assert_eq!(ends("2025-06-06 17:34", Tz::Asia__Seoul).as_deref(), Some("2025-06-06T22:00:00Z"));
+        assert_eq!(
+            ends("2025-06-06 17:34", Tz::Asia__Seoul).as_deref(),
+            Some("2025-06-06T22:00:00Z")
+        );
         // The night in which the clock goes back has an hour more.
-        assert_eq!(ends("2025-10-25 22:00", Tz::Europe__Berlin).as_deref(), Some("2025-10-26T06:00:00Z"));
+        assert_eq!(
+            ends("2025-10-25 22:00", Tz::Europe__Berlin).as_deref(),
+            Some("2025-10-26T06:00:00Z")
+        );
     }
 }

@@ -70,9 +70,13 @@ pub enum Certificate {
 /// Why a text is no target. What stands before an `@` may be a password and is never repeated.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
-    #[error("`{0}` is no target: write it as KIND://HOST, such as https://kcna.kp/ or dns://ns1.kptc.kp/kp")]
+    #[error(
+        "`{0}` is no target: write it as KIND://HOST, such as https://kcna.kp/ or dns://ns1.kptc.kp/kp"
+    )]
     Shape(String),
-    #[error("unknown kind of probe `{0}`: it must be one of dns, tcp, tls, http, https, smtp, icmp")]
+    #[error(
+        "unknown kind of probe `{0}`: it must be one of dns, tcp, tls, http, https, smtp, icmp"
+    )]
     Kind(String),
     #[error("`{0}` is no host: {1}")]
     Host(String, HostError),
@@ -95,7 +99,9 @@ pub enum TargetError {
 pub enum HostError {
     #[error("{0}")]
     Name(#[from] NameError),
-    #[error("a probe has no user and no password; leave out what stands before the `@`, and write %40 in a path")]
+    #[error(
+        "a probe has no user and no password; leave out what stands before the `@`, and write %40 in a path"
+    )]
     User,
     #[error("its `[` has no `]`; write an IPv6 address as [2001:db8::1]")]
     Unclosed,
@@ -105,7 +111,9 @@ pub enum HostError {
     NotInside,
     #[error("`{0}` follows the `]`; write a colon before the port, as in [2001:db8::1]:80")]
     AfterBracket(String),
-    #[error("it holds more than one colon; one stands before the port, and an IPv6 address between brackets")]
+    #[error(
+        "it holds more than one colon; one stands before the port, and an IPv6 address between brackets"
+    )]
     Colons,
 }
 
@@ -121,7 +129,8 @@ impl Target {
     }
 
     fn read(text: &str, entity: Entity) -> Result<Self, TargetError> {
-        let (kind, rest) = text.split_once("://").ok_or_else(|| TargetError::Shape(text.to_owned()))?;
+        let (kind, rest) =
+            text.split_once("://").ok_or_else(|| TargetError::Shape(text.to_owned()))?;
         let kind = kind.to_ascii_lowercase();
         let (place, path) = rest.split_at(rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len()));
         if place.contains('@') {
@@ -129,21 +138,35 @@ impl Target {
         }
         refuse_characters(text, &kind)?;
         let (host, port) = split_port(place)?;
-        let only = |kind| if matches!(path, "" | "/") { Ok(()) } else { Err(TargetError::Path(kind)) };
+        let only =
+            |kind| if matches!(path, "" | "/") { Ok(()) } else { Err(TargetError::Path(kind)) };
         let (knock, usual) = match kind.as_str() {
             "dns" => (ProbeKind::Dns { zone: zone(path, place)? }, 53),
-            "tcp" => {
-                (only("tcp").map(|()| ProbeKind::Tcp)?, port.ok_or_else(|| TargetError::NoPort(place.to_owned()))?)
+            "tcp" => (
+                only("tcp").map(|()| ProbeKind::Tcp)?,
+                port.ok_or_else(|| TargetError::NoPort(place.to_owned()))?,
+            ),
+            "tls" => {
+                (only("tls").map(|()| ProbeKind::Tls { certificate: Certificate::default() })?, 443)
             }
-            "tls" => (only("tls").map(|()| ProbeKind::Tls { certificate: Certificate::default() })?, 443),
             "http" => (ProbeKind::Http { path: path_of(path), text: None, tls: None }, 80),
-            "https" => (ProbeKind::Http { path: path_of(path), text: None, tls: Some(Certificate::default()) }, 443),
+            "https" => (
+                ProbeKind::Http {
+                    path: path_of(path),
+                    text: None,
+                    tls: Some(Certificate::default()),
+                },
+                443,
+            ),
             "smtp" => (only("smtp").map(|()| ProbeKind::Smtp)?, 25),
             "icmp" => (only("icmp").map(|()| ProbeKind::Icmp)?, 0),
             _ => return Err(TargetError::Kind(kind)),
         };
         if let (ProbeKind::Icmp, Some(port)) = (&knock, port) {
-            return Err(TargetError::Port(port.to_string(), "; icmp:// takes none, so leave it out"));
+            return Err(TargetError::Port(
+                port.to_string(),
+                "; icmp:// takes none, so leave it out",
+            ));
         }
         let port = port.unwrap_or(usual);
         Ok(Self { entity, knock, host, port, address: None, outside: None, why: None, known: None })
@@ -183,7 +206,9 @@ fn refuse_characters(text: &str, kind: &str) -> Result<(), TargetError> {
         '\\' | '#' => true,
         c => c.is_whitespace() || c.is_control(),
     };
-    let Some((at, c)) = text.chars().enumerate().find(|(_, c)| is_refused(c)) else { return Ok(()) };
+    let Some((at, c)) = text.chars().enumerate().find(|(_, c)| is_refused(c)) else {
+        return Ok(());
+    };
     let is_page = matches!(kind, "http" | "https");
     let (what, instead) = match c {
         ' ' if is_page => ("a space".to_owned(), "write %20 in a path, or leave it out"),
@@ -191,7 +216,10 @@ fn refuse_characters(text: &str, kind: &str) -> Result<(), TargetError> {
         '\t' => ("a tab".to_owned(), "leave it out"),
         '\n' | '\r' => ("a line break".to_owned(), "leave it out"),
         '\\' => ("a backslash".to_owned(), "write `/`"),
-        '#' => ("a `#`".to_owned(), "a server is never sent what follows it; leave both out, or write %23"),
+        '#' => (
+            "a `#`".to_owned(),
+            "a server is never sent what follows it; leave both out, or write %23",
+        ),
         c => (format!("the character U+{:04X}", u32::from(c)), "leave it out"),
     };
     let text = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
@@ -204,14 +232,17 @@ fn split_port(place: &str) -> Result<(Host, Option<u16>), TargetError> {
         let (address, rest) = inner.split_once(']').ok_or_else(|| wrong(HostError::Unclosed))?;
         let address: Ipv6Addr = address.parse().map_err(|_| wrong(HostError::NotInside))?;
         let port = match rest.strip_prefix(':') {
-            None if !rest.is_empty() => return Err(wrong(HostError::AfterBracket(rest.to_owned()))),
+            None if !rest.is_empty() => {
+                return Err(wrong(HostError::AfterBracket(rest.to_owned())));
+            }
             port => port,
         };
         (Host::Address(address.into()), port)
     } else if place.parse::<Ipv6Addr>().is_ok() {
         return Err(wrong(HostError::Bare));
     } else {
-        let (host, port) = place.rsplit_once(':').map_or((place, None), |(host, port)| (host, Some(port)));
+        let (host, port) =
+            place.rsplit_once(':').map_or((place, None), |(host, port)| (host, Some(port)));
         if host.contains(':') {
             return Err(wrong(HostError::Colons));
         }
@@ -369,7 +400,10 @@ mod tests {
         let asked = parse("dns://ns1.kptc.kp/РФ.").unwrap();
         assert_eq!(asked.knock, ProbeKind::Dns { zone: "xn--p1ai".to_owned() });
         // Full-width digits are an address, as in a browser, and meet the guard as one.
-        assert_eq!(parse("http://１２７.０.０.１/").unwrap().host, Host::Address([127, 0, 0, 1].into()));
+        assert_eq!(
+            parse("http://１２７.０.０.１/").unwrap().host,
+            Host::Address([127, 0, 0, 1].into())
+        );
     }
 
     #[test]
@@ -392,9 +426,18 @@ mod tests {
                 "http://[::1]18000/",
                 "`[::1]18000` is no host: `18000` follows the `]`; write a colon before the port, as in [2001:db8::1]:80",
             ),
-            ("http://[::1/", "`[::1` is no host: its `[` has no `]`; write an IPv6 address as [2001:db8::1]"),
-            ("http://::1/", "`::1` is no host: an IPv6 address stands between brackets, as in [2001:db8::1]:443"),
-            ("tcp://::1:443", "`::1:443` is no host: an IPv6 address stands between brackets, as in [2001:db8::1]:443"),
+            (
+                "http://[::1/",
+                "`[::1` is no host: its `[` has no `]`; write an IPv6 address as [2001:db8::1]",
+            ),
+            (
+                "http://::1/",
+                "`::1` is no host: an IPv6 address stands between brackets, as in [2001:db8::1]:443",
+            ),
+            (
+                "tcp://::1:443",
+                "`::1:443` is no host: an IPv6 address stands between brackets, as in [2001:db8::1]:443",
+            ),
             (
                 "http://[kcna.kp]/",
                 "`[kcna.kp]` is no host: between brackets stands an IPv6 address and nothing else, such as [2001:db8::1]",
@@ -410,20 +453,38 @@ mod tests {
             ),
             ("http:///a", "`` is no host: a host name is missing, such as kcna.kp"),
             ("http://:80/", "`:80` is no host: a host name is missing, such as kcna.kp"),
-            ("http://h/a", "`h` is no host: a host name has a dot and at least two parts, such as kcna.kp"),
+            (
+                "http://h/a",
+                "`h` is no host: a host name has a dot and at least two parts, such as kcna.kp",
+            ),
             ("http://kcna.kp:0/", "`0` is no port: a number from 1 to 65535"),
             ("http://kcna.kp:70000/", "`70000` is no port: a number from 1 to 65535"),
             ("http://kcna.kp:+80/", "`+80` is no port: a number from 1 to 65535"),
-            ("http://kcna.kp:/", "`` is no port: a number from 1 to 65535; leave out the colon for the usual one"),
-            ("http://[::1]:/", "`` is no port: a number from 1 to 65535; leave out the colon for the usual one"),
-            ("icmp://kcna.kp:80", "`80` is no port: a number from 1 to 65535; icmp:// takes none, so leave it out"),
+            (
+                "http://kcna.kp:/",
+                "`` is no port: a number from 1 to 65535; leave out the colon for the usual one",
+            ),
+            (
+                "http://[::1]:/",
+                "`` is no port: a number from 1 to 65535; leave out the colon for the usual one",
+            ),
+            (
+                "icmp://kcna.kp:80",
+                "`80` is no port: a number from 1 to 65535; icmp:// takes none, so leave it out",
+            ),
             (
                 "http://h.kp/a b",
                 "`http://h.kp/a b` holds a space as its character 14: write %20 in a path, or leave it out",
             ),
             ("tcp://h.kp :80", "`tcp://h.kp :80` holds a space as its character 11: leave it out"),
-            ("http://h.kp/a\tb", "`http://h.kp/a\u{fffd}b` holds a tab as its character 14: leave it out"),
-            ("http://h.kp/\n", "`http://h.kp/\u{fffd}` holds a line break as its character 13: leave it out"),
+            (
+                "http://h.kp/a\tb",
+                "`http://h.kp/a\u{fffd}b` holds a tab as its character 14: leave it out",
+            ),
+            (
+                "http://h.kp/\n",
+                "`http://h.kp/\u{fffd}` holds a line break as its character 13: leave it out",
+            ),
             (
                 "http://h.kp/\u{3000}",
                 "`http://h.kp/\u{3000}` holds the character U+3000 as its character 13: leave it out",
@@ -440,11 +501,18 @@ mod tests {
                  `@`, and write %40 in a path",
             ),
         ] {
-            assert_eq!(parse(text).map_err(|error| error.to_string()), Err(expected.to_owned()), "{text}");
+            assert_eq!(
+                parse(text).map_err(|error| error.to_string()),
+                Err(expected.to_owned()),
+                "{text}"
+            );
         }
-        for text in
-            ["http:/u:secret@kcna.kp", "http://u:se/cret@kcna.kp/", "http://u:secret#@kcna.kp", "u:secret@kcna.kp"]
-        {
+        for text in [
+            "http:/u:secret@kcna.kp",
+            "http://u:se/cret@kcna.kp/",
+            "http://u:secret#@kcna.kp",
+            "u:secret@kcna.kp",
+        ] {
             let why = parse(text).unwrap_err().to_string();
             assert!(why.starts_with("`…@kcna.kp") && !why.contains("cret"), "{why}");
         }

@@ -16,7 +16,9 @@ pub const DAY: Seconds = 86_400;
 pub const SLEWED: Seconds = MINUTE;
 
 /// An instant: Unix seconds, UTC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Timestamp(i64);
 
@@ -85,7 +87,12 @@ mod tests {
     #[test]
     fn a_time_is_read_in_every_form_that_the_sources_use() {
         let expected = Timestamp::from_unix(1_749_231_240);
-        for text in ["2025-06-06 17:34", "2025-06-06T17:34:00", "2025-06-06T17:34:00Z", "2025-06-06T17:34:00.25"] {
+        for text in [
+            "2025-06-06 17:34",
+            "2025-06-06T17:34:00",
+            "2025-06-06T17:34:00Z",
+            "2025-06-06T17:34:00.25",
+        ] {
             assert_eq!(Timestamp::parse(text), Some(expected), "{text}");
         }
         assert_eq!(Timestamp::parse("2025-06-06"), Some(Timestamp::from_unix(1_749_168_000)));

@@ -38,8 +38,14 @@ impl Watchlist {
     /// Returns what the configuration calls so; case, diacritics and punctuation do not count.
     pub fn named(&self, name: &str) -> Option<&Entity> {
         let said = country::key(name);
-        let is_it = |watched: &&Watched| watched.name.as_ref().is_some_and(|name| country::key(name) == said);
-        self.configured.iter().find(is_it).filter(|_| !said.is_empty()).map(|watched| &watched.entity)
+        let is_it = |watched: &&Watched| {
+            watched.name.as_ref().is_some_and(|name| country::key(name) == said)
+        };
+        self.configured
+            .iter()
+            .find(is_it)
+            .filter(|_| !said.is_empty())
+            .map(|watched| &watched.entity)
     }
 
     /// Returns the name that the configuration gives to an entity.
@@ -66,7 +72,8 @@ impl Watchlist {
 
     /// Takes what is subscribed to, in place of what was.
     pub fn set_subscribed(&self, entities: impl IntoIterator<Item = Entity>) {
-        let mut only: Vec<Entity> = entities.into_iter().filter(|entity| !self.is_configured(entity)).collect();
+        let mut only: Vec<Entity> =
+            entities.into_iter().filter(|entity| !self.is_configured(entity)).collect();
         only.sort();
         only.dedup();
         *self.subscribed.write().unwrap_or_else(PoisonError::into_inner) = only;
@@ -79,14 +86,20 @@ impl Watchlist {
 
     /// Everything that is watched.
     pub fn entities(&self) -> Vec<Entity> {
-        let mut all: Vec<Entity> = self.configured.iter().map(|watched| watched.entity.clone()).collect();
+        let mut all: Vec<Entity> =
+            self.configured.iter().map(|watched| watched.entity.clone()).collect();
         all.extend(self.subscribed());
         all
     }
 
     pub fn contains(&self, entity: &Entity) -> bool {
         self.is_configured(entity)
-            || self.subscribed.read().unwrap_or_else(PoisonError::into_inner).binary_search(entity).is_ok()
+            || self
+                .subscribed
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .binary_search(entity)
+                .is_ok()
     }
 
     pub fn whole_of(&self, entity: &Entity) -> Option<&Entity> {
@@ -129,7 +142,10 @@ mod tests {
         ]);
         let of = |entity: &str| Scope::One(entity.parse().unwrap());
         assert_eq!(list.usual_sensitivity(&[of("country/KP")]), Some(Sensitivity::Eager));
-        assert_eq!(list.usual_sensitivity(&[of("country/IR"), of("country/CU")]), Some(Sensitivity::Balanced));
+        assert_eq!(
+            list.usual_sensitivity(&[of("country/IR"), of("country/CU")]),
+            Some(Sensitivity::Balanced)
+        );
         assert_eq!(list.usual_sensitivity(&[Scope::All]), None);
     }
 

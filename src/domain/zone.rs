@@ -96,11 +96,16 @@ static ABBREVIATIONS: LazyLock<HashMap<String, Vec<(Tz, Seconds)>>> = LazyLock::
 /// shown times.
 pub fn find(text: &str, nearby: &[Tz]) -> Option<NamedZone> {
     let said = text.trim();
-    if let Some(found) = by_abbreviation(said, nearby).filter(|found| nearby.contains(&found.zone)) {
+    if let Some(found) = by_abbreviation(said, nearby).filter(|found| nearby.contains(&found.zone))
+    {
         return Some(found);
     }
     if let Some(zone) = by_name(said) {
-        return Some(NamedZone { zone, offset: own_offset(zone, said), others: others_by_name(zone, said) });
+        return Some(NamedZone {
+            zone,
+            offset: own_offset(zone, said),
+            others: others_by_name(zone, said),
+        });
     }
     by_abbreviation(said, nearby).or_else(|| by_offset(said, nearby))
 }
@@ -152,7 +157,8 @@ fn by_abbreviation(said: &str, nearby: &[Tz]) -> Option<NamedZone> {
             continue;
         }
         offsets.push(*other);
-        let alike: Vec<(Tz, Seconds)> = zones.iter().filter(|(_, known)| known == other).copied().collect();
+        let alike: Vec<(Tz, Seconds)> =
+            zones.iter().filter(|(_, known)| known == other).copied().collect();
         others.extend(chosen(&alike, &[], None).map(|(zone, _)| zone));
     }
     Some(NamedZone { zone, offset: Some(east), others })
@@ -163,17 +169,23 @@ fn by_offset(said: &str, nearby: &[Tz]) -> Option<NamedZone> {
     let east = offset(said)?;
     let holds = |(_, known): &(Tz, Seconds)| *known == east;
     let numbered = ABBREVIATIONS.iter().filter(|(name, _)| name.starts_with(['+', '-']));
-    let mut zones: Vec<(Tz, Seconds)> = numbered.flat_map(|(_, zones)| zones).copied().filter(holds).collect();
+    let mut zones: Vec<(Tz, Seconds)> =
+        numbered.flat_map(|(_, zones)| zones).copied().filter(holds).collect();
     zones.sort_by_key(|(zone, _)| zone.name());
     if zones.is_empty() {
         // Nobody prints this offset as a number: India prints IST.
         zones = ABBREVIATIONS.values().flatten().copied().filter(holds).collect();
         zones.sort_by_key(|(zone, _)| zone.name());
     }
-    let plain =
-        if east == 0 { Some(Tz::UTC) } else { zones.iter().map(|(zone, _)| *zone).find(|zone| is_plain(*zone)) };
+    let plain = if east == 0 {
+        Some(Tz::UTC)
+    } else {
+        zones.iter().map(|(zone, _)| *zone).find(|zone| is_plain(*zone))
+    };
     let (zone, _) = match plain {
-        Some(plain) if !nearby.iter().any(|near| zones.iter().any(|(zone, _)| zone == near)) => (plain, east),
+        Some(plain) if !nearby.iter().any(|near| zones.iter().any(|(zone, _)| zone == near)) => {
+            (plain, east)
+        }
         _ => chosen(&zones, nearby, None)?,
     };
     Some(NamedZone { zone, offset: Some(east), others: Vec::new() })
@@ -188,7 +200,8 @@ fn is_plain(zone: Tz) -> bool {
 fn offset(said: &str) -> Option<Seconds> {
     const FARTHEST: Seconds = 14 * HOUR;
     let upper = said.to_uppercase().replace(['−', '–'], "-");
-    let rest = upper.strip_prefix("UTC").or_else(|| upper.strip_prefix("GMT")).unwrap_or(&upper).trim();
+    let rest =
+        upper.strip_prefix("UTC").or_else(|| upper.strip_prefix("GMT")).unwrap_or(&upper).trim();
     let (sign, digits) = match rest.split_at_checked(1)? {
         ("+", digits) => (1, digits),
         ("-", digits) => (-1, digits),
@@ -199,7 +212,8 @@ fn offset(said: &str) -> Option<Seconds> {
         None if digits.len() == 4 => digits.split_at_checked(2)?,
         None => (digits, "0"),
     };
-    let is_short = |text: &str| (1..=2).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    let is_short =
+        |text: &str| (1..=2).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
     if !is_short(hours) || !is_short(minutes) {
         return None;
     }
@@ -226,7 +240,8 @@ pub fn near(text: &str) -> Vec<&'static str> {
         return Vec::new();
     }
     let lower = |zone: &Tz| zone.name().to_lowercase();
-    let is_city = |zone: &&Tz| zone.name().contains('/') && lower(zone).rsplit('/').next() == Some(&said);
+    let is_city =
+        |zone: &&Tz| zone.name().contains('/') && lower(zone).rsplit('/').next() == Some(&said);
     let cities = TZ_VARIANTS.iter().filter(is_city).map(|zone| zone.name());
     let mut found: Vec<&str> = cities.collect();
     found.extend(country::find(text).map(|country| country.zone.name()));
@@ -238,7 +253,8 @@ pub fn near(text: &str) -> Vec<&'static str> {
             whole.max(strsim::normalized_damerau_levenshtein(&said, city))
         };
         let ranked = TZ_VARIANTS.iter().map(|zone| (city(zone), zone.name()));
-        let best = ranked.max_by(|(a, _), (b, _)| a.total_cmp(b)).filter(|(alike, _)| *alike >= ALIKE);
+        let best =
+            ranked.max_by(|(a, _), (b, _)| a.total_cmp(b)).filter(|(alike, _)| *alike >= ALIKE);
         found.extend(best.map(|(_, name)| name));
     }
     let mut once: Vec<&str> = Vec::new();
@@ -285,7 +301,8 @@ mod tests {
             let found = zone(text, &[]);
             // Some names are links: any zone that never differs from the expected one will do.
             let is_alike = found.is_some_and(|found| {
-                found == expected || changes_alike(found.parse().unwrap(), expected.parse().unwrap())
+                found == expected
+                    || changes_alike(found.parse().unwrap(), expected.parse().unwrap())
             });
             assert!(is_alike, "{text}: {found:?}");
         }
@@ -301,10 +318,16 @@ mod tests {
         let offsets: Vec<i32> = ist
             .others
             .iter()
-            .map(|zone| zone.offset_from_utc_datetime(&NaiveDate::from_ymd_opt(2025, 1, 15).unwrap().into()))
+            .map(|zone| {
+                zone.offset_from_utc_datetime(&NaiveDate::from_ymd_opt(2025, 1, 15).unwrap().into())
+            })
             .map(|offset| offset.fix().local_minus_utc())
             .collect();
-        assert!(offsets.contains(&7200) && ist.others.len() == 2, "Israel and Ireland: {:?}", ist.others);
+        assert!(
+            offsets.contains(&7200) && ist.others.len() == 2,
+            "Israel and Ireland: {:?}",
+            ist.others
+        );
         assert_eq!(find("IST", &[Tz::Asia__Jerusalem]).unwrap().zone, Tz::Asia__Jerusalem);
         assert_eq!(find("IST", &[Tz::Asia__Jerusalem]).unwrap().offset, Some(2 * HOUR));
         assert_eq!(zone("CST", &[]), Some("America/Chicago"));

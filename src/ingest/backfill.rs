@@ -25,7 +25,12 @@ pub struct Gap {
 }
 
 /// Which entities lack what. Those that lack the same are read together.
-pub fn gaps(entities: &[Entity], progress: &[Progress], now: Timestamp, longest_pause: Seconds) -> Vec<Gap> {
+pub fn gaps(
+    entities: &[Entity],
+    progress: &[Progress],
+    now: Timestamp,
+    longest_pause: Seconds,
+) -> Vec<Gap> {
     let mut together: BTreeMap<(bool, Timestamp), Vec<Entity>> = BTreeMap::new();
     for entity in entities {
         let known = progress.iter().find(|p| p.entity == *entity);
@@ -73,7 +78,8 @@ mod tests {
 
     #[test]
     fn a_new_entity_is_read_from_two_weeks_back_and_an_absence_from_where_it_began() {
-        let [kp, ir, iq] = ["country/KP", "country/IR", "country/IQ"].map(|text| text.parse::<Entity>().unwrap());
+        let [kp, ir, iq] =
+            ["country/KP", "country/IR", "country/IQ"].map(|text| text.parse::<Entity>().unwrap());
         let now = at("2025-06-15 12:00");
         let read = |entity: &Entity, until: &str| Progress {
             entity: entity.clone(),
@@ -83,7 +89,8 @@ mod tests {
         };
         let progress = [read(&ir, "2025-06-15 02:30"), read(&iq, "2025-06-15 11:55")];
         let found = gaps(&[kp.clone(), ir.clone(), iq], &progress, now, HOUR);
-        let shown: Vec<_> = found.iter().map(|gap| (gap.entities.clone(), gap.from, gap.arrival)).collect();
+        let shown: Vec<_> =
+            found.iter().map(|gap| (gap.entities.clone(), gap.from, gap.arrival)).collect();
         assert_eq!(
             shown,
             [

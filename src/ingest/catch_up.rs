@@ -17,16 +17,25 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::task::JoinSet;
 
 /// Catches up, then ticks until it is dropped: each source for itself, so that they fall apart.
-pub async fn run(tickers: Vec<Ticker>, supervisor: Supervisor, watchdog: Watchdog, busy: ActivityGuard) {
+pub async fn run(
+    tickers: Vec<Ticker>,
+    supervisor: Supervisor,
+    watchdog: Watchdog,
+    busy: ActivityGuard,
+) {
     watchdog.within(LONGEST);
     if let Err(error) = together(&tickers, &watchdog, busy).await {
-        tracing::error!("what was missed could not be stored: {error}; each source tries again by itself");
+        tracing::error!(
+            "what was missed could not be stored: {error}; each source tries again by itself"
+        );
     }
     watchdog.rests();
     let mut tasks = JoinSet::new();
     for ticker in tickers {
         let (name, busy) = (ticker.feed.name(), ticker.watch.clock.busy());
-        supervisor.keep_in(&mut tasks, name, busy, move |watchdog, busy| ticker.clone().run(watchdog, busy));
+        supervisor.keep_in(&mut tasks, name, busy, move |watchdog, busy| {
+            ticker.clone().run(watchdog, busy)
+        });
     }
     while tasks.join_next().await.is_some() {}
 }
@@ -41,13 +50,19 @@ struct Reader<'a> {
     stopped: bool,
 }
 
-async fn together(tickers: &[Ticker], watchdog: &Watchdog, mut busy: ActivityGuard) -> Result<(), StoreError> {
+async fn together(
+    tickers: &[Ticker],
+    watchdog: &Watchdog,
+    mut busy: ActivityGuard,
+) -> Result<(), StoreError> {
     let mut readers = Vec::new();
     for ticker in tickers {
         readers.push(Reader { ticker, lack: ticker.lack(Share::Operator).await?, stopped: false });
     }
     let gaps = || readers.iter().flat_map(|reader| &reader.lack.gaps);
-    let (Some(from), Some(until)) = (gaps().map(|gap| gap.from).min(), gaps().map(|gap| gap.until).max()) else {
+    let (Some(from), Some(until)) =
+        (gaps().map(|gap| gap.from).min(), gaps().map(|gap| gap.until).max())
+    else {
         return Ok(());
     };
     for (from, until) in backfill::steps(from, until) {
@@ -55,7 +70,10 @@ async fn together(tickers: &[Ticker], watchdog: &Watchdog, mut busy: ActivityGua
         let clock = &tickers[0].watch.clock;
         // Each reader has a mark of its own, since nobody may hold one while waiting for another; the last hands it back.
         let at_work = AtomicUsize::new(readers.len());
-        let each: Vec<_> = readers.iter_mut().map(|reader| reader.step(from, until, clock.busy(), &at_work)).collect();
+        let each: Vec<_> = readers
+            .iter_mut()
+            .map(|reader| reader.step(from, until, clock.busy(), &at_work))
+            .collect();
         drop(busy);
         let mut steps = Vec::new();
         busy = ActivityGuard::default();
@@ -97,7 +115,8 @@ impl Reader<'_> {
             if self.stopped || from >= until {
                 continue;
             }
-            match self.ticker.read_step(Share::Operator, gap, &self.lack, from, until, busy).await? {
+            match self.ticker.read_step(Share::Operator, gap, &self.lack, from, until, busy).await?
+            {
                 Ok(step) => steps.push(step),
                 // Its own ticks go on where this ended; a step must not be left out.
                 Err(Unread::Later | Unread::LeaveAlone) => self.stopped = true,

@@ -32,12 +32,14 @@ pub(super) fn of_source(answer: &Answer, share: Share) -> Option<&Failure> {
     let most_answered = answer.answered * 2 > answer.sent;
     answer.failures.iter().find(|failure| {
         let error = &failure.error;
-        let is_of_all = matches!(error, SourceError::Unreachable { .. } | SourceError::RateLimited { .. })
-            || error.is_final()
-            || error.retry_after().is_some();
+        let is_of_all =
+            matches!(error, SourceError::Unreachable { .. } | SourceError::RateLimited { .. })
+                || error.is_final()
+                || error.retry_after().is_some();
         let is_of_one = failure.entities.len() == 1;
         // The only question of this time: the source did answer it, so it is well.
-        let is_alone = answer.sent == 1 && matches!(error, SourceError::Refused { .. } | SourceError::TooLarge { .. });
+        let is_alone = answer.sent == 1
+            && matches!(error, SourceError::Refused { .. } | SourceError::TooLarge { .. });
         let is_of_some = is_of_one
             && (is_alone || error.is_about_the_question() && answer.answered > 0 || most_answered)
             || share == Share::Chats;
@@ -88,8 +90,8 @@ pub(super) fn after(
 fn why(answer: &Answer, entity: &Entity) -> Option<(String, bool)> {
     let failed = answer.failures.iter().find(|failure| failure.entities.contains(entity));
     if let Some(Failure { entities, error }) = failed {
-        let is_alone =
-            entities.len() == 1 && !matches!(error, SourceError::Empty { .. } | SourceError::Malformed { .. });
+        let is_alone = entities.len() == 1
+            && !matches!(error, SourceError::Empty { .. } | SourceError::Malformed { .. });
         return Some((error.to_string(), is_alone));
     }
     let odd = answer.readings.odd.iter().find(|odd| odd.entity.as_ref() == Some(entity));
@@ -103,7 +105,8 @@ fn why(answer: &Answer, entity: &Entity) -> Option<(String, bool)> {
 /// Returns whether the source is to be left alone about the entity for now. A rest that is longer than the longest one
 /// was written by a clock that has been set back.
 pub(super) fn rests(faults: &[EntityFault], entity: &Entity, now: Timestamp) -> bool {
-    let until = faults.iter().find(|fault| fault.entity == *entity).and_then(|fault| fault.rests_until);
+    let until =
+        faults.iter().find(|fault| fault.entity == *entity).and_then(|fault| fault.rests_until);
     until.is_some_and(|until| until > now && until - now <= RESTS.cap)
 }
 
@@ -117,7 +120,8 @@ impl Faults {
     pub(super) fn log(&self, known: &[EntityFault]) {
         for fault in &self.set {
             let EntityFault { source, entity, why, rests_until, .. } = fault;
-            let is_known = known.iter().any(|earlier| earlier.entity == *entity && earlier.why == *why);
+            let is_known =
+                known.iter().any(|earlier| earlier.entity == *entity && earlier.why == *why);
             let again = rests_until.map(tracing::field::display);
             if !is_known {
                 tracing::warn!(source, %entity, why, again, "one entity is not answered, the others are");
@@ -147,8 +151,16 @@ mod tests {
 
     /// An answer about KP, and failures of some others.
     fn answer(failures: &[(&[&str], SourceError)]) -> Answer {
-        let series = Series { entity: entity("country/KP"), source: "ripestat".into(), signal: "prefixes".into() };
-        let observation = Observation { series: Arc::new(series), observed_at: at("2026-09-01"), value: Some(4.0) };
+        let series = Series {
+            entity: entity("country/KP"),
+            source: "ripestat".into(),
+            signal: "prefixes".into(),
+        };
+        let observation = Observation {
+            series: Arc::new(series),
+            observed_at: at("2026-09-01"),
+            value: Some(4.0),
+        };
         let failure = |(entities, error): &(&[&str], SourceError)| Failure {
             entities: entities.iter().map(|text| entity(text)).collect(),
             error: error.clone(),
@@ -180,8 +192,12 @@ mod tests {
         }
         assert_eq!(pauses, [1, 2, 4, 8, 16, 24, 24]);
         assert_eq!((known[0].failures, known[0].since), (7, at("2026-09-01")));
-        assert!(!rests(&known, &asked[1], at("2026-08-01")), "by a clock that was set back nobody rests for a month");
-        let well = after("ripestat", &known, &asked, &super::tests::answer(&[]), Share::Operator, now);
+        assert!(
+            !rests(&known, &asked[1], at("2026-08-01")),
+            "by a clock that was set back nobody rests for a month"
+        );
+        let well =
+            after("ripestat", &known, &asked, &super::tests::answer(&[]), Share::Operator, now);
         assert_eq!((well.set, well.cleared), (vec![], vec![entity("country/XK")]));
     }
 
@@ -197,15 +213,23 @@ mod tests {
             );
         }
         let both: &[&str] = &["country/XK", "country/XA"];
-        assert!(of_source(&answer(&[(both, SourceError::empty("no data"))]), Share::Operator).is_some());
+        assert!(
+            of_source(&answer(&[(both, SourceError::empty("no data"))]), Share::Operator).is_some()
+        );
         let down = SourceError::ServerFault { status: 502, retry_after: None };
         assert!(of_source(&answer(&[(both, down.clone())]), Share::Operator).is_some());
-        assert!(of_source(&answer(&[(&["country/XK"], down)]), Share::Operator).is_none(), "most others are answered");
+        assert!(
+            of_source(&answer(&[(&["country/XK"], down)]), Share::Operator).is_none(),
+            "most others are answered"
+        );
         let alone = Answer { answered: 0, sent: 1, ..answer(&[(&["country/XK"], refused())]) };
         assert!(of_source(&alone, Share::Operator).is_none(), "nobody else was asked about");
         let silent = Answer { answered: 0, sent: 2, ..alone };
         assert!(of_source(&silent, Share::Operator).is_some(), "nothing at all was answered");
-        assert!(of_source(&silent, Share::Chats).is_none(), "a chat's wish puts no source into trouble");
+        assert!(
+            of_source(&silent, Share::Chats).is_none(),
+            "a chat's wish puts no source into trouble"
+        );
     }
 
     #[test]
@@ -213,7 +237,8 @@ mod tests {
         let mut answer = answer(&[]);
         let why = "IODA's bgp series of country/IR is malformed: its step is 0".to_owned();
         answer.readings.odd.push(Oddity { entity: Some(entity("country/IR")), why: why.clone() });
-        let faults = after("ioda", &[], &[entity("country/IR")], &answer, Share::Operator, at("2026-09-01"));
+        let faults =
+            after("ioda", &[], &[entity("country/IR")], &answer, Share::Operator, at("2026-09-01"));
         assert_eq!((faults.set[0].why.as_str(), faults.set[0].rests_until), (why.as_str(), None));
     }
 }

@@ -38,7 +38,11 @@ impl Step {
             tx.sources().set_progress(self.source, progress)?;
         }
         self.faults.write(self.source, tx)?;
-        if self.answered { tx.sources().succeeded(self.source, self.at, self.newest) } else { Ok(()) }
+        if self.answered {
+            tx.sources().succeeded(self.source, self.at, self.newest)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -60,13 +64,16 @@ impl Ticker {
         let (health, progress, mut faults) = self
             .watch
             .store
-            .read(move |db| Ok((db.sources().health()?, db.sources().progress(name)?, db.sources().faults()?)))
+            .read(move |db| {
+                Ok((db.sources().health()?, db.sources().progress(name)?, db.sources().faults()?))
+            })
             .await?;
         faults.retain(|fault| fault.source == name);
         let budget = self.budget(share).await?;
         let health = health.into_iter().find(|health| health.source == name);
         let failures = health.as_ref().map_or(0, |health| health.failures);
-        let rests = health.and_then(|health| health.backing_off_until).is_some_and(|until| until > now);
+        let rests =
+            health.and_then(|health| health.backing_off_until).is_some_and(|until| until > now);
         let mut entities = self.covered(share);
         entities.retain(|entity| !faults::rests(&faults, entity, now));
         let gaps = if rests || self.feed.off.is_some() {
@@ -95,7 +102,11 @@ impl Ticker {
                 match self.read_step(Share::Operator, gap, lack, from, until, busy).await? {
                     Ok(mut step) => {
                         let batches = std::mem::take(&mut step.batches);
-                        self.pipeline.lock().await.take(batches, Box::new(move |tx| step.note(tx))).await?;
+                        self.pipeline
+                            .lock()
+                            .await
+                            .take(batches, Box::new(move |tx| step.note(tx)))
+                            .await?;
                         self.watch.failpoints.hit("a step of the past read");
                     }
                     Err(Unread::Later) => {
@@ -126,7 +137,10 @@ impl Ticker {
         let need = if share == Share::Chats { Need::Routine } else { Need::Pressing };
         let requests = self.plan(share, &wanted, need).await?;
         if requests.is_empty() {
-            tracing::info!(source, "the rest of the past waits for tomorrow: the day's budget of calls is used up");
+            tracing::info!(
+                source,
+                "the rest of the past waits for tomorrow: the day's budget of calls is used up"
+            );
             return Ok(Err(Unread::Later));
         }
         let answer = self.ask(share, &requests, busy).await?;
@@ -139,7 +153,10 @@ impl Ticker {
             let of_source = faults::of_source(&answer, share).is_some();
             if !of_source {
                 // Of a chat's entities: the others are read meanwhile.
-                let is_final = matches!(failure.error, SourceError::Refused { .. } | SourceError::TooLarge { .. });
+                let is_final = matches!(
+                    failure.error,
+                    SourceError::Refused { .. } | SourceError::TooLarge { .. }
+                );
                 self.watch.store.write(move |tx| faults.write(source, tx)).await?;
                 if !is_final {
                     return Ok(Err(Unread::Later));
@@ -147,12 +164,17 @@ impl Ticker {
                 return Ok(Ok(self.step_read(gap, lack, until, answer, at, Faults::default())));
             }
             let rest_until = outcome(&answer, share, lack.failures, at).until.filter(|_| !alone);
-            let again = rest_until.map(|until| format!("; trying again at {until}")).unwrap_or_default();
+            let again =
+                rest_until.map(|until| format!("; trying again at {until}")).unwrap_or_default();
             tracing::warn!("{source}: {error}. The past from {from} on could not be read{again}");
             // An answer that broke off may be whole the next time; only a first past is better left out than waited for.
-            let is_hasty = matches!(failure.error, SourceError::Malformed { .. }) && gap.arrival == Arrival::CaughtUp;
+            let is_hasty = matches!(failure.error, SourceError::Malformed { .. })
+                && gap.arrival == Arrival::CaughtUp;
             if !alone || is_hasty || matches!(failure.error, SourceError::Empty { .. }) {
-                self.watch.store.write(move |tx| tx.sources().failed(source, at, &error, rest_until)).await?;
+                self.watch
+                    .store
+                    .write(move |tx| tx.sources().failed(source, at, &error, rest_until))
+                    .await?;
                 return Ok(Err(if alone { Unread::Later } else { Unread::LeaveAlone }));
             }
             // What the source refuses today it will refuse tomorrow: these go without a past.
@@ -181,7 +203,9 @@ impl Ticker {
             answered: answer.answered > 0,
             at,
             newest: answer.readings.newest(),
-            batches: past::batches(answer.readings, gap.arrival, at, |signal| self.feed.source.rhythm(signal)),
+            batches: past::batches(answer.readings, gap.arrival, at, |signal| {
+                self.feed.source.rhythm(signal)
+            }),
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use super::Watch;
 use crate::domain::{
-    Arrival, Confidence, Entity, Evidence, Mute, NewDelivery, Phase, Seconds, Subscription, Timestamp, Transition,
-    TransitionKind, time::MINUTE,
+    Arrival, Confidence, Entity, Evidence, Mute, NewDelivery, Phase, Seconds, Subscription,
+    Timestamp, Transition, TransitionKind, time::MINUTE,
 };
 use crate::notify::body;
 use crate::notify::fanout::{Audience, Owed, owed, owed_after_all, owed_when_sure};
@@ -30,13 +30,25 @@ pub(super) struct Fanout<'a, 't> {
 
 impl<'a, 't> Fanout<'a, 't> {
     pub(super) fn new(tx: &'a Tx<'t>, watch: &'a Watch, now: Timestamp) -> Self {
-        Self { tx, watch, now, subscriptions: OnceCell::new(), mutes: OnceCell::new(), missed: RefCell::default() }
+        Self {
+            tx,
+            watch,
+            now,
+            subscriptions: OnceCell::new(),
+            mutes: OnceCell::new(),
+            missed: RefCell::default(),
+        }
     }
 
     /// Writes what the transitions of one batch owe, wholes before their parts: a part is counted where its whole is told.
-    pub(super) fn owe_all(&self, written: Vec<(IncidentId, &Transition)>) -> Result<(), StoreError> {
+    pub(super) fn owe_all(
+        &self,
+        written: Vec<(IncidentId, &Transition)>,
+    ) -> Result<(), StoreError> {
         let mut written = written;
-        written.sort_by_key(|(_, transition)| self.watch.watchlist.wholes_of(&transition.incident.entity).len());
+        written.sort_by_key(|(_, transition)| {
+            self.watch.watchlist.wholes_of(&transition.incident.entity).len()
+        });
         for (incident, transition) in written {
             self.owe(incident, transition)?;
             self.watch.failpoints.hit("deliveries written");
@@ -50,7 +62,8 @@ impl<'a, 't> Fanout<'a, 't> {
             self.tx.deliveries().withdraw_later_starts(incident, self.now)?;
         }
         self.tx.deliveries().overtake(incident, transition.number)?;
-        let decided = self.ask(entity, incident, transition.at, |audience| owed(transition, audience))?;
+        let decided =
+            self.ask(entity, incident, transition.at, |audience| owed(transition, audience))?;
         match decided {
             Owed::To(owings) => {
                 let apart = if is_an_update(transition.kind) { APART } else { 0 };
@@ -62,7 +75,11 @@ impl<'a, 't> Fanout<'a, 't> {
                 }
             }
             Owed::Held => {
-                let why = if transition.arrival == Arrival::Backfilled { Untold::Backfill } else { Untold::Absence };
+                let why = if transition.arrival == Arrival::Backfilled {
+                    Untold::Backfill
+                } else {
+                    Untold::Absence
+                };
                 self.tx.incidents().hold(incident, why)?;
             }
         }
@@ -70,28 +87,45 @@ impl<'a, 't> Fanout<'a, 't> {
     }
 
     /// It is highly sure now: those are told that waited for that.
-    pub(super) fn owe_when_sure(&self, incident: &Incident, evidence: &Evidence) -> Result<(), StoreError> {
-        if evidence.sureness != Confidence::High || !is_down(incident.phase) || incident.untold.is_some() {
+    pub(super) fn owe_when_sure(
+        &self,
+        incident: &Incident,
+        evidence: &Evidence,
+    ) -> Result<(), StoreError> {
+        if evidence.sureness != Confidence::High
+            || !is_down(incident.phase)
+            || incident.untold.is_some()
+        {
             return Ok(());
         }
         let entity = &incident.key.entity;
-        let owings = self.ask(entity, incident.id, self.now, |audience| owed_when_sure(entity, evidence, audience))?;
+        let owings = self.ask(entity, incident.id, self.now, |audience| {
+            owed_when_sure(entity, evidence, audience)
+        })?;
         if owings.is_empty() {
             return Ok(());
         }
-        self.tx.deliveries().owe(&NewNotice::alert(incident.id, incident.transitions), &owings, self.now, 0)
+        self.tx.deliveries().owe(
+            &NewNotice::alert(incident.id, incident.transitions),
+            &owings,
+            self.now,
+            0,
+        )
     }
 
     /// What is part of `whole` and was counted there is told for itself if it stays down.
     fn owe_parts_left(&self, whole: &Entity) -> Result<(), StoreError> {
         for part in self.watch.watchlist.parts_of(whole) {
             let newest = self.tx.incidents().of(part, 1)?.into_iter().next();
-            let Some(incident) = newest.filter(|incident| is_down(incident.phase) && incident.untold.is_none()) else {
+            let Some(incident) =
+                newest.filter(|incident| is_down(incident.phase) && incident.untold.is_none())
+            else {
                 continue;
             };
             // Whoever heard of the whole knows that it is back: only what is down now still counts a part.
-            let owings =
-                self.ask(part, incident.id, self.now, |audience| owed_after_all(part, incident.evidence(), audience))?;
+            let owings = self.ask(part, incident.id, self.now, |audience| {
+                owed_after_all(part, incident.evidence(), audience)
+            })?;
             let notice = NewNotice::alert(incident.id, incident.transitions);
             self.tx.deliveries().owe(&notice, &owings, self.now + LEFT_BEHIND, 0)?;
         }
@@ -109,21 +143,34 @@ impl<'a, 't> Fanout<'a, 't> {
         // What is still down is counted only in a whole that is down as well.
         let since = if incident.phase.is_over() { incident.started_at } else { self.now };
         let evidence = incident.evidence();
-        let owings: Vec<NewDelivery> =
-            self.ask(entity, incident.id, since, |audience| owed_after_all(entity, evidence, audience))?;
+        let owings: Vec<NewDelivery> = self.ask(entity, incident.id, since, |audience| {
+            owed_after_all(entity, evidence, audience)
+        })?;
         if !incident.phase.is_over() {
             // A suspicion that is still one is not worth waking anybody after the fact.
             let changes = self.tx.incidents().transitions(incident.id)?;
             if let Some(start) = changes.into_iter().find(|t| t.kind == TransitionKind::Started) {
-                self.tx.deliveries().owe(&NewNotice::alert(incident.id, start.number), &owings, self.now, 0)?;
+                self.tx.deliveries().owe(
+                    &NewNotice::alert(incident.id, start.number),
+                    &owings,
+                    self.now,
+                    0,
+                )?;
                 self.tx.incidents().release(incident.id)?;
             }
             return Ok(());
         }
         if incident.untold == Some(Untold::Absence) && incident.phase == Phase::Recovered {
-            let missed = NewNotice::summary(format!("missed {}", incident.id), body::while_away(incident.id.0));
+            let missed = NewNotice::summary(
+                format!("missed {}", incident.id),
+                body::while_away(incident.id.0),
+            );
             self.tx.deliveries().owe(&missed, &owings, self.now, 0)?;
-            self.tx.deliveries().owe_suspended(&missed, &self.suspended_who_want(incident, since)?, self.now)?;
+            self.tx.deliveries().owe_suspended(
+                &missed,
+                &self.suspended_who_want(incident, since)?,
+                self.now,
+            )?;
             let chats = owings.iter().map(|owing| owing.chat).collect();
             self.missed.borrow_mut().insert(incident.id, chats);
         }
@@ -132,7 +179,11 @@ impl<'a, 't> Fanout<'a, 't> {
 
     /// Returns the suspended chats that would be told of an incident that came and went while we were away. What they
     /// miss otherwise is found by its time when they let the bot in again; this ended before, and became known only now.
-    fn suspended_who_want(&self, incident: &Incident, since: Timestamp) -> Result<Vec<i64>, StoreError> {
+    fn suspended_who_want(
+        &self,
+        incident: &Incident,
+        since: Timestamp,
+    ) -> Result<Vec<i64>, StoreError> {
         let subscriptions = self.tx.subscriptions().of_suspended()?;
         if subscriptions.is_empty() {
             return Ok(Vec::new());
@@ -167,7 +218,8 @@ impl<'a, 't> Fanout<'a, 't> {
         since: Timestamp,
         decide: impl FnOnce(&Audience<'_>) -> T,
     ) -> Result<T, StoreError> {
-        let (heard, counted_in) = (self.tx.deliveries().heard(incident)?, self.counted_in(entity, since)?);
+        let (heard, counted_in) =
+            (self.tx.deliveries().heard(incident)?, self.counted_in(entity, since)?);
         Ok(decide(&Audience {
             subscriptions,
             mutes: self.mutes.get().map_or(&[][..], Vec::as_slice),
@@ -190,7 +242,9 @@ impl<'a, 't> Fanout<'a, 't> {
             let newest = self.tx.incidents().of(whole, 1)?.into_iter().next();
             let was_down = |incident: &Incident| match incident.phase {
                 Phase::Down | Phase::Returning => true,
-                Phase::Recovered => incident.recovered_at.is_some_and(|recovered| recovered > since),
+                Phase::Recovered => {
+                    incident.recovered_at.is_some_and(|recovered| recovered > since)
+                }
                 Phase::Suspected | Phase::Retracted => false,
             };
             if let Some(incident) = newest.filter(was_down) {
@@ -215,5 +269,8 @@ fn is_down(phase: Phase) -> bool {
 }
 
 fn is_an_update(kind: TransitionKind) -> bool {
-    matches!(kind, TransitionKind::Worsened | TransitionKind::PartlyBack | TransitionKind::GoneAgain)
+    matches!(
+        kind,
+        TransitionKind::Worsened | TransitionKind::PartlyBack | TransitionKind::GoneAgain
+    )
 }

@@ -59,7 +59,11 @@ impl Pipeline {
     /// Stores the batches, in their order, with all that follows from them; or, on an error, nothing of it.
     ///
     /// What a source repeats unchanged is dropped first, so that fetching the same bins again tells nothing new.
-    pub async fn take(&mut self, batches: Vec<Batch>, also: Also) -> Result<Vec<Transition>, StoreError> {
+    pub async fn take(
+        &mut self,
+        batches: Vec<Batch>,
+        also: Also,
+    ) -> Result<Vec<Transition>, StoreError> {
         let watch = self.watch.clone();
         let several = batches.len() > 1;
         let is_live = batches.iter().any(|batch| batch.arrival == Arrival::Live);
@@ -72,7 +76,8 @@ impl Pipeline {
                 let now = watch.clock.now();
                 let state = watch.state.read().unwrap_or_else(PoisonError::into_inner);
                 let fanout = Fanout::new(tx, &watch, now);
-                let (mut taken, mut newest, mut next, mut told) = (0, None, Next::Nothing, Vec::new());
+                let (mut taken, mut newest, mut next, mut told) =
+                    (0, None, Next::Nothing, Vec::new());
                 let mut adopted = Vec::new();
                 for batch in batches {
                     let batch = only_news(tx, batch)?;
@@ -135,7 +140,9 @@ impl Pipeline {
         match self.shown.refresh(&self.watch, is_live).await {
             Ok(true) => self.wake_outboxes(),
             Ok(false) => {}
-            Err(error) => tracing::warn!("what the cards of open incidents show could not be refreshed: {error}"),
+            Err(error) => tracing::warn!(
+                "what the cards of open incidents show could not be refreshed: {error}"
+            ),
         }
         if self.since_checkpoint >= CHECKPOINT_EVERY {
             self.checkpoint().await?;
@@ -178,7 +185,10 @@ impl Pipeline {
     pub async fn checkpoint(&mut self) -> Result<(), StoreError> {
         let encoded = self.watch.state.read().unwrap_or_else(PoisonError::into_inner).encode();
         let newest = self.newest;
-        self.watch.store.write(move |tx| tx.checkpoint().save(State::FORMAT, newest, &encoded)).await?;
+        self.watch
+            .store
+            .write(move |tx| tx.checkpoint().save(State::FORMAT, newest, &encoded))
+            .await?;
         self.since_checkpoint = 0;
         self.watch.failpoints.hit("checkpoint written");
         Ok(())

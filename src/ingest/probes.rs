@@ -38,7 +38,9 @@ pub async fn run(
         let span = tracing::info_span!("tick", source = NAME);
         match pipeline.take(vec![batch], Box::new(|_| Ok(()))).instrument(span).await {
             Ok(_) => progress.done(),
-            Err(error) => tracing::error!(source = NAME, "what was found could not be stored: {error}"),
+            Err(error) => {
+                tracing::error!(source = NAME, "what was found could not be stored: {error}")
+            }
         }
         drop(busy);
     }
@@ -47,19 +49,30 @@ pub async fn run(
 /// Says in `/sources` how many targets work, those of the operator and the sites of chats each for themselves.
 fn say_what_works(round: &Round, said: &StatusBoard) {
     let when = utc_time(round.start);
-    let works = |at: usize| round.found.iter().any(|(number, found)| *number == at && found.outcome().does_work());
+    let works = |at: usize| {
+        round.found.iter().any(|(number, found)| *number == at && found.outcome().does_work())
+    };
     let working = (0..round.operator).filter(|number| works(*number)).count();
     let asked = plural(round.operator as u64, "target", "targets");
     said.say(NAME, format!("{working} of {asked} work, asked in the round of {when}"));
-    let sites: BTreeSet<_> = round.targets[round.operator..].iter().map(|target| &target.entity).collect();
+    let sites: BTreeSet<_> =
+        round.targets[round.operator..].iter().map(|target| &target.entity).collect();
     if sites.is_empty() {
         return said.say_no_more(SITES);
     }
     let had_no_turn = |number: &&usize| **number >= round.operator;
-    let unreached: BTreeSet<_> =
-        round.unreached.iter().filter(had_no_turn).map(|number| &round.targets[*number].entity).collect();
+    let unreached: BTreeSet<_> = round
+        .unreached
+        .iter()
+        .filter(had_no_turn)
+        .map(|number| &round.targets[*number].entity)
+        .collect();
     let (all, left) = (sites.len(), unreached.len());
-    let those = if left == 0 { String::new() } else { format!("; {left} had no turn and are asked first in the next") };
+    let those = if left == 0 {
+        String::new()
+    } else {
+        format!("; {left} had no turn and are asked first in the next")
+    };
     said.say(SITES, format!("{} of {all} asked in the round of {when}{those}", all - left));
 }
 
@@ -74,7 +87,9 @@ fn spoken_of(
     if since == now && before.is_some_and(|(line, _)| line != uplink.line) {
         let lasted = before.map(|(_, since)| duration(now - since)).unwrap_or_default();
         match uplink.line {
-            UplinkState::Good => tracing::info!("our own line is good again after {lasted}: {}", uplink.why),
+            UplinkState::Good => {
+                tracing::info!("our own line is good again after {lasted}: {}", uplink.why)
+            }
             UplinkState::Doubtful | UplinkState::Gone => tracing::warn!(
                 "our own line is {}: {}. What our probes find is unknown, and nothing is told on their word, until it is good",
                 uplink.line,

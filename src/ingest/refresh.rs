@@ -29,21 +29,28 @@ pub(super) struct Shown(HashMap<IncidentId, (Vec<String>, Timestamp)>);
 
 impl Shown {
     /// Writes down what has changed of the incidents that are open. Says whether anything has.
-    pub(super) async fn refresh(&mut self, watch: &Watch, is_live: bool) -> Result<bool, StoreError> {
+    pub(super) async fn refresh(
+        &mut self,
+        watch: &Watch,
+        is_live: bool,
+    ) -> Result<bool, StoreError> {
         if !is_live {
             return Ok(false);
         }
         let open = watch.store.read(|db| db.incidents().open()).await?;
         let now = watch.clock.now();
         self.0.retain(|id, _| open.iter().any(|incident| incident.id == *id));
-        let (mut changed, mut shown): (Vec<(Incident, Evidence)>, Vec<_>) = (Vec::new(), Vec::new());
+        let (mut changed, mut shown): (Vec<(Incident, Evidence)>, Vec<_>) =
+            (Vec::new(), Vec::new());
         for incident in open {
             let Some(evidence) = evidence(watch, &incident.key.entity, now) else { continue };
-            let known =
-                self.0.entry(incident.id).or_insert_with(|| (gist(incident.evidence()), incident.evidence().at));
+            let known = self
+                .0
+                .entry(incident.id)
+                .or_insert_with(|| (gist(incident.evidence()), incident.evidence().at));
             let news = gist(&evidence);
-            let becomes_sure =
-                evidence.sureness == Confidence::High && incident.evidence().sureness != Confidence::High;
+            let becomes_sure = evidence.sureness == Confidence::High
+                && incident.evidence().sureness != Confidence::High;
             let age = now - known.1.max(incident.last.at);
             let is_stale = age >= stale_after(now - incident.started_at);
             let has_news = known.0 != news && (becomes_sure || age >= APART);

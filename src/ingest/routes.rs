@@ -29,7 +29,13 @@ pub async fn run(
             }
             FollowerEvent::Batch(batch) => {
                 let span = tracing::info_span!("tick", source = NAME);
-                pipeline.lock().await.take(vec![batch], Box::new(|_| Ok(()))).instrument(span).await.map(|_| ())
+                pipeline
+                    .lock()
+                    .await
+                    .take(vec![batch], Box::new(|_| Ok(())))
+                    .instrument(span)
+                    .await
+                    .map(|_| ())
             }
         };
         if let Err(error) = outcome {

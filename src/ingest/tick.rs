@@ -75,7 +75,9 @@ impl Ticker {
             match self.tick(&mut busy).instrument(span).await {
                 Ok(true) => {}
                 Ok(false) => return,
-                Err(error) => tracing::error!(source = name, "what was read could not be stored: {error}"),
+                Err(error) => {
+                    tracing::error!(source = name, "what was read could not be stored: {error}")
+                }
             }
             let now = self.watch.clock.now();
             let Some(next) = self.feed.schedule.next_after(now) else { return };
@@ -89,9 +91,14 @@ impl Ticker {
     pub async fn tick(&self, busy: &mut ActivityGuard) -> Result<bool, StoreError> {
         let now = self.watch.clock.now();
         let name = self.feed.name();
-        let health =
-            self.watch.store.read(move |db| Ok(db.sources().health()?.into_iter().find(|h| h.source == name))).await?;
-        if let Some(until) = health.as_ref().and_then(|health| health.backing_off_until).filter(|until| *until > now) {
+        let health = self
+            .watch
+            .store
+            .read(move |db| Ok(db.sources().health()?.into_iter().find(|h| h.source == name)))
+            .await?;
+        if let Some(until) =
+            health.as_ref().and_then(|health| health.backing_off_until).filter(|until| *until > now)
+        {
             tracing::debug!("backing off until {until}");
             return Ok(true);
         }
@@ -113,34 +120,49 @@ impl Ticker {
     pub(super) fn covered(&self, share: Share) -> Vec<Entity> {
         let watchlist = &self.watch.watchlist;
         match share {
-            Share::Operator => self.feed.covered(watchlist.configured().map(|watched| &watched.entity)),
+            Share::Operator => {
+                self.feed.covered(watchlist.configured().map(|watched| &watched.entity))
+            }
             Share::Chats => self.feed.covered_beside_controls(watchlist.subscribed()),
         }
     }
 
     /// Returns the budget of one share for today.
     pub(super) async fn budget(&self, share: Share) -> Result<Today, StoreError> {
-        let Some(budget) = self.feed.budget() else { return Ok(Today { cadence: 0, budget: None, spent: 0 }) };
+        let Some(budget) = self.feed.budget() else {
+            return Ok(Today { cadence: 0, budget: None, spent: 0 });
+        };
         let (name, now) = (self.feed.name(), self.watch.clock.now());
-        let used = self
-            .watch
-            .store
-            .read(move |db| Ok((db.sources().used(name, now)?, db.sources().used_for_chats(name, now)?)));
+        let used = self.watch.store.read(move |db| {
+            Ok((db.sources().used(name, now)?, db.sources().used_for_chats(name, now)?))
+        });
         let (all, by_chats) = used.await?;
-        let (operators, chats) = (self.covered(Share::Operator).len(), self.covered(Share::Chats).len());
+        let (operators, chats) =
+            (self.covered(Share::Operator).len(), self.covered(Share::Chats).len());
         let shares = budget.split(operators, chats, by_chats);
         let (budget, entities, spent) = match share {
             Share::Operator => (shares.operator, operators, all.saturating_sub(by_chats)),
             Share::Chats => (shares.chats, chats, by_chats),
         };
-        Ok(Today { cadence: budget.cadence_today(entities, spent, now), budget: Some(budget), spent })
+        Ok(Today {
+            cadence: budget.cadence_today(entities, spent, now),
+            budget: Some(budget),
+            spent,
+        })
     }
 
     /// Plans and pays for requests: they are counted before they are sent, so that a kill never makes them free.
-    pub(super) async fn plan(&self, share: Share, wanted: &Query, need: Need) -> Result<Vec<Request>, StoreError> {
+    pub(super) async fn plan(
+        &self,
+        share: Share,
+        wanted: &Query,
+        need: Need,
+    ) -> Result<Vec<Request>, StoreError> {
         let now = self.watch.clock.now();
         let today = self.budget(share).await?;
-        let Some(budget) = today.budget else { return Ok(self.feed.source.plan(wanted, now, u32::MAX)) };
+        let Some(budget) = today.budget else {
+            return Ok(self.feed.source.plan(wanted, now, u32::MAX));
+        };
         let requests = self.feed.source.plan(wanted, now, budget.left(today.spent, need));
         if !requests.is_empty() {
             let (name, calls) = (self.feed.name(), requests.len() as u32);
@@ -216,7 +238,9 @@ impl Ticker {
         }
         let faults = faults::after(name, &lack.faults, &asked, &answer, share, received_at);
         faults.log(&lack.faults);
-        let is_failed = |entity: &Entity| answer.failures.iter().any(|failure| failure.entities.contains(entity));
+        let is_failed = |entity: &Entity| {
+            answer.failures.iter().any(|failure| failure.entities.contains(entity))
+        };
         asked.retain(|entity| !is_failed(entity));
         let has_answered = answer.answered > 0;
         let newest = answer.readings.newest();
@@ -234,7 +258,8 @@ impl Ticker {
                 vec![batch],
                 Box::new(move |tx| {
                     for entity in &asked {
-                        tx.sources().set_progress(name, &read_until(&known, entity, asked_at, true))?;
+                        tx.sources()
+                            .set_progress(name, &read_until(&known, entity, asked_at, true))?;
                     }
                     faults.write(name, tx)?;
                     match &outcome.error {
@@ -258,7 +283,8 @@ impl Ticker {
         lack: &Lack,
     ) -> Result<(Vec<Entity>, Need), StoreError> {
         let (now, cadence) = (self.watch.clock.now(), self.budget(share).await?.cadence);
-        let asked = |entity: &Entity| lack.progress.iter().find(|p| p.entity == *entity).map(|p| p.to);
+        let asked =
+            |entity: &Entity| lack.progress.iter().find(|p| p.entity == *entity).map(|p| p.to);
         let state = self.watch.state.read().unwrap_or_else(PoisonError::into_inner);
         let mut due: Vec<(bool, Option<Timestamp>, &Entity)> = entities
             .iter()
@@ -281,7 +307,9 @@ impl Ticker {
         if others.is_empty() {
             return Ok(());
         }
-        let forget = move |tx: &Tx<'_>| others.iter().try_for_each(|f| tx.sources().clear_fault(name, &f.entity));
+        let forget = move |tx: &Tx<'_>| {
+            others.iter().try_for_each(|f| tx.sources().clear_fault(name, &f.entity))
+        };
         self.watch.store.write(forget).await
     }
 
@@ -289,17 +317,35 @@ impl Ticker {
     fn lost_gateways(&self, answer: &Answer, at: Timestamp) -> Vec<crate::domain::Fact> {
         let state = self.watch.state.read().unwrap_or_else(PoisonError::into_inner);
         let mut lost = Vec::new();
-        for observation in answer.readings.observations.iter().filter(|o| o.series.signal == "visibility") {
+        for observation in
+            answer.readings.observations.iter().filter(|o| o.series.signal == "visibility")
+        {
             let entity = &observation.series.entity;
             let Some(known) = state.evidence(entity, at) else { continue };
-            for fact in known.facts.iter().filter(|fact| fact.entity == *entity && fact.source == self.feed.name()) {
-                let FactKind::Gateway { asn, name, prefixes_seen: 1.., .. } = &fact.kind else { continue };
+            for fact in known
+                .facts
+                .iter()
+                .filter(|fact| fact.entity == *entity && fact.source == self.feed.name())
+            {
+                let FactKind::Gateway { asn, name, prefixes_seen: 1.., .. } = &fact.kind else {
+                    continue;
+                };
                 let here = |f: &crate::domain::Fact| {
-                    f.entity == *entity && matches!(&f.kind, FactKind::Gateway { asn: seen, .. } if seen == asn)
+                    f.entity == *entity
+                        && matches!(&f.kind, FactKind::Gateway { asn: seen, .. } if seen == asn)
                 };
                 if !answer.readings.facts.iter().any(here) && !lost.iter().any(here) {
-                    let kind = FactKind::Gateway { asn: *asn, name: name.clone(), prefixes_seen: 0, peers_seeing: 0 };
-                    lost.push(crate::domain::Fact { observed_at: observation.observed_at, kind, ..fact.clone() });
+                    let kind = FactKind::Gateway {
+                        asn: *asn,
+                        name: name.clone(),
+                        prefixes_seen: 0,
+                        peers_seeing: 0,
+                    };
+                    lost.push(crate::domain::Fact {
+                        observed_at: observation.observed_at,
+                        kind,
+                        ..fact.clone()
+                    });
                 }
             }
         }
@@ -308,8 +354,16 @@ impl Ticker {
 }
 
 /// An entity that has been read up to `to`.
-pub(super) fn read_until(known: &[Progress], entity: &Entity, to: Timestamp, done: bool) -> Progress {
-    let from = known.iter().find(|progress| progress.entity == *entity).map_or(to, |progress| progress.from);
+pub(super) fn read_until(
+    known: &[Progress],
+    entity: &Entity,
+    to: Timestamp,
+    done: bool,
+) -> Progress {
+    let from = known
+        .iter()
+        .find(|progress| progress.entity == *entity)
+        .map_or(to, |progress| progress.from);
     Progress { entity: entity.clone(), from: from.min(to), to, done }
 }
 
@@ -342,6 +396,11 @@ fn log(source: &str, answer: &Answer, outcome: &Outcome) {
     }
     if let Some(first) = answer.readings.odd.first() {
         let count = answer.readings.odd.len();
-        tracing::warn!(source, count, first = first.why, "items of an answer are malformed, the others are used");
+        tracing::warn!(
+            source,
+            count,
+            first = first.why,
+            "items of an answer are malformed, the others are used"
+        );
     }
 }

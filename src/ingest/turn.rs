@@ -53,7 +53,9 @@ impl Ticker {
         let lack = self.lack(Share::Chats).await?;
         // The past may take half of the turn: what is read already must stay fresh.
         let mut past = Turn { calls: calls.div_ceil(2), until };
-        let Some(unread) = self.read_in_turn(&lack, &mut past, busy).await? else { return Ok(true) };
+        let Some(unread) = self.read_in_turn(&lack, &mut past, busy).await? else {
+            return Ok(true);
+        };
         let spent = calls.div_ceil(2) - past.calls;
         let mut turn = Turn { calls: calls - spent.min(calls), until };
         let lack = self.lack(Share::Chats).await?;
@@ -61,7 +63,8 @@ impl Ticker {
         entities.retain(|entity| !unread.contains(entity));
         let (mut due, need) = self.due(Share::Chats, &entities, &lack).await?;
         while !due.is_empty() && self.watch.clock.now() < turn.until {
-            let calls_of = |count: usize| self.calls(&due[..count], turn.until, turn.until, Purpose::Live);
+            let calls_of =
+                |count: usize| self.calls(&due[..count], turn.until, turn.until, Purpose::Live);
             let count = turn.fits(due.len(), calls_of);
             if count == 0 {
                 break;
@@ -78,7 +81,13 @@ impl Ticker {
     }
 
     /// How many calls a question about these would take.
-    fn calls(&self, entities: &[Entity], from: Timestamp, until: Timestamp, purpose: Purpose) -> usize {
+    fn calls(
+        &self,
+        entities: &[Entity],
+        from: Timestamp,
+        until: Timestamp,
+        purpose: Purpose,
+    ) -> usize {
         let wanted = self.feed.wanted(entities.to_vec(), from - 1, until, purpose);
         self.feed.source.plan(&wanted, self.watch.clock.now(), u32::MAX).len()
     }
@@ -91,12 +100,17 @@ impl Ticker {
         turn: &mut Turn,
         busy: &mut ActivityGuard,
     ) -> Result<Option<Vec<Entity>>, StoreError> {
-        let mut unread: Vec<Entity> = lack.gaps.iter().flat_map(|gap| gap.entities.clone()).collect();
+        let mut unread: Vec<Entity> =
+            lack.gaps.iter().flat_map(|gap| gap.entities.clone()).collect();
         let mut is_changed = false;
         'gaps: for gap in &lack.gaps {
             let mut waiting = gap.entities.as_slice();
-            while let Some((from, until)) = gap.steps().first().copied().filter(|_| !waiting.is_empty()) {
-                let calls_of = |count: usize| self.calls(&waiting[..count], from + 1, until, Purpose::Backfill);
+            while let Some((from, until)) =
+                gap.steps().first().copied().filter(|_| !waiting.is_empty())
+            {
+                let calls_of = |count: usize| {
+                    self.calls(&waiting[..count], from + 1, until, Purpose::Backfill)
+                };
                 let count = turn.fits(waiting.len(), calls_of);
                 if count == 0 {
                     break 'gaps;
@@ -114,7 +128,11 @@ impl Ticker {
                     match self.read_step(Share::Chats, &part, lack, from, until, busy).await? {
                         Ok(mut step) => {
                             let batches = std::mem::take(&mut step.batches);
-                            self.pipeline.lock().await.take(batches, Box::new(move |tx| step.note(tx))).await?;
+                            self.pipeline
+                                .lock()
+                                .await
+                                .take(batches, Box::new(move |tx| step.note(tx)))
+                                .await?;
                             self.watch.failpoints.hit("a step of the past read");
                             is_changed = true;
                         }

@@ -15,9 +15,8 @@ pub enum Stage {
 pub fn tell_service_manager(stage: Stage) {
     let told = match stage {
         Stage::Ready => sd_notify::notify(&[NotifyState::Ready]),
-        Stage::Reloading => {
-            NotifyState::monotonic_usec_now().and_then(|now| sd_notify::notify(&[NotifyState::Reloading, now]))
-        }
+        Stage::Reloading => NotifyState::monotonic_usec_now()
+            .and_then(|now| sd_notify::notify(&[NotifyState::Reloading, now])),
         Stage::Stopping => sd_notify::notify(&[NotifyState::Stopping]),
         Stage::Alive => sd_notify::notify(&[NotifyState::Watchdog]),
     };

@@ -56,7 +56,12 @@ pub(super) async fn gather(
     rewritten: Option<Timestamp>,
 ) -> Result<HealthSnapshot, StoreError> {
     let looked = context.store.read(|db| {
-        Ok((db.sources().health()?, db.sources().faults()?, db.deliveries().waiting()?, db.troubles().all()?))
+        Ok((
+            db.sources().health()?,
+            db.sources().faults()?,
+            db.deliveries().waiting()?,
+            db.troubles().all()?,
+        ))
     });
     let (health, mut refused, waiting, known) = looked.await?;
     refused.retain(|fault| context.watchlist.is_configured(&fault.entity));

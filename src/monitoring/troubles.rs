@@ -59,7 +59,8 @@ pub(super) fn troubles(signs: &HealthSnapshot) -> Vec<OperatorAlert> {
     }
     refused(signs, &mut say);
     for owed in signs.waiting.iter().filter(|owed| signs.now - owed.oldest >= PILED_UP) {
-        let why = owed.error.as_ref().map(|error| format!(" Last error: {error}.")).unwrap_or_default();
+        let why =
+            owed.error.as_ref().map(|error| format!(" Last error: {error}.")).unwrap_or_default();
         say(
             format!("deliveries {}", owed.platform),
             owed.oldest,
@@ -133,7 +134,9 @@ pub(super) fn troubles(signs: &HealthSnapshot) -> Vec<OperatorAlert> {
             ),
         ),
         // A start mends nothing.
-        File::Unknown => found.extend(signs.known.iter().filter(|trouble| trouble.what == DATABASE).cloned()),
+        File::Unknown => {
+            found.extend(signs.known.iter().filter(|trouble| trouble.what == DATABASE).cloned())
+        }
         File::Whole => {}
     }
     found.extend(signs.works.iter().filter_map(|work| late(work, signs.now)));
@@ -143,7 +146,9 @@ pub(super) fn troubles(signs: &HealthSnapshot) -> Vec<OperatorAlert> {
 /// Rounds that are begun and never completed.
 fn late(work: &WorkReport, now: Timestamp) -> Option<OperatorAlert> {
     let late = work.late?;
-    let last = work.last_done.map_or_else(|| "none since the start".to_owned(), |at| format!("the last one at {at}"));
+    let last = work
+        .last_done
+        .map_or_else(|| "none since the start".to_owned(), |at| format!("the last one at {at}"));
     let said = format!(
         "{} completed no round for {} ({last}): what they watch is unknown meanwhile, and no outage is told on their word. \
          They are begun again by themselves; see the log for what holds them up",
@@ -211,7 +216,8 @@ mod tests {
 
     #[test]
     fn a_damaged_file_is_told_of_until_it_was_looked_through_again() {
-        let damaged = known(HealthSnapshot { file: File::Damaged("a page is lost".to_owned()), ..well() });
+        let damaged =
+            known(HealthSnapshot { file: File::Damaged("a page is lost".to_owned()), ..well() });
         assert_eq!(told(&damaged), [DATABASE]);
         let later = HealthSnapshot { file: File::Unknown, ..damaged };
         assert_eq!(troubles(&later), later.known, "a start mends nothing");
@@ -237,7 +243,11 @@ mod tests {
         // One that never answered is ill since we look.
         let never = |since| HealthSnapshot {
             since,
-            sources: vec![Source { name: "ioda", last_success: None, error: Some("refused".to_owned()) }],
+            sources: vec![Source {
+                name: "ioda",
+                last_success: None,
+                error: Some("refused".to_owned()),
+            }],
             ..well()
         };
         assert!(told(&never(now() - HOUR)).is_empty());
@@ -251,25 +261,37 @@ mod tests {
     fn deliveries_that_wait_for_long_pile_up() {
         let waiting = |seconds| {
             let error = Some("the platform answers 502".to_owned());
-            let owed = Waiting { platform: "telegram".to_owned(), count: 7, oldest: now() - seconds, error };
+            let owed = Waiting {
+                platform: "telegram".to_owned(),
+                count: 7,
+                oldest: now() - seconds,
+                error,
+            };
             HealthSnapshot { waiting: vec![owed], ..well() }
         };
         assert!(told(&waiting(PILED_UP - 1)).is_empty());
         let said = troubles(&waiting(PILED_UP)).remove(0).said;
         assert!(
-            said.starts_with("7 messages wait on telegram, the oldest for 30 min") && said.contains("502"),
+            said.starts_with("7 messages wait on telegram, the oldest for 30 min")
+                && said.contains("502"),
             "{said}"
         );
     }
 
     #[test]
     fn a_disk_is_told_of_once_until_there_is_room_again() {
-        let free =
-            |mib: u64| HealthSnapshot { space: Some(Space { total: 10 << 30, free: mib << 20, used: 0 }), ..well() };
+        let free = |mib: u64| HealthSnapshot {
+            space: Some(Space { total: 10 << 30, free: mib << 20, used: 0 }),
+            ..well()
+        };
         assert!(told(&free(256)).is_empty());
         let told_of = known(free(255));
         assert_eq!(told(&told_of), ["disk"]);
-        assert_eq!(told(&HealthSnapshot { known: told_of.known.clone(), ..free(300) }), ["disk"], "not over at once");
+        assert_eq!(
+            told(&HealthSnapshot { known: told_of.known.clone(), ..free(300) }),
+            ["disk"],
+            "not over at once"
+        );
         assert!(told(&HealthSnapshot { known: told_of.known, ..free(400) }).is_empty());
     }
 
@@ -286,14 +308,19 @@ mod tests {
 
     #[test]
     fn rounds_that_are_begun_and_never_completed_are_told_of_until_one_is() {
-        let works = |late| vec![WorkReport { name: "the probes", last_done: Some(now() - 360), late }];
+        let works =
+            |late| vec![WorkReport { name: "the probes", last_done: Some(now() - 360), late }];
         assert!(told(&HealthSnapshot { works: works(None), ..well() }).is_empty());
         let trouble = troubles(&HealthSnapshot { works: works(Some(360)), ..well() }).remove(0);
         assert_eq!((trouble.what.as_str(), trouble.since), ("rounds of the probes", now() - 360));
         let said = "the probes completed no round for 6 min (the last one at 2025-06-06T11:54:00Z)";
         assert!(trouble.said.starts_with(said), "{}", trouble.said);
         let never = vec![WorkReport { name: "the probes", last_done: None, late: Some(360) }];
-        assert!(troubles(&HealthSnapshot { works: never, ..well() })[0].said.contains("(none since the start)"));
+        assert!(
+            troubles(&HealthSnapshot { works: never, ..well() })[0]
+                .said
+                .contains("(none since the start)")
+        );
     }
 
     #[test]
@@ -328,7 +355,12 @@ mod tests {
         let fell = |seconds| {
             let last_fall = Some((now() - seconds, "it panicked: no".to_owned()));
             HealthSnapshot {
-                tasks: vec![Report { name: "ripestat", state: State::Runs, restarts: 3, last_fall }],
+                tasks: vec![Report {
+                    name: "ripestat",
+                    state: State::Runs,
+                    restarts: 3,
+                    last_fall,
+                }],
                 ..well()
             }
         };

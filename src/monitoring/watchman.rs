@@ -57,7 +57,8 @@ impl SelfMonitor {
             check.spawn(look_through(self.context.store.clone(), self.context.clock.busy()));
         }
         let mut is_heard = true;
-        let (mut standing, mut rewritten, mut is_alarmed) = (self.context.store.standing(), None, false);
+        let (mut standing, mut rewritten, mut is_alarmed) =
+            (self.context.store.standing(), None, false);
         loop {
             watchdog.within(LONGEST_LOOK);
             if let Some(Ok(found)) = check.try_join_next() {
@@ -67,11 +68,15 @@ impl SelfMonitor {
                 Ok(signs) => {
                     // Whoever waits for this restarts a process whose database does not even answer questions.
                     tell_service_manager(Stage::Alive);
-                    if let Some(heartbeat) = self.heartbeat.as_ref().filter(|_| ticks_succeed(&signs)) {
+                    if let Some(heartbeat) =
+                        self.heartbeat.as_ref().filter(|_| ticks_succeed(&signs))
+                    {
                         is_heard = say_alive(heartbeat, is_heard).await;
                     }
                 }
-                Err(error) => tracing::error!("how the bot itself is doing cannot be read: {error}"),
+                Err(error) => {
+                    tracing::error!("how the bot itself is doing cannot be read: {error}")
+                }
             }
             let next = self.context.clock.millis() + EVERY * 1000;
             busy = tokio::select! {
@@ -101,10 +106,15 @@ impl SelfMonitor {
     ) -> Result<HealthSnapshot, StoreError> {
         let signs = gather(&self.context, &self.supervisor, since, file, rewritten).await?;
         let found = troubles(&signs);
-        let is_same = found.len() == signs.known.len() && found.iter().all(|trouble| signs.is_known(&trouble.what));
+        let is_same = found.len() == signs.known.len()
+            && found.iter().all(|trouble| signs.is_known(&trouble.what));
         if !is_same {
             let (operator, now) = (self.operator.clone(), signs.now);
-            let settled = self.context.store.write(move |tx| tell(tx, &found, operator.as_ref(), now)).await?;
+            let settled = self
+                .context
+                .store
+                .write(move |tx| tell(tx, &found, operator.as_ref(), now))
+                .await?;
             for trouble in &settled.begun {
                 tracing::warn!("{}", trouble.said);
             }
@@ -119,7 +129,9 @@ impl SelfMonitor {
     /// Tells the operator at once that nothing can be stored. Nothing can be owed then, so this is sent once and not
     /// through the outbox. Returns whether there is an operator.
     async fn alarm(&self, error: &StoreError) -> bool {
-        let (Some((name, address)), Some(platform)) = (&self.operator, &self.platform) else { return false };
+        let (Some((name, address)), Some(platform)) = (&self.operator, &self.platform) else {
+            return false;
+        };
         let message = Outgoing {
             chat: Chat { id: 0, platform: name.clone(), address: address.clone() },
             card: trouble(&error.to_string()),
@@ -133,7 +145,9 @@ impl SelfMonitor {
         };
         match self.context.clock.within(LONGEST_ALARM, platform.send(&message)).await {
             Some(Ok(_)) => {}
-            Some(Err(error)) => tracing::error!("the operator could not be told of the database: {error}"),
+            Some(Err(error)) => {
+                tracing::error!("the operator could not be told of the database: {error}")
+            }
             None => tracing::error!("the operator could not be told of the database: no answer"),
         }
         true
@@ -168,14 +182,17 @@ impl SelfMonitor {
         });
         match told.await {
             Ok(()) => self.context.wake_outboxes(),
-            Err(error) => tracing::error!("that the database was migrated could not be told: {error}"),
+            Err(error) => {
+                tracing::error!("that the database was migrated could not be told: {error}")
+            }
         }
     }
 
     /// After a kill or a power cut, and while it is known to be damaged.
     async fn must_look_through(&self) -> bool {
         let known = self.context.store.read(|db| db.troubles().all()).await;
-        self.was_killed || known.is_ok_and(|known| known.iter().any(|trouble| trouble.what == DATABASE))
+        self.was_killed
+            || known.is_ok_and(|known| known.iter().any(|trouble| trouble.what == DATABASE))
     }
 }
 
@@ -225,7 +242,12 @@ fn tell(
     Ok(settled)
 }
 
-fn owe(tx: &Tx<'_>, notice: &NewNotice, operator: Option<&(String, String)>, now: Timestamp) -> Result<(), StoreError> {
+fn owe(
+    tx: &Tx<'_>,
+    notice: &NewNotice,
+    operator: Option<&(String, String)>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let Some((platform, address)) = operator else { return Ok(()) };
     let chat = tx.chats().ensure(platform, address)?;
     tx.deliveries().owe(notice, &[NewDelivery::now(chat.id, false)], now, 0)

@@ -51,13 +51,16 @@ pub fn digest(items: &[Item], now: Timestamp) -> Vec<Step> {
         }
     }
     let is_late = |item: &Item| item.held_for.is_some() || now - item.owed_at >= LATE;
-    let sums: Vec<&Item> = items.iter().filter(|item| item.summary.is_some() && !item.in_doubt).collect();
+    let sums: Vec<&Item> =
+        items.iter().filter(|item| item.summary.is_some() && !item.in_doubt).collect();
     // A sum tells how its incidents stand when it is sent: told by itself as well, what is new of them would be told twice.
-    let is_summed =
-        |incident: i64| sums.iter().filter_map(|sum| sum.summary.as_ref()).any(|(of, ..)| of.contains(&incident));
+    let is_summed = |incident: i64| {
+        sums.iter().filter_map(|sum| sum.summary.as_ref()).any(|(of, ..)| of.contains(&incident))
+    };
     let is_due = |(item, told): &(&Item, AlertRef)| is_late(item) || is_summed(told.incident);
-    let (late, fresh): (Vec<_>, Vec<_>) =
-        by_incident.into_values().partition(|group| group.iter().any(is_due) && !ends_in_doubt(group));
+    let (late, fresh): (Vec<_>, Vec<_>) = by_incident
+        .into_values()
+        .partition(|group| group.iter().any(is_due) && !ends_in_doubt(group));
     let mut steps: Vec<Step> = fresh.iter().flat_map(|group| overtaken(group)).collect();
     match late.as_slice() {
         [] => {}
@@ -98,12 +101,17 @@ fn summed(groups: &[Vec<(&Item, AlertRef)>], sums: &[&Item]) -> Vec<Step> {
     let mut steps: Vec<Step> = all().map(|(item, _)| Step::SumUp { id: item.id }).collect();
     steps.extend(sums.iter().map(|item| Step::SumUp { id: item.id }));
     let new = groups.iter().filter_map(|group| group.first()).map(|(_, told)| told.incident);
-    let mut incidents: Vec<i64> = before().flat_map(|(incidents, ..)| incidents.iter().copied()).chain(new).collect();
+    let mut incidents: Vec<i64> =
+        before().flat_map(|(incidents, ..)| incidents.iter().copied()).chain(new).collect();
     let mut seen = BTreeSet::new();
     incidents.retain(|incident| seen.insert(*incident));
     let held = all().find_map(|(item, _)| item.held_for).map(DelayReason::from);
     let why = before().map(|(_, why, _)| *why).next().or(held).unwrap_or(DelayReason::Late);
-    let since = all().map(|(item, _)| item.owed_at).chain(before().map(|(.., since)| *since)).min().unwrap_or_default();
+    let since = all()
+        .map(|(item, _)| item.owed_at)
+        .chain(before().map(|(.., since)| *since))
+        .min()
+        .unwrap_or_default();
     steps.push(Step::Summary { incidents, why, since });
     steps
 }
@@ -150,7 +158,10 @@ mod tests {
         assert_eq!(digest(&[sum, late[0].clone(), late[1].clone()], now()), digest(&late, now()));
         // A start that may have arrived, and the end that did not: one line.
         let items = [doubtful(item(6, 7, 1, 3600, true)), item(7, 7, 2, 0, true)];
-        assert!(matches!(digest(&items, now())[..], [Step::SumUp { .. }, Step::SumUp { .. }, Step::Summary { .. }]));
+        assert!(matches!(
+            digest(&items, now())[..],
+            [Step::SumUp { .. }, Step::SumUp { .. }, Step::Summary { .. }]
+        ));
     }
 
     #[test]
@@ -161,8 +172,12 @@ mod tests {
             ..item(4, 0, 0, 600, false)
         };
         let back = item(9, 6, 3, 0, true);
-        let summary = Step::Summary { incidents: vec![5, 6], why: DelayReason::Late, since: now() - 900 };
-        assert_eq!(digest(&[sum.clone(), back], now()), [Step::SumUp { id: 9 }, Step::SumUp { id: 4 }, summary]);
+        let summary =
+            Step::Summary { incidents: vec![5, 6], why: DelayReason::Late, since: now() - 900 };
+        assert_eq!(
+            digest(&[sum.clone(), back], now()),
+            [Step::SumUp { id: 9 }, Step::SumUp { id: 4 }, summary]
+        );
         // Another incident's news goes by itself.
         assert_eq!(digest(&[sum, item(9, 7, 1, 0, false)], now()), []);
     }
@@ -186,14 +201,18 @@ mod tests {
     #[test]
     fn a_start_and_a_recovery_both_missed_become_one_line() {
         let items = [item(1, 7, 1, 3600, true), item(2, 7, 2, 0, true)];
-        let summary = Step::Summary { incidents: vec![7], why: DelayReason::Late, since: now() - 3600 };
+        let summary =
+            Step::Summary { incidents: vec![7], why: DelayReason::Late, since: now() - 3600 };
         assert_eq!(digest(&items, now()), [Step::SumUp { id: 1 }, Step::SumUp { id: 2 }, summary]);
     }
 
     #[test]
     fn what_still_goes_on_is_told_as_it_is_now() {
         let items = [held(item(1, 7, 1, 60, false)), held(item(2, 7, 2, 0, false))];
-        assert_eq!(digest(&items, now()), [Step::SumUp { id: 1 }, Step::Tell { id: 2, is_start: true }]);
+        assert_eq!(
+            digest(&items, now()),
+            [Step::SumUp { id: 1 }, Step::Tell { id: 2, is_start: true }]
+        );
     }
 
     #[test]
@@ -203,7 +222,10 @@ mod tests {
         assert_eq!(digest(&[item(5, 7, 1, 3600, false)], now()), []);
         // A start that the newest change must tell for.
         let items = [item(5, 7, 1, 3600, false), item(6, 7, 2, 0, false)];
-        assert_eq!(digest(&items, now()), [Step::SumUp { id: 5 }, Step::Tell { id: 6, is_start: true }]);
+        assert_eq!(
+            digest(&items, now()),
+            [Step::SumUp { id: 5 }, Step::Tell { id: 6, is_start: true }]
+        );
     }
 
     #[test]
@@ -227,7 +249,8 @@ mod tests {
             ..item(50, 0, 0, 600, false)
         };
         let steps = digest(&[sum, item(51, 3, 1, 700, false)], now());
-        let summary = Step::Summary { incidents: vec![1, 2, 3], why: DelayReason::Late, since: now() - 9000 };
+        let summary =
+            Step::Summary { incidents: vec![1, 2, 3], why: DelayReason::Late, since: now() - 9000 };
         assert_eq!(steps, [Step::SumUp { id: 51 }, Step::SumUp { id: 50 }, summary]);
     }
 
@@ -241,7 +264,8 @@ mod tests {
     fn many_become_one_message() {
         let items: Vec<Item> = (1..=200).map(|n| held(item(n, n, 1, 600, n % 2 == 0))).collect();
         let steps = digest(&items, now());
-        let summaries: Vec<&Step> = steps.iter().filter(|step| matches!(step, Step::Summary { .. })).collect();
+        let summaries: Vec<&Step> =
+            steps.iter().filter(|step| matches!(step, Step::Summary { .. })).collect();
         assert_eq!((steps.len(), summaries.len()), (201, 1));
     }
 }

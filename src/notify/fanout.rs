@@ -1,8 +1,8 @@
 //! Who is owed which alert, and what holds it back. Pure.
 
 use crate::domain::{
-    Arrival, Entity, Evidence, HeldFor, Hold, Mute, NewDelivery, Phase, Sensitivity, Subscription, Timestamp,
-    Transition, TransitionKind,
+    Arrival, Entity, Evidence, HeldFor, Hold, Mute, NewDelivery, Phase, Sensitivity, Subscription,
+    Timestamp, Transition, TransitionKind,
 };
 use chrono_tz::Tz;
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,39 +58,56 @@ pub fn owed(transition: &Transition, audience: &Audience<'_>) -> Owed {
 }
 
 /// Who is owed the news of an incident that was held back, or counted elsewhere, and is still going on.
-pub fn owed_after_all(entity: &Entity, evidence: &Evidence, audience: &Audience<'_>) -> Vec<NewDelivery> {
-    let unheard = |chat: &i64| !audience.heard.contains(chat) && !audience.counted_in.contains(chat);
+pub fn owed_after_all(
+    entity: &Entity,
+    evidence: &Evidence,
+    audience: &Audience<'_>,
+) -> Vec<NewDelivery> {
+    let unheard =
+        |chat: &i64| !audience.heard.contains(chat) && !audience.counted_in.contains(chat);
     wishes(entity, audience)
         .into_iter()
         .filter(|(chat, _)| unheard(chat))
         .map(|(chat, wishes)| {
             let wants = |wish: &&Subscription| {
-                wants_layers(wish, evidence) && sensitivity(wish, audience).hears_of(Phase::Down, evidence.sureness)
+                wants_layers(wish, evidence)
+                    && sensitivity(wish, audience).hears_of(Phase::Down, evidence.sureness)
             };
             (chat, wishes.into_iter().filter(wants).collect::<Vec<_>>())
         })
         .filter(|(_, wishes)| !wishes.is_empty())
-        .map(|(chat, wishes)| NewDelivery { chat, is_start: true, hold: hold(entity, chat, &wishes, audience) })
+        .map(|(chat, wishes)| NewDelivery {
+            chat,
+            is_start: true,
+            hold: hold(entity, chat, &wishes, audience),
+        })
         .collect()
 }
 
 /// Who is owed the news now that it is highly sure: those that waited for it.
-pub fn owed_when_sure(entity: &Entity, evidence: &Evidence, audience: &Audience<'_>) -> Vec<NewDelivery> {
+pub fn owed_when_sure(
+    entity: &Entity,
+    evidence: &Evidence,
+    audience: &Audience<'_>,
+) -> Vec<NewDelivery> {
     let careful = |wish: &&Subscription| sensitivity(wish, audience) == Sensitivity::Careful;
-    let waiting: Vec<Subscription> = audience.subscriptions.iter().filter(careful).cloned().collect();
+    let waiting: Vec<Subscription> =
+        audience.subscriptions.iter().filter(careful).cloned().collect();
     owed_after_all(entity, evidence, &Audience { subscriptions: &waiting, ..*audience })
 }
 
 /// Whether a chat that has heard nothing yet wants to hear of the incident from this change on.
 fn begins_with(wish: &Subscription, transition: &Transition, audience: &Audience<'_>) -> bool {
     let enough = match transition.kind {
-        TransitionKind::Suspected | TransitionKind::Started | TransitionKind::Worsened | TransitionKind::GoneAgain => {
-            true
-        }
+        TransitionKind::Suspected
+        | TransitionKind::Started
+        | TransitionKind::Worsened
+        | TransitionKind::GoneAgain => true,
         TransitionKind::PartlyBack | TransitionKind::Recovered | TransitionKind::Retracted => false,
     };
     enough
-        && sensitivity(wish, audience).hears_of(transition.kind.leads_to(), transition.evidence.sureness)
+        && sensitivity(wish, audience)
+            .hears_of(transition.kind.leads_to(), transition.evidence.sureness)
         && wants_layers(wish, &transition.evidence)
 }
 
@@ -101,7 +118,8 @@ fn sensitivity(wish: &Subscription, audience: &Audience<'_>) -> Sensitivity {
 /// Whether one of the layers is lost that it wants to hear of.
 pub fn wants_layers(wish: &Subscription, evidence: &Evidence) -> bool {
     let layers = &wish.options.layers;
-    layers.is_empty() || evidence.assessments.iter().any(|a| a.is_low() && layers.contains(&a.layer))
+    layers.is_empty()
+        || evidence.assessments.iter().any(|a| a.is_low() && layers.contains(&a.layer))
 }
 
 /// Whether a chat that has heard of the incident wants this change as a message of its own.
@@ -109,19 +127,31 @@ fn goes_on_with(wish: &Subscription, kind: TransitionKind) -> bool {
     match kind {
         // What was said must be made sure, or taken back.
         TransitionKind::Suspected | TransitionKind::Started | TransitionKind::Retracted => true,
-        TransitionKind::Worsened | TransitionKind::PartlyBack | TransitionKind::GoneAgain => wish.options.kinds.updates,
+        TransitionKind::Worsened | TransitionKind::PartlyBack | TransitionKind::GoneAgain => {
+            wish.options.kinds.updates
+        }
         TransitionKind::Recovered => wish.options.kinds.recoveries,
     }
 }
 
 /// Until when all that want it want to be left alone: one that does not is enough.
-fn hold(entity: &Entity, chat: i64, wanting: &[&Subscription], audience: &Audience<'_>) -> Option<Hold> {
+fn hold(
+    entity: &Entity,
+    chat: i64,
+    wanting: &[&Subscription],
+    audience: &Audience<'_>,
+) -> Option<Hold> {
     let now = audience.now;
-    let muted = audience.mutes.iter().filter(|mute| mute.chat == chat && mute.until > now && mute.covers(entity));
+    let muted = audience
+        .mutes
+        .iter()
+        .filter(|mute| mute.chat == chat && mute.until > now && mute.covers(entity));
     let muted = muted.map(|mute| mute.until).max();
     // A mute that ends at night is followed by the night.
     let quiet_at = |at: Timestamp| {
-        let each = wanting.iter().map(|wish| wish.options.quiet?.ends_after(at, wish.options.zone.unwrap_or(Tz::UTC)));
+        let each = wanting
+            .iter()
+            .map(|wish| wish.options.quiet?.ends_after(at, wish.options.zone.unwrap_or(Tz::UTC)));
         each.collect::<Option<Vec<_>>>().and_then(|ends| ends.into_iter().min())
     };
     match (muted, quiet_at(muted.unwrap_or(now))) {
@@ -134,7 +164,9 @@ fn hold(entity: &Entity, chat: i64, wanting: &[&Subscription], audience: &Audien
 /// The subscriptions that cover the entity, by chat.
 fn wishes<'a>(entity: &Entity, audience: &Audience<'a>) -> BTreeMap<i64, Vec<&'a Subscription>> {
     let mut by_chat: BTreeMap<i64, Vec<&Subscription>> = BTreeMap::new();
-    for wish in audience.subscriptions.iter().filter(|wish| wish.scope.covers(entity, audience.in_config)) {
+    for wish in
+        audience.subscriptions.iter().filter(|wish| wish.scope.covers(entity, audience.in_config))
+    {
         by_chat.entry(wish.chat.id).or_default().push(wish);
     }
     by_chat
@@ -144,7 +176,8 @@ fn wishes<'a>(entity: &Entity, audience: &Audience<'a>) -> BTreeMap<i64, Vec<&'a
 mod tests {
     use super::*;
     use crate::domain::{
-        Assessment, Chat, Confidence, IncidentKey, Kinds, Layer, Options, Quiet, Reading, Scope, Series, Verdict,
+        Assessment, Chat, Confidence, IncidentKey, Kinds, Layer, Options, Quiet, Reading, Scope,
+        Series, Verdict,
     };
     use std::sync::Arc;
 
@@ -208,7 +241,8 @@ mod tests {
         }
 
         fn with<T>(&self, decide: impl FnOnce(&Audience<'_>) -> T) -> T {
-            let [heard, counted_in] = [&self.heard, &self.counted_in].map(|chats| chats.iter().copied().collect());
+            let [heard, counted_in] =
+                [&self.heard, &self.counted_in].map(|chats| chats.iter().copied().collect());
             let audience = Audience {
                 usual: Sensitivity::Balanced,
                 subscriptions: &self.subscriptions,
@@ -266,7 +300,11 @@ mod tests {
             let case = Case { heard, subscriptions: case.subscriptions.clone(), ..Case::default() };
             case.with(|audience| owed_when_sure(&sure.entity, &sure, audience))
         };
-        assert_eq!(waited(vec![2]), [NewDelivery::now(1, true)], "the one that waited, and nobody else");
+        assert_eq!(
+            waited(vec![2]),
+            [NewDelivery::now(1, true)],
+            "the one that waited, and nobody else"
+        );
         assert_eq!(waited(vec![1, 2]), []);
     }
 
@@ -283,8 +321,16 @@ mod tests {
         case.subscriptions[1].options.kinds = Kinds { updates: true, recoveries: false };
         assert_eq!(case.chats(TransitionKind::Recovered), Vec::<i64>::new());
         case.subscriptions[1].options.kinds = Kinds { updates: false, recoveries: true };
-        assert_eq!(case.chats(TransitionKind::GoneAgain), [1], "new to 1, an update that 2 does not want");
-        assert_eq!(case.chats(TransitionKind::Retracted), [2], "what was said is always taken back");
+        assert_eq!(
+            case.chats(TransitionKind::GoneAgain),
+            [1],
+            "new to 1, an update that 2 does not want"
+        );
+        assert_eq!(
+            case.chats(TransitionKind::Retracted),
+            [2],
+            "what was said is always taken back"
+        );
     }
 
     #[test]
@@ -331,7 +377,11 @@ mod tests {
     fn a_mute_holds_what_it_is_of_and_until_it_ends() {
         let now = Timestamp::parse("2025-06-06 23:00").unwrap();
         let held = |chat, scope, until| {
-            let case = Case { subscriptions: three(), mutes: vec![Mute { chat, scope, until }], ..Case::default() };
+            let case = Case {
+                subscriptions: three(),
+                mutes: vec![Mute { chat, scope, until }],
+                ..Case::default()
+            };
             case.to(TransitionKind::Started)[0].hold.is_some()
         };
         assert!(held(1, Scope::All, now + 1));
@@ -345,7 +395,8 @@ mod tests {
         let evidence = transition(TransitionKind::Started, Arrival::Live).evidence;
         let owed = |heard: Vec<i64>, counted_in: Vec<i64>| {
             let case = Case { subscriptions: three(), heard, counted_in, ..Case::default() };
-            let owings = case.with(|audience| owed_after_all(&evidence.entity, &evidence, audience));
+            let owings =
+                case.with(|audience| owed_after_all(&evidence.entity, &evidence, audience));
             owings.into_iter().map(|owing| owing.chat).collect::<Vec<_>>()
         };
         assert_eq!(owed(vec![], vec![]), [1, 2]);
@@ -358,7 +409,8 @@ mod tests {
             evidence.assessments.push(assessment(Layer::Routing, Reading::Low));
             case.subscriptions[0].options.layers = layers;
             case.subscriptions[0].options.sensitivity = Some(sensitivity);
-            let owings = case.with(|audience| owed_after_all(&evidence.entity, &evidence, audience));
+            let owings =
+                case.with(|audience| owed_after_all(&evidence.entity, &evidence, audience));
             owings.iter().any(|owing| owing.chat == 1)
         };
         assert!(owes_first(vec![Layer::Routing], Sensitivity::Balanced));
@@ -379,7 +431,9 @@ mod tests {
         let at = |text| Timestamp::parse(text).unwrap();
         let mut case = Case { subscriptions: three(), ..Case::default() };
         case.subscriptions[0].options.quiet = Quiet::parse("22-07");
-        let hold = |case: &Case| case.to(TransitionKind::Started)[0].hold.map(|hold| (hold.until, hold.why));
+        let hold = |case: &Case| {
+            case.to(TransitionKind::Started)[0].hold.map(|hold| (hold.until, hold.why))
+        };
         assert_eq!(hold(&case), Some((at("2025-06-07 07:00"), HeldFor::Quiet)));
         case.mutes = vec![Mute { chat: 1, scope: Scope::All, until: at("2025-06-07 09:00") }];
         assert_eq!(hold(&case), Some((at("2025-06-07 09:00"), HeldFor::Mute)));

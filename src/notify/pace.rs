@@ -96,7 +96,10 @@ impl Pace {
 
     /// Returns when the next message may go to this place.
     pub fn place_opens_at(&self, place: &str, limit: Limit, now: i64) -> i64 {
-        self.place_gate(place).opens_at(limit, now).max(self.rests_until(place)).max(self.opens_at(now))
+        self.place_gate(place)
+            .opens_at(limit, now)
+            .max(self.rests_until(place))
+            .max(self.opens_at(now))
     }
 
     /// Counts a message that goes to the place at `at`.
@@ -122,7 +125,11 @@ impl Pace {
             Some(calm) => self.place_gate(place).opens_at(calm, now).min(paced),
             None => paced,
         };
-        let of_all = self.answers.opens_at(ANSWERS, now).max(self.second_has_room_at(now)).max(self.all_rest_until);
+        let of_all = self
+            .answers
+            .opens_at(ANSWERS, now)
+            .max(self.second_has_room_at(now))
+            .max(self.all_rest_until);
         of_place.max(self.rests_until(place)).max(of_all)
     }
 
@@ -133,7 +140,8 @@ impl Pace {
             return now;
         }
         let at_most = (SECOND_MS as f64 / self.overall.every_ms) as usize + 1;
-        let mut within: Vec<i64> = self.recent.iter().copied().filter(|went| *went > now - SECOND_MS).collect();
+        let mut within: Vec<i64> =
+            self.recent.iter().copied().filter(|went| *went > now - SECOND_MS).collect();
         within.sort_unstable_by_key(|went| std::cmp::Reverse(*went));
         within.get(at_most - 1).map_or(now, |went| (went + SECOND_MS).max(now))
     }
@@ -247,7 +255,10 @@ mod tests {
         pace.pass("1", CHAT, 0);
         pace.pass("2", CHAT, 0);
         pace.rest("3", 5_000);
-        assert_eq!((pace.closed(999), pace.closed(1_000), pace.closed(4_999), pace.closed(5_000)), (3, 1, 1, 0));
+        assert_eq!(
+            (pace.closed(999), pace.closed(1_000), pace.closed(4_999), pace.closed(5_000)),
+            (3, 1, 1, 0)
+        );
     }
 
     #[test]
@@ -267,7 +278,10 @@ mod tests {
     fn a_platform_that_asked_for_a_pause_gets_it() {
         let mut pace = Pace::new(Limit::per_second(10.0));
         pace.rest("1", 5_000);
-        assert_eq!((pace.place_opens_at("1", CHAT, 0), pace.place_opens_at("2", CHAT, 0)), (5_000, 0));
+        assert_eq!(
+            (pace.place_opens_at("1", CHAT, 0), pace.place_opens_at("2", CHAT, 0)),
+            (5_000, 0)
+        );
         pace.rest_all(9_000);
         assert_eq!(pace.place_opens_at("2", CHAT, 0), 9_000);
     }
@@ -277,7 +291,11 @@ mod tests {
         let mut pace = Pace::new(Limit::per_second(10.0));
         pace.pass("1", Limit::NONE, 1000);
         assert_eq!(pace.opens_at(1000), 1100);
-        assert_eq!(pace.answer_opens_at("2", CHAT, 1050), 1050, "it does not wait for alerts to others");
+        assert_eq!(
+            pace.answer_opens_at("2", CHAT, 1050),
+            1050,
+            "it does not wait for alerts to others"
+        );
         pace.pass_answer("2", CHAT, 1050);
         assert_eq!(pace.opens_at(1050), 1200);
         for place in 3..12 {
@@ -305,7 +323,10 @@ mod tests {
                 now
             })
             .collect();
-        assert!(busy[0] > 3_000 && busy.windows(2).skip(2).all(|pair| pair[1] - pair[0] == 3_200), "{busy:?}");
+        assert!(
+            busy[0] > 3_000 && busy.windows(2).skip(2).all(|pair| pair[1] - pair[0] == 3_200),
+            "{busy:?}"
+        );
         assert_eq!(answer(now + 61_000), now + 61_000);
         assert_eq!(answer(now + 61_000), now + 61_000, "calm gives the burst back");
         // An alert right after three questions.
@@ -329,14 +350,21 @@ mod tests {
         assert_eq!(now, 19_000, "one at a time");
         assert_eq!(pace.place_opens_at("1", CHAT, now), now, "an alert goes at once");
         pace.pass("1", CHAT, now);
-        assert_eq!(pace.answer_opens_at("1", CHAT, now), now + 2000, "the next answer waits for it");
+        assert_eq!(
+            pace.answer_opens_at("1", CHAT, now),
+            now + 2000,
+            "the next answer waits for it"
+        );
     }
 
     #[test]
     fn an_answer_is_not_sent_where_the_platform_asked_for_a_pause() {
         let mut pace = Pace::new(Limit::NONE);
         pace.rest("1", 5_000);
-        assert_eq!((pace.answer_opens_at("1", CHAT, 0), pace.answer_opens_at("2", CHAT, 0)), (5_000, 0));
+        assert_eq!(
+            (pace.answer_opens_at("1", CHAT, 0), pace.answer_opens_at("2", CHAT, 0)),
+            (5_000, 0)
+        );
         pace.rest_all(9_000);
         assert_eq!(pace.answer_opens_at("2", CHAT, 0), 9_000);
     }

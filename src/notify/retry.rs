@@ -94,16 +94,23 @@ impl SendError {
 
 /// Decides what to do after an attempt failed with `error`. `failures` counts the failures in a row before it; `jitter` in
 /// `[0, 1)` spreads deliveries that failed together; `was_plain` says that it was sent as plain text already.
-pub fn after(error: &SendError, failures: u32, was_plain: bool, now: Timestamp, jitter: f64) -> RetryDecision {
+pub fn after(
+    error: &SendError,
+    failures: u32,
+    was_plain: bool,
+    now: Timestamp,
+    jitter: f64,
+) -> RetryDecision {
     match error {
         SendError::ChatUnreachable { .. } => RetryDecision::Suspend,
         SendError::Moved { to } => RetryDecision::Move { to: to.clone() },
         SendError::Unreadable { .. } if was_plain => RetryDecision::GiveUp,
         SendError::Unreadable { .. } => RetryDecision::Plain,
         // To the letter: never sooner than asked.
-        SendError::RateLimited { pause_ms, .. } => {
-            RetryDecision::Again { at: now + whole_seconds(*pause_ms).max(1), arrival: DeliveryDoubt::No }
-        }
+        SendError::RateLimited { pause_ms, .. } => RetryDecision::Again {
+            at: now + whole_seconds(*pause_ms).max(1),
+            arrival: DeliveryDoubt::No,
+        },
         SendError::Transient { arrival, .. } => {
             RetryDecision::Again { at: now + pause(failures, jitter), arrival: *arrival }
         }
@@ -161,8 +168,13 @@ mod tests {
     #[test]
     fn a_pause_that_was_asked_for_is_kept_to_the_letter() {
         let now = Timestamp::from_unix(100);
-        let wait = |pause_ms| after(&SendError::RateLimited { pause_ms, scope: LimitScope::Chat }, 5, false, now, 0.0);
-        let at = |seconds| RetryDecision::Again { at: Timestamp::from_unix(seconds), arrival: DeliveryDoubt::No };
+        let wait = |pause_ms| {
+            after(&SendError::RateLimited { pause_ms, scope: LimitScope::Chat }, 5, false, now, 0.0)
+        };
+        let at = |seconds| RetryDecision::Again {
+            at: Timestamp::from_unix(seconds),
+            arrival: DeliveryDoubt::No,
+        };
         assert_eq!(wait(37_000), at(137));
         assert_eq!(wait(36_001), at(137), "a part of a second is a second");
         assert_eq!(wait(0), at(101));

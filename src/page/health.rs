@@ -34,7 +34,12 @@ impl Health {
             since: web.since,
             is_ready,
             troubles,
-            sources: web.context.feeds.iter().map(|feed| (feed.name(), feed.off.clone(), of(feed.name()))).collect(),
+            sources: web
+                .context
+                .feeds
+                .iter()
+                .map(|feed| (feed.name(), feed.off.clone(), of(feed.name())))
+                .collect(),
             said: web.context.said.all(),
             works: web.supervisor.works(),
             tasks,
@@ -43,7 +48,8 @@ impl Health {
 
     /// Whether nothing is known to be wrong: no trouble of the bot's own, no task that fell, and no work that is late.
     fn is_well(&self) -> bool {
-        let (fell, late) = (|task: &Report| task.state == State::Crashed, |work: &WorkReport| work.late.is_some());
+        let (fell, late) =
+            (|task: &Report| task.state == State::Crashed, |work: &WorkReport| work.late.is_some());
         self.troubles.is_empty() && !self.tasks.iter().any(fell) && !self.works.iter().any(late)
     }
 

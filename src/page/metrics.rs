@@ -52,8 +52,13 @@ struct Read {
 
 pub(super) async fn text(web: &Web) -> Result<String, StoreError> {
     let now = web.context.clock.now();
-    let budgets: Vec<&'static str> =
-        web.context.feeds.iter().filter(|feed| feed.calls_a_day.is_some()).map(Feed::name).collect();
+    let budgets: Vec<&'static str> = web
+        .context
+        .feeds
+        .iter()
+        .filter(|feed| feed.calls_a_day.is_some())
+        .map(Feed::name)
+        .collect();
     let read = web
         .context
         .store
@@ -76,7 +81,13 @@ pub(super) async fn text(web: &Web) -> Result<String, StoreError> {
     deliveries(now, &read.chats, &mut registry);
     incidents(&read.open, &mut registry);
     let troubles = read.troubles.into_iter().map(|what| (What { what }, 1.0));
-    family(&mut registry, "trouble", "1 for each thing that is wrong with the bot itself", None, troubles);
+    family(
+        &mut registry,
+        "trouble",
+        "1 for each thing that is wrong with the bot itself",
+        None,
+        troubles,
+    );
     let mut text = String::new();
     encode(&mut text, &registry).expect("a string takes all that is written to it");
     Ok(text)
@@ -86,15 +97,30 @@ fn process(web: &Web, now: Timestamp, registry: &mut Registry) {
     one(registry, "up", "Since the start of this process", Unit::Seconds, (now - web.since) as f64);
     if let Some(space) = web.context.store.space() {
         one(registry, "database", "The database and its log", Unit::Bytes, space.used as f64);
-        one(registry, "disk_free", "Free on the disk of the database", Unit::Bytes, space.free as f64);
+        one(
+            registry,
+            "disk_free",
+            "Free on the disk of the database",
+            Unit::Bytes,
+            space.free as f64,
+        );
     }
     if let Some(ahead) = feed::ahead(&web.context.feeds) {
         let help = "By how much the clock is ahead of those of the servers that answer";
         one(registry, "clock_ahead", help, Unit::Seconds, ahead as f64);
     }
-    let restarts =
-        web.supervisor.report().into_iter().map(|task| (Task { task: task.name.to_owned() }, f64::from(task.restarts)));
-    family(registry, "task_restarts", "How often a part of the bot failed and was begun again", None, restarts);
+    let restarts = web
+        .supervisor
+        .report()
+        .into_iter()
+        .map(|task| (Task { task: task.name.to_owned() }, f64::from(task.restarts)));
+    family(
+        registry,
+        "task_restarts",
+        "How often a part of the bot failed and was begun again",
+        None,
+        restarts,
+    );
 }
 
 fn sources(web: &Web, now: Timestamp, read: &Read, registry: &mut Registry) {
@@ -102,13 +128,29 @@ fn sources(web: &Web, now: Timestamp, read: &Read, registry: &mut Registry) {
     let on = || web.context.feeds.iter().filter(|feed| feed.off.is_none());
     let health = |name: &str| read.health.iter().find(|health| health.source == name);
     // One that never answered is silent since we ask it.
-    let answered = |name: &str| health(name).and_then(|health| health.last_success).unwrap_or(web.since);
+    let answered =
+        |name: &str| health(name).and_then(|health| health.last_success).unwrap_or(web.since);
     let success = on().map(|feed| (of(feed.name()), (now - answered(feed.name())).max(0) as f64));
-    family(registry, "source_success_age", "Since a source answered last", Some(Unit::Seconds), success);
-    let newest = on().filter_map(|feed| Some((of(feed.name()), (now - health(feed.name())?.newest_bin?) as f64)));
-    family(registry, "source_newest_age", "Age of the newest value that a source gave", Some(Unit::Seconds), newest);
-    let failures =
-        on().map(|feed| (of(feed.name()), health(feed.name()).map_or(0.0, |health| f64::from(health.failures))));
+    family(
+        registry,
+        "source_success_age",
+        "Since a source answered last",
+        Some(Unit::Seconds),
+        success,
+    );
+    let newest = on().filter_map(|feed| {
+        Some((of(feed.name()), (now - health(feed.name())?.newest_bin?) as f64))
+    });
+    family(
+        registry,
+        "source_newest_age",
+        "Age of the newest value that a source gave",
+        Some(Unit::Seconds),
+        newest,
+    );
+    let failures = on().map(|feed| {
+        (of(feed.name()), health(feed.name()).map_or(0.0, |health| f64::from(health.failures)))
+    });
     family(registry, "source_failures", "Polls of a source in a row that failed", None, failures);
     let calls = read.calls.iter().map(|(name, calls)| (of(name), f64::from(*calls)));
     family(registry, "source_calls_today", "Calls to a source today (UTC)", None, calls);
@@ -120,15 +162,18 @@ fn deliveries(now: Timestamp, chats: &[Overview], registry: &mut Registry) {
     let mut platforms: Vec<&str> = chats.iter().map(|chat| &*chat.place.chat.platform).collect();
     platforms.sort_unstable();
     platforms.dedup();
-    let mut each = |name: &str, help: &str, unit: Option<Unit>, of: &dyn Fn(&[&Overview]) -> f64| {
-        let numbers = platforms.iter().map(|platform| {
-            let there: Vec<&Overview> = chats.iter().filter(|chat| chat.place.chat.platform == *platform).collect();
-            (On { platform: (*platform).to_owned() }, of(&there))
-        });
-        family(registry, name, help, unit, numbers);
+    let mut each =
+        |name: &str, help: &str, unit: Option<Unit>, of: &dyn Fn(&[&Overview]) -> f64| {
+            let numbers = platforms.iter().map(|platform| {
+                let there: Vec<&Overview> =
+                    chats.iter().filter(|chat| chat.place.chat.platform == *platform).collect();
+                (On { platform: (*platform).to_owned() }, of(&there))
+            });
+            family(registry, name, help, unit, numbers);
+        };
+    let sum = |count: fn(&Overview) -> u32| {
+        move |there: &[&Overview]| there.iter().map(|chat| f64::from(count(chat))).sum()
     };
-    let sum =
-        |count: fn(&Overview) -> u32| move |there: &[&Overview]| there.iter().map(|chat| f64::from(count(chat))).sum();
     each("chats", "Chats that are told", None, &|there| there.len() as f64);
     each(
         "chats_suspended",
@@ -136,24 +181,41 @@ fn deliveries(now: Timestamp, chats: &[Overview], registry: &mut Registry) {
         None,
         &sum(|chat| u32::from(chat.place.suspended.is_some())),
     );
-    each("deliveries_owed", "Messages that may go and have not arrived", None, &sum(|chat| chat.tally.owed));
+    each(
+        "deliveries_owed",
+        "Messages that may go and have not arrived",
+        None,
+        &sum(|chat| chat.tally.owed),
+    );
     each(
         "deliveries_held",
         "Messages that wait for the end of a mute or of quiet hours",
         None,
         &sum(|chat| chat.tally.held),
     );
-    each("deliveries_given_up", "Messages that were given up", None, &sum(|chat| chat.tally.given_up));
+    each(
+        "deliveries_given_up",
+        "Messages that were given up",
+        None,
+        &sum(|chat| chat.tally.given_up),
+    );
     each(
         "deliveries_doubted",
         "Messages sent again without knowing whether they had arrived",
         None,
         &sum(|chat| chat.tally.doubts),
     );
-    each("delivery_oldest_age", "Since when the oldest of these is owed", Some(Unit::Seconds), &|there| {
-        let live = there.iter().filter(|chat| chat.place.suspended.is_none());
-        live.filter_map(|chat| chat.tally.oldest).min().map_or(0.0, |oldest| (now - oldest).max(0) as f64)
-    });
+    each(
+        "delivery_oldest_age",
+        "Since when the oldest of these is owed",
+        Some(Unit::Seconds),
+        &|there| {
+            let live = there.iter().filter(|chat| chat.place.suspended.is_none());
+            live.filter_map(|chat| chat.tally.oldest)
+                .min()
+                .map_or(0.0, |oldest| (now - oldest).max(0) as f64)
+        },
+    );
 }
 
 fn incidents(open: &[Phase], registry: &mut Registry) {
@@ -169,7 +231,9 @@ fn one(registry: &mut Registry, name: &str, help: &str, unit: Unit, value: f64) 
     registry.register_with_unit(name, help, unit, number);
 }
 
-fn family<L: Clone + std::hash::Hash + Eq + EncodeLabelSet + std::fmt::Debug + Send + Sync + 'static>(
+fn family<
+    L: Clone + std::hash::Hash + Eq + EncodeLabelSet + std::fmt::Debug + Send + Sync + 'static,
+>(
     registry: &mut Registry,
     name: &str,
     help: &str,

@@ -80,7 +80,10 @@ impl Web {
             open.add(async move {
                 let service = service_fn(|request| web.answer(request, &reads));
                 let mut connection = http1::Builder::new();
-                connection.timer(TokioTimer::new()).header_read_timeout(PATIENCE).max_buf_size(HEAD_CAP);
+                connection
+                    .timer(TokioTimer::new())
+                    .header_read_timeout(PATIENCE)
+                    .max_buf_size(HEAD_CAP);
                 connection.keep_alive(false);
                 // A client that disconnects early gets no answer.
                 let served = connection.serve_connection(TokioIo::new(stream), service);
@@ -89,7 +92,11 @@ impl Web {
         }
     }
 
-    async fn answer(&self, request: Request<Incoming>, reads: &Semaphore) -> Result<Response<Full<Bytes>>, Infallible> {
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        reads: &Semaphore,
+    ) -> Result<Response<Full<Bytes>>, Infallible> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return Ok(text(StatusCode::METHOD_NOT_ALLOWED, "GET only\n"));
         }
@@ -114,7 +121,9 @@ impl Web {
                 Ok(metrics) => whole(StatusCode::OK, metrics::CONTENT_TYPE, metrics),
                 Err(error) => text(StatusCode::SERVICE_UNAVAILABLE, &format!("{error}\n")),
             },
-            "/" => text(StatusCode::OK, "Linkdown: /health, /health/live, /health/ready, /metrics\n"),
+            "/" => {
+                text(StatusCode::OK, "Linkdown: /health, /health/live, /health/ready, /metrics\n")
+            }
             _ => text(StatusCode::NOT_FOUND, "nothing here; / lists what there is\n"),
         })
     }

@@ -10,7 +10,8 @@ use super::syntax::Syntax;
 use super::words::{day_and_time, duration, incident_line, listed, percent, plural};
 use crate::domain::lookup::display_name;
 use crate::domain::{
-    Arrival, Assessment, Earlier, Entity, Evidence, Layer, Seconds, Timestamp, Transition, TransitionKind,
+    Arrival, Assessment, Earlier, Entity, Evidence, Layer, Seconds, Timestamp, Transition,
+    TransitionKind,
     time::{DAY, HOUR, MINUTE},
 };
 use chrono_tz::Tz;
@@ -92,7 +93,12 @@ fn plain(alert: &Alert<'_>, evidence: &Evidence) -> Option<Line> {
     }
     let down = if said.is_some() { " It was down from " } else { "It was down from " };
     let line = Line::from(said.unwrap_or_default()).and(down);
-    Some(line.at(transition.started_at, alert.zone, alert.now).and(" until ").at(ended, alert.zone, alert.now).and("."))
+    Some(
+        line.at(transition.started_at, alert.zone, alert.now)
+            .and(" until ")
+            .at(ended, alert.zone, alert.now)
+            .and("."),
+    )
 }
 
 /// From this share of normal on a value is as usual.
@@ -105,9 +111,12 @@ pub fn brief(alert: &Alert<'_>) -> Card {
     let mut card = Card::titled(title(alert)).toned(transition.kind.leads_to().into());
     card.lead = plain(alert, evidence);
     if transition.kind != TransitionKind::Retracted {
-        let is_back = |a: &Assessment| a.is_normal() && a.back_since.is_some_and(|back| back > transition.started_at);
+        let is_back = |a: &Assessment| {
+            a.is_normal() && a.back_since.is_some_and(|back| back > transition.started_at)
+        };
         // Its newest value is as usual, for too short a time to be believed.
-        let seems_back = |a: &Assessment| a.is_low() && a.ratio().is_some_and(|share| share >= AS_USUAL);
+        let seems_back =
+            |a: &Assessment| a.is_low() && a.ratio().is_some_and(|share| share >= AS_USUAL);
         let is_lost = |a: &Assessment| a.is_low() && !seems_back(a);
         let said = [
             ("Back", told(evidence, is_back)),
@@ -136,7 +145,8 @@ pub fn brief(alert: &Alert<'_>) -> Card {
 /// The corrections, where there is one that the change before this one did not hold.
 fn corrected_since(alert: &Alert<'_>) -> Option<String> {
     let newest = alert.transition.evidence.onset.as_ref()?.corrections.last()?.at;
-    let before = alert.history.iter().rev().find(|earlier| earlier.number < alert.transition.number)?;
+    let before =
+        alert.history.iter().rev().find(|earlier| earlier.number < alert.transition.number)?;
     if newest > before.at { corrections(&alert.transition.evidence) } else { None }
 }
 
@@ -178,8 +188,7 @@ fn before(alert: &Alert<'_>) -> Option<String> {
     Some(format!("{count} within a week: {}{more}{by_the_clock}", named.join(", ")))
 }
 
-const TAKEN_BACK: &str =
-    "Later data take the alert back: what looked like an outage was revised, or was a fault of the source.";
+const TAKEN_BACK: &str = "Later data take the alert back: what looked like an outage was revised, or was a fault of the source.";
 
 fn title(alert: &Alert<'_>) -> Line {
     let transition = alert.transition;
@@ -194,12 +203,16 @@ fn title(alert: &Alert<'_>) -> Line {
         return finish(alert, since(format!("{} · since ", services_down(&name, &services))));
     }
     let said = match transition.kind {
-        TransitionKind::Suspected => since(format!("🟠 {name} may be {already}down · since ")).and(lost),
+        TransitionKind::Suspected => {
+            since(format!("🟠 {name} may be {already}down · since ")).and(lost)
+        }
         TransitionKind::Started => since(format!("🔴 {name} is {already}down · since ")),
         TransitionKind::Worsened if alert.as_of_now == AsOf::Now => {
             since(format!("🔴 {name} is down · since ")).and(lost)
         }
-        TransitionKind::Worsened => since(format!("🔴 {name}: more of it is gone · down since ")).and(lost),
+        TransitionKind::Worsened => {
+            since(format!("🔴 {name}: more of it is gone · down since ")).and(lost)
+        }
         // The length up to an event is fixed; one up to now would be wrong as soon as it is read later.
         TransitionKind::PartlyBack if transition.arrival == Arrival::Live => {
             let lasted = duration(transition.at - transition.started_at);
@@ -211,11 +224,16 @@ fn title(alert: &Alert<'_>) -> Line {
             let ended = transition.ended_at.unwrap_or(transition.at);
             let down = duration(ended - transition.started_at);
             match services_of(alert.history) {
-                Some(services) => format!("🟢 {name}: {} are back · they were down {down}", listed(&services)).into(),
+                Some(services) => {
+                    format!("🟢 {name}: {} are back · they were down {down}", listed(&services))
+                        .into()
+                }
                 None => format!("🟢 {name} is back · it was down {down}").into(),
             }
         }
-        TransitionKind::Retracted => since(format!("⚪ {name}: taken back, it was not down · said since ")),
+        TransitionKind::Retracted => {
+            since(format!("⚪ {name}: taken back, it was not down · said since "))
+        }
     };
     finish(alert, said)
 }
@@ -236,7 +254,10 @@ fn finish(alert: &Alert<'_>, said: Line) -> Line {
 /// The services that an incident was about, where it was about services alone from its start to its end.
 fn services_of(history: &[Transition]) -> Option<Vec<String>> {
     let mut services: Vec<String> = Vec::new();
-    for transition in history.iter().filter(|t| !t.kind.leads_to().is_over() && t.kind != TransitionKind::PartlyBack) {
+    for transition in history
+        .iter()
+        .filter(|t| !t.kind.leads_to().is_over() && t.kind != TransitionKind::PartlyBack)
+    {
         for service in services_alone(&transition.evidence)? {
             if !services.iter().any(|known| known == service) {
                 services.push(service.to_owned());
@@ -271,14 +292,18 @@ fn parts_down(parts: &[Entity]) -> Option<String> {
 
 fn recovered(card: &mut Card, alert: &Alert<'_>) {
     let transition = alert.transition;
-    let worst = alert.history.iter().filter(|t| t.kind != TransitionKind::Recovered).map(|t| &t.evidence);
+    let worst =
+        alert.history.iter().filter(|t| t.kind != TransitionKind::Recovered).map(|t| &t.evidence);
     if let Some(peak) = worst.clone().max_by(|a, b| depth(a).total_cmp(&depth(b))) {
         let lost: Vec<String> = Layer::ALL
             .into_iter()
             .filter(|layer| worst.clone().any(|evidence| has_low(evidence, *layer)))
             .map(|layer| layer.to_string())
             .collect();
-        card.note("At worst", format!("{} gone; affected during the outage: {}", percent(depth(peak)), listed(&lost)));
+        card.note(
+            "At worst",
+            format!("{} gone; affected during the outage: {}", percent(depth(peak)), listed(&lost)),
+        );
     }
     if let Some(order) = order_of_return(&transition.evidence, transition.started_at) {
         card.note("Returned", order);
@@ -298,7 +323,8 @@ fn has_low(evidence: &Evidence, layer: Layer) -> bool {
 
 /// What is measured of the wanted signals, a line each.
 fn told(evidence: &Evidence, wanted: impl Fn(&Assessment) -> bool) -> String {
-    let shown = evidence.assessments.iter().filter(|a| wanted(a) && !is_said_by_the_whole(evidence, a));
+    let shown =
+        evidence.assessments.iter().filter(|a| wanted(a) && !is_said_by_the_whole(evidence, a));
     let lines = shown.map(|a| measured_line(evidence, a));
     let mut lines: Vec<String> = lines.collect();
     lines.dedup();
@@ -313,8 +339,12 @@ fn told(evidence: &Evidence, wanted: impl Fn(&Assessment) -> bool) -> String {
 /// Those of the layers that are measured which `wanted` says, for one line.
 fn layers(evidence: &Evidence, wanted: impl Fn(Layer) -> bool) -> String {
     let measured = |layer: &Layer| evidence.assessments.iter().any(|a| a.layer == *layer);
-    let found: Vec<String> =
-        Layer::ALL.into_iter().filter(measured).filter(|layer| wanted(*layer)).map(|layer| layer.to_string()).collect();
+    let found: Vec<String> = Layer::ALL
+        .into_iter()
+        .filter(measured)
+        .filter(|layer| wanted(*layer))
+        .map(|layer| layer.to_string())
+        .collect();
     listed(&found)
 }
 

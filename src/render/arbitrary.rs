@@ -81,7 +81,11 @@ fn text(rng: &mut Rng) -> String {
 fn line(rng: &mut Rng) -> Line {
     let line = Line::from(text(rng));
     let now = Timestamp::from_unix(1_749_231_240);
-    if rng.bool() { line.at(Timestamp::from_unix(rng.i64(0..4_000_000_000)), Tz::Asia__Tehran, now) } else { line }
+    if rng.bool() {
+        line.at(Timestamp::from_unix(rng.i64(0..4_000_000_000)), Tz::Asia__Tehran, now)
+    } else {
+        line
+    }
 }
 
 fn several<T>(rng: &mut Rng, most: usize, one: impl Fn(&mut Rng) -> T) -> Vec<T> {
@@ -104,7 +108,10 @@ pub(super) fn card(seed: u64) -> Card {
         lead: rng.bool().then(|| line(rng)),
         rows: several(rng, most_rows, row),
         notes: several(rng, 8, |rng| Note { label: text(rng), text: text(rng) }),
-        links: several(rng, 4, |rng| Link { label: text(rng), url: format!("https://stat.ripe.net/{}", text(rng)) }),
+        links: several(rng, 4, |rng| Link {
+            label: text(rng),
+            url: format!("https://stat.ripe.net/{}", text(rng)),
+        }),
         foot: several(rng, 5, text),
         actions: vec![Action::new("Details", "outage 1")],
     }

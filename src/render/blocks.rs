@@ -18,18 +18,18 @@ pub fn blocks(card: &Card) -> Vec<Block> {
             None => blocks.push(Block { heading: row.layer.clone(), lines: vec![line(row)] }),
         }
     }
-    blocks.extend(
-        card.notes
-            .iter()
-            .map(|note| Block { heading: note.label.clone(), lines: note.text.lines().map(str::to_owned).collect() }),
-    );
+    blocks.extend(card.notes.iter().map(|note| Block {
+        heading: note.label.clone(),
+        lines: note.text.lines().map(str::to_owned).collect(),
+    }));
     blocks
 }
 
 /// `0 of 4 blocks announced · normal 4 · IODA BGP · 19:20 UTC`
 fn line(row: &Row) -> String {
     let cells = [&row.measured, &row.normal, &row.source, &row.at];
-    let said: Vec<&str> = cells.into_iter().map(String::as_str).filter(|cell| !cell.is_empty()).collect();
+    let said: Vec<&str> =
+        cells.into_iter().map(String::as_str).filter(|cell| !cell.is_empty()).collect();
     said.join(" · ")
 }
 

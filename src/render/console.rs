@@ -23,9 +23,13 @@ pub fn text(card: &Card) -> String {
         }
     }
     if !card.links.is_empty() {
-        let shown: Vec<String> = card.links.iter().map(|link| format!("{} {}", link.label, link.url)).collect();
+        let shown: Vec<String> =
+            card.links.iter().map(|link| format!("{} {}", link.label, link.url)).collect();
         for (i, link) in shown.iter().enumerate() {
-            lines.push(format!("{INDENT}{}{link}", padded(if i == 0 { "Check" } else { "" }, label)));
+            lines.push(format!(
+                "{INDENT}{}{link}",
+                padded(if i == 0 { "Check" } else { "" }, label)
+            ));
         }
     }
     lines.extend(card.foot.iter().map(|foot| format!("{INDENT}{foot}")));
@@ -37,7 +41,8 @@ fn table(rows: &[Row]) -> Vec<String> {
     let column = |of: fn(&Row) -> &str| rows.iter().map(|row| width(of(row))).max().unwrap_or(0);
     let is_list = rows.iter().all(|row| row.layer.is_empty());
     let layer = column(|row| &row.layer).max(LABEL - 2);
-    let widths = [layer, column(|row| &row.measured), column(|row| &row.source), column(|row| &row.normal)];
+    let widths =
+        [layer, column(|row| &row.measured), column(|row| &row.source), column(|row| &row.normal)];
     // The entries of a list have no layer, and need no column for it.
     let first = usize::from(is_list);
     rows.iter()
@@ -56,7 +61,9 @@ fn padded(text: &str, to: usize) -> String {
 
 /// Columns on a terminal: the marks are two wide, everything else that is written here is one.
 fn width(text: &str) -> usize {
-    text.chars().map(|c| if ('\u{1f000}'..='\u{1faff}').contains(&c) || c == '⚪' { 2 } else { 1 }).sum()
+    text.chars()
+        .map(|c| if ('\u{1f000}'..='\u{1faff}').contains(&c) || c == '⚪' { 2 } else { 1 })
+        .sum()
 }
 
 #[cfg(test)]
@@ -73,7 +80,10 @@ mod tests {
         assert_eq!(text(&odd), "]0;ownedNorth Korea nwod si\n   Why[2J     ab");
         for seed in 0..CARDS {
             let shown = text(&card(seed));
-            assert!(!shown.contains(|c| c != '\n' && c != '\u{fe0f}' && is_unseen(c)), "{seed}: {shown:?}");
+            assert!(
+                !shown.contains(|c| c != '\n' && c != '\u{fe0f}' && is_unseen(c)),
+                "{seed}: {shown:?}"
+            );
         }
     }
 

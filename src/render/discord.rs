@@ -34,14 +34,17 @@ pub struct Embed {
 impl Embed {
     /// The length by which Discord counts it.
     pub fn length(&self) -> usize {
-        let fields: usize = self.fields.iter().map(|(name, value)| length(name) + length(value)).sum();
+        let fields: usize =
+            self.fields.iter().map(|(name, value)| length(name) + length(value)).sum();
         length(&self.title) + length(&self.description) + fields + length(&self.footer)
     }
 }
 
 pub fn embed(card: &Card) -> Embed {
-    let footer =
-        cut(&card.foot.iter().map(|line| visible_within(line, 300)).collect::<Vec<_>>().join("\n"), FOOTER / 2);
+    let footer = cut(
+        &card.foot.iter().map(|line| visible_within(line, 300)).collect::<Vec<_>>().join("\n"),
+        FOOTER / 2,
+    );
     let mut embed = Embed {
         title: cut(&escape_title(&visible_within(&card.title.to_string(), TITLE)), TITLE),
         description: lead(card),
@@ -51,14 +54,16 @@ pub fn embed(card: &Card) -> Embed {
     };
     let (mut lines, mut fields) = (Vec::new(), Vec::new());
     for block in blocks(card) {
-        let said: Vec<String> = block.lines.iter().map(|line| escape(&visible_within(line, VALUE / 2))).collect();
+        let said: Vec<String> =
+            block.lines.iter().map(|line| escape(&visible_within(line, VALUE / 2))).collect();
         if block.heading.is_empty() {
             lines.extend(said);
         } else {
             fields.push((cut(&visible_within(&block.heading, NAME), NAME), said.join("\n")));
         }
     }
-    let links: Vec<String> = card.links.iter().filter_map(|link| anchor(&link.label, &link.url)).take(6).collect();
+    let links: Vec<String> =
+        card.links.iter().filter_map(|link| anchor(&link.label, &link.url)).take(6).collect();
     if !links.is_empty() {
         fields.push(("Check".to_owned(), links.join(" · ")));
     }
@@ -70,8 +75,12 @@ pub fn embed(card: &Card) -> Embed {
 /// Without an embed: for a message that could not be read with it. Discord reads markup here too, so
 /// everything is escaped but the card's own links, which stand alone in their lines.
 pub fn plain(card: &Card) -> String {
-    let urls: Vec<&str> =
-        card.links.iter().filter(|l| anchor(&l.label, &l.url).is_some()).map(|l| l.url.as_str()).collect();
+    let urls: Vec<&str> = card
+        .links
+        .iter()
+        .filter(|l| anchor(&l.label, &l.url).is_some())
+        .map(|l| l.url.as_str())
+        .collect();
     let escaped = |line: &str| {
         let own = urls.iter().find_map(|url| Some((line.strip_suffix(url)?, *url)));
         own.map_or_else(|| escape(line), |(before, url)| format!("{}{url}", escape(before)))
@@ -104,7 +113,9 @@ fn fill_description(embed: &mut Embed, lines: &[String]) {
     let mut shown = 0;
     for line in lines {
         let more = length(line) + 1;
-        if length(&embed.description) + more + MARK > DESCRIPTION || embed.length() + more + MARK > TOTAL {
+        if length(&embed.description) + more + MARK > DESCRIPTION
+            || embed.length() + more + MARK > TOTAL
+        {
             break;
         }
         if !embed.description.is_empty() {
@@ -160,7 +171,10 @@ pub fn escape(text: &str) -> String {
     for (at, letter) in text.char_indices() {
         let begins_a_line = at_the_start && matches!(letter, '>' | '#' | '-' | '+');
         let is_emoji = letter == ':' && names_an_emoji(&text[at + 1..]);
-        if begins_a_line || is_emoji || matches!(letter, '\\' | '*' | '_' | '~' | '|' | '`' | '[' | '<' | '@') {
+        if begins_a_line
+            || is_emoji
+            || matches!(letter, '\\' | '*' | '_' | '~' | '|' | '`' | '[' | '<' | '@')
+        {
             escaped.push('\\');
         }
         escaped.push(letter);
@@ -173,7 +187,9 @@ pub fn escape(text: &str) -> String {
 fn names_an_emoji(rest: &str) -> bool {
     rest.split_once(':').is_some_and(|(name, _)| {
         name.len() > 1
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'+' | b'~'))
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'+' | b'~'))
             && name.bytes().any(|b| b.is_ascii_alphabetic())
     })
 }
@@ -221,7 +237,10 @@ mod tests {
             "\\*bold\\* \\@everyone \\[x](http://y) \\`c\\` \\|\\|s\\|\\|"
         );
         assert_eq!(escape("> quote"), "\\> quote");
-        assert_eq!(escape(":smile: at 17:35:20, 2001:db8::1"), "\\:smile: at 17:35:20, 2001\\:db8::1");
+        assert_eq!(
+            escape(":smile: at 17:35:20, 2001:db8::1"),
+            "\\:smile: at 17:35:20, 2001\\:db8::1"
+        );
         assert_eq!(escape("AS131279 · 175.45.176.0/22"), "AS131279 · 175.45.176.0/22");
     }
 
@@ -252,7 +271,10 @@ mod tests {
             let card = card(seed);
             let embed = embed(&card);
             assert!(embed.length() <= TOTAL, "seed {seed}: {}", embed.length());
-            assert!(length(&embed.title) <= TITLE && length(&embed.description) <= DESCRIPTION, "seed {seed}");
+            assert!(
+                length(&embed.title) <= TITLE && length(&embed.description) <= DESCRIPTION,
+                "seed {seed}"
+            );
             assert!(embed.fields.len() <= FIELDS && length(&embed.footer) <= FOOTER, "seed {seed}");
             for (name, value) in &embed.fields {
                 assert!(

@@ -6,7 +6,9 @@ use super::outside::tame;
 use super::reading::services_alone;
 use super::words::{listed, percent};
 use crate::domain::lookup::display_name;
-use crate::domain::{Assessment, Entity, Evidence, Layer, Reading, Timestamp, TransitionKind, Unknown, Verdict};
+use crate::domain::{
+    Assessment, Entity, Evidence, Layer, Reading, Timestamp, TransitionKind, Unknown, Verdict,
+};
 
 /// Less than this share of normal is almost nothing.
 const ALMOST_NOTHING: f64 = 0.05;
@@ -117,7 +119,8 @@ impl<'a> Measured<'a> {
             return self.site_outage(host);
         }
         if let Some(services) = services_alone(self.evidence) {
-            let services = listed(&services.iter().map(|service| (*service).to_owned()).collect::<Vec<_>>());
+            let services =
+                listed(&services.iter().map(|service| (*service).to_owned()).collect::<Vec<_>>());
             let (place, degree) = (self.within(), self.answers_lost());
             return Some(format!(
                 "{degree} of the {services} that are checked {place} work; the network itself is up."
@@ -128,14 +131,18 @@ impl<'a> Measured<'a> {
         match (low(routes), low(answers)) {
             (Some(routes), Some(answers)) => Some(self.reachable(routes.most.max(answers.most))),
             (Some(routes), None) => {
-                let gone = format!("{} internet routes to {} are gone", lost(routes.most), self.name());
+                let gone =
+                    format!("{} internet routes to {} are gone", lost(routes.most), self.name());
                 Some(match answers {
-                    Some(answers) if answers.least >= MOST => format!("{gone}, but hosts there still answer."),
+                    Some(answers) if answers.least >= MOST => {
+                        format!("{gone}, but hosts there still answer.")
+                    }
                     _ => format!("{gone}."),
                 })
             }
             (None, Some(answers)) => {
-                let silent = format!("{} of what is probed {} answers", little(answers.most), self.within());
+                let silent =
+                    format!("{} of what is probed {} answers", little(answers.most), self.within());
                 Some(match routes {
                     Some(routes) if routes.least >= MOST => {
                         format!("{silent}, though its internet routes are still there.")
@@ -144,8 +151,12 @@ impl<'a> Measured<'a> {
                 })
             }
             (None, None) => low(self.traffic()).map(|traffic| {
-                let (far, share) = (if traffic.most < LITTLE { "far " } else { "" }, percent(traffic.most));
-                format!("Internet traffic from {} is {far}below normal, at {share} of it.", self.name())
+                let (far, share) =
+                    (if traffic.most < LITTLE { "far " } else { "" }, percent(traffic.most));
+                format!(
+                    "Internet traffic from {} is {far}below normal, at {share} of it.",
+                    self.name()
+                )
             }),
         }
     }
@@ -157,7 +168,9 @@ impl<'a> Measured<'a> {
         Some(match (answers, most < ALMOST_NOTHING) {
             (Some(_), true) => format!("{host} cannot be reached."),
             (Some(_), false) => format!("{host} works only in part."),
-            (None, _) if routes_gone => format!("{} internet routes to {host} are gone.", lost(most)),
+            (None, _) if routes_gone => {
+                format!("{} internet routes to {host} are gone.", lost(most))
+            }
             (None, _) => return None,
         })
     }
@@ -174,7 +187,13 @@ impl<'a> Measured<'a> {
     fn answers_lost(&self) -> &'static str {
         let services = [Layer::Dns, Layer::Web, Layer::Mail];
         let low = |a: &&Assessment| a.is_low() && services.contains(&a.layer);
-        let most = self.evidence.assessments.iter().filter(low).filter_map(Assessment::ratio).max_by(f64::total_cmp);
+        let most = self
+            .evidence
+            .assessments
+            .iter()
+            .filter(low)
+            .filter_map(Assessment::ratio)
+            .max_by(f64::total_cmp);
         match most {
             Some(most) if most < ALMOST_NOTHING => "Almost none",
             Some(most) if most < LITTLE => "Few",
@@ -197,7 +216,9 @@ impl<'a> Measured<'a> {
             None if some(routes) => format!("Internet routes to {} are coming back.", self.name()),
             Some(_) if some(answers) => format!("A part of {} can be reached again.", self.name()),
             _ if some(routes) => format!("Some internet routes to {} are back.", self.name()),
-            _ if some(self.traffic()) => format!("Some internet traffic from {} is back.", self.name()),
+            _ if some(self.traffic()) => {
+                format!("Some internet traffic from {} is back.", self.name())
+            }
             _ => return None,
         })
     }
@@ -205,7 +226,9 @@ impl<'a> Measured<'a> {
     fn over(&self) -> Option<String> {
         let low: Vec<String> = Layer::ALL
             .into_iter()
-            .filter(|layer| self.evidence.assessments.iter().any(|a| a.layer == *layer && a.is_low()))
+            .filter(|layer| {
+                self.evidence.assessments.iter().any(|a| a.layer == *layer && a.is_low())
+            })
             .map(|layer| layer.to_string())
             .collect();
         let back = if self.routes().is_none() && self.answers().is_none() {
@@ -261,7 +284,9 @@ fn lost(most: f64) -> &'static str {
 }
 
 fn lower_first(text: &str) -> String {
-    let is_a_word = ["Almost", "Only", "Most", "Some", "Few", "Internet"].iter().any(|word| text.starts_with(word));
+    let is_a_word = ["Almost", "Only", "Most", "Some", "Few", "Internet"]
+        .iter()
+        .any(|word| text.starts_with(word));
     let mut letters = text.chars();
     match letters.next() {
         Some(first) if is_a_word => first.to_lowercase().chain(letters).collect(),
@@ -304,12 +329,16 @@ enum Says {
 fn by_whom(evidence: &Evidence, stage: Stage) -> String {
     let fell = fell_at(evidence);
     let says = |a: &Assessment| match (a.reading, stage) {
-        (Reading::Unknown { why: Unknown::NoNormal | Unknown::NormalIsNothing }, _) => Says::Nothing,
+        (Reading::Unknown { why: Unknown::NoNormal | Unknown::NormalIsNothing }, _) => {
+            Says::Nothing
+        }
         (Reading::Unknown { .. }, _) => Says::NoData,
         (Reading::Low, Stage::Possible | Stage::Down | Stage::GoneAgain) => Says::Confirms,
         (Reading::Low, Stage::Returning | Stage::Over(_)) => Says::NotYet,
         (Reading::Normal, Stage::Over(ended)) => {
-            if a.observed_at >= ended || a.back_since.is_some_and(|back| fell.is_some_and(|fell| back >= fell)) {
+            if a.observed_at >= ended
+                || a.back_since.is_some_and(|back| fell.is_some_and(|fell| back >= fell))
+            {
                 Says::Confirms
             } else {
                 Says::NotYet
@@ -336,8 +365,11 @@ fn by_whom(evidence: &Evidence, stage: Stage) -> String {
     }
     by.sort();
     let who = |wanted: Says| {
-        let names: Vec<String> =
-            by.iter().filter(|(_, says)| *says == wanted).map(|((_, name), _)| name.clone()).collect();
+        let names: Vec<String> = by
+            .iter()
+            .filter(|(_, says)| *says == wanted)
+            .map(|((_, name), _)| name.clone())
+            .collect();
         (!names.is_empty()).then(|| (names.len(), listed(&names)))
     };
     let mut said = match who(Says::Confirms) {

@@ -5,7 +5,9 @@ use super::outside::{tame, visible_within};
 use super::syntax::{Syntax, Usage};
 use super::words::{day_and_time, duration};
 use crate::domain::lookup::display_name;
-use crate::domain::{Entity, Options, Phase, Seconds, Sensitivity, Tally, Timestamp, Verdict, time::MINUTE};
+use crate::domain::{
+    Entity, Options, Phase, Seconds, Sensitivity, Tally, Timestamp, Verdict, time::MINUTE,
+};
 use chrono_tz::Tz;
 
 /// A line of the watchlist.
@@ -30,8 +32,10 @@ pub fn mark(verdict: Verdict) -> &'static str {
 }
 
 pub fn watchlist(watched: &[Watched], now: Timestamp) -> Card {
-    let mut card =
-        Card::titled(format!("{} watched", super::words::plural(watched.len() as u64, "entity", "entities")));
+    let mut card = Card::titled(format!(
+        "{} watched",
+        super::words::plural(watched.len() as u64, "entity", "entities")
+    ));
     card.rows = watched
         .iter()
         .map(|entry| Row {
@@ -42,8 +46,15 @@ pub fn watchlist(watched: &[Watched], now: Timestamp) -> Card {
                 entry.name.clone().unwrap_or_else(|| display_name(&entry.entity))
             ),
             source: entry.entity.to_string(),
-            normal: entry.part_of.as_ref().map(|whole| format!("part of {}", display_name(whole))).unwrap_or_default(),
-            at: entry.since.map(|since| format!("for {}", duration(now - since))).unwrap_or_default(),
+            normal: entry
+                .part_of
+                .as_ref()
+                .map(|whole| format!("part of {}", display_name(whole)))
+                .unwrap_or_default(),
+            at: entry
+                .since
+                .map(|since| format!("for {}", duration(now - since)))
+                .unwrap_or_default(),
         })
         .collect();
     card
@@ -70,9 +81,13 @@ pub fn history(about: &str, past: &[Past], now: Timestamp) -> Card {
         .map(|incident| {
             let (mark, said) = match (incident.phase, incident.ended_at) {
                 (Phase::Retracted, _) => ("⚪", "taken back".to_owned()),
-                (Phase::Recovered, Some(end)) => ("🟢", format!("down {}", duration(end - incident.started_at))),
+                (Phase::Recovered, Some(end)) => {
+                    ("🟢", format!("down {}", duration(end - incident.started_at)))
+                }
                 (Phase::Suspected, _) => ("🟠", "suspected".to_owned()),
-                (phase, _) => ("🔴", format!("{phase} for {}", duration(now - incident.started_at))),
+                (phase, _) => {
+                    ("🔴", format!("{phase} for {}", duration(now - incident.started_at)))
+                }
             };
             Row {
                 layer: String::new(),
@@ -105,7 +120,10 @@ pub struct SourceLine {
 
 pub fn sources(lines: &[SourceLine], now: Timestamp) -> Card {
     let mut card = Card::titled("Sources");
-    card.notes = lines.iter().map(|line| Note { label: line.name.clone(), text: source_line(line, now) }).collect();
+    card.notes = lines
+        .iter()
+        .map(|line| Note { label: line.name.clone(), text: source_line(line, now) })
+        .collect();
     card
 }
 
@@ -164,8 +182,12 @@ pub fn source_line_for_readers(line: &SourceLine, now: Timestamp) -> String {
         }
         .to_owned(),
     ];
-    said.extend(line.newest_bin.map(|newest| format!("newest value {} old", duration(now - newest))));
-    said.extend(line.last_success.map(|success| format!("last answered {} ago", duration(now - success))));
+    said.extend(
+        line.newest_bin.map(|newest| format!("newest value {} old", duration(now - newest))),
+    );
+    said.extend(
+        line.last_success.map(|success| format!("last answered {} ago", duration(now - success))),
+    );
     said.extend(line.reading_past.map(|_| "the last 14 days are still being read".to_owned()));
     said.join(", ")
 }
@@ -192,7 +214,9 @@ pub fn wish_line(options: &Options, usual: Option<Sensitivity>) -> String {
     }
     let zone = options.zone.map(|zone| zone.name().to_owned());
     match (&options.quiet, zone) {
-        (Some(quiet), zone) => said.push(format!("not from {quiet} {}", zone.as_deref().unwrap_or("UTC"))),
+        (Some(quiet), zone) => {
+            said.push(format!("not from {quiet} {}", zone.as_deref().unwrap_or("UTC")))
+        }
         (None, Some(zone)) => said.push(format!("times in {zone}")),
         (None, None) => {}
     }
@@ -212,7 +236,9 @@ pub fn delivery_line(tally: &Tally, now: Timestamp) -> String {
     let mut said = Vec::new();
     match (tally.owed, tally.oldest) {
         (0, _) => said.push("nothing owed".to_owned()),
-        (owed, Some(oldest)) => said.push(format!("{owed} owed, the oldest for {}", duration(now - oldest))),
+        (owed, Some(oldest)) => {
+            said.push(format!("{owed} owed, the oldest for {}", duration(now - oldest)))
+        }
         (owed, None) => said.push(format!("{owed} owed")),
     }
     if tally.held > 0 {
@@ -256,7 +282,8 @@ pub fn help(lines: &[HelpLine], syntax: Syntax) -> Card {
     let mut card = Card::titled("Commands");
     for line in lines {
         let more = (line.more)(syntax);
-        let text = if more.is_empty() { line.menu.to_owned() } else { format!("{}. {more}", line.menu) };
+        let text =
+            if more.is_empty() { line.menu.to_owned() } else { format!("{}. {more}", line.menu) };
         card.note(&syntax.usage(line.word, line.options), text);
     }
     card

@@ -63,7 +63,9 @@ pub fn measured(assessment: &Assessment, ris_peers: Option<u32>) -> String {
         (Unit::Count(what), _) => format!("{} of {what}", percent(value)),
         (Unit::SeenBy(whom), normal) => match ris_peers.map(f64::from).or(normal.map(f64::round)) {
             // Full-feed peers are fewer than all peers: never "360 of 352".
-            Some(all) if all >= value => format!("seen by {} of {} {whom}", number(value), number(all)),
+            Some(all) if all >= value => {
+                format!("seen by {} of {} {whom}", number(value), number(all))
+            }
             _ => format!("seen by {} {whom}", number(value)),
         },
         (Unit::Share(what), Some(normal)) if normal > 0.0 => {
@@ -87,7 +89,9 @@ pub fn why_unknown(why: Unknown, newest: Timestamp) -> String {
     match why {
         Unknown::NoNormal => "no normal is known yet".to_owned(),
         Unknown::NormalIsNothing => "too little data here to judge".to_owned(),
-        Unknown::Stale if newest.unix() > 0 => format!("no new data, last reading {}", utc_time(newest)),
+        Unknown::Stale if newest.unix() > 0 => {
+            format!("no new data, last reading {}", utc_time(newest))
+        }
         Unknown::Stale => "no new data".to_owned(),
         Unknown::SourceFault => "the source is in trouble".to_owned(),
         Unknown::Uplink => "our own connection is in doubt".to_owned(),
@@ -115,18 +119,30 @@ pub fn shown(evidence: &Evidence) -> Shown {
         if is_said_by_the_whole(evidence, assessment) {
             continue;
         }
-        let name = of_part(&evidence.entity, &series.entity, source_name(&series.source, &series.signal));
+        let name =
+            of_part(&evidence.entity, &series.entity, source_name(&series.source, &series.signal));
         let at = utc_time(assessment.observed_at);
         if let Reading::Unknown { why } = assessment.reading {
-            shown.unknown.push(format!("{} ({name}): {}", assessment.layer, why_unknown(why, assessment.observed_at)));
+            shown.unknown.push(format!(
+                "{} ({name}): {}",
+                assessment.layer,
+                why_unknown(why, assessment.observed_at)
+            ));
             continue;
         }
         if says_nothing_of(assessment, fell) {
-            shown.silent.push(format!("{} ({name}): last reading {at}, before the outage", assessment.layer));
+            shown.silent.push(format!(
+                "{} ({name}): last reading {at}, before the outage",
+                assessment.layer
+            ));
             continue;
         }
         shown.rows.push(Row {
-            layer: if last_layer == Some(assessment.layer) { String::new() } else { assessment.layer.to_string() },
+            layer: if last_layer == Some(assessment.layer) {
+                String::new()
+            } else {
+                assessment.layer.to_string()
+            },
             measured: measured(assessment, ris_peers),
             source: name,
             normal: assessment.normal.map(|n| format!("normal {}", number(n))).unwrap_or_default(),
@@ -140,7 +156,8 @@ pub fn shown(evidence: &Evidence) -> Shown {
 /// `0 of 4 blocks announced · IODA BGP`
 pub fn measured_line(evidence: &Evidence, assessment: &Assessment) -> String {
     let series = &assessment.series;
-    let name = of_part(&evidence.entity, &series.entity, source_name(&series.source, &series.signal));
+    let name =
+        of_part(&evidence.entity, &series.entity, source_name(&series.source, &series.signal));
     format!("{} · {name}", measured(assessment, ris_peers(evidence)))
 }
 
@@ -157,7 +174,9 @@ pub fn is_said_by_the_whole(evidence: &Evidence, assessment: &Assessment) -> boo
     let part = &assessment.series;
     let same = |other: &Assessment| {
         let whole = &other.series;
-        whole.entity == evidence.entity && whole.source == part.source && whole.signal == part.signal
+        whole.entity == evidence.entity
+            && whole.source == part.source
+            && whole.signal == part.signal
     };
     part.entity != evidence.entity && evidence.assessments.iter().any(same)
 }
@@ -165,7 +184,8 @@ pub fn is_said_by_the_whole(evidence: &Evidence, assessment: &Assessment) -> boo
 /// When the first signal fell, whether it is back by now or not.
 pub fn fell_at(evidence: &Evidence) -> Option<Timestamp> {
     let began = evidence.onset.as_ref().and_then(Onset::began);
-    began.or_else(|| evidence.assessments.iter().filter_map(|assessment| assessment.low_since).min())
+    began
+        .or_else(|| evidence.assessments.iter().filter_map(|assessment| assessment.low_since).min())
 }
 
 /// Whether the newest value is from before the fall: a slow source has not reported it yet.
@@ -185,7 +205,11 @@ mod tests {
     use std::sync::Arc;
 
     fn said(source: &str, signal: &str, value: f64, normal: f64) -> String {
-        let series = Series { entity: "country/KP".parse().unwrap(), source: source.into(), signal: signal.into() };
+        let series = Series {
+            entity: "country/KP".parse().unwrap(),
+            source: source.into(),
+            signal: signal.into(),
+        };
         let at = Timestamp::from_unix(0);
         let assessment = Assessment {
             layer: Layer::Routing,
@@ -212,6 +236,9 @@ mod tests {
         assert_eq!(said("probe", "http", 0.0, 5.0), "0 of 5 sites work");
         assert_eq!(said("probe", "http", 0.4, 0.97), "40 % of sites work");
         assert_eq!(said("probe", "mail", 1.0, 1.0), "1 of 1 mail hosts work");
-        assert_eq!(said("ip-observatory", "connectivity", 3.0, 97.0), "connectivity at 3 % of normal");
+        assert_eq!(
+            said("ip-observatory", "connectivity", 3.0, 97.0),
+            "connectivity at 3 % of normal"
+        );
     }
 }

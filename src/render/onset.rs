@@ -76,8 +76,15 @@ fn first_loss(onset: &Onset, layers: &[Layer]) -> Option<Timestamp> {
 }
 
 fn all_gateways(onset: &Onset, gone: usize, timing: Timing) -> String {
-    let (through, both) = if gone == 2 { ("both gateways", "both") } else { ("all gateways", "all of them") };
-    let at = moment(onset.gateways.iter().filter_map(|g| g.withdrawn.map(|(first, _)| first).or(g.gone_at)).min());
+    let (through, both) =
+        if gone == 2 { ("both gateways", "both") } else { ("all gateways", "all of them") };
+    let at = moment(
+        onset
+            .gateways
+            .iter()
+            .filter_map(|g| g.withdrawn.map(|(first, _)| first).or(g.gone_at))
+            .min(),
+    );
     match timing {
         Timing::AtOnce => format!(
             "The routes through {through} went{at}, within {}: more like a fault or a switch inside than one cut cable.",
@@ -124,7 +131,8 @@ pub fn corrections(evidence: &Evidence) -> Option<String> {
             reason(onset, correction.because)
         )
     };
-    (!onset.corrections.is_empty()).then(|| onset.corrections.iter().map(line).collect::<Vec<_>>().join("\n"))
+    (!onset.corrections.is_empty())
+        .then(|| onset.corrections.iter().map(line).collect::<Vec<_>>().join("\n"))
 }
 
 fn in_short(judgement: Judgement) -> &'static str {
@@ -151,7 +159,11 @@ fn in_short(judgement: Judgement) -> &'static str {
 fn reason(onset: &Onset, because: Reason) -> String {
     match because {
         Reason::GatewayLost { asn, at } => {
-            let name = onset.gateways.iter().find(|gateway| gateway.asn == asn).and_then(|g| g.name.as_deref());
+            let name = onset
+                .gateways
+                .iter()
+                .find(|gateway| gateway.asn == asn)
+                .and_then(|g| g.name.as_deref());
             format!("{} went as well, at {}", gateway_name(asn, name), utc_time(at))
         }
         Reason::LayerLost { layer, at } => format!("{layer} fell as well, at {}", utc_time(at)),

@@ -88,9 +88,13 @@ fn dead(text: &str) -> String {
             digits = 0;
         }
         match c {
-            '.' if ends_a_name(&letters[..i]) && begins_a_name(&letters[i + 1..]) => said.push_str("[.]"),
+            '.' if ends_a_name(&letters[..i]) && begins_a_name(&letters[i + 1..]) => {
+                said.push_str("[.]")
+            }
             ':' if next == '/' && at(i + 2) == '/' => said.push_str("[:]"),
-            '/' if is_word(next) && !is_word(before) && !is_after_scheme(&letters[..i]) => said.push_str("/ "),
+            '/' if is_word(next) && !is_word(before) && !is_after_scheme(&letters[..i]) => {
+                said.push_str("/ ")
+            }
             '@' if is_word(next) || matches!(next, '&' | '!') => said.push_str("@ "),
             '#' | '＃' if is_word(next) => said.extend([c, ' ']),
             '$' if next.is_alphabetic() => said.push_str("$ "),
@@ -110,7 +114,8 @@ fn ends_a_name(before: &[char]) -> bool {
 /// Whether a top-level domain may begin here: two letters at least.
 fn begins_a_name(after: &[char]) -> bool {
     let is_letter = |c: &char| c.is_alphabetic();
-    after.first().is_some_and(is_letter) && after.get(1).is_some_and(|c| c.is_alphanumeric() || *c == '-')
+    after.first().is_some_and(is_letter)
+        && after.get(1).is_some_and(|c| c.is_alphanumeric() || *c == '-')
 }
 
 /// Whether these end in `[:]/`, or `:/`, of an address that is broken already.

@@ -20,12 +20,15 @@ struct Gateway {
 fn gateways(evidence: &Evidence) -> Vec<Gateway> {
     let mut newest: BTreeMap<u32, Gateway> = BTreeMap::new();
     // The live routes are told of again only when they change: what was told last holds as long as they are seen.
-    let of_routes = |a: &&Assessment| a.series.source == RIS_LIVE && !matches!(a.reading, Reading::Unknown { .. });
+    let of_routes = |a: &&Assessment| {
+        a.series.source == RIS_LIVE && !matches!(a.reading, Reading::Unknown { .. })
+    };
     let seen_live = evidence.assessments.iter().filter(of_routes).map(|a| a.observed_at).max();
     for fact in &evidence.facts {
         if let FactKind::Gateway { asn, name, prefixes_seen, .. } = &fact.kind {
             let label = gateway_name(*asn, name.as_deref());
-            let holds_until = seen_live.filter(|_| fact.source == RIS_LIVE).unwrap_or(fact.observed_at);
+            let holds_until =
+                seen_live.filter(|_| fact.source == RIS_LIVE).unwrap_or(fact.observed_at);
             let seen_at = fact.observed_at.max(holds_until);
             let gateway = Gateway { label, prefixes_seen: *prefixes_seen, seen_at };
             let held = newest.entry(*asn).or_insert_with(|| gateway.clone());
@@ -72,7 +75,8 @@ fn fell_within(evidence: &Evidence) -> Option<String> {
         FactKind::Withdrawn { gateways } if gateways.len() > 1 => Some(gateways),
         _ => None,
     })?;
-    let (first, last) = (falls.iter().map(|fall| fall.first).min()?, falls.iter().map(|fall| fall.last).max()?);
+    let (first, last) =
+        (falls.iter().map(|fall| fall.first).min()?, falls.iter().map(|fall| fall.last).max()?);
     // Those of another outage say nothing of this one.
     if fell_at(evidence).is_none_or(|fell| (first - fell).abs() > HOUR) {
         return None;
@@ -83,7 +87,8 @@ fn fell_within(evidence: &Evidence) -> Option<String> {
 
 /// `China Unicom AS4837 answers · TransTelecom AS20485 does not answer`: networks on the way in, by our own probes.
 pub fn way_in_line(evidence: &Evidence) -> Option<String> {
-    let outside = hosts(evidence).find_map(|(_, _, outside)| (!outside.is_empty()).then_some(outside))?;
+    let outside =
+        hosts(evidence).find_map(|(_, _, outside)| (!outside.is_empty()).then_some(outside))?;
     let said = |(name, answers): &(String, bool)| {
         format!("{} {}", tame(name, 40), if *answers { "answers" } else { "does not answer" })
     };
@@ -110,9 +115,13 @@ type Hosts<'a> = (&'a [Block], &'a [String], &'a [(String, bool)]);
 
 /// The newest word of our own probes about the entity itself.
 fn hosts(evidence: &Evidence) -> impl Iterator<Item = Hosts<'_>> {
-    evidence.facts.iter().rev().filter(|fact| fact.entity == evidence.entity).filter_map(|fact| match &fact.kind {
-        FactKind::Hosts { blocks, troubles, outside } => Some((&blocks[..], &troubles[..], &outside[..])),
-        _ => None,
+    evidence.facts.iter().rev().filter(|fact| fact.entity == evidence.entity).filter_map(|fact| {
+        match &fact.kind {
+            FactKind::Hosts { blocks, troubles, outside } => {
+                Some((&blocks[..], &troubles[..], &outside[..]))
+            }
+            _ => None,
+        }
     })
 }
 
@@ -135,7 +144,8 @@ pub fn services_alone(evidence: &Evidence) -> Option<Vec<&'static str>> {
 /// The layers that are low, and those that have been seen to be normal since the first of them fell.
 fn layers(evidence: &Evidence) -> (Vec<Layer>, Vec<Layer>) {
     let with = |wanted: &dyn Fn(&Assessment) -> bool| {
-        let mut found: Vec<Layer> = evidence.assessments.iter().filter(|a| wanted(a)).map(|a| a.layer).collect();
+        let mut found: Vec<Layer> =
+            evidence.assessments.iter().filter(|a| wanted(a)).map(|a| a.layer).collect();
         found.sort_unstable();
         found.dedup();
         found
@@ -151,7 +161,8 @@ pub fn in_stages(evidence: &Evidence) -> Option<String> {
         return None;
     }
     let is_back = |a: &&Assessment| a.is_normal() && a.back_since.is_some();
-    let mut back: Vec<Layer> = evidence.assessments.iter().filter(is_back).map(|a| a.layer).collect();
+    let mut back: Vec<Layer> =
+        evidence.assessments.iter().filter(is_back).map(|a| a.layer).collect();
     back.retain(|layer| matches!(layer, Layer::Traffic | Layer::Dns | Layer::Web | Layer::Mail));
     back.sort_unstable();
     back.dedup();
@@ -164,8 +175,11 @@ pub fn in_stages(evidence: &Evidence) -> Option<String> {
 
 /// What the fall looks like, what others report as its cause, and what cannot be told.
 pub fn hint(evidence: &Evidence) -> Vec<String> {
-    let Some(onset) = evidence.onset.as_ref().filter(|onset| !onset.layers.is_empty()) else { return Vec::new() };
-    let is_open = matches!(evidence.verdict, Verdict::Down | Verdict::Suspected | Verdict::Returning);
+    let Some(onset) = evidence.onset.as_ref().filter(|onset| !onset.layers.is_empty()) else {
+        return Vec::new();
+    };
+    let is_open =
+        matches!(evidence.verdict, Verdict::Down | Verdict::Suspected | Verdict::Returning);
     let mut said: Vec<String> = judged(onset, &evidence.assessments).into_iter().collect();
     said.extend(in_stages(evidence));
     said.extend(reported(evidence));
@@ -194,7 +208,12 @@ fn reported(evidence: &Evidence) -> Vec<String> {
             FactKind::Report { what, cause: Some(cause), ended_at, .. }
                 if ended_at.is_none_or(|ended| ended >= evidence.at - crate::domain::time::DAY) =>
             {
-                Some(format!("{} names as cause: {} ({}).", tame(&fact.source, 40), tame(cause, 60), tame(what, 120)))
+                Some(format!(
+                    "{} names as cause: {} ({}).",
+                    tame(&fact.source, 40),
+                    tame(cause, 60),
+                    tame(what, 120)
+                ))
             }
             _ => None,
         })
@@ -212,7 +231,11 @@ mod tests {
     fn returning(signals: &[(&str, &str, bool)]) -> Evidence {
         let entity: Entity = "country/KP".parse().unwrap();
         let assessment = |(source, signal, is_back): &(&str, &str, bool)| {
-            let series = Series { entity: entity.clone(), source: (*source).into(), signal: (*signal).into() };
+            let series = Series {
+                entity: entity.clone(),
+                source: (*source).into(),
+                signal: (*signal).into(),
+            };
             let at = Timestamp::from_unix(1_000);
             Assessment {
                 layer: series.layer(),
@@ -242,13 +265,23 @@ mod tests {
 
     #[test]
     fn a_staged_return_is_told_as_what_it_is() {
-        let staged = returning(&[("radar", "netflow", true), ("probe", "http", true), ("ioda", "ping-slash24", false)]);
+        let staged = returning(&[
+            ("radar", "netflow", true),
+            ("probe", "http", true),
+            ("ioda", "ping-slash24", false),
+        ]);
         assert_eq!(
             in_stages(&staged).unwrap(),
             "It is coming back in stages: traffic and web are back, while much of what is probed does not answer yet. It is not over."
         );
         assert_eq!(hint(&staged), Vec::<String>::new(), "nothing is known of how it fell");
-        assert_eq!(in_stages(&returning(&[("radar", "netflow", false), ("ioda", "ping-slash24", false)])), None);
-        assert_eq!(in_stages(&returning(&[("radar", "netflow", true), ("ioda", "bgp", false)])), None);
+        assert_eq!(
+            in_stages(&returning(&[("radar", "netflow", false), ("ioda", "ping-slash24", false)])),
+            None
+        );
+        assert_eq!(
+            in_stages(&returning(&[("radar", "netflow", true), ("ioda", "bgp", false)])),
+            None
+        );
     }
 }

@@ -34,7 +34,8 @@ pub fn status(standing: &EntityStatus<'_>) -> Card {
     let verdict = standing.evidence.map_or(Verdict::Unknown, |evidence| evidence.verdict);
     let mut card = Card::titled(title(standing, verdict)).toned(tone(verdict));
     let plain = standing.evidence.and_then(|evidence| lead(evidence, Stage::of_verdict(verdict)?));
-    let looked_up = (!standing.watched).then(|| "It is not watched: this was looked up just now.".to_owned());
+    let looked_up =
+        (!standing.watched).then(|| "It is not watched: this was looked up just now.".to_owned());
     let said: Vec<String> = plain.into_iter().chain(looked_up).collect();
     card.lead = (!said.is_empty()).then(|| said.join(" ").into());
     if let Some(evidence) = standing.evidence {
@@ -48,7 +49,8 @@ pub fn status(standing: &EntityStatus<'_>) -> Card {
 
 fn title(standing: &EntityStatus<'_>, verdict: Verdict) -> Line {
     let name = display_name(standing.entity);
-    let services = standing.evidence.and_then(services_alone).map(|services| services_down(&name, &services));
+    let services =
+        standing.evidence.and_then(services_alone).map(|services| services_down(&name, &services));
     let said = match (verdict, standing.open) {
         (Verdict::Down, _) if services.is_some() => services.unwrap_or_default(),
         (Verdict::Down, _) => format!("🔴 {name} is down"),
@@ -56,7 +58,9 @@ fn title(standing: &EntityStatus<'_>, verdict: Verdict) -> Line {
         (Verdict::Suspected, Some(_)) => format!("🟠 {name} may be down"),
         (Verdict::Suspected, None) => format!("🟠 {name} may be going down"),
         (Verdict::Up, _) => return format!("🟢 {name} is up").into(),
-        (Verdict::Unknown, _) => return format!("⚪ {name}: unknown, not enough recent data to judge").into(),
+        (Verdict::Unknown, _) => {
+            return format!("⚪ {name}: unknown, not enough recent data to judge").into();
+        }
     };
     let Some((_, started_at)) = standing.open else { return said.into() };
     let length = duration(standing.now - started_at);
@@ -135,7 +139,8 @@ pub fn confidence(evidence: &Evidence) -> Option<String> {
         evidence.assessments.iter().filter(agrees).map(|a| measurer(&a.series.source)).collect();
     from.sort();
     from.dedup();
-    let from: Vec<String> = from.into_iter().map(|(_, name)| name.replace("RIPE routing data", "RIPE")).collect();
+    let from: Vec<String> =
+        from.into_iter().map(|(_, name)| name.replace("RIPE routing data", "RIPE")).collect();
     let measurements = plural(u64::from(evidence.witnesses), "measurement", "measurements");
     let from = match (&from[..], evidence.witnesses) {
         ([], _) => String::new(),
@@ -144,15 +149,18 @@ pub fn confidence(evidence: &Evidence) -> Option<String> {
         (several, _) => format!(", from {}", listed(several)),
     };
     // What our own probes find counts only while our own connection was seen to be whole.
-    let by_probes = |a: &Assessment| a.series.source == PROBE && !matches!(a.reading, Reading::Unknown { .. });
-    let line = if evidence.assessments.iter().any(by_probes) { "; own connection good" } else { "" };
+    let by_probes =
+        |a: &Assessment| a.series.source == PROBE && !matches!(a.reading, Reading::Unknown { .. });
+    let line =
+        if evidence.assessments.iter().any(by_probes) { "; own connection good" } else { "" };
     Some(format!("{word} ({measurements}{from}{line})"))
 }
 
 /// What a card shows of the evidence, but for the hour: two of the same gist need no edit.
 pub fn gist(evidence: &Evidence) -> Vec<String> {
     let shown = shown(evidence);
-    let mut gist: Vec<String> = shown.rows.into_iter().map(|row| format!("{} {}", row.source, row.measured)).collect();
+    let mut gist: Vec<String> =
+        shown.rows.into_iter().map(|row| format!("{} {}", row.source, row.measured)).collect();
     gist.extend(gateways_line(evidence));
     gist.extend(hint(evidence));
     gist.extend(corrections(evidence));

@@ -13,10 +13,13 @@ pub fn missed(past: &Past, now: Timestamp, syntax: Syntax) -> Card {
     let ended = past.ended_at.unwrap_or(past.started_at);
     let name = display_name(&past.entity);
     let mut card = Card::titled(
-        Line::from(format!("🟢 While Linkdown was away {name} was down {}: from ", duration(ended - past.started_at)))
-            .at(past.started_at, past.zone, now)
-            .and(" until ")
-            .at(ended, past.zone, now),
+        Line::from(format!(
+            "🟢 While Linkdown was away {name} was down {}: from ",
+            duration(ended - past.started_at)
+        ))
+        .at(past.started_at, past.zone, now)
+        .and(" until ")
+        .at(ended, past.zone, now),
     )
     .toned(Tone::Up);
     card.foot.push(incident_line(past.id, syntax));
@@ -24,7 +27,13 @@ pub fn missed(past: &Past, now: Timestamp, syntax: Syntax) -> Card {
 }
 
 /// Several outages, each as it stands now, of which the chat was not told as they happened.
-pub fn summary(why: DelayReason, since: Timestamp, past: &[Past], now: Timestamp, syntax: Syntax) -> Card {
+pub fn summary(
+    why: DelayReason,
+    since: Timestamp,
+    past: &[Past],
+    now: Timestamp,
+    syntax: Syntax,
+) -> Card {
     let why = match why {
         DelayReason::Muted => "While this chat was muted".to_owned(),
         DelayReason::Quiet => "In the quiet hours".to_owned(),
@@ -33,9 +42,13 @@ pub fn summary(why: DelayReason, since: Timestamp, past: &[Past], now: Timestamp
     };
     if let [only] = past {
         let said = line(only, now, syntax);
-        return Card::titled(format!("{why}: {} {}", said.label, said.text)).toned(only.phase.into());
+        return Card::titled(format!("{why}: {} {}", said.label, said.text))
+            .toned(only.phase.into());
     }
-    let (down, over) = (past.iter().filter(|p| !p.phase.is_over()).count(), past.iter().filter(|p| p.phase.is_over()));
+    let (down, over) = (
+        past.iter().filter(|p| !p.phase.is_over()).count(),
+        past.iter().filter(|p| p.phase.is_over()),
+    );
     let mut said = Vec::new();
     if down > 0 {
         said.push(format!("{down} still down"));
@@ -67,15 +80,20 @@ fn line(past: &Past, now: Timestamp, syntax: Syntax) -> Note {
 
 /// The sample that `/test` sends.
 pub fn sample() -> Card {
-    let mut card = Card::titled("🔔 [test] This is where outages will be told.").toned(Tone::Unknown);
-    card.lead = Some("Nothing is down: somebody here asked with /test whether messages arrive.".into());
+    let mut card =
+        Card::titled("🔔 [test] This is where outages will be told.").toned(Tone::Unknown);
+    card.lead =
+        Some("Nothing is down: somebody here asked with /test whether messages arrive.".into());
     card
 }
 
 /// To the person who subscribed in a chat that cannot be told any more.
 pub fn suspended(place: &str, link: Option<&str>, why: &str) -> Card {
-    let mut card = Card::titled(format!("⚠️ I can no longer tell {} about outages.", visible_within(place, 80)))
-        .toned(Tone::Unknown);
+    let mut card = Card::titled(format!(
+        "⚠️ I can no longer tell {} about outages.",
+        visible_within(place, 80)
+    ))
+    .toned(Tone::Unknown);
     card.links.extend(link.map(|url| Link { label: "the chat".to_owned(), url: url.to_owned() }));
     card.note("Why", visible_within(why, 300));
     card.note(
@@ -103,6 +121,7 @@ pub fn word(said: &str) -> Card {
 
 fn to_operator(title: String) -> Card {
     let mut card = Card::titled(title).toned(Tone::Unknown);
-    card.foot.push("About Linkdown itself: this chat is [operator] in its configuration.".to_owned());
+    card.foot
+        .push("About Linkdown itself: this chat is [operator] in its configuration.".to_owned());
     card
 }

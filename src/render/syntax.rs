@@ -22,7 +22,9 @@ impl Syntax {
         for (name, value) in options {
             match (self, *name) {
                 (Self::Slash, "sure") => said.push_str(" sure: True"),
-                (Self::Typed, "what" | "when" | "id" | "command" | "sure") => said.extend([" ", value]),
+                (Self::Typed, "what" | "when" | "id" | "command" | "sure") => {
+                    said.extend([" ", value])
+                }
                 (Self::Typed, "for") => said.extend([" for ", value]),
                 (_, name) => said.extend([" ", name, ": ", value]),
             }

@@ -18,11 +18,14 @@ pub fn html(card: &Card) -> String {
     let mut head = vec![format!("<b>{}</b>", escaped(&card.title.to_string()))];
     head.extend(card.lead.iter().map(|lead| escaped(&lead.to_string())));
     let mut foot: Vec<String> = Vec::new();
-    let links: Vec<String> = card.links.iter().filter_map(|link| anchor(&link.label, &link.url)).take(6).collect();
+    let links: Vec<String> =
+        card.links.iter().filter_map(|link| anchor(&link.label, &link.url)).take(6).collect();
     if !links.is_empty() {
         foot.push(format!("<b>Check</b> {}", links.join(" · ")));
     }
-    foot.extend(card.foot.iter().take(6).map(|line| format!("<i>{}</i>", escaped_within(line, FOOT))));
+    foot.extend(
+        card.foot.iter().take(6).map(|line| format!("<i>{}</i>", escaped_within(line, FOOT))),
+    );
     let body = body(card);
     let room = LIMIT.saturating_sub(taken(&head) + taken(&foot) + 80);
     let mut kept = Vec::new();
@@ -59,9 +62,13 @@ fn body(card: &Card) -> Vec<String> {
     let mut lines = Vec::new();
     let mut last_was_long = false;
     for block in blocks(card) {
-        let heading =
-            if block.heading.is_empty() { String::new() } else { format!("<b>{}</b>", escaped(&block.heading)) };
-        let is_long = block.lines.len() > 1 || block.lines.iter().any(|line| line.chars().count() > 60);
+        let heading = if block.heading.is_empty() {
+            String::new()
+        } else {
+            format!("<b>{}</b>", escaped(&block.heading))
+        };
+        let is_long =
+            block.lines.len() > 1 || block.lines.iter().any(|line| line.chars().count() > 60);
         if is_long || last_was_long || lines.is_empty() {
             lines.push(String::new());
         }
@@ -110,7 +117,8 @@ pub fn escape(text: &str) -> String {
 
 /// A link, where the address is one that a person may follow.
 fn anchor(label: &str, url: &str) -> Option<String> {
-    let is_plain = url.starts_with("https://") && url.len() <= 400 && !url.contains(char::is_whitespace);
+    let is_plain =
+        url.starts_with("https://") && url.len() <= 400 && !url.contains(char::is_whitespace);
     is_plain.then(|| format!("<a href=\"{}\">{}</a>", escape(url), escaped_within(label, 60)))
 }
 

@@ -72,7 +72,11 @@ pub fn add_timeline(card: &mut Card, history: &[Transition], courses: &[Course])
             let now = level(value / normal);
             if now != last {
                 let of = Assessment { value: Some(*value), observed_at: *at, ..assessment.clone() };
-                events.push((*at, number, format!("{}: {} · {source}", assessment.layer, measured(&of, ris_peers))));
+                events.push((
+                    *at,
+                    number,
+                    format!("{}: {} · {source}", assessment.layer, measured(&of, ris_peers)),
+                ));
             }
             last = now;
         }
@@ -115,7 +119,12 @@ fn shortened(lines: Vec<String>) -> Vec<String> {
     }
     let (head, kept) = (LINES / 3, LINES - LINES / 3);
     let (first, last) = (&lines[..head], &lines[lines.len() - kept..]);
-    first.iter().cloned().chain([format!("… {over} more changes")]).chain(last.iter().cloned()).collect()
+    first
+        .iter()
+        .cloned()
+        .chain([format!("… {over} more changes")])
+        .chain(last.iter().cloned())
+        .collect()
 }
 
 fn told(kind: TransitionKind) -> (&'static str, &'static str) {
@@ -172,7 +181,14 @@ mod tests {
                 onset: None,
             },
         };
-        let values = [("17:30", 4.0), ("17:35", 0.0), ("17:40", 0.0), ("20:40", 1.0), ("20:45", 1.0), ("20:55", 0.0)];
+        let values = [
+            ("17:30", 4.0),
+            ("17:35", 0.0),
+            ("17:40", 0.0),
+            ("20:40", 1.0),
+            ("20:45", 1.0),
+            ("20:55", 0.0),
+        ];
         let values = values.into_iter().map(|(time, value)| (at(time), Some(value))).collect();
         assert_eq!(implicated(std::slice::from_ref(&started)), std::slice::from_ref(&assessment));
         let mut card = Card::titled("🔴 North Korea is down");

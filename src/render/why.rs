@@ -8,7 +8,8 @@ use super::words::{duration, listed, number, utc_time};
 use crate::domain::lookup::display_name;
 use crate::domain::observation::PROBE;
 use crate::domain::{
-    Explanation, Forbidden, Part, Phase, Reading, Rule, Series, SignalReport, Tested, Timestamp, Verdict,
+    Explanation, Forbidden, Part, Phase, Reading, Rule, Series, SignalReport, Tested, Timestamp,
+    Verdict,
 };
 use chrono_tz::Tz;
 use std::sync::Arc;
@@ -17,14 +18,18 @@ use std::sync::Arc;
 pub fn why(explanation: &Explanation, zone: Tz, now: Timestamp) -> Card {
     let name = display_name(&explanation.entity);
     let line = super::card::Line::from(format!("{} · ", title(explanation, &name)));
-    let mut card = Card::titled(line.at(explanation.at, zone, now)).toned(tone(explanation.verdict));
+    let mut card =
+        Card::titled(line.at(explanation.at, zone, now)).toned(tone(explanation.verdict));
     card.rows = rows(explanation);
     if explanation.signals.is_empty() {
         card.note("Evidence", "no signal of it was measured by then");
         return card;
     }
     card.note("Evidence", evidence(explanation).join("\n"));
-    card.note(if explanation.met().is_some() { "Told by" } else { "Rules" }, rules(explanation).join("\n"));
+    card.note(
+        if explanation.met().is_some() { "Told by" } else { "Rules" },
+        rules(explanation).join("\n"),
+    );
     if let Some((phase, since)) = explanation.open {
         card.note("Open", open(phase, since, explanation.at));
     }
@@ -49,8 +54,16 @@ fn rows(explanation: &Explanation) -> Vec<Row> {
     let row = |said: &SignalReport| {
         let assessment = &said.assessment;
         let series = &assessment.series;
-        let name = of_part(&explanation.entity, &series.entity, source_name(&series.source, &series.signal));
-        let layer = if last == Some(assessment.layer) { String::new() } else { assessment.layer.to_string() };
+        let name = of_part(
+            &explanation.entity,
+            &series.entity,
+            source_name(&series.source, &series.signal),
+        );
+        let layer = if last == Some(assessment.layer) {
+            String::new()
+        } else {
+            assessment.layer.to_string()
+        };
         last = Some(assessment.layer);
         let normal = assessment.normal.map(|normal| match said.usual_low {
             Some(low) => format!("normal {}, usual from {}", number(normal), number(low)),
@@ -61,7 +74,11 @@ fn rows(explanation: &Explanation) -> Vec<Row> {
             measured: measured(assessment, None),
             source: name,
             normal: normal.unwrap_or_else(|| "no normal yet".to_owned()),
-            at: if assessment.observed_at.unix() > 0 { utc_time(assessment.observed_at) } else { "never".to_owned() },
+            at: if assessment.observed_at.unix() > 0 {
+                utc_time(assessment.observed_at)
+            } else {
+                "never".to_owned()
+            },
         }
     };
     explanation.signals.iter().map(row).collect()
@@ -119,15 +136,22 @@ fn rules(explanation: &Explanation) -> Vec<String> {
 
 /// `two witnesses agree: IODA BGP and RIPE RIS have 9.2 of 7.2 together`.
 fn rule(explanation: &Explanation, tested: &Tested) -> String {
-    let by = listed(&tested.by.iter().map(|series| signal(explanation, series)).collect::<Vec<_>>());
+    let by =
+        listed(&tested.by.iter().map(|series| signal(explanation, series)).collect::<Vec<_>>());
     let (has, needs) = (number_of(tested.has), number_of(tested.needs));
     let said = match tested.rule {
-        Rule::TwoAgree => format!("two witnesses that agree: {by} have {has} together, it takes {needs}"),
+        Rule::TwoAgree => {
+            format!("two witnesses that agree: {by} have {has} together, it takes {needs}")
+        }
         Rule::OneIsSureAndAnotherLeans => {
-            format!("one that is sure and another that leans: of {by} the other has {has}, it takes {needs}")
+            format!(
+                "one that is sure and another that leans: of {by} the other has {has}, it takes {needs}"
+            )
         }
         Rule::AloneAndSure => format!("one alone that is sure: {by} has {has}, it takes {needs}"),
-        Rule::ServicesAlone => format!("services alone, the network being up: {by} has {has}, it takes {needs}"),
+        Rule::ServicesAlone => {
+            format!("services alone, the network being up: {by} has {has}, it takes {needs}")
+        }
         Rule::SilentBehindWholeRoutes => {
             format!("silent for hours behind whole routes: {by} has {has}, it takes {needs}")
         }
@@ -135,11 +159,16 @@ fn rule(explanation: &Explanation, tested: &Tested) -> String {
     match &tested.forbidden {
         None => said,
         Some(Forbidden::Contradicted { by }) => {
-            let by = listed(&by.iter().map(|series| signal(explanation, series)).collect::<Vec<_>>());
+            let by =
+                listed(&by.iter().map(|series| signal(explanation, series)).collect::<Vec<_>>());
             format!("{said}; not with {by} heard beside it")
         }
-        Some(Forbidden::NotComparable) => format!("{said}; not without other entities to compare it with"),
-        Some(Forbidden::PeopleAlone) => format!("{said}; not for what people do: they have holidays"),
+        Some(Forbidden::NotComparable) => {
+            format!("{said}; not without other entities to compare it with")
+        }
+        Some(Forbidden::PeopleAlone) => {
+            format!("{said}; not for what people do: they have holidays")
+        }
         Some(Forbidden::TooShort { lasted, needed }) => {
             format!("{said}; not after {}, it takes {}", duration(*lasted), duration(*needed))
         }
@@ -156,7 +185,11 @@ fn signal(explanation: &Explanation, series: &Arc<Series>) -> String {
     if series.source == PROBE {
         name = format!("{name} ({})", series.signal);
     }
-    if series.entity == explanation.entity { name } else { format!("{name} of {}", display_name(&series.entity)) }
+    if series.entity == explanation.entity {
+        name
+    } else {
+        format!("{name} of {}", display_name(&series.entity))
+    }
 }
 
 fn number_of(evidence: f32) -> String {
@@ -168,8 +201,18 @@ mod tests {
     use super::*;
     use crate::domain::{Assessment, Unknown};
 
-    fn said(source: &str, signal: &str, reading: Reading, evidence: f32, part: Part) -> SignalReport {
-        let series = Series { entity: "country/KP".parse().unwrap(), source: source.into(), signal: signal.into() };
+    fn said(
+        source: &str,
+        signal: &str,
+        reading: Reading,
+        evidence: f32,
+        part: Part,
+    ) -> SignalReport {
+        let series = Series {
+            entity: "country/KP".parse().unwrap(),
+            source: source.into(),
+            signal: signal.into(),
+        };
         let assessment = Assessment {
             layer: series.layer(),
             series: Arc::new(series),
@@ -188,9 +231,14 @@ mod tests {
     fn explained(signals: Vec<SignalReport>, rules: Vec<Tested>) -> String {
         let at = Timestamp::parse("2025-06-06 18:00").unwrap();
         let entity = "country/KP".parse().unwrap();
-        let explanation = Explanation { entity, at, verdict: Verdict::Suspected, open: None, signals, rules };
+        let explanation =
+            Explanation { entity, at, verdict: Verdict::Suspected, open: None, signals, rules };
         let card = why(&explanation, Tz::UTC, at);
-        card.notes.iter().map(|note| format!("{}: {}", note.label, note.text)).collect::<Vec<_>>().join("\n")
+        card.notes
+            .iter()
+            .map(|note| format!("{}: {}", note.label, note.text))
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 
     #[test]
@@ -199,12 +247,24 @@ mod tests {
         let series = Arc::clone(&bgp.assessment.series);
         let ping = said("ioda", "ping-slash24", Reading::Normal, 0.0, Part::Up);
         let heard = Arc::clone(&ping.assessment.series);
-        let tested = |rule, forbidden| Tested { rule, by: vec![Arc::clone(&series)], has: 9.2, needs: 7.5, forbidden };
+        let tested = |rule, forbidden| Tested {
+            rule,
+            by: vec![Arc::clone(&series)],
+            has: 9.2,
+            needs: 7.5,
+            forbidden,
+        };
         let signals = vec![
             bgp.clone(),
             ping,
             said("ioda", "merit-nt", Reading::Normal, 2.1, Part::TooLittle { needed: 5.0 }),
-            said("radar", "netflow", Reading::Low, 4.6, Part::SpokenForBy { series: Arc::clone(&series) }),
+            said(
+                "radar",
+                "netflow",
+                Reading::Low,
+                4.6,
+                Part::SpokenForBy { series: Arc::clone(&series) },
+            ),
             said("ripestat", "visibility", Reading::Low, 4.6, Part::WaitsForOthers),
             said("probe", "http", Reading::Unknown { why: Unknown::Uplink }, 0.0, Part::Unheard),
             said("probe", "dns", Reading::Low, 3.0, Part::OfAnEarlierOutage),
@@ -212,7 +272,10 @@ mod tests {
         let rules = vec![
             tested(Rule::AloneAndSure, Some(Forbidden::Contradicted { by: vec![heard] })),
             tested(Rule::AloneAndSure, Some(Forbidden::NotComparable)),
-            tested(Rule::SilentBehindWholeRoutes, Some(Forbidden::TooShort { lasted: 3600, needed: 10_800 })),
+            tested(
+                Rule::SilentBehindWholeRoutes,
+                Some(Forbidden::TooShort { lasted: 3600, needed: 10_800 }),
+            ),
             tested(Rule::SilentBehindWholeRoutes, Some(Forbidden::PeopleAlone)),
         ];
         insta::assert_snapshot!(explained(signals, rules), @"
@@ -234,12 +297,20 @@ mod tests {
     fn a_rule_that_is_met_is_the_only_one_that_is_named() {
         let bgp = said("ioda", "bgp", Reading::Low, 9.2, Part::Counts);
         let by = vec![Arc::clone(&bgp.assessment.series)];
-        let met = Tested { rule: Rule::TwoAgree, by: by.clone(), has: 13.8, needs: 7.2, forbidden: None };
-        let other =
-            Tested { rule: Rule::AloneAndSure, by, has: 9.2, needs: 7.5, forbidden: Some(Forbidden::NotComparable) };
+        let met =
+            Tested { rule: Rule::TwoAgree, by: by.clone(), has: 13.8, needs: 7.2, forbidden: None };
+        let other = Tested {
+            rule: Rule::AloneAndSure,
+            by,
+            has: 9.2,
+            needs: 7.5,
+            forbidden: Some(Forbidden::NotComparable),
+        };
         let text = explained(vec![bgp], vec![other, met]);
         assert!(
-            text.contains("Told by: two witnesses that agree: IODA BGP have 13.8 together, it takes 7.2"),
+            text.contains(
+                "Told by: two witnesses that agree: IODA BGP have 13.8 together, it takes 7.2"
+            ),
             "{text}"
         );
         assert!(!text.contains("alone"), "{text}");

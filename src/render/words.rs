@@ -34,7 +34,11 @@ fn grouped(value: i64) -> String {
 /// `12 %` of a share in `[0, 1]`.
 pub fn percent(share: f64) -> String {
     let hundredths = share * 100.0;
-    if hundredths > 0.0 && hundredths < 1.0 { "< 1 %".to_owned() } else { format!("{hundredths:.0} %") }
+    if hundredths > 0.0 && hundredths < 1.0 {
+        "< 1 %".to_owned()
+    } else {
+        format!("{hundredths:.0} %")
+    }
 }
 
 /// `45 s`, `12 min`, `2 h 12 min`, `3 d 4 h`.
@@ -96,7 +100,11 @@ fn utc_named(text: &str) -> String {
     match text.rsplit_once(' ') {
         Some((time, offset)) if offset.starts_with(['+', '-']) => {
             let (hours, minutes) = offset.split_at(3);
-            let minutes = if minutes.is_empty() || minutes == "00" { String::new() } else { format!(":{minutes}") };
+            let minutes = if minutes.is_empty() || minutes == "00" {
+                String::new()
+            } else {
+                format!(":{minutes}")
+            };
             format!("{time} UTC{hours}{minutes}")
         }
         _ => text.to_owned(),
@@ -130,7 +138,8 @@ mod tests {
 
     #[test]
     fn lengths_of_time_have_two_units_at_most() {
-        let shown: Vec<_> = [9, 60, 3599, 3600, 7920, 86_400, 273_900].into_iter().map(duration).collect();
+        let shown: Vec<_> =
+            [9, 60, 3599, 3600, 7920, 86_400, 273_900].into_iter().map(duration).collect();
         assert_eq!(shown, ["9 s", "1 min", "59 min", "1 h", "2 h 12 min", "1 d", "3 d 4 h"]);
     }
 
@@ -138,8 +147,14 @@ mod tests {
     fn a_time_is_given_in_the_zone_of_the_place_and_in_utc() {
         let at = Timestamp::parse("2025-06-06 17:34").unwrap();
         let shown = |zone, now: &str| local_and_utc(at, zone, Timestamp::parse(now).unwrap());
-        assert_eq!(shown(Tz::Asia__Pyongyang, "2025-06-07"), "Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)");
-        assert_eq!(shown(Tz::Asia__Tehran, "2025-06-07"), "Fri 6 Jun 21:04 UTC+03:30 (Fri 6 Jun 17:34 UTC)");
+        assert_eq!(
+            shown(Tz::Asia__Pyongyang, "2025-06-07"),
+            "Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)"
+        );
+        assert_eq!(
+            shown(Tz::Asia__Tehran, "2025-06-07"),
+            "Fri 6 Jun 21:04 UTC+03:30 (Fri 6 Jun 17:34 UTC)"
+        );
         assert_eq!(shown(Tz::UTC, "2026-01-01"), "Fri 6 Jun 2025 17:34 UTC");
     }
 }

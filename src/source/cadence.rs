@@ -120,12 +120,19 @@ mod tests {
             let Shares { operator, chats } = POLITE.split(operators, chats, spent);
             (operator.calls_a_day, chats.calls_a_day)
         };
-        assert_eq!(shares(18, 2, 0), (900, 100), "an entity of a chat counts like one of the operator's");
+        assert_eq!(
+            shares(18, 2, 0),
+            (900, 100),
+            "an entity of a chat counts like one of the operator's"
+        );
         assert_eq!(shares(20, 600, 0), (750, 250), "up to a quarter");
         assert_eq!(shares(20, 600, 9999), (750, 250));
         assert_eq!(shares(20, 0, 120), (880, 0), "what was asked is gone");
         assert_eq!(shares(0, 0, 0), (1000, 0));
-        assert_eq!((POLITE.left_for_questions(100, 60), POLITE.left_for_questions(300, 250)), (190, 0));
+        assert_eq!(
+            (POLITE.left_for_questions(100, 60), POLITE.left_for_questions(300, 250)),
+            (190, 0)
+        );
         assert_eq!(POLITE.left_for_questions(790, 60), 10, "the reserve is not for questions");
     }
 

@@ -22,7 +22,9 @@ pub enum SourceError {
         "refused the token ({said}): put a valid one into {variable} and start again; until then this source rests"
     )]
     TokenRefused { said: String, variable: &'static str },
-    #[error("answered with {content_type} where JSON was due: probably an error page of its front end")]
+    #[error(
+        "answered with {content_type} where JSON was due: probably an error page of its front end"
+    )]
     NotJson { content_type: String },
     #[error("sent more than {} MiB, which is more than we take", limit >> 20)]
     TooLarge { limit: usize },
@@ -31,7 +33,9 @@ pub enum SourceError {
     /// A well-formed answer that says nothing: the source does not know. Never a zero.
     #[error("sent no data: {why}")]
     Empty { why: String },
-    #[error("pointed us to {host}, another host: not followed, since neither questions nor tokens go to strangers")]
+    #[error(
+        "pointed us to {host}, another host: not followed, since neither questions nor tokens go to strangers"
+    )]
     OffsiteRedirect { host: String },
     #[error("has a base address that cannot be used: {why}")]
     BadAddress { why: String },
@@ -75,7 +79,10 @@ impl SourceError {
     /// source does.
     pub fn is_about_the_question(&self) -> bool {
         match self {
-            Self::Refused { .. } | Self::Malformed { .. } | Self::TooLarge { .. } | Self::Empty { .. } => true,
+            Self::Refused { .. }
+            | Self::Malformed { .. }
+            | Self::TooLarge { .. }
+            | Self::Empty { .. } => true,
             Self::Unreachable { .. }
             | Self::TimedOut
             | Self::RateLimited { .. }
@@ -97,7 +104,9 @@ impl SourceError {
     /// The pause that the source itself asks for, in seconds.
     pub fn retry_after(&self) -> Option<Seconds> {
         match self {
-            Self::RateLimited { retry_after } | Self::ServerFault { retry_after, .. } => *retry_after,
+            Self::RateLimited { retry_after } | Self::ServerFault { retry_after, .. } => {
+                *retry_after
+            }
             _ => None,
         }
     }

@@ -66,7 +66,12 @@ impl Feed {
 
     /// Asks all of it, one request after the other. What was not asked any more, because the source wants to be left
     /// alone, is among the failures.
-    pub async fn ask(&self, requests: &[Request], clock: &Clock, busy: &mut ActivityGuard) -> Answer {
+    pub async fn ask(
+        &self,
+        requests: &[Request],
+        clock: &Clock,
+        busy: &mut ActivityGuard,
+    ) -> Answer {
         let mut answer = Answer::default();
         let Some(base) = &self.base else { return answer };
         let mut timed_out = 0;
@@ -87,9 +92,10 @@ impl Feed {
                         || timed_out >= PATIENCE;
                     let unasked = if leave_alone { &requests[i + 1..] } else { &[] };
                     for request in [request].into_iter().chain(unasked) {
-                        answer
-                            .failures
-                            .push(Failure { entities: request.wanted.entities.clone(), error: error.clone() });
+                        answer.failures.push(Failure {
+                            entities: request.wanted.entities.clone(),
+                            error: error.clone(),
+                        });
                     }
                     if leave_alone {
                         break;
@@ -130,7 +136,8 @@ impl Feed {
 
     /// Returns those of the entities that the source knows and that are not controls: these are asked about anyway.
     pub fn covered_beside_controls(&self, entities: Vec<Entity>) -> Vec<Entity> {
-        let is_asked = |entity: &Entity| self.source.covers(entity) && !self.controls.contains(entity);
+        let is_asked =
+            |entity: &Entity| self.source.covers(entity) && !self.controls.contains(entity);
         entities.into_iter().filter(is_asked).collect()
     }
 
@@ -145,7 +152,13 @@ impl Feed {
         covered
     }
 
-    pub fn wanted(&self, entities: Vec<Entity>, from: Timestamp, until: Timestamp, purpose: super::Purpose) -> Query {
+    pub fn wanted(
+        &self,
+        entities: Vec<Entity>,
+        from: Timestamp,
+        until: Timestamp,
+        purpose: super::Purpose,
+    ) -> Query {
         Query { entities, from, until, purpose }
     }
 }
@@ -154,13 +167,19 @@ impl Answer {
     /// The failures as facts: of whom nothing could be read, the signals are unknown from here on. One question of
     /// several unanswered is no such failure.
     pub fn failed_facts(&self, source: &str, at: Timestamp) -> Vec<Fact> {
-        let heard_of = |entity: &Entity| self.readings.observations.iter().any(|o| o.series.entity == *entity);
+        let heard_of =
+            |entity: &Entity| self.readings.observations.iter().any(|o| o.series.entity == *entity);
         let mut facts: Vec<Fact> = Vec::new();
         for failure in &self.failures {
             for entity in &failure.entities {
                 if !heard_of(entity) && facts.iter().all(|fact| fact.entity != *entity) {
                     let kind = FactKind::PollFailed { error: failure.error.to_string() };
-                    facts.push(Fact { entity: entity.clone(), source: source.to_owned(), observed_at: at, kind });
+                    facts.push(Fact {
+                        entity: entity.clone(),
+                        source: source.to_owned(),
+                        observed_at: at,
+                        kind,
+                    });
                 }
             }
         }

@@ -5,7 +5,9 @@ use super::json::excerpt;
 use super::{Purpose, Request, SourceError, SourceInfo};
 use crate::clock::{ActivityGuard, Clock, Millis};
 use crate::domain::{Seconds, Timestamp};
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER,
+};
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
@@ -43,7 +45,11 @@ impl Timeouts {
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { connect: Duration::from_secs(10), read: Duration::from_secs(30), total: Duration::from_secs(75) }
+        Self {
+            connect: Duration::from_secs(10),
+            read: Duration::from_secs(30),
+            total: Duration::from_secs(75),
+        }
     }
 }
 
@@ -83,7 +89,9 @@ impl Base {
         url: Option<&str>,
         bearer: Option<SecretString>,
     ) -> Result<Arc<Self>, SourceError> {
-        let bad = |why: &str| SourceError::BadAddress { why: format!("{why} (see {})", about.url_variable) };
+        let bad = |why: &str| SourceError::BadAddress {
+            why: format!("{why} (see {})", about.url_variable),
+        };
         let url = Url::parse(url.unwrap_or(about.url)).map_err(|error| bad(&error.to_string()))?;
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
             return Err(bad("it must begin with http:// or https:// and a host"));
@@ -127,7 +135,9 @@ impl Base {
     /// A text from outside, fit to be shown: cut, on one line, and without our token should it be echoed.
     fn shown(&self, text: &str) -> String {
         match &self.bearer {
-            Some(token) if !token.expose_secret().is_empty() => excerpt(&text.replace(token.expose_secret(), "…")),
+            Some(token) if !token.expose_secret().is_empty() => {
+                excerpt(&text.replace(token.expose_secret(), "…"))
+            }
             _ => excerpt(text),
         }
     }
@@ -141,11 +151,15 @@ impl Http {
             "" => format!("linkdown/{version}"),
             contact => format!("linkdown/{version} (+{contact})"),
         };
-        let agent = HeaderValue::from_str(&agent)
-            .map_err(|_| SourceError::NoClient { why: "the contact does not fit into a header line".to_owned() })?;
+        let agent = HeaderValue::from_str(&agent).map_err(|_| SourceError::NoClient {
+            why: "the contact does not fit into a header line".to_owned(),
+        })?;
         let client = reqwest::Client::builder()
             .user_agent(agent)
-            .default_headers(HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]))
+            .default_headers(HeaderMap::from_iter([(
+                ACCEPT,
+                HeaderValue::from_static("application/json"),
+            )]))
             .connect_timeout(timeouts.connect)
             .read_timeout(timeouts.read)
             .timeout(timeouts.total)
@@ -159,7 +173,12 @@ impl Http {
     ///
     /// `busy` is given up while the request waits for its place (sources want some seconds between two), and held again
     /// when this returns. Nobody waits on the clock while holding one of the source's slots.
-    pub async fn get(&self, base: &Base, request: &Request, busy: &mut ActivityGuard) -> Result<Vec<u8>, SourceError> {
+    pub async fn get(
+        &self,
+        base: &Base,
+        request: &Request,
+        busy: &mut ActivityGuard,
+    ) -> Result<Vec<u8>, SourceError> {
         let patience = match request.wanted.purpose {
             Purpose::Question => QUESTION_WAITS,
             Purpose::Live | Purpose::Backfill => LONGEST_QUEUE,
@@ -171,8 +190,15 @@ impl Http {
         };
         let answer = self.attempt(base, request).await;
         match &answer {
-            Ok(body) => tracing::debug!(source = base.about.name, path = request.path, bytes = body.len(), "answered"),
-            Err(error) => tracing::debug!(source = base.about.name, path = request.path, %error, "no answer"),
+            Ok(body) => tracing::debug!(
+                source = base.about.name,
+                path = request.path,
+                bytes = body.len(),
+                "answered"
+            ),
+            Err(error) => {
+                tracing::debug!(source = base.about.name, path = request.path, %error, "no answer")
+            }
         }
         answer
     }
@@ -181,15 +207,21 @@ impl Http {
     pub fn ahead(&self) -> Option<Seconds> {
         let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.millis();
-        let mut ahead: Vec<Seconds> =
-            heard.values().filter(|heard| now - heard.at < HEEDED).map(|heard| heard.ahead).collect();
+        let mut ahead: Vec<Seconds> = heard
+            .values()
+            .filter(|heard| now - heard.at < HEEDED)
+            .map(|heard| heard.ahead)
+            .collect();
         ahead.sort_unstable();
         ahead.get(ahead.len() / 2).copied()
     }
 
     fn hear_time(&self, source: &'static str, headers: &HeaderMap) {
         let date = headers.get(DATE).and_then(|date| date.to_str().ok());
-        let Some(date) = date.and_then(|date| chrono::DateTime::parse_from_rfc2822(date).ok()) else { return };
+        let Some(date) = date.and_then(|date| chrono::DateTime::parse_from_rfc2822(date).ok())
+        else {
+            return;
+        };
         let ahead = self.clock.now() - Timestamp::from_unix(date.timestamp());
         let heard = Heard { at: self.clock.millis(), ahead };
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).insert(source, heard);
@@ -198,10 +230,14 @@ impl Http {
     async fn attempt(&self, base: &Base, request: &Request) -> Result<Vec<u8>, SourceError> {
         let mut get = self.client.get(base.address_of(request));
         if let Some(token) = &base.bearer {
-            let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret())).map_err(|_| {
-                let variable = base.about.token_variable.unwrap_or("its variable");
-                SourceError::TokenRefused { said: "it holds characters that no token has".to_owned(), variable }
-            })?;
+            let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
+                .map_err(|_| {
+                    let variable = base.about.token_variable.unwrap_or("its variable");
+                    SourceError::TokenRefused {
+                        said: "it holds characters that no token has".to_owned(),
+                        variable,
+                    }
+                })?;
             bearer.set_sensitive(true);
             get = get.header(AUTHORIZATION, bearer);
         }
@@ -218,7 +254,9 @@ impl Http {
         if status.is_client_error() {
             let body = up_to(&mut answer, REFUSAL_CAP).await.unwrap_or_default();
             return Err(match (base.about.refusal)(status.as_u16(), &body) {
-                SourceError::Refused { status, said } => SourceError::Refused { status, said: base.shown(&said) },
+                SourceError::Refused { status, said } => {
+                    SourceError::Refused { status, said: base.shown(&said) }
+                }
                 SourceError::TokenRefused { said, variable } => {
                     SourceError::TokenRefused { said: base.shown(&said), variable }
                 }
@@ -226,9 +264,16 @@ impl Http {
             });
         }
         if status != StatusCode::OK {
-            return Err(SourceError::Refused { status: status.as_u16(), said: "an unexpected status".to_owned() });
+            return Err(SourceError::Refused {
+                status: status.as_u16(),
+                said: "an unexpected status".to_owned(),
+            });
         }
-        let kind = answer.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("no content type");
+        let kind = answer
+            .headers()
+            .get(CONTENT_TYPE)
+            .and_then(|kind| kind.to_str().ok())
+            .unwrap_or("no content type");
         if !is_json(kind) {
             return Err(SourceError::NotJson { content_type: base.shown(kind) });
         }
@@ -260,7 +305,9 @@ async fn up_to(answer: &mut Response, cap: usize) -> Result<Vec<u8>, SourceError
 
 fn is_json(content_type: &str) -> bool {
     let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    kind == "application/json" || kind == "text/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
+    kind == "application/json"
+        || kind == "text/json"
+        || (kind.starts_with("application/") && kind.ends_with("+json"))
 }
 
 /// Both forms of the header: seconds, and a date. `None` where it is missing or says nothing.
@@ -366,7 +413,12 @@ mod tests {
 
     #[test]
     fn json_is_what_calls_itself_json() {
-        for yes in ["application/json", "application/json; charset=utf-8", "Application/JSON", "application/hal+json"] {
+        for yes in [
+            "application/json",
+            "application/json; charset=utf-8",
+            "Application/JSON",
+            "application/hal+json",
+        ] {
             assert!(is_json(yes), "{yes}");
         }
         for no in ["text/html", "text/plain", "no content type", "application/jsonp"] {

@@ -68,7 +68,9 @@ impl Polled for Ioda {
         let mut requests = Vec::new();
         for window in windows(wanted) {
             for datasource in datasources {
-                requests.extend(groups(&window).filter_map(|group| signals::request(datasource, group)));
+                requests.extend(
+                    groups(&window).filter_map(|group| signals::request(datasource, group)),
+                );
             }
         }
         let reports: &[&str] = match wanted.purpose {
@@ -83,10 +85,19 @@ impl Polled for Ioda {
         requests
     }
 
-    fn read(&self, request: &Request, body: &[u8], received_at: Timestamp) -> Result<Readings, SourceError> {
+    fn read(
+        &self,
+        request: &Request,
+        body: &[u8],
+        received_at: Timestamp,
+    ) -> Result<Readings, SourceError> {
         match request.path.as_str() {
-            "/outages/events" => outages::events(request, data(body)?, received_at).unless_all_odd(),
-            "/outages/alerts" => outages::alerts(request, data(body)?, received_at).unless_all_odd(),
+            "/outages/events" => {
+                outages::events(request, data(body)?, received_at).unless_all_odd()
+            }
+            "/outages/alerts" => {
+                outages::alerts(request, data(body)?, received_at).unless_all_odd()
+            }
             _ => signals::read(request, &data(body)?, received_at),
         }
     }
@@ -102,7 +113,9 @@ impl Polled for Ioda {
     fn link(&self, entity: &Entity, from: Timestamp, until: Timestamp) -> Option<String> {
         let (kind, code) = kind_and_code(entity)?;
         let (from, until) = (from.unix(), until.unix());
-        Some(format!("https://ioda.inetintel.cc.gatech.edu/{kind}/{code}?from={from}&until={until}"))
+        Some(format!(
+            "https://ioda.inetintel.cc.gatech.edu/{kind}/{code}?from={from}&until={until}"
+        ))
     }
 }
 
@@ -115,12 +128,17 @@ struct Group {
 
 fn groups(wanted: &Query) -> impl Iterator<Item = Group> {
     KINDS.into_iter().flat_map(|kind| {
-        let of_kind: Vec<Entity> =
-            wanted.entities.iter().filter(|e| kind_and_code(e).is_some_and(|(k, _)| k == kind)).cloned().collect();
+        let of_kind: Vec<Entity> = wanted
+            .entities
+            .iter()
+            .filter(|e| kind_and_code(e).is_some_and(|(k, _)| k == kind))
+            .cloned()
+            .collect();
         let chunks: Vec<Group> = of_kind
             .chunks(CODES)
             .map(|chunk| {
-                let codes: Vec<String> = chunk.iter().filter_map(kind_and_code).map(|(_, code)| code).collect();
+                let codes: Vec<String> =
+                    chunk.iter().filter_map(kind_and_code).map(|(_, code)| code).collect();
                 Group { kind, codes: codes.join(","), wanted: wanted.about(chunk) }
             })
             .collect();
@@ -166,7 +184,8 @@ fn data<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, SourceError> {
 }
 
 fn refusal(status: u16, body: &[u8]) -> SourceError {
-    let said = parse::<Envelope<serde::de::IgnoredAny>>(body).ok().and_then(|envelope| envelope.error.0);
+    let said =
+        parse::<Envelope<serde::de::IgnoredAny>>(body).ok().and_then(|envelope| envelope.error.0);
     SourceError::Refused { status, said: excerpt(&said.unwrap_or_default()) }
 }
 
@@ -193,7 +212,8 @@ mod tests {
 
     #[test]
     fn a_tick_asks_for_one_datasource_a_call_with_all_codes_of_a_kind() {
-        let all = wanted(&["country/KP", "asn/131279", "country/IR", "site/kcna.kp"], Purpose::Live);
+        let all =
+            wanted(&["country/KP", "asn/131279", "country/IR", "site/kcna.kp"], Purpose::Live);
         assert_eq!(
             paths(&all, 99),
             [
@@ -210,7 +230,10 @@ mod tests {
                 "/outages/alerts 131279",
             ]
         );
-        assert_eq!(paths(&all, 2), ["/signals/raw/country/KP,IR bgp", "/signals/raw/asn/131279 bgp"]);
+        assert_eq!(
+            paths(&all, 2),
+            ["/signals/raw/country/KP,IR bgp", "/signals/raw/asn/131279 bgp"]
+        );
     }
 
     #[test]

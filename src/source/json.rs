@@ -29,7 +29,9 @@ pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, SourceError> {
         let why = match error.classify() {
             serde_json::error::Category::Eof => "the JSON ends in the middle",
             serde_json::error::Category::Data => "the JSON is not of the shape that was agreed",
-            serde_json::error::Category::Syntax | serde_json::error::Category::Io => "it is not JSON",
+            serde_json::error::Category::Syntax | serde_json::error::Category::Io => {
+                "it is not JSON"
+            }
         };
         SourceError::malformed(format!("{why} (line {}, column {})", error.line(), error.column()))
     })
@@ -147,7 +149,9 @@ impl Loose {
     }
 
     pub fn whole(&self) -> Option<u32> {
-        self.number().filter(|n| n.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(n)).map(|n| n as u32)
+        self.number()
+            .filter(|n| n.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(n))
+            .map(|n| n as u32)
     }
 
     /// Returns a whole number of either sign, up to 2^53.
@@ -176,7 +180,9 @@ impl Loose {
     fn of(json: &str) -> Self {
         match json.as_bytes().first() {
             Some(b'"') => serde_json::from_str(json).map_or(Self::Nothing, Self::Text),
-            Some(b'-' | b'0'..=b'9') => serde_json::from_str(json).map_or(Self::Nothing, Self::Number),
+            Some(b'-' | b'0'..=b'9') => {
+                serde_json::from_str(json).map_or(Self::Nothing, Self::Number)
+            }
             _ => Self::Nothing,
         }
     }
@@ -206,7 +212,8 @@ mod tests {
 
     #[test]
     fn a_loose_value_is_a_number_a_text_or_nothing() {
-        let all: Vec<Loose> = parse(br#"[4, "131279", null, [{"a":1}], {"b":[2]}, true, -1.5]"#).unwrap();
+        let all: Vec<Loose> =
+            parse(br#"[4, "131279", null, [{"a":1}], {"b":[2]}, true, -1.5]"#).unwrap();
         let numbers: Vec<_> = all.iter().map(Loose::number).collect();
         assert_eq!(numbers, [Some(4.0), Some(131_279.0), None, None, None, None, Some(-1.5)]);
     }
@@ -230,7 +237,8 @@ mod tests {
     #[test]
     fn a_bare_nan_and_bytes_that_are_not_utf_8_spoil_their_own_value_alone() {
         let all: Vec<Loose> =
-            parse(b"[1, NaN, -Infinity, Infinity, 1e999, \"NaN \\\" Infinity\", \"\xff\", 2]").unwrap();
+            parse(b"[1, NaN, -Infinity, Infinity, 1e999, \"NaN \\\" Infinity\", \"\xff\", 2]")
+                .unwrap();
         let text = |text: &str| Loose::Text(text.to_owned());
         let nothing = Loose::Nothing;
         assert_eq!(

@@ -7,7 +7,10 @@ use crate::domain::{Entity, Evidence, Link, Timestamp};
 pub fn links(entity: &Entity, from: Timestamp, until: Timestamp) -> Vec<Link> {
     let sources = all(&Settings::default());
     let link = |source: &std::sync::Arc<dyn super::Polled>| {
-        Some(Link { label: source.about().title.to_owned(), url: source.link(entity, from, until)? })
+        Some(Link {
+            label: source.about().title.to_owned(),
+            url: source.link(entity, from, until)?,
+        })
     };
     sources.iter().filter_map(link).collect()
 }
@@ -16,7 +19,8 @@ pub fn links(entity: &Entity, from: Timestamp, until: Timestamp) -> Vec<Link> {
 pub fn credits(evidence: &Evidence) -> Option<String> {
     let shown = |source: &std::sync::Arc<dyn super::Polled>| {
         let name = source.name();
-        let measured = evidence.assessments.iter().any(|assessment| assessment.series.measurer() == name);
+        let measured =
+            evidence.assessments.iter().any(|assessment| assessment.series.measurer() == name);
         let told = evidence.facts.iter().any(|fact| fact.source == name);
         (measured || told).then_some(source.about().attribution)
     };

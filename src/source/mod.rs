@@ -27,7 +27,11 @@ use std::sync::Arc;
 
 /// Every polled source there is. A new one is a new file and a line here.
 pub fn all(settings: &Settings) -> Vec<Arc<dyn Polled>> {
-    vec![Arc::new(ioda::Ioda), Arc::new(ripestat::Ripestat::new(&settings.operator)), Arc::new(radar::Radar)]
+    vec![
+        Arc::new(ioda::Ioda),
+        Arc::new(ripestat::Ripestat::new(&settings.operator)),
+        Arc::new(radar::Radar),
+    ]
 }
 
 /// What the sources must know of whoever runs this.
@@ -152,7 +156,12 @@ pub trait Polled: Send + Sync + fmt::Debug {
     fn plan(&self, wanted: &Query, now: Timestamp, allowance: u32) -> Vec<Request>;
 
     /// Pure: what a 200 with this JSON body says.
-    fn read(&self, request: &Request, body: &[u8], received_at: Timestamp) -> Result<Readings, SourceError>;
+    fn read(
+        &self,
+        request: &Request,
+        body: &[u8],
+        received_at: Timestamp,
+    ) -> Result<Readings, SourceError>;
 
     /// How long after the end of its bin a value of the signal is usually published, and how wide the bin is.
     fn rhythm(&self, signal: &str) -> PublishSchedule;
@@ -188,7 +197,11 @@ impl Query {
 }
 
 impl Request {
-    fn new<const N: usize>(path: impl Into<String>, query: [(&str, String); N], wanted: Query) -> Self {
+    fn new<const N: usize>(
+        path: impl Into<String>,
+        query: [(&str, String); N],
+        wanted: Query,
+    ) -> Self {
         Self {
             path: path.into(),
             query: query.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),

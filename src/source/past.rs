@@ -25,7 +25,11 @@ pub fn batches(
     by_arrival.into_values().collect()
 }
 
-fn arriving(batches: &mut BTreeMap<Timestamp, Batch>, at: Timestamp, arrival: Arrival) -> &mut Batch {
+fn arriving(
+    batches: &mut BTreeMap<Timestamp, Batch>,
+    at: Timestamp,
+    arrival: Arrival,
+) -> &mut Batch {
     batches.entry(at).or_insert(Batch { arrival, ..Batch::live(at) })
 }
 
@@ -42,18 +46,33 @@ mod tests {
     #[test]
     fn the_past_comes_in_the_order_in_which_it_would_have_come() {
         let series = |signal: &str| {
-            Arc::new(Series { entity: "country/KP".parse().unwrap(), source: "ioda".into(), signal: signal.into() })
+            Arc::new(Series {
+                entity: "country/KP".parse().unwrap(),
+                source: "ioda".into(),
+                signal: signal.into(),
+            })
         };
-        let value =
-            |signal: &str, time: &str| Observation { series: series(signal), observed_at: at(time), value: Some(4.0) };
+        let value = |signal: &str, time: &str| Observation {
+            series: series(signal),
+            observed_at: at(time),
+            value: Some(4.0),
+        };
         let readings = Readings {
-            observations: vec![value("slow", "2025-06-01 00:00"), value("quick", "2025-06-01 00:05")],
+            observations: vec![
+                value("slow", "2025-06-01 00:00"),
+                value("quick", "2025-06-01 00:05"),
+            ],
             ..Readings::default()
         };
-        let rhythm = |signal: &str| PublishSchedule { step: 300, delay: if signal == "slow" { 3600 } else { 60 } };
+        let rhythm = |signal: &str| PublishSchedule {
+            step: 300,
+            delay: if signal == "slow" { 3600 } else { 60 },
+        };
         let batches = batches(readings, Arrival::CaughtUp, at("2025-06-01 00:30"), rhythm);
-        let signals: Vec<_> =
-            batches.iter().map(|b| (b.observations[0].series.signal.as_str(), b.received_at)).collect();
+        let signals: Vec<_> = batches
+            .iter()
+            .map(|b| (b.observations[0].series.signal.as_str(), b.received_at))
+            .collect();
         assert_eq!(signals, [("quick", at("2025-06-01 00:11")), ("slow", at("2025-06-01 00:30"))]);
     }
 }

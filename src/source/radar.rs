@@ -50,8 +50,10 @@ impl Polled for Radar {
 
     /// One call an entity for its traffic, and one for each kind of report about the whole world.
     fn plan(&self, wanted: &Query, _now: Timestamp, allowance: u32) -> Vec<Request> {
-        let ours: Vec<Entity> = wanted.entities.iter().filter(|entity| self.covers(entity)).cloned().collect();
-        let mut requests: Vec<Request> = ours.iter().flat_map(|entity| netflows::requests(entity, wanted)).collect();
+        let ours: Vec<Entity> =
+            wanted.entities.iter().filter(|entity| self.covers(entity)).cloned().collect();
+        let mut requests: Vec<Request> =
+            ours.iter().flat_map(|entity| netflows::requests(entity, wanted)).collect();
         if !ours.is_empty() && wanted.purpose != Purpose::Backfill {
             for path in [ANNOTATIONS, ANOMALIES] {
                 let window = [
@@ -67,9 +69,16 @@ impl Polled for Radar {
         requests
     }
 
-    fn read(&self, request: &Request, body: &[u8], received_at: Timestamp) -> Result<Readings, SourceError> {
+    fn read(
+        &self,
+        request: &Request,
+        body: &[u8],
+        received_at: Timestamp,
+    ) -> Result<Readings, SourceError> {
         match request.path.as_str() {
-            ANNOTATIONS => reports::annotations(request, result(body)?, received_at).unless_all_odd(),
+            ANNOTATIONS => {
+                reports::annotations(request, result(body)?, received_at).unless_all_odd()
+            }
             ANOMALIES => reports::anomalies(request, result(body)?, received_at).unless_all_odd(),
             _ => netflows::read(request, result(body)?, received_at),
         }
@@ -135,7 +144,8 @@ fn refusal(status: u16, body: &[u8]) -> SourceError {
 fn refused(status: u16, envelope: Envelope) -> SourceError {
     let first = envelope.errors.0.unwrap_or_default().read.into_iter().next();
     let code = first.as_ref().and_then(|complaint| complaint.code.whole());
-    let said = first.as_ref().and_then(|complaint| complaint.message.text()).or(envelope.message.text());
+    let said =
+        first.as_ref().and_then(|complaint| complaint.message.text()).or(envelope.message.text());
     let words = excerpt(said.unwrap_or_default());
     let said = code.map_or_else(|| words.clone(), |code| format!("{words}, code {code}"));
     if status == 401 || code.is_some_and(|code| TOKEN_CODES.contains(&code)) {
@@ -160,17 +170,29 @@ mod tests {
             "refused the token (Missing headers, code 9106): put a valid one into LINKDOWN_RADAR_TOKEN and start again; until then this source rests"
         );
         for code in TOKEN_CODES {
-            let body = format!(r#"{{"success":false,"errors":[{{"code":{code},"message":"no"}}],"result":{{}}}}"#);
-            assert!(result::<IgnoredAny>(body.as_bytes()).unwrap_err().is_final(), "{code} on 200 too");
+            let body = format!(
+                r#"{{"success":false,"errors":[{{"code":{code},"message":"no"}}],"result":{{}}}}"#
+            );
+            assert!(
+                result::<IgnoredAny>(body.as_bytes()).unwrap_err().is_final(),
+                "{code} on 200 too"
+            );
         }
     }
 
     #[test]
     fn other_refusals_are_about_the_question() {
-        let error = refusal(422, br#"{"success":false,"errors":[{"code":2002,"message":"too costly"}]}"#);
+        let error =
+            refusal(422, br#"{"success":false,"errors":[{"code":2002,"message":"too costly"}]}"#);
         assert_eq!(error.to_string(), "refused the question (HTTP 422): too costly, code 2002");
-        assert_eq!(refusal(400, br#"{"message":"bad"}"#).to_string(), "refused the question (HTTP 400): bad");
-        assert_eq!(refusal(404, b"<html>").to_string(), "refused the question (HTTP 404): no reason given");
+        assert_eq!(
+            refusal(400, br#"{"message":"bad"}"#).to_string(),
+            "refused the question (HTTP 400): bad"
+        );
+        assert_eq!(
+            refusal(404, b"<html>").to_string(),
+            "refused the question (HTTP 404): no reason given"
+        );
         assert!(!error.is_final() && !error.is_worth_retrying());
     }
 }

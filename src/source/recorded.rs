@@ -14,7 +14,9 @@ const FACT: &str = "fact";
 /// What is wrong with a file of observations, and where. All but `Io` are the file's fault: exit code 2.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordedError {
-    #[error("line 1: the header must begin with received_at,observed_at,entity,source,signal,value, not `{0}`")]
+    #[error(
+        "line 1: the header must begin with received_at,observed_at,entity,source,signal,value, not `{0}`"
+    )]
     Header(String),
     #[error("line {line}: {fields} fields instead of at least 6")]
     TooFew { line: u64, fields: usize },
@@ -61,11 +63,14 @@ pub struct Reader<R> {
 
 impl<R: Read> Reader<R> {
     pub fn new(input: R) -> Result<Self, RecordedError> {
-        let mut csv =
-            csv::ReaderBuilder::new().has_headers(true).flexible(true).buffer_capacity(1 << 16).from_reader(input);
+        let mut csv = csv::ReaderBuilder::new()
+            .has_headers(true)
+            .flexible(true)
+            .buffer_capacity(1 << 16)
+            .from_reader(input);
         let header = csv.byte_headers().map_err(|error| wrong_csv(error, 1))?;
-        let matches =
-            header.len() >= COLUMNS.len() && header.iter().zip(COLUMNS).all(|(is, must)| is == must.as_bytes());
+        let matches = header.len() >= COLUMNS.len()
+            && header.iter().zip(COLUMNS).all(|(is, must)| is == must.as_bytes());
         if !matches {
             let found: Vec<_> = header.iter().take(12).map(String::from_utf8_lossy).collect();
             return Err(RecordedError::Header(found.join(",")));
@@ -88,7 +93,10 @@ impl<R: Read> Reader<R> {
         if !self.is_ahead && !self.read_record()? {
             return Ok(None);
         }
-        let mut batch = Batch { arrival: Arrival::Live, ..Batch::live(Timestamp::from_unix(self.received_at()?)) };
+        let mut batch = Batch {
+            arrival: Arrival::Live,
+            ..Batch::live(Timestamp::from_unix(self.received_at()?))
+        };
         loop {
             self.add_row(&mut batch)?;
             self.is_ahead = self.read_record()?;
@@ -100,7 +108,11 @@ impl<R: Read> Reader<R> {
 
     fn read_record(&mut self) -> Result<bool, RecordedError> {
         let next_line = self.csv.position().line();
-        if !self.csv.read_byte_record(&mut self.record).map_err(|error| wrong_csv(error, next_line))? {
+        if !self
+            .csv
+            .read_byte_record(&mut self.record)
+            .map_err(|error| wrong_csv(error, next_line))?
+        {
             return Ok(false);
         }
         let fields = self.record.len();
@@ -117,7 +129,11 @@ impl<R: Read> Reader<R> {
     fn received_at(&mut self) -> Result<i64, RecordedError> {
         let received_at = self.seconds(0)?;
         if received_at < self.previous {
-            return Err(RecordedError::OutOfOrder { line: self.line(), received_at, previous: self.previous });
+            return Err(RecordedError::OutOfOrder {
+                line: self.line(),
+                received_at,
+                previous: self.previous,
+            });
         }
         self.previous = received_at;
         Ok(received_at)
@@ -126,8 +142,11 @@ impl<R: Read> Reader<R> {
     fn seconds(&self, column: usize) -> Result<i64, RecordedError> {
         let text = &self.record[column];
         let digits = text.strip_prefix(b"-").unwrap_or(text);
-        let all_digits = !digits.is_empty() && digits.len() <= 12 && digits.iter().all(u8::is_ascii_digit);
-        let value = digits.iter().fold(0_i64, |sum, digit| sum.wrapping_mul(10).wrapping_add(i64::from(*digit & 15)));
+        let all_digits =
+            !digits.is_empty() && digits.len() <= 12 && digits.iter().all(u8::is_ascii_digit);
+        let value = digits
+            .iter()
+            .fold(0_i64, |sum, digit| sum.wrapping_mul(10).wrapping_add(i64::from(*digit & 15)));
         if all_digits {
             Ok(if digits.len() < text.len() { -value } else { value })
         } else {
@@ -137,22 +156,31 @@ impl<R: Read> Reader<R> {
 
     fn no_number(&self, column: usize) -> RecordedError {
         match std::str::from_utf8(&self.record[column]) {
-            Ok(text) => RecordedError::NoNumber { line: self.line(), column: COLUMNS[column], text: text.to_owned() },
+            Ok(text) => RecordedError::NoNumber {
+                line: self.line(),
+                column: COLUMNS[column],
+                text: text.to_owned(),
+            },
             Err(_) => RecordedError::NotUtf8 { line: self.line() },
         }
     }
 
     fn text(&self, column: usize) -> Result<&str, RecordedError> {
-        std::str::from_utf8(&self.record[column]).map_err(|_| RecordedError::NotUtf8 { line: self.line() })
+        std::str::from_utf8(&self.record[column])
+            .map_err(|_| RecordedError::NotUtf8 { line: self.line() })
     }
 
     fn add_row(&mut self, batch: &mut Batch) -> Result<(), RecordedError> {
         let observed_at = Timestamp::from_unix(self.seconds(1)?);
         let line = self.line();
-        if let Some(json) = self.fact_column.and_then(|column| self.record.get(column)).filter(|json| !json.is_empty())
+        if let Some(json) = self
+            .fact_column
+            .and_then(|column| self.record.get(column))
+            .filter(|json| !json.is_empty())
         {
             let fact: Fact = match std::str::from_utf8(json) {
-                Ok(json) => serde_json::from_str(json).map_err(|error| RecordedError::NoFact { line, error })?,
+                Ok(json) => serde_json::from_str(json)
+                    .map_err(|error| RecordedError::NoFact { line, error })?,
                 Err(_) => return Err(RecordedError::NotUtf8 { line }),
             };
             batch.facts.push(fact);
@@ -161,7 +189,8 @@ impl<R: Read> Reader<R> {
         let value = match self.record[5].trim_ascii() {
             b"" => None,
             text => {
-                let value = std::str::from_utf8(text).ok().and_then(|text| text.parse::<f64>().ok());
+                let value =
+                    std::str::from_utf8(text).ok().and_then(|text| text.parse::<f64>().ok());
                 Some(value.filter(|value| value.is_finite()).ok_or_else(|| self.no_number(5))?)
             }
         };
@@ -180,7 +209,8 @@ impl<R: Read> Reader<R> {
             return Ok(Arc::clone(series));
         }
         let line = self.line();
-        let entity: Entity = self.text(2)?.parse().map_err(|error| RecordedError::Entity { line, error })?;
+        let entity: Entity =
+            self.text(2)?.parse().map_err(|error| RecordedError::Entity { line, error })?;
         let name = |column: usize| match self.text(column)?.trim() {
             "" => Err(RecordedError::Empty { line, column: COLUMNS[column] }),
             text => Ok(text.to_owned()),
@@ -208,7 +238,10 @@ fn wrong_csv(error: csv::Error, line: u64) -> RecordedError {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => RecordedError::Io(error),
         csv::ErrorKind::Utf8 { .. } => RecordedError::NotUtf8 { line },
-        kind => RecordedError::NoCsv { line, error: csv::Error::from(std::io::Error::other(format!("{kind:?}"))) },
+        kind => RecordedError::NoCsv {
+            line,
+            error: csv::Error::from(std::io::Error::other(format!("{kind:?}"))),
+        },
     }
 }
 
@@ -277,11 +310,18 @@ mod tests {
 
     #[test]
     fn what_was_received_in_one_instant_is_one_batch() {
-        let batches = read("60,0,XA,ioda,bgp,4\n60,0,country/KP,ioda,bgp,\n61,0,XA,ioda,bgp,3.5\n").unwrap();
-        assert_eq!(batches.iter().map(|batch| batch.observations.len()).collect::<Vec<_>>(), [2, 1]);
+        let batches =
+            read("60,0,XA,ioda,bgp,4\n60,0,country/KP,ioda,bgp,\n61,0,XA,ioda,bgp,3.5\n").unwrap();
+        assert_eq!(
+            batches.iter().map(|batch| batch.observations.len()).collect::<Vec<_>>(),
+            [2, 1]
+        );
         assert_eq!(batches[0].observations[1].value, None);
         assert_eq!(batches[0].observations[1].series.entity.to_string(), "country/KP");
-        assert!(Arc::ptr_eq(&batches[0].observations[0].series, &batches[1].observations[0].series));
+        assert!(Arc::ptr_eq(
+            &batches[0].observations[0].series,
+            &batches[1].observations[0].series
+        ));
         assert!(read("").unwrap().is_empty());
     }
 
@@ -293,13 +333,27 @@ mod tests {
         assert_eq!(after("60,0,XA,ioda,bgp,four"), "line 3: `four` is no number in column value");
         assert_eq!(after("60,0,XA,ioda,bgp,NaN"), "line 3: `NaN` is no number in column value");
         assert_eq!(after("60,0,XA,ioda,bgp,inf"), "line 3: `inf` is no number in column value");
-        assert_eq!(after("noon,0,XA,ioda,bgp,4"), "line 3: `noon` is no number in column received_at");
-        assert_eq!(after("60,0.5,XA,ioda,bgp,4"), "line 3: `0.5` is no number in column observed_at");
+        assert_eq!(
+            after("noon,0,XA,ioda,bgp,4"),
+            "line 3: `noon` is no number in column received_at"
+        );
+        assert_eq!(
+            after("60,0.5,XA,ioda,bgp,4"),
+            "line 3: `0.5` is no number in column observed_at"
+        );
         assert_eq!(after("60,0,,ioda,bgp,4"), "line 3: an empty entity");
-        assert!(after("60,0,planet/KP,ioda,bgp,4").starts_with("line 3: unknown kind of entity `planet`"));
+        assert!(
+            after("60,0,planet/KP,ioda,bgp,4")
+                .starts_with("line 3: unknown kind of entity `planet`")
+        );
         assert_eq!(after("60,0,XA,,bgp,4"), "line 3: an empty source");
         assert!(after("59,0,XA,ioda,bgp,4").starts_with("line 3: received_at 59 is before 60"));
-        assert!(Reader::new("at,entity\n".as_bytes()).unwrap_err().to_string().ends_with("not `at,entity`"));
+        assert!(
+            Reader::new("at,entity\n".as_bytes())
+                .unwrap_err()
+                .to_string()
+                .ends_with("not `at,entity`")
+        );
         assert!(Reader::new("".as_bytes()).is_err());
         let not_utf8 = [HEADER.as_bytes(), b"\n60,0,X\xff,ioda,bgp,4\n"].concat();
         let error = Reader::new(&not_utf8[..]).unwrap().next().unwrap().unwrap_err();

@@ -46,12 +46,23 @@ pub struct Ripestat {
 impl Ripestat {
     /// `operator`: who runs this; what is no letter, digit, `-` or `_` is left out.
     pub fn new(operator: &str) -> Self {
-        let known: String =
-            operator.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).take(40).collect();
-        Self { app: if known.is_empty() { "linkdown".to_owned() } else { format!("linkdown-{known}") } }
+        let known: String = operator
+            .chars()
+            .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+            .take(40)
+            .collect();
+        Self {
+            app: if known.is_empty() { "linkdown".to_owned() } else { format!("linkdown-{known}") },
+        }
     }
 
-    fn request<const N: usize>(&self, call: &str, resource: String, more: [(&str, String); N], w: Query) -> Request {
+    fn request<const N: usize>(
+        &self,
+        call: &str,
+        resource: String,
+        more: [(&str, String); N],
+        w: Query,
+    ) -> Request {
         let mut request = Request::new(format!("/data/{call}/data.json"), more, w);
         if !resource.is_empty() {
             request.query.insert(0, ("resource".to_owned(), resource));
@@ -80,7 +91,8 @@ impl Ripestat {
 
     /// Who saw a network or block at moments of the window, newest first, all entities by turns.
     fn past_states(&self, wanted: &Query) -> Vec<Request> {
-        let entities: Vec<&Entity> = wanted.entities.iter().filter(|entity| has_state(entity)).collect();
+        let entities: Vec<&Entity> =
+            wanted.entities.iter().filter(|entity| has_state(entity)).collect();
         let window = wanted.until - wanted.from;
         if entities.is_empty() || window <= 0 {
             return Vec::new();
@@ -91,8 +103,11 @@ impl Ripestat {
         while at >= wanted.from {
             for entity in &entities {
                 let one = wanted.about(std::slice::from_ref(*entity)).between(at, at + state::STEP);
-                let moment = [("timestamp", at.unix().to_string()), ("unix_timestamps", "FALSE".to_owned())];
-                requests.extend(resource(entity).map(|resource| self.request(STATE, resource, moment, one)));
+                let moment =
+                    [("timestamp", at.unix().to_string()), ("unix_timestamps", "FALSE".to_owned())];
+                requests.extend(
+                    resource(entity).map(|resource| self.request(STATE, resource, moment, one)),
+                );
             }
             at = at - apart;
         }
@@ -101,10 +116,12 @@ impl Ripestat {
 
     /// How many peers there are to be seen by: the newest three of its eight-hourly values.
     fn peers(&self, wanted: &Query, now: Timestamp) -> Option<Request> {
-        let counted: Vec<Entity> = wanted.entities.iter().filter(|entity| has_state(entity)).cloned().collect();
+        let counted: Vec<Entity> =
+            wanted.entities.iter().filter(|entity| has_state(entity)).cloned().collect();
         let until = wanted.until.unix().min(now.unix());
         let window = [("starttime", (until - DAY).to_string()), ("endtime", until.to_string())];
-        (!counted.is_empty()).then(|| self.request(PEERS, String::new(), window, wanted.about(&counted)))
+        (!counted.is_empty())
+            .then(|| self.request(PEERS, String::new(), window, wanted.about(&counted)))
     }
 }
 
@@ -128,10 +145,17 @@ pub const NETS_AT_ONCE: usize = 20;
 /// Who sees these blocks now, for a table of routes that goes on from there. `app`: by what the RIPE NCC knows us.
 pub fn state_of(app: &str, nets: &[IpNet]) -> Request {
     let resource: Vec<String> = nets.iter().map(ToString::to_string).collect();
-    let wanted =
-        Query { entities: Vec::new(), from: Timestamp::default(), until: Timestamp::default(), purpose: Purpose::Live };
-    let query =
-        [("resource", resource.join(",")), ("unix_timestamps", "FALSE".to_owned()), ("sourceapp", app.to_owned())];
+    let wanted = Query {
+        entities: Vec::new(),
+        from: Timestamp::default(),
+        until: Timestamp::default(),
+        purpose: Purpose::Live,
+    };
+    let query = [
+        ("resource", resource.join(",")),
+        ("unix_timestamps", "FALSE".to_owned()),
+        ("sourceapp", app.to_owned()),
+    ];
     Request::new(format!("/data/{STATE}/data.json"), query, wanted)
 }
 
@@ -168,7 +192,12 @@ impl Polled for Ripestat {
         requests
     }
 
-    fn read(&self, request: &Request, body: &[u8], received_at: Timestamp) -> Result<Readings, SourceError> {
+    fn read(
+        &self,
+        request: &Request,
+        body: &[u8],
+        received_at: Timestamp,
+    ) -> Result<Readings, SourceError> {
         match request.path.split('/').nth(2) {
             Some(COUNTRY) => country::read(request, &envelope::open(COUNTRY, body)?),
             Some(PEERS) => state::peers(request, &envelope::open(PEERS, body)?),
@@ -202,7 +231,8 @@ mod tests {
     fn calls(wanted: &Query, now: &str, allowance: u32) -> Vec<String> {
         let shown = |r: &Request| {
             let call = r.path.split('/').nth(2).unwrap_or_default();
-            let time = r.value_of("timestamp").and_then(|t| t.parse().ok()).map(Timestamp::from_unix);
+            let time =
+                r.value_of("timestamp").and_then(|t| t.parse().ok()).map(Timestamp::from_unix);
             let time = time.map_or_else(String::new, |t| format!(" {t}"));
             format!("{call} {}{time}", r.value_of("resource").unwrap_or("-"))
         };
@@ -212,7 +242,11 @@ mod tests {
 
     #[test]
     fn a_tick_asks_one_call_an_entity_and_the_most_urgent_first() {
-        let w = wanted(&["asn/131279", "country/KP", "site/kcna.kp", "prefix/175.45.176.0/22"], 0, Purpose::Live);
+        let w = wanted(
+            &["asn/131279", "country/KP", "site/kcna.kp", "prefix/175.45.176.0/22"],
+            0,
+            Purpose::Live,
+        );
         let all = ["bgp-state AS131279", "country-routing-stats kp", "bgp-state 175.45.176.0/22"];
         assert_eq!(calls(&w, "2025-06-06 18:20", 9), all);
         assert_eq!(calls(&w, "2025-06-06 18:20", 1), &all[..1]);
@@ -246,7 +280,9 @@ mod tests {
 
     #[test]
     fn the_link_leads_to_the_resource() {
-        let link = |e: &str| Ripestat::new("").link(&e.parse().unwrap(), Timestamp::default(), Timestamp::default());
+        let link = |e: &str| {
+            Ripestat::new("").link(&e.parse().unwrap(), Timestamp::default(), Timestamp::default())
+        };
         assert_eq!(link("country/KP").unwrap(), "https://stat.ripe.net/KP");
         assert_eq!(link("asn/131279").unwrap(), "https://stat.ripe.net/AS131279");
         assert_eq!(link("site/kcna.kp"), None);

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 /// What stands where something else is due. The first ones are no values of a parsed document: they are put into the
 /// text.
-const RAW: [&str; 6] = ["NaN", "-Infinity", "1e999", "\"\\ud800\"", "-0.5e-7", "18446744073709551615"];
+const RAW: [&str; 6] =
+    ["NaN", "-Infinity", "1e999", "\"\\ud800\"", "-0.5e-7", "18446744073709551615"];
 
 fn wrongs() -> Vec<Value> {
     let raw = (0..RAW.len()).map(|n| json!(format!("@raw{n}@")));
@@ -27,10 +28,14 @@ fn places(value: &Value, at: &str) -> Vec<String> {
     let mut all = vec![at.to_owned()];
     match value {
         Value::Object(members) => {
-            all.extend(members.iter().flat_map(|(key, inner)| places(inner, &format!("{at}/{key}"))));
+            all.extend(
+                members.iter().flat_map(|(key, inner)| places(inner, &format!("{at}/{key}"))),
+            );
         }
         Value::Array(items) => {
-            all.extend(items.iter().enumerate().flat_map(|(n, inner)| places(inner, &format!("{at}/{n}"))));
+            all.extend(
+                items.iter().enumerate().flat_map(|(n, inner)| places(inner, &format!("{at}/{n}"))),
+            );
         }
         _ => {}
     }
@@ -41,7 +46,9 @@ fn places(value: &Value, at: &str) -> Vec<String> {
 fn spoiled(reply: &Value, item: &str) -> Vec<String> {
     let text = |value: &Value| {
         let plain = value.to_string();
-        RAW.iter().enumerate().fold(plain, |text, (n, raw)| text.replace(&format!("\"@raw{n}@\""), raw))
+        RAW.iter()
+            .enumerate()
+            .fold(plain, |text, (n, raw)| text.replace(&format!("\"@raw{n}@\""), raw))
     };
     let mut all = Vec::new();
     for place in places(reply.pointer(item).unwrap(), item) {
@@ -69,20 +76,32 @@ fn wanted(entities: &[&str]) -> Query {
 
 /// What the readings say of everybody but `whom`. That a poll of somebody failed is not part of it.
 fn of_others(readings: &Readings, whom: &str) -> Vec<String> {
-    let observed = readings
-        .observations
-        .iter()
-        .map(|o| format!("{} {} {} {:?}", o.series.entity, o.series.signal, o.observed_at, o.value));
-    let facts = readings.facts.iter().filter(|fact| !matches!(fact.kind, FactKind::PollFailed { .. }));
+    let observed = readings.observations.iter().map(|o| {
+        format!("{} {} {} {:?}", o.series.entity, o.series.signal, o.observed_at, o.value)
+    });
+    let facts =
+        readings.facts.iter().filter(|fact| !matches!(fact.kind, FactKind::PollFailed { .. }));
     let facts = facts.map(|fact| format!("{} {:?}", fact.entity, fact.kind));
-    let mut said: Vec<String> = observed.chain(facts).filter(|line| !line.starts_with(whom)).collect();
+    let mut said: Vec<String> =
+        observed.chain(facts).filter(|line| !line.starts_with(whom)).collect();
     said.sort();
     said
 }
 
 /// Asserts that a reply to the request with this path says the same of all others, however the item of `whom` is spoiled.
-fn spoils_no_other(source: &dyn Polled, wanted: &Query, path: &str, reply: &Value, item: &str, whom: &str) {
-    let request = source.plan(wanted, wanted.until, 99).into_iter().find(|r| r.path.starts_with(path)).unwrap();
+fn spoils_no_other(
+    source: &dyn Polled,
+    wanted: &Query,
+    path: &str,
+    reply: &Value,
+    item: &str,
+    whom: &str,
+) {
+    let request = source
+        .plan(wanted, wanted.until, 99)
+        .into_iter()
+        .find(|r| r.path.starts_with(path))
+        .unwrap();
     let read = |text: &str| source.read(&request, text.as_bytes(), wanted.until);
     let good = of_others(&read(&reply.to_string()).unwrap(), whom);
     assert!(!good.is_empty());
@@ -165,7 +184,8 @@ fn a_bucket_of_radars_traffic() {
     wanted.until = wanted.until.floor_to(900);
     wanted.from = wanted.until - 7200;
     let request = Radar.plan(&wanted, wanted.until, 1).remove(0);
-    let times: Vec<String> = (0..672).map(|n| (wanted.until - 7 * DAY + n * 900).to_string()).collect();
+    let times: Vec<String> =
+        (0..672).map(|n| (wanted.until - 7 * DAY + n * 900).to_string()).collect();
     let values = vec!["0.5"; 672];
     let reply = json!({"success": true, "errors": [], "result": {"meta": {"aggInterval": "FIFTEEN_MINUTES",
         "normalization": "MIN0_MAX", "confidenceInfo": {"level": 5}}, "serie_0": {"timestamps": times, "values": values}}});
@@ -202,9 +222,13 @@ fn an_interval_of_ripestat() {
     let (source, wanted) = (Ripestat::new(""), wanted(&["country/KP"]));
     let request = source.plan(&wanted, wanted.until, 1).remove(0);
     let read = |text: &str, spoiled: &[&str]| {
-        let readings =
-            source.read(&request, text.as_bytes(), wanted.until).unwrap_or_else(|why| panic!("{why}: {text}"));
-        let bins = readings.observations.iter().map(|o| (o.observed_at.to_string()[11..16].to_owned(), o.value));
+        let readings = source
+            .read(&request, text.as_bytes(), wanted.until)
+            .unwrap_or_else(|why| panic!("{why}: {text}"));
+        let bins = readings
+            .observations
+            .iter()
+            .map(|o| (o.observed_at.to_string()[11..16].to_owned(), o.value));
         bins.filter(|(at, _)| !spoiled.contains(&at.as_str())).collect::<Vec<_>>()
     };
     for (item, bins) in [
@@ -227,13 +251,15 @@ fn a_route_of_ripestat() {
             "source_id": format!("{n:02}-192.0.2.{n}")})
     };
     let routes: Vec<Value> = (0..40).map(route).collect();
-    let state = json!({"resource": "131279", "timestamp": "2025-06-06T18:19:10", "bgp_state": routes});
+    let state =
+        json!({"resource": "131279", "timestamp": "2025-06-06T18:19:10", "bgp_state": routes});
     let reply = ripestat("bgp-state", &state);
     let (source, wanted) = (Ripestat::new(""), wanted(&["asn/131279"]));
     let request = source.plan(&wanted, wanted.until, 1).remove(0);
     for text in spoiled(&reply, "/data/bgp_state/7") {
-        let readings =
-            source.read(&request, text.as_bytes(), wanted.until).unwrap_or_else(|why| panic!("{why}: {text}"));
+        let readings = source
+            .read(&request, text.as_bytes(), wanted.until)
+            .unwrap_or_else(|why| panic!("{why}: {text}"));
         let seen = readings.observations[0].value.unwrap();
         assert!((39.0..=40.0).contains(&seen), "{seen}: {text}");
     }
@@ -248,11 +274,15 @@ fn a_route_of_ripestat() {
 #[test]
 fn a_count_of_ripestats_peers() {
     let count = |total: u32, at: &str| json!({"count": total, "timestamp": format!("2025-06-06T{at}:00:00")});
-    let feeds = json!({"total": [], "full_feed": [count(350, "08"), count(352, "16"), count(351, "00")]});
-    let reply = ripestat("ris-peer-count", &json!({"peer_count": {"v4": feeds, "v6": {"full_feed": []}}}));
+    let feeds =
+        json!({"total": [], "full_feed": [count(350, "08"), count(352, "16"), count(351, "00")]});
+    let reply =
+        ripestat("ris-peer-count", &json!({"peer_count": {"v4": feeds, "v6": {"full_feed": []}}}));
     let (source, mut wanted) = (Ripestat::new(""), wanted(&["asn/131279"]));
     wanted.purpose = Purpose::Backfill;
-    for item in ["/data/peer_count/v4/full_feed/0", "/data/peer_count/v6", "/data/peer_count/v4/total"] {
+    for item in
+        ["/data/peer_count/v4/full_feed/0", "/data/peer_count/v6", "/data/peer_count/v4/total"]
+    {
         spoils_no_other(&source, &wanted, "/data/ris-peer-count", &reply, item, "nobody");
     }
 }

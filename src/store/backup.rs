@@ -29,14 +29,19 @@ impl Store {
     /// Looks through the whole file; what is wrong with it, if anything is.
     pub async fn look_through(&self) -> Result<Option<String>, StoreError> {
         self.read(|db| {
-            let verdict: String = db.connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+            let verdict: String =
+                db.connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
             Ok((verdict != "ok").then_some(verdict))
         })
         .await
     }
 }
 
-pub(super) fn copy(from: &Connection, to: &Path, progress: impl FnMut(usize, usize)) -> Result<(), StoreError> {
+pub(super) fn copy(
+    from: &Connection,
+    to: &Path,
+    progress: impl FnMut(usize, usize),
+) -> Result<(), StoreError> {
     let failed = |why: String| StoreError::Backup { path: to.to_owned(), why };
     let exists = || StoreError::Exists { path: to.to_owned() };
     if FileId::at(to).map_err(|error| failed(plain(&error)))?.is_some() {
@@ -50,7 +55,9 @@ pub(super) fn copy(from: &Connection, to: &Path, progress: impl FnMut(usize, usi
     drop(made?);
     let done = copy_pages(from, &partial, progress)
         .map_err(|error| match error.in_file(&partial) {
-            StoreError::NoAccess { .. } => failed("its folder must exist and be writable for this user".to_owned()),
+            StoreError::NoAccess { .. } => {
+                failed("its folder must exist and be writable for this user".to_owned())
+            }
             StoreError::Full { .. } => failed("the disk is full".to_owned()),
             other => other,
         })
@@ -69,7 +76,11 @@ pub(super) fn copy(from: &Connection, to: &Path, progress: impl FnMut(usize, usi
 }
 
 /// Inside the reader's transaction: what is written meanwhile neither waits for the copy nor starts it anew.
-fn copy_pages(from: &Connection, to: &Path, mut progress: impl FnMut(usize, usize)) -> Result<(), StoreError> {
+fn copy_pages(
+    from: &Connection,
+    to: &Path,
+    mut progress: impl FnMut(usize, usize),
+) -> Result<(), StoreError> {
     open::read(from)?;
     let mut copy = open::connect(to, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     {
@@ -77,7 +88,10 @@ fn copy_pages(from: &Connection, to: &Path, mut progress: impl FnMut(usize, usiz
         loop {
             let step = backup.step(STEP)?;
             let now = backup.progress();
-            progress((now.pagecount - now.remaining).max(0) as usize, now.pagecount.max(0) as usize);
+            progress(
+                (now.pagecount - now.remaining).max(0) as usize,
+                now.pagecount.max(0) as usize,
+            );
             match step {
                 StepResult::Done => break,
                 StepResult::More => {}

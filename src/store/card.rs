@@ -39,7 +39,12 @@ impl<A> Cards<'_, A> {
 
     /// Some of those of `platform` that do not show what they should and may be edited at `now`: one for each chat, those
     /// that wait longest first.
-    pub fn behind(&self, platform: &str, now: Timestamp, at_most: usize) -> Result<Vec<Card>, StoreError> {
+    pub fn behind(
+        &self,
+        platform: &str,
+        now: Timestamp,
+        at_most: usize,
+    ) -> Result<Vec<Card>, StoreError> {
         let mut select = self.connection.prepare_cached(
             "SELECT k.incident_id, c.id, c.platform, c.address, k.message_id, k.wanted, k.sent, min(k.next_at) AS first
              FROM card k JOIN chat c ON c.id = k.chat_id
@@ -47,7 +52,8 @@ impl<A> Cards<'_, A> {
                AND c.suspended_at IS NULL
              GROUP BY k.chat_id ORDER BY first LIMIT :at_most",
         )?;
-        let params = named_params! { ":platform": platform, ":now": now, ":at_most": at_most as i64 };
+        let params =
+            named_params! { ":platform": platform, ":now": now, ":at_most": at_most as i64 };
         let rows = select.query_map(params, card)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -66,13 +72,20 @@ impl Cards<'_, Writes> {
     /// All cards of the incident should show `revision`; one that should show a later one stays at that.
     pub fn want(&self, incident: IncidentId, revision: u32) -> Result<(), StoreError> {
         self.connection
-            .prepare_cached("UPDATE card SET wanted = max(wanted, :revision) WHERE incident_id = :incident")?
+            .prepare_cached(
+                "UPDATE card SET wanted = max(wanted, :revision) WHERE incident_id = :incident",
+            )?
             .execute(named_params! { ":incident": incident, ":revision": revision })?;
         Ok(())
     }
 
     /// It is edited no sooner.
-    pub fn not_before(&self, incident: IncidentId, chat: i64, at: Timestamp) -> Result<(), StoreError> {
+    pub fn not_before(
+        &self,
+        incident: IncidentId,
+        chat: i64,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
         self.connection.execute(
             "UPDATE card SET next_at = :at WHERE incident_id = :incident AND chat_id = :chat",
             named_params! { ":incident": incident, ":chat": chat, ":at": at },
@@ -81,7 +94,12 @@ impl Cards<'_, Writes> {
     }
 
     /// Keeps the card as it is until `at`, or until a new message is in its chat, which lets it be edited.
-    pub fn refused(&self, incident: IncidentId, chat: i64, at: Timestamp) -> Result<(), StoreError> {
+    pub fn refused(
+        &self,
+        incident: IncidentId,
+        chat: i64,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
         self.connection.execute(
             "UPDATE card SET next_at = :at, is_refused = 1 WHERE incident_id = :incident AND chat_id = :chat",
             named_params! { ":incident": incident, ":chat": chat, ":at": at },
@@ -107,7 +125,13 @@ impl Cards<'_, Writes> {
     }
 
     /// The message `message_id` shows `revision` now, and should show the incident's newest.
-    pub fn sent(&self, incident: IncidentId, chat: i64, message_id: &str, revision: u32) -> Result<(), StoreError> {
+    pub fn sent(
+        &self,
+        incident: IncidentId,
+        chat: i64,
+        message_id: &str,
+        revision: u32,
+    ) -> Result<(), StoreError> {
         self.connection.execute(
             "INSERT INTO card (incident_id, chat_id, message_id, wanted, sent)
              SELECT i.id, c.id, :message_id, max(i.revision, :revision), :revision FROM incident i, chat c

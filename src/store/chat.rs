@@ -28,7 +28,9 @@ impl<A> Chats<'_, A> {
     pub fn at(&self, platform: &str, address: &str) -> Result<Option<Place>, StoreError> {
         let sql = format!("{PLACE} WHERE platform = :platform AND address = :address");
         let mut select = self.connection.prepare_cached(&sql)?;
-        Ok(select.query_row(named_params! { ":platform": platform, ":address": address }, place).optional()?)
+        Ok(select
+            .query_row(named_params! { ":platform": platform, ":address": address }, place)
+            .optional()?)
     }
 
     pub fn by_id(&self, id: i64) -> Result<Option<Place>, StoreError> {
@@ -38,16 +40,23 @@ impl<A> Chats<'_, A> {
 
     /// Those that belong to a server or group.
     pub fn of_home(&self, platform: &str, home: &str) -> Result<Vec<Place>, StoreError> {
-        self.places("platform = :platform AND home = :home", named_params! { ":platform": platform, ":home": home })
+        self.places(
+            "platform = :platform AND home = :home",
+            named_params! { ":platform": platform, ":home": home },
+        )
     }
 
     /// Those that cannot be told.
     pub fn suspended(&self, platform: &str) -> Result<Vec<Place>, StoreError> {
-        self.places("platform = :platform AND suspended_at IS NOT NULL", named_params! { ":platform": platform })
+        self.places(
+            "platform = :platform AND suspended_at IS NOT NULL",
+            named_params! { ":platform": platform },
+        )
     }
 
     fn places(&self, which: &str, params: impl Params) -> Result<Vec<Place>, StoreError> {
-        let mut select = self.connection.prepare_cached(&format!("{PLACE} WHERE {which} ORDER BY id"))?;
+        let mut select =
+            self.connection.prepare_cached(&format!("{PLACE} WHERE {which} ORDER BY id"))?;
         let rows = select.query_map(params, place)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -81,7 +90,12 @@ impl Chats<'_, Writes> {
     }
 
     /// Sets the server or group that it belongs to; what is not known leaves what was.
-    pub fn belongs_to(&self, chat: i64, home: Option<&str>, owner: Option<&str>) -> Result<(), StoreError> {
+    pub fn belongs_to(
+        &self,
+        chat: i64,
+        home: Option<&str>,
+        owner: Option<&str>,
+    ) -> Result<(), StoreError> {
         self.connection.execute(
             "UPDATE chat SET home = coalesce(:home, home), owner = coalesce(:owner, owner)
              WHERE id = :chat AND (home, owner) IS NOT (coalesce(:home, home), coalesce(:owner, owner))",
@@ -122,7 +136,9 @@ impl Chats<'_, Writes> {
             "UPDATE card SET message_id = NULL, sent = wanted WHERE chat_id = :chat",
             named_params! { ":chat": chat },
         )?;
-        let Some(there) = self.at(&place.chat.platform, address)?.filter(|there| there.chat.id != chat) else {
+        let Some(there) =
+            self.at(&place.chat.platform, address)?.filter(|there| there.chat.id != chat)
+        else {
             self.connection.execute(
                 "UPDATE chat SET address = :address, home = iif(home = address, :address, home) WHERE id = :chat",
                 named_params! { ":address": address, ":chat": chat },
@@ -163,8 +179,10 @@ impl Chats<'_, Writes> {
             .query_map(named_params! { ":chat": chat }, |row| row.get(0))?
             .collect::<Result<Vec<i64>, _>>()?;
         for table in ["subscription", "mute", "card", "delivery"] {
-            self.connection
-                .execute(&format!("DELETE FROM {table} WHERE chat_id = :chat"), named_params! { ":chat": chat })?;
+            self.connection.execute(
+                &format!("DELETE FROM {table} WHERE chat_id = :chat"),
+                named_params! { ":chat": chat },
+            )?;
         }
         // An alert holds nothing of a chat: it names a transition.
         let mut delete = self.connection.prepare_cached(
@@ -174,7 +192,8 @@ impl Chats<'_, Writes> {
         for notice in notices {
             delete.execute(named_params! { ":notice": notice })?;
         }
-        self.connection.execute("DELETE FROM chat WHERE id = :chat", named_params! { ":chat": chat })?;
+        self.connection
+            .execute("DELETE FROM chat WHERE id = :chat", named_params! { ":chat": chat })?;
         Ok(())
     }
 
@@ -203,10 +222,16 @@ impl Chats<'_, Writes> {
     }
 }
 
-const PLACE: &str = "SELECT id, platform, address, home, owner, suspended_at, suspended_why FROM chat";
+const PLACE: &str =
+    "SELECT id, platform, address, home, owner, suspended_at, suspended_why FROM chat";
 
 /// From seven columns, in the order of the query above.
 pub(super) fn place(row: &Row<'_>) -> rusqlite::Result<Place> {
     let suspended: (Option<Timestamp>, Option<String>) = (row.get(5)?, row.get(6)?);
-    Ok(Place { chat: chat_at(row, 0)?, home: row.get(3)?, owner: row.get(4)?, suspended: suspended.0.zip(suspended.1) })
+    Ok(Place {
+        chat: chat_at(row, 0)?,
+        home: row.get(3)?,
+        owner: row.get(4)?,
+        suspended: suspended.0.zip(suspended.1),
+    })
 }

@@ -23,7 +23,11 @@ impl<A> Checkpoints<'_, A> {
         let row = self
             .connection
             .query_row("SELECT format, batch_id, state FROM checkpoint WHERE id = 1", [], |row| {
-                Ok(Checkpoint { format: row.get(0)?, batch: BatchId(row.get(1)?), state: row.get(2)? })
+                Ok(Checkpoint {
+                    format: row.get(0)?,
+                    batch: BatchId(row.get(1)?),
+                    state: row.get(2)?,
+                })
             })
             .optional()?;
         Ok(row)

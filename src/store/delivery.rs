@@ -163,7 +163,12 @@ impl<A> Deliveries<'_, A> {
     }
 
     /// Returns what of [`due`](Deliveries::due) is the chat's.
-    pub fn due_of(&self, chat: i64, now: Timestamp, fresh_since: Timestamp) -> Result<Option<Delivery>, StoreError> {
+    pub fn due_of(
+        &self,
+        chat: i64,
+        now: Timestamp,
+        fresh_since: Timestamp,
+    ) -> Result<Option<Delivery>, StoreError> {
         let params = named_params! { ":chat": chat, ":now": now, ":fresh_since": fresh_since };
         Ok(self.select(&due_of_sql(), params)?.pop())
     }
@@ -175,9 +180,15 @@ impl<A> Deliveries<'_, A> {
     }
 
     /// Some chats of `platform` whose hold has ended: what was held back must be summed up.
-    pub fn released(&self, platform: &str, now: Timestamp, at_most: usize) -> Result<Vec<i64>, StoreError> {
+    pub fn released(
+        &self,
+        platform: &str,
+        now: Timestamp,
+        at_most: usize,
+    ) -> Result<Vec<i64>, StoreError> {
         let mut select = self.connection.prepare_cached(RELEASED)?;
-        let params = named_params! { ":platform": platform, ":now": now, ":at_most": at_most as i64 };
+        let params =
+            named_params! { ":platform": platform, ":now": now, ":at_most": at_most as i64 };
         let rows = select.query_map(params, |row| row.get(0))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -203,7 +214,10 @@ impl<A> Deliveries<'_, A> {
                 held_for: row.get(5)?,
                 owed_at: row.get(6)?,
                 in_doubt: row.get(8)?,
-                summary: row.get_ref(7)?.as_str_or_null()?.and_then(|text| serde_json::from_str(text).ok()),
+                summary: row
+                    .get_ref(7)?
+                    .as_str_or_null()?
+                    .and_then(|text| serde_json::from_str(text).ok()),
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -231,7 +245,8 @@ impl<A> Deliveries<'_, A> {
     /// Whether the chat was sent, or is still owed, this change of the incident.
     pub fn knows(&self, incident: IncidentId, number: u32, chat: i64) -> Result<bool, StoreError> {
         let mut select = self.connection.prepare_cached(KNOWS)?;
-        Ok(select.exists(named_params! { ":incident": incident, ":number": number, ":chat": chat })?)
+        Ok(select
+            .exists(named_params! { ":incident": incident, ":number": number, ":chat": chat })?)
     }
 
     /// Whether the chat was owed any alert of the incident, whatever came of it.
@@ -384,7 +399,12 @@ fn delivery(row: &Row<'_>) -> Result<Delivery, StoreError> {
             "summary" => Notice::Summary { body },
             "test" => Notice::Test { body },
             "operator" => Notice::Operator { body },
-            _ => return Err(StoreError::Unreadable { what: "a notice", why: format!("unknown kind `{kind}`") }),
+            _ => {
+                return Err(StoreError::Unreadable {
+                    what: "a notice",
+                    why: format!("unknown kind `{kind}`"),
+                });
+            }
         }
     };
     Ok(Delivery {
@@ -411,7 +431,8 @@ fn delivery(row: &Row<'_>) -> Result<Delivery, StoreError> {
 }
 
 impl DeliveryState {
-    const ALL: [Self; 6] = [Self::Owed, Self::Held, Self::Sending, Self::Sent, Self::Summed, Self::GivenUp];
+    const ALL: [Self; 6] =
+        [Self::Owed, Self::Held, Self::Sending, Self::Sent, Self::Summed, Self::GivenUp];
 
     pub fn as_str(self) -> &'static str {
         match self {

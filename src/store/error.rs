@@ -51,11 +51,17 @@ pub enum StoreError {
          up to date when it starts"
     )]
     Older { path: PathBuf, found: u32, known: u32 },
-    #[error("there is no database {path} yet; `linkdown run` makes it, or name the right one with --database")]
+    #[error(
+        "there is no database {path} yet; `linkdown run` makes it, or name the right one with --database"
+    )]
     Missing { path: PathBuf },
-    #[error("{path} is a database of another program and was left untouched; give another --database")]
+    #[error(
+        "{path} is a database of another program and was left untouched; give another --database"
+    )]
     Foreign { path: PathBuf },
-    #[error("{path} is no SQLite database and was left untouched; move it away, or give another --database")]
+    #[error(
+        "{path} is no SQLite database and was left untouched; move it away, or give another --database"
+    )]
     NotADatabase { path: PathBuf },
     #[error(
         "database {path} is damaged ({why}); stop linkdown, keep a copy of the file, and put a backup in its place"
@@ -70,9 +76,13 @@ pub enum StoreError {
          another --database"
     )]
     NoAccess { path: PathBuf },
-    #[error("the disk of database {path} is full; nothing of this step was stored: free some space")]
+    #[error(
+        "the disk of database {path} is full; nothing of this step was stored: free some space"
+    )]
     Full { path: PathBuf },
-    #[error("the disk of database {path} failed ({why}); nothing of this step was stored: look at the system's log")]
+    #[error(
+        "the disk of database {path} failed ({why}); nothing of this step was stored: look at the system's log"
+    )]
     Disk { path: PathBuf, why: String },
     #[error(
         "database {path} stayed locked by another program for {0} s; nothing of this step was stored",
@@ -118,10 +128,13 @@ impl StoreError {
             Some(ErrorCode::DatabaseCorrupt) => Self::Damaged { path, why },
             Some(ErrorCode::DiskFull) => Self::Full { path },
             Some(ErrorCode::SystemIoFailure) => Self::Disk { path, why },
-            Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Self::NoAccess { path },
+            Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+                Self::NoAccess { path }
+            }
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { path },
             _ => match error {
-                rusqlite::Error::FromSqlConversionFailure(..) | rusqlite::Error::IntegralValueOutOfRange(..) => {
+                rusqlite::Error::FromSqlConversionFailure(..)
+                | rusqlite::Error::IntegralValueOutOfRange(..) => {
                     Self::Unreadable { what: "a row", why }
                 }
                 _ => Self::Unexpected { path, why },

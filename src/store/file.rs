@@ -25,7 +25,14 @@ impl FileId {
     pub(super) fn at(path: &Path) -> io::Result<Option<Self>> {
         match fs::symlink_metadata(path) {
             Ok(found) => Ok(Some(Self { device: found.dev(), inode: found.ino() })),
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
     }
@@ -131,7 +138,8 @@ mod tests {
     #[test]
     fn a_new_file_is_private_and_never_made_through_a_link() {
         let folder = tempfile::tempdir().unwrap();
-        let (file, link, target) = (folder.path().join("a"), folder.path().join("link"), folder.path().join("target"));
+        let (file, link, target) =
+            (folder.path().join("a"), folder.path().join("link"), folder.path().join("target"));
         create_private(&file).unwrap();
         assert_eq!(mode(&file), 0o600);
         symlink(&target, &link).unwrap();

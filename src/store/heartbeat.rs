@@ -22,7 +22,8 @@ impl<A> Heartbeats<'_, A> {
 impl Heartbeats<'_, Writes> {
     /// Says that the bot is alive, and by how much the clock was set back since something was last written down, if it was.
     pub fn beat(&self, at: Timestamp) -> Result<Option<Seconds>, StoreError> {
-        let newest: Option<Timestamp> = self.connection.prepare_cached(NEWEST)?.query_row([], |row| row.get(0))?;
+        let newest: Option<Timestamp> =
+            self.connection.prepare_cached(NEWEST)?.query_row([], |row| row.get(0))?;
         let back = newest.map(|newest| newest - at).filter(|back| *back > SLEWED);
         if let Some(back) = back {
             self.set_back(back)?;

@@ -90,7 +90,11 @@ impl<A> Incidents<'_, A> {
             ":since": incident.started_at - 7 * DAY },
             |row| {
                 let started_at: Timestamp = row.get(1)?;
-                Ok(Earlier { id: row.get(0)?, started_at, lasted: row.get::<_, Timestamp>(2)? - started_at })
+                Ok(Earlier {
+                    id: row.get(0)?,
+                    started_at,
+                    lasted: row.get::<_, Timestamp>(2)? - started_at,
+                })
             },
         )?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -108,9 +112,9 @@ impl<A> Incidents<'_, A> {
 
     /// How many incidents each entity has had: where a detector that starts from nothing goes on counting.
     pub fn ordinals(&self) -> Result<Vec<(Entity, u32)>, StoreError> {
-        let mut select = self
-            .connection
-            .prepare_cached("SELECT entity, max(ordinal) FROM incident GROUP BY entity ORDER BY entity")?;
+        let mut select = self.connection.prepare_cached(
+            "SELECT entity, max(ordinal) FROM incident GROUP BY entity ORDER BY entity",
+        )?;
         let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -127,7 +131,11 @@ impl<A> Incidents<'_, A> {
     }
 
     /// One change of an incident: what a delivery tells of.
-    pub fn transition(&self, id: IncidentId, number: u32) -> Result<Option<Transition>, StoreError> {
+    pub fn transition(
+        &self,
+        id: IncidentId,
+        number: u32,
+    ) -> Result<Option<Transition>, StoreError> {
         let mut select = self.connection.prepare_cached(TRANSITION)?;
         let mut rows = select.query(named_params! { ":id": id, ":number": number })?;
         rows.next()?.map(transition).transpose()
@@ -148,7 +156,8 @@ impl Incidents<'_, Writes> {
     /// Stores the next change of an incident, and with number 1 the incident itself. A change that is not the next one
     /// is refused.
     pub fn apply(&self, transition: &Transition) -> Result<Applied, StoreError> {
-        let applied = if transition.number == 1 { self.begin(transition)? } else { self.go_on(transition)? };
+        let applied =
+            if transition.number == 1 { self.begin(transition)? } else { self.go_on(transition)? };
         self.connection.prepare_cached(INSERT_TRANSITION)?.execute(named_params! {
             ":id": applied.id,
             ":number": transition.number,
@@ -173,7 +182,11 @@ impl Incidents<'_, Writes> {
         if inserted == 0 {
             return Err(out_of_turn(first));
         }
-        Ok(Applied { id: IncidentId(self.connection.last_insert_rowid()), untold: None, revision: 1 })
+        Ok(Applied {
+            id: IncidentId(self.connection.last_insert_rowid()),
+            untold: None,
+            revision: 1,
+        })
     }
 
     fn go_on(&self, next: &Transition) -> Result<Applied, StoreError> {
@@ -197,10 +210,10 @@ impl Incidents<'_, Writes> {
 
     /// What is measured has changed, though not enough for a transition. Says the revision that its cards should show.
     pub fn refresh(&self, id: IncidentId, evidence: &Evidence) -> Result<u32, StoreError> {
-        let revision = self
-            .connection
-            .prepare_cached(REFRESH)?
-            .query_row(named_params! { ":id": id, ":evidence": to_json("evidence", evidence)? }, |row| row.get(0))?;
+        let revision = self.connection.prepare_cached(REFRESH)?.query_row(
+            named_params! { ":id": id, ":evidence": to_json("evidence", evidence)? },
+            |row| row.get(0),
+        )?;
         Ok(revision)
     }
 
@@ -238,7 +251,8 @@ pub(super) fn selected(which: &str) -> String {
 
 pub(super) const OPEN: &str = "WHERE i.phase IN ('suspected', 'down', 'returning') ORDER BY i.id";
 pub(super) const UNTOLD: &str = "WHERE i.untold IS NOT NULL ORDER BY i.id";
-pub(super) const OF_ENTITY: &str = "WHERE i.entity = :entity ORDER BY i.ordinal DESC LIMIT :at_most";
+pub(super) const OF_ENTITY: &str =
+    "WHERE i.entity = :entity ORDER BY i.ordinal DESC LIMIT :at_most";
 pub(super) const RECENT: &str = "ORDER BY i.started_at DESC, i.id DESC LIMIT :at_most";
 
 /// Without the evidence: each chat of a fan-out asks. Of an entity that wavers no more are looked at than these.
@@ -319,7 +333,9 @@ fn recovered_at(transition: &Transition) -> Option<Timestamp> {
 fn out_of_turn(transition: &Transition) -> StoreError {
     let IncidentKey { entity, ordinal } = &transition.incident;
     let Transition { number, kind, .. } = transition;
-    StoreError::Inconsistent(format!("change {number} ({kind}) of incident {ordinal} of {entity} came out of turn"))
+    StoreError::Inconsistent(format!(
+        "change {number} ({kind}) of incident {ordinal} of {entity} came out of turn"
+    ))
 }
 
 impl Untold {

@@ -75,7 +75,9 @@ impl OwnerLock {
         let opened = match open_existing(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => match making {
                 Making::Nothing => return Ok(()),
-                Making::Database => create_private(path).map_err(|error| StoreError::folder(path, &error))?,
+                Making::Database => {
+                    create_private(path).map_err(|error| StoreError::folder(path, &error))?
+                }
             },
             Err(_) => return Err(StoreError::NoAccess { path: path.clone() }),
             Ok(file) => file,
@@ -86,7 +88,9 @@ impl OwnerLock {
         }
         match opened.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(StoreError::InUseElsewhere { path: path.clone() }),
+            Err(TryLockError::WouldBlock) => {
+                return Err(StoreError::InUseElsewhere { path: path.clone() });
+            }
             Err(TryLockError::Error(error)) => return Err(StoreError::folder(path, &error)),
         }
         if found.nlink() > 1 {

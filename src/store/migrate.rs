@@ -35,7 +35,8 @@ pub(super) enum Found {
 pub(super) fn inspect(connection: &Connection) -> rusqlite::Result<Found> {
     let id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let things: u32 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let things: u32 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     Ok(match (id, version, things) {
         (APPLICATION_ID, version, _) => Found::Ours(version),
         (0, 0, 0) => Found::Empty,
@@ -46,7 +47,9 @@ pub(super) fn inspect(connection: &Connection) -> rusqlite::Result<Found> {
 /// Refuses what is not ours or is from a newer version. Reads only.
 pub(super) fn check(connection: &Connection, path: &Path) -> Result<Found, StoreError> {
     match inspect(connection)? {
-        Found::Ours(found) if found > NEWEST => Err(StoreError::Newer { path: path.to_owned(), found, known: NEWEST }),
+        Found::Ours(found) if found > NEWEST => {
+            Err(StoreError::Newer { path: path.to_owned(), found, known: NEWEST })
+        }
         Found::Foreign => Err(StoreError::Foreign { path: path.to_owned() }),
         found => Ok(found),
     }
@@ -75,8 +78,9 @@ mod tests {
     use super::*;
 
     fn tables(connection: &Connection) -> Vec<String> {
-        let mut rows =
-            connection.prepare("SELECT name FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name").unwrap();
+        let mut rows = connection
+            .prepare("SELECT name FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name")
+            .unwrap();
         rows.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
     }
 

@@ -36,7 +36,9 @@ pub(crate) mod tests;
 pub use card::{Card, Cards};
 pub use chat::{Chats, Place};
 pub use checkpoint::{Checkpoint, Checkpoints};
-pub use delivery::{Attempt, Deliveries, Delivery, DeliveryId, DeliveryState, NewNotice, Notice, Pending};
+pub use delivery::{
+    Attempt, Deliveries, Delivery, DeliveryId, DeliveryState, NewNotice, Notice, Pending,
+};
 pub use error::StoreError;
 pub use file::{create_private, replace_private};
 pub use heartbeat::Heartbeats;
@@ -90,7 +92,8 @@ struct Inner {
 impl Store {
     /// Opens the file at `path`. Blocks for as long as migrations take.
     pub fn open(path: impl AsRef<Path>, access: Access) -> Result<Self, StoreError> {
-        let path = &file::without_links(path.as_ref()).map_err(|error| StoreError::folder(path.as_ref(), &error))?;
+        let path = &file::without_links(path.as_ref())
+            .map_err(|error| StoreError::folder(path.as_ref(), &error))?;
         let in_file = |error: StoreError| error.in_file(path);
         let standing = FileState::of_a_new_one();
         let readers = Readers::new(path, standing.subscribe());
@@ -116,7 +119,8 @@ impl Store {
         let connection = open::in_memory().map_err(|error| error.in_file(path))?;
         let writer = Writer::start(connection, None, path)?;
         let (path, standing) = (path.to_owned(), FileState::of_a_new_one());
-        let inner = Inner { path, readers: None, writer: Some(writer), migrated_from: None, standing };
+        let inner =
+            Inner { path, readers: None, writer: Some(writer), migrated_from: None, standing };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -143,7 +147,9 @@ impl Store {
     {
         match &self.inner.writer {
             Some(writer) => writer.write(work).await,
-            None => Err(StoreError::Inconsistent("a write to a database that was opened for reading".to_owned())),
+            None => Err(StoreError::Inconsistent(
+                "a write to a database that was opened for reading".to_owned(),
+            )),
         }
     }
 

@@ -20,10 +20,14 @@ pub struct BatchId(pub i64);
 impl<A> Observations<'_, A> {
     /// At most `limit` batches after `after`, in the order in which they came, each as it was given to
     /// [`append`](Observations::append).
-    pub fn batches_after(&self, after: BatchId, limit: usize) -> Result<Vec<(BatchId, Batch)>, StoreError> {
-        let mut select = self
-            .connection
-            .prepare_cached("SELECT id, received_at, arrival FROM batch WHERE id > :after ORDER BY id LIMIT :limit")?;
+    pub fn batches_after(
+        &self,
+        after: BatchId,
+        limit: usize,
+    ) -> Result<Vec<(BatchId, Batch)>, StoreError> {
+        let mut select = self.connection.prepare_cached(
+            "SELECT id, received_at, arrival FROM batch WHERE id > :after ORDER BY id LIMIT :limit",
+        )?;
         let mut batches = select
             .query_map(named_params! { ":after": after.0, ":limit": limit as i64 }, |row| {
                 let batch = Batch {
@@ -70,15 +74,22 @@ impl<A> Observations<'_, A> {
         Ok(())
     }
 
-    fn read_facts(&self, after: BatchId, last: BatchId, batches: &mut [(BatchId, Batch)]) -> Result<(), StoreError> {
+    fn read_facts(
+        &self,
+        after: BatchId,
+        last: BatchId,
+        batches: &mut [(BatchId, Batch)],
+    ) -> Result<(), StoreError> {
         let mut select = self.connection.prepare_cached(
             "SELECT batch_id, detail FROM fact WHERE batch_id > :after AND batch_id <= :last ORDER BY batch_id, position",
         )?;
         let mut rows = select.query(named_params! { ":after": after.0, ":last": last.0 })?;
         while let Some(row) = rows.next()? {
             let id = BatchId(row.get(0)?);
-            let fact = from_json("a fact", row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?;
-            let place = batches.binary_search_by_key(&id, |(id, _)| *id).map_err(|_| missing("batch"))?;
+            let fact =
+                from_json("a fact", row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?;
+            let place =
+                batches.binary_search_by_key(&id, |(id, _)| *id).map_err(|_| missing("batch"))?;
             batches[place].1.facts.push(fact);
         }
         Ok(())
@@ -86,14 +97,16 @@ impl<A> Observations<'_, A> {
 
     /// Every series that was ever stored, by its number.
     fn series(&self) -> Result<HashMap<i64, Arc<Series>>, StoreError> {
-        let mut select = self.connection.prepare_cached("SELECT id, entity, source, signal FROM series")?;
+        let mut select =
+            self.connection.prepare_cached("SELECT id, entity, source, signal FROM series")?;
         let rows = select.query_map([], |row| Ok((row.get(0)?, Arc::new(series_at(row, 1)?))))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// The number of the newest batch; the default where there is none.
     pub fn newest_batch(&self) -> Result<BatchId, StoreError> {
-        let id: Option<i64> = self.connection.query_row("SELECT max(id) FROM batch", [], |row| row.get(0))?;
+        let id: Option<i64> =
+            self.connection.query_row("SELECT max(id) FROM batch", [], |row| row.get(0))?;
         Ok(id.map(BatchId).unwrap_or_default())
     }
 
@@ -123,7 +136,10 @@ impl<A> Observations<'_, A> {
             };
             let stored: Option<Option<f64>> = match series {
                 Some(series) => newest
-                    .query_row(named_params! { ":series": series, ":at": observation.observed_at }, |row| row.get(0))
+                    .query_row(
+                        named_params! { ":series": series, ":at": observation.observed_at },
+                        |row| row.get(0),
+                    )
                     .optional()?,
                 None => None,
             };
@@ -164,8 +180,9 @@ impl<A> Observations<'_, A> {
     /// Start of the newest bin with a value, for each series of `source`.
     pub fn newest(&self, source: &str) -> Result<Vec<(Series, Timestamp)>, StoreError> {
         let mut select = self.connection.prepare_cached(NEWEST_BINS)?;
-        let rows =
-            select.query_map(named_params! { ":source": source }, |row| Ok((series_at(row, 1)?, row.get(0)?)))?;
+        let rows = select.query_map(named_params! { ":source": source }, |row| {
+            Ok((series_at(row, 1)?, row.get(0)?))
+        })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -178,9 +195,10 @@ impl<A> Observations<'_, A> {
     ) -> Result<Vec<(Timestamp, Option<f64>)>, StoreError> {
         let Some(id) = self.series_id(series)? else { return Ok(Vec::new()) };
         let mut select = self.connection.prepare_cached(VALUES)?;
-        let rows = select.query_map(named_params! { ":series": id, ":from": from, ":until": until }, |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?;
+        let rows = select
+            .query_map(named_params! { ":series": id, ":from": from, ":until": until }, |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -200,14 +218,20 @@ impl Observations<'_, Writes> {
     /// Stores a batch after all that came before. A bin that is stored already gets a further revision.
     pub fn append(&self, batch: &Batch) -> Result<BatchId, StoreError> {
         self.connection
-            .prepare_cached("INSERT INTO batch (received_at, arrival) VALUES (:received_at, :arrival)")?
-            .execute(named_params! { ":received_at": batch.received_at, ":arrival": batch.arrival })?;
+            .prepare_cached(
+                "INSERT INTO batch (received_at, arrival) VALUES (:received_at, :arrival)",
+            )?
+            .execute(
+                named_params! { ":received_at": batch.received_at, ":arrival": batch.arrival },
+            )?;
         let id = self.connection.last_insert_rowid();
         let mut insert = self.connection.prepare_cached(INSERT_OBSERVATION)?;
         for (position, observation) in batch.observations.iter().enumerate() {
             let series = self.intern(&observation.series)?;
-            insert.execute(named_params! { ":series": series, ":at": observation.observed_at, ":batch": id,
-            ":position": position as i64, ":value": observation.value })?;
+            insert.execute(
+                named_params! { ":series": series, ":at": observation.observed_at, ":batch": id,
+                ":position": position as i64, ":value": observation.value },
+            )?;
         }
         self.append_facts(id, &batch.facts)?;
         Ok(BatchId(id))
@@ -286,7 +310,10 @@ fn known(value: Option<f64>) -> Option<f64> {
 }
 
 fn missing(what: &'static str) -> StoreError {
-    StoreError::Unreadable { what: "a batch", why: format!("a row refers to a {what} that is not there") }
+    StoreError::Unreadable {
+        what: "a batch",
+        why: format!("a row refers to a {what} that is not there"),
+    }
 }
 
 fn holds_until_changed(kind: &FactKind) -> bool {

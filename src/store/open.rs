@@ -28,7 +28,8 @@ pub(super) fn writer(path: &Path) -> Result<(Connection, Option<u32>), StoreErro
     if is_there && let Found::Ours(found) = migrate::check(&reader(path)?, path)? {
         older = (found < NEWEST).then_some(found);
     }
-    let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+    let mut connection =
+        connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
     narrow_all(path);
     if is_there {
         // The switch below does not wait for somebody who writes; this does.
@@ -80,7 +81,8 @@ fn set_up_writer(connection: &Connection) -> rusqlite::Result<()> {
     // What is deleted is overwritten with zeros: a chat that is forgotten leaves no words in free space.
     connection.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
     connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
-    connection.pragma_update_and_check(None, "journal_size_limit", JOURNAL_LIMIT_BYTES, |_| Ok(()))?;
+    connection
+        .pragma_update_and_check(None, "journal_size_limit", JOURNAL_LIMIT_BYTES, |_| Ok(()))?;
     set_up_any(connection)
 }
 
@@ -100,7 +102,9 @@ pub(super) fn reader(path: &Path) -> Result<Connection, StoreError> {
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     match read(&connection) {
         // Whoever may write takes back what was begun, as soon as it reads.
-        Err(error) if is_half_written(&error) => read(&connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?)?,
+        Err(error) if is_half_written(&error) => {
+            read(&connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?)?
+        }
         other => other?,
     }
     connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
@@ -111,17 +115,23 @@ pub(super) fn reader(path: &Path) -> Result<Connection, StoreError> {
 /// A reader of a database that another process may own: it must be there, be ours and be of this version.
 pub(super) fn reader_beside(path: &Path) -> Result<Connection, StoreError> {
     match fs::metadata(path) {
-        Ok(file) if file.is_dir() => return Err(StoreError::NotADatabase { path: path.to_owned() }),
+        Ok(file) if file.is_dir() => {
+            return Err(StoreError::NotADatabase { path: path.to_owned() });
+        }
         Ok(_) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Err(StoreError::Missing { path: path.to_owned() });
         }
-        Err(error) => return Err(StoreError::Damaged { path: path.to_owned(), why: plain(&error) }),
+        Err(error) => {
+            return Err(StoreError::Damaged { path: path.to_owned(), why: plain(&error) });
+        }
     }
     let connection = reader(path)?;
     match migrate::check(&connection, path)? {
         Found::Ours(NEWEST) => Ok(connection),
-        Found::Ours(found) => Err(StoreError::Older { path: path.to_owned(), found, known: NEWEST }),
+        Found::Ours(found) => {
+            Err(StoreError::Older { path: path.to_owned(), found, known: NEWEST })
+        }
         _ => Err(StoreError::Missing { path: path.to_owned() }),
     }
 }

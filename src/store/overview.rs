@@ -16,7 +16,9 @@ impl<A> Deliveries<'_, A> {
     /// Every chat's, or that of one.
     pub fn overview(&self, chat: Option<i64>) -> Result<Vec<Overview>, StoreError> {
         let which = if chat.is_some() { "WHERE c.id = :chat" } else { "WHERE :chat IS NULL" };
-        let mut select = self.connection.prepare_cached(&format!("{OVERVIEW} {which} GROUP BY c.id ORDER BY c.id"))?;
+        let mut select = self
+            .connection
+            .prepare_cached(&format!("{OVERVIEW} {which} GROUP BY c.id ORDER BY c.id"))?;
         let rows = select.query_map(named_params! { ":chat": chat }, overview)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -37,7 +39,12 @@ impl<A> Deliveries<'_, A> {
     pub fn waiting(&self) -> Result<Vec<Waiting>, StoreError> {
         let mut select = self.connection.prepare_cached(WAITING)?;
         let rows = select.query_map([], |row| {
-            Ok(Waiting { platform: row.get(0)?, count: row.get(1)?, oldest: row.get(2)?, error: row.get(3)? })
+            Ok(Waiting {
+                platform: row.get(0)?,
+                count: row.get(1)?,
+                oldest: row.get(2)?,
+                error: row.get(3)?,
+            })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }

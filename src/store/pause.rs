@@ -29,13 +29,17 @@ impl Pause {
 impl<A> Pauses<'_, A> {
     /// Returns the pauses of `platform` that go on at `now`.
     pub fn of(&self, platform: &str, now: Timestamp) -> Result<Vec<Pause>, StoreError> {
-        let mut select = self
-            .connection
-            .prepare_cached("SELECT place, until FROM pause WHERE platform = :platform AND until > :now")?;
-        let rows = select.query_map(named_params! { ":platform": platform, ":now": now }, |row| {
-            let place: String = row.get(0)?;
-            Ok(Pause { place: Some(place).filter(|place| !place.is_empty()), until: row.get(1)? })
-        })?;
+        let mut select = self.connection.prepare_cached(
+            "SELECT place, until FROM pause WHERE platform = :platform AND until > :now",
+        )?;
+        let rows =
+            select.query_map(named_params! { ":platform": platform, ":now": now }, |row| {
+                let place: String = row.get(0)?;
+                Ok(Pause {
+                    place: Some(place).filter(|place| !place.is_empty()),
+                    until: row.get(1)?,
+                })
+            })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 }
@@ -43,7 +47,8 @@ impl<A> Pauses<'_, A> {
 impl Pauses<'_, Writes> {
     /// Keeps a pause of `platform`, unless a longer one is known. Pauses that are over at `now` are removed.
     pub fn keep(&self, platform: &str, pause: &Pause, now: Timestamp) -> Result<(), StoreError> {
-        self.connection.execute("DELETE FROM pause WHERE until <= :now", named_params! { ":now": now })?;
+        self.connection
+            .execute("DELETE FROM pause WHERE until <= :now", named_params! { ":now": now })?;
         self.connection.execute(
             "INSERT INTO pause (platform, place, until) VALUES (:platform, :place, :until)
              ON CONFLICT (platform, place) DO UPDATE SET until = max(until, excluded.until)",
@@ -66,7 +71,10 @@ mod tests {
     async fn the_longest_pause_of_a_place_is_kept_until_it_is_over() {
         let store = Store::in_memory().unwrap();
         let at = Timestamp::from_unix;
-        let pause = move |place: Option<&str>, until| Pause { place: place.map(str::to_owned), until: at(until) };
+        let pause = move |place: Option<&str>, until| Pause {
+            place: place.map(str::to_owned),
+            until: at(until),
+        };
         let (group, whole) = (pause(Some("-100"), 90), pause(None, 30));
         let keep = store.write(move |tx| {
             for known in [&group, &pause(Some("-100"), 50), &whole] {
@@ -75,7 +83,8 @@ mod tests {
             tx.pauses().keep("discord", &whole, at(10))
         });
         keep.await.unwrap();
-        let of = async |now| store.read(move |db| db.pauses().of("telegram", at(now))).await.unwrap();
+        let of =
+            async |now| store.read(move |db| db.pauses().of("telegram", at(now))).await.unwrap();
         assert_eq!(of(10).await, [pause(None, 30), pause(Some("-100"), 90)]);
         assert_eq!(of(30).await, [pause(Some("-100"), 90)]);
         assert_eq!(of(90).await, []);

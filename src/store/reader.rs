@@ -59,11 +59,16 @@ impl Readers {
             let _turn = turn;
             readers.read_now(work).map_err(|error| error.in_file(&readers.path))
         });
-        done.await.unwrap_or_else(|_| Err(StoreError::Inconsistent("a read was given up half-way".to_owned())))
+        done.await.unwrap_or_else(|_| {
+            Err(StoreError::Inconsistent("a read was given up half-way".to_owned()))
+        })
     }
 
     /// A connection is kept only when the work went well: one that failed is closed.
-    pub(super) fn read_now<T>(&self, work: impl FnOnce(&Db<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    pub(super) fn read_now<T>(
+        &self,
+        work: impl FnOnce(&Db<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         // A file that is not there any more, or is another, answers no question.
         if let Some(error) = self.standing.borrow().error(&self.path) {
             return Err(error);

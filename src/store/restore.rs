@@ -40,8 +40,12 @@ impl Untouched {
         // SQLite makes a log and its index beside a backup that was copied by hand from a database in use.
         let beside_backup = BESIDE.iter().map(|ending| beside(from, ending));
         let new = BESIDE.iter().map(|ending| beside(&beside(to, ".restored"), ending));
-        let files = beside_backup.chain(new).chain([beside(to, ".restored")]).filter(|file| !file.exists());
-        let folders = to.ancestors().skip(1).take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists());
+        let files =
+            beside_backup.chain(new).chain([beside(to, ".restored")]).filter(|file| !file.exists());
+        let folders = to
+            .ancestors()
+            .skip(1)
+            .take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists());
         Self { files: files.collect(), folders: folders.map(Path::to_owned).collect() }
     }
 
@@ -59,7 +63,11 @@ impl Untouched {
     }
 }
 
-fn take_place(from: &Path, to: &Path, held: &mut Option<OwnerLock>) -> Result<Option<PathBuf>, StoreError> {
+fn take_place(
+    from: &Path,
+    to: &Path,
+    held: &mut Option<OwnerLock>,
+) -> Result<Option<PathBuf>, StoreError> {
     *held = Some(OwnerLock::take(to, Making::Nothing)?);
     let backup = open::reader(from).map_err(|error| error.in_file(from))?;
     let found = migrate::check(&backup, from).map_err(|error| error.in_file(from))?;
@@ -83,7 +91,13 @@ fn take_place(from: &Path, to: &Path, held: &mut Option<OwnerLock>) -> Result<Op
     Ok(stood_there.then_some(kept))
 }
 
-fn swap(to: &Path, new: &Path, kept: &Path, stood_there: bool, moves: &mut Moves) -> io::Result<()> {
+fn swap(
+    to: &Path,
+    new: &Path,
+    kept: &Path,
+    stood_there: bool,
+    moves: &mut Moves,
+) -> io::Result<()> {
     // The logs first: with the file they belong to they are the newest that was stored, or what must be taken back; beside
     // another they would damage it.
     for ending in BESIDE {
@@ -136,7 +150,9 @@ impl Moves {
 fn free_name(path: &Path) -> PathBuf {
     let numbered = (2..).map(|number| beside(path, &format!(".before-restore-{number}")));
     let mut names = std::iter::once(beside(path, ".before-restore")).chain(numbered);
-    names.find(|name| !name.exists() && !BESIDE.iter().any(|ending| beside(name, ending).exists())).unwrap_or_default()
+    names
+        .find(|name| !name.exists() && !BESIDE.iter().any(|ending| beside(name, ending).exists()))
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -155,7 +171,8 @@ mod tests {
         moves.link(&at("db"), &at("kept")).unwrap();
         assert!(moves.rename(&at("none"), &at("db")).is_err());
         moves.undo();
-        let mut names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let mut names: Vec<_> =
+            fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
         assert_eq!(names, ["db", "db-wal"]);
         assert_eq!(fs::read_to_string(at("db-wal")).unwrap(), "db-wal");

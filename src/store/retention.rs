@@ -48,21 +48,31 @@ pub struct Pruned {
 
 impl<A> Retention<'_, A> {
     /// The summaries of hours that start in `[from, until)`, oldest first.
-    pub fn hourly(&self, series: &Series, from: Timestamp, until: Timestamp) -> Result<Vec<Hourly>, StoreError> {
-        let Some(id) = Observations::<A>::new(self.connection).series_id(series)? else { return Ok(Vec::new()) };
+    pub fn hourly(
+        &self,
+        series: &Series,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<Hourly>, StoreError> {
+        let Some(id) = Observations::<A>::new(self.connection).series_id(series)? else {
+            return Ok(Vec::new());
+        };
         let mut select = self.connection.prepare_cached(
             "SELECT hour, count, low, median, high FROM hourly
              WHERE series_id = :series AND hour >= :from AND hour < :until ORDER BY hour",
         )?;
-        let rows = select.query_map(named_params! { ":series": id, ":from": from, ":until": until }, |row| {
-            Ok(Hourly {
-                hour: row.get(0)?,
-                count: row.get(1)?,
-                low: row.get(2)?,
-                median: row.get(3)?,
-                high: row.get(4)?,
-            })
-        })?;
+        let rows = select.query_map(
+            named_params! { ":series": id, ":from": from, ":until": until },
+            |row| {
+                Ok(Hourly {
+                    hour: row.get(0)?,
+                    count: row.get(1)?,
+                    low: row.get(2)?,
+                    median: row.get(3)?,
+                    high: row.get(4)?,
+                })
+            },
+        )?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 }
@@ -81,13 +91,16 @@ impl Retention<'_, Writes> {
                     break;
                 }
                 self.sum_up(series, hour)?;
-                rows += self
-                    .connection
-                    .prepare_cached(DELETE_HOUR)?
-                    .execute(named_params! { ":series": series, ":from": hour, ":until": hour + HOUR })?;
+                rows += self.connection.prepare_cached(DELETE_HOUR)?.execute(
+                    named_params! { ":series": series, ":from": hour, ":until": hour + HOUR },
+                )?;
             }
             if rows < at_most {
-                rows += self.delete_hourly(series, now - Seconds::from(keep.hourly_days) * DAY, at_most - rows)?;
+                rows += self.delete_hourly(
+                    series,
+                    now - Seconds::from(keep.hourly_days) * DAY,
+                    at_most - rows,
+                )?;
             }
         }
         if rows < at_most {
@@ -100,7 +113,12 @@ impl Retention<'_, Writes> {
     }
 
     /// The same for what chats were told: whatever is owed, or is of an incident that goes on, stays.
-    pub fn prune_told(&self, now: Timestamp, keep: Keep, at_most: usize) -> Result<Pruned, StoreError> {
+    pub fn prune_told(
+        &self,
+        now: Timestamp,
+        keep: Keep,
+        at_most: usize,
+    ) -> Result<Pruned, StoreError> {
         let before = now - Seconds::from(keep.hourly_days) * DAY;
         let mut rows = 0;
         // In this order: a notice goes with its last delivery, a card with its incident's last notice.
@@ -113,7 +131,10 @@ impl Retention<'_, Writes> {
 
     /// The newest batch that the checkpoint holds. Without one every batch may still be needed.
     fn checkpointed(&self) -> Result<Option<i64>, StoreError> {
-        let held = self.connection.query_row("SELECT batch_id FROM checkpoint", [], |row| row.get(0)).optional()?;
+        let held = self
+            .connection
+            .query_row("SELECT batch_id FROM checkpoint", [], |row| row.get(0))
+            .optional()?;
         Ok(held)
     }
 
@@ -125,8 +146,10 @@ impl Retention<'_, Writes> {
 
     /// The oldest hour with observations before `cutoff`.
     fn oldest_hour(&self, series: i64, cutoff: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-        let oldest: Option<Timestamp> =
-            self.connection.prepare_cached(OLDEST)?.query_row(named_params! { ":series": series }, |row| row.get(0))?;
+        let oldest: Option<Timestamp> = self
+            .connection
+            .prepare_cached(OLDEST)?
+            .query_row(named_params! { ":series": series }, |row| row.get(0))?;
         Ok(oldest.filter(|at| *at < cutoff).map(|at| at.floor_to(HOUR)))
     }
 
@@ -149,7 +172,11 @@ impl Retention<'_, Writes> {
         values.sort_by(f64::total_cmp);
         let (Some(low), Some(high)) = (values.first(), values.last()) else { return Ok(()) };
         let middle = values.len() / 2;
-        let median = if values.len() % 2 == 1 { values[middle] } else { values[middle - 1].midpoint(values[middle]) };
+        let median = if values.len() % 2 == 1 {
+            values[middle]
+        } else {
+            values[middle - 1].midpoint(values[middle])
+        };
         // A bin that came after its hour was summed up does not take the place of the whole hour.
         self.connection
             .prepare_cached(
@@ -161,16 +188,24 @@ impl Retention<'_, Writes> {
         Ok(())
     }
 
-    fn delete_hourly(&self, series: i64, before: Timestamp, at_most: usize) -> Result<usize, StoreError> {
+    fn delete_hourly(
+        &self,
+        series: i64,
+        before: Timestamp,
+        at_most: usize,
+    ) -> Result<usize, StoreError> {
         let mut delete = self.connection.prepare_cached(
             "DELETE FROM hourly WHERE series_id = :series AND hour IN (
                  SELECT hour FROM hourly WHERE series_id = :series AND hour < :before ORDER BY hour LIMIT :at_most)",
         )?;
-        Ok(delete.execute(named_params! { ":series": series, ":before": before, ":at_most": at_most as i64 })?)
+        Ok(delete.execute(
+            named_params! { ":series": series, ":before": before, ":at_most": at_most as i64 },
+        )?)
     }
 }
 
-pub(super) const OLDEST: &str = "SELECT min(observed_at) FROM observation WHERE series_id = :series";
+pub(super) const OLDEST: &str =
+    "SELECT min(observed_at) FROM observation WHERE series_id = :series";
 
 const DELETE_HOUR: &str = "
     DELETE FROM observation WHERE series_id = :series AND observed_at >= :from AND observed_at < :until";

@@ -1,8 +1,8 @@
 //! One transaction's view of the database, and the nouns that are found there: `tx.incidents()`, `db.deliveries()`.
 
 use super::{
-    Cards, Chats, Checkpoints, Deliveries, Heartbeats, Incidents, Observations, Pauses, Retention, Sources,
-    Subscriptions, Troubles,
+    Cards, Chats, Checkpoints, Deliveries, Heartbeats, Incidents, Observations, Pauses, Retention,
+    Sources, Subscriptions, Troubles,
 };
 use rusqlite::Connection;
 use std::marker::PhantomData;

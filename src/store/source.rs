@@ -99,7 +99,12 @@ impl<A> Sources<'_, A> {
             "SELECT entity, covered_from, covered_to, done FROM backfill WHERE source = :source ORDER BY entity",
         )?;
         let rows = select.query_map(named_params! { ":source": source }, |row| {
-            Ok(Progress { entity: row.get(0)?, from: row.get(1)?, to: row.get(2)?, done: row.get(3)? })
+            Ok(Progress {
+                entity: row.get(0)?,
+                from: row.get(1)?,
+                to: row.get(2)?,
+                done: row.get(3)?,
+            })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -107,7 +112,12 @@ impl<A> Sources<'_, A> {
 
 impl Sources<'_, Writes> {
     /// A poll went well. `newest_bin` is the newest bin that it gave, if any.
-    pub fn succeeded(&self, source: &str, at: Timestamp, newest_bin: Option<Timestamp>) -> Result<(), StoreError> {
+    pub fn succeeded(
+        &self,
+        source: &str,
+        at: Timestamp,
+        newest_bin: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
         self.connection.execute(
             "INSERT INTO source_health (source, last_success, newest_bin) VALUES (:source, :at, :bin)
              ON CONFLICT (source) DO UPDATE
@@ -158,13 +168,23 @@ impl Sources<'_, Writes> {
     }
 
     /// Counts `calls` for chats, against their share and against the day.
-    pub fn charge_for_chats(&self, source: &str, at: Timestamp, calls: u32) -> Result<(), StoreError> {
+    pub fn charge_for_chats(
+        &self,
+        source: &str,
+        at: Timestamp,
+        calls: u32,
+    ) -> Result<(), StoreError> {
         self.charge(&for_chats(source), at, calls)?;
         self.charge(source, at, calls)
     }
 
     /// Takes back `calls` that were counted for chats and were not made after all.
-    pub fn refund_for_chats(&self, source: &str, at: Timestamp, calls: u32) -> Result<(), StoreError> {
+    pub fn refund_for_chats(
+        &self,
+        source: &str,
+        at: Timestamp,
+        calls: u32,
+    ) -> Result<(), StoreError> {
         self.refund(&for_chats(source), at, calls)?;
         self.refund(source, at, calls)
     }

@@ -16,8 +16,13 @@ pub struct Space {
 }
 
 /// File systems of other machines, on which SQLite's locks and its log do not hold: <https://www.sqlite.org/wal.html>.
-const FOREIGN: [(i64, &str); 5] =
-    [(0x6969, "NFS"), (0xFF53_4D42, "CIFS"), (0xFE53_4D42, "SMB2"), (0x0102_1997, "9p"), (0x6573_5546, "FUSE")];
+const FOREIGN: [(i64, &str); 5] = [
+    (0x6969, "NFS"),
+    (0xFF53_4D42, "CIFS"),
+    (0xFE53_4D42, "SMB2"),
+    (0x0102_1997, "9p"),
+    (0x6573_5546, "FUSE"),
+];
 
 impl Store {
     /// `None` where the system does not say, or the database is in memory.

@@ -112,13 +112,16 @@ impl DatabaseFile {
                 Ok(Found::Overwritten) => self.let_go(connection),
                 Ok(Found::LogRemoved) => {
                     let why = match checkpoint(connection) {
-                        Ok(()) => "the log beside it was removed; all that it held is in the file".to_owned(),
+                        Ok(()) => "the log beside it was removed; all that it held is in the file"
+                            .to_owned(),
                         Err(error) => format!("the log beside it was removed: {error}"),
                     };
                     self.say(FileState::MustReopen { why });
                 }
                 // A disk that cannot be asked is not a file that is gone: the statement that follows says what is wrong.
-                Err(error) => tracing::debug!(%error, "the file of the database cannot be looked at"),
+                Err(error) => {
+                    tracing::debug!(%error, "the file of the database cannot be looked at")
+                }
             }
         }
         self.error().map(|()| self.rewritten > before)
@@ -132,7 +135,9 @@ impl DatabaseFile {
         let kept = match self.found() {
             // Where the disk cannot be asked: it was committed, and nothing says that the file is gone.
             Ok(Found::InPlace) | Err(_) => return Ok(false),
-            Ok(Found::Nothing) => self.rewrite(connection).map_err(|error| error.in_file(&self.path).to_string()),
+            Ok(Found::Nothing) => {
+                self.rewrite(connection).map_err(|error| error.in_file(&self.path).to_string())
+            }
             Ok(Found::LogRemoved) => checkpoint(connection).map_err(|error| error.to_string()),
             Ok(Found::Other) => {
                 let _ = checkpoint(connection);
@@ -237,7 +242,9 @@ impl DatabaseFile {
         let before = self.standing.borrow().clone();
         // The reason may read differently with each attempt: it is said once.
         let is_same = match (&before, &now) {
-            (FileState::InPlace { rewritten: before }, FileState::InPlace { rewritten: now }) => before == now,
+            (FileState::InPlace { rewritten: before }, FileState::InPlace { rewritten: now }) => {
+                before == now
+            }
             _ => std::mem::discriminant(&before) == std::mem::discriminant(&now),
         };
         if is_same {
@@ -251,7 +258,9 @@ impl DatabaseFile {
                 "the database was deleted while linkdown ran on it; it was still open and was written anew, with all \
                  that was stored"
             ),
-            None => tracing::warn!(%database, "the database is in its place again, and everything is stored"),
+            None => {
+                tracing::warn!(%database, "the database is in its place again, and everything is stored")
+            }
         }
         self.said_rewritten = self.rewritten;
         // Readers may have opened another file by that name.
@@ -273,6 +282,7 @@ fn files(path: &Path) -> io::Result<Vec<(PathBuf, FileId)>> {
 
 /// Moves all of the log into the database file. Fails where a reader keeps some of it.
 pub(super) fn checkpoint(connection: &Connection) -> Result<(), StoreError> {
-    let is_busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    let is_busy: bool =
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
     if is_busy { Err(StoreError::Inconsistent("the log is in use".to_owned())) } else { Ok(()) }
 }

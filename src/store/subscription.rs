@@ -14,23 +14,32 @@ noun! {
 impl<A> Subscriptions<'_, A> {
     /// Every subscription of a chat that can be told, by chat.
     pub fn all(&self) -> Result<Vec<Subscription>, StoreError> {
-        self.select(&format!("{WHOLE} WHERE c.suspended_at IS NULL ORDER BY s.chat_id, s.entity"), &[])
+        self.select(
+            &format!("{WHOLE} WHERE c.suspended_at IS NULL ORDER BY s.chat_id, s.entity"),
+            &[],
+        )
     }
 
     /// Returns the subscriptions of the chats that are suspended.
     pub fn of_suspended(&self) -> Result<Vec<Subscription>, StoreError> {
-        self.select(&format!("{WHOLE} WHERE c.suspended_at IS NOT NULL ORDER BY s.chat_id, s.entity"), &[])
+        self.select(
+            &format!("{WHOLE} WHERE c.suspended_at IS NOT NULL ORDER BY s.chat_id, s.entity"),
+            &[],
+        )
     }
 
     pub fn of_chat(&self, chat: i64) -> Result<Vec<Subscription>, StoreError> {
-        self.select(&format!("{WHOLE} WHERE s.chat_id = :chat ORDER BY s.entity"), &[(":chat", &chat)])
+        self.select(
+            &format!("{WHOLE} WHERE s.chat_id = :chat ORDER BY s.entity"),
+            &[(":chat", &chat)],
+        )
     }
 
     /// What is subscribed to by name, whoever wants it.
     pub fn entities(&self) -> Result<Vec<Entity>, StoreError> {
-        let mut select = self
-            .connection
-            .prepare_cached("SELECT DISTINCT entity FROM subscription WHERE entity <> '' ORDER BY entity")?;
+        let mut select = self.connection.prepare_cached(
+            "SELECT DISTINCT entity FROM subscription WHERE entity <> '' ORDER BY entity",
+        )?;
         let rows = select.query_map([], |row| row.get(0))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -38,36 +47,45 @@ impl<A> Subscriptions<'_, A> {
     /// The entities of all subscriptions of a server or group, one for each subscription.
     pub fn of_home(&self, platform: &str, home: &str) -> Result<Vec<Entity>, StoreError> {
         let mut select = self.connection.prepare_cached(OF_HOME)?;
-        let rows = select.query_map(named_params! { ":platform": platform, ":home": home }, |row| row.get(0))?;
+        let rows = select
+            .query_map(named_params! { ":platform": platform, ":home": home }, |row| row.get(0))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// How many subscriptions a server or group has, those to everything included.
     pub fn count_of_home(&self, platform: &str, home: &str) -> Result<usize, StoreError> {
         let mut select = self.connection.prepare_cached(COUNT_OF_HOME)?;
-        let count: u32 = select.query_row(named_params! { ":platform": platform, ":home": home }, |row| row.get(0))?;
+        let count: u32 = select
+            .query_row(named_params! { ":platform": platform, ":home": home }, |row| row.get(0))?;
         Ok(count as usize)
     }
 
     /// The entities of all subscriptions that a person made, one for each subscription.
     pub fn of_person(&self, platform: &str, person: &str) -> Result<Vec<Entity>, StoreError> {
         let mut select = self.connection.prepare_cached(OF_PERSON)?;
-        let rows = select.query_map(named_params! { ":platform": platform, ":person": person }, |row| row.get(0))?;
+        let rows = select
+            .query_map(named_params! { ":platform": platform, ":person": person }, |row| {
+                row.get(0)
+            })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// The mutes that hold at `now`.
     pub fn mutes(&self, now: Timestamp) -> Result<Vec<Mute>, StoreError> {
-        let mut select = self
-            .connection
-            .prepare_cached("SELECT chat_id, entity, until FROM mute WHERE until > :now ORDER BY chat_id, entity")?;
+        let mut select = self.connection.prepare_cached(
+            "SELECT chat_id, entity, until FROM mute WHERE until > :now ORDER BY chat_id, entity",
+        )?;
         let rows = select.query_map(named_params! { ":now": now }, |row| {
             Ok(Mute { chat: row.get(0)?, scope: scope(row, 1)?, until: row.get(2)? })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    fn select(&self, sql: &str, params: &[(&str, &dyn rusqlite::ToSql)]) -> Result<Vec<Subscription>, StoreError> {
+    fn select(
+        &self,
+        sql: &str,
+        params: &[(&str, &dyn rusqlite::ToSql)],
+    ) -> Result<Vec<Subscription>, StoreError> {
         let mut select = self.connection.prepare_cached(sql)?;
         let mut rows = select.query(params)?;
         let mut found = Vec::new();
@@ -86,7 +104,11 @@ impl Subscriptions<'_, Writes> {
 
     /// Stores the subscription, made by `person`. Returns whether it is new. One that exists takes the new options and keeps
     /// its age and its person.
-    pub fn subscribe_as(&self, wish: &Subscription, person: Option<&str>) -> Result<bool, StoreError> {
+    pub fn subscribe_as(
+        &self,
+        wish: &Subscription,
+        person: Option<&str>,
+    ) -> Result<bool, StoreError> {
         let (entity, options) = (column(&wish.scope), to_json("options", &wish.options)?);
         let existed = self.connection.execute(
             "UPDATE subscription SET from_suspected = :from_suspected, options = :options
@@ -126,7 +148,12 @@ impl Subscriptions<'_, Writes> {
 
     /// Ends the chat's mute of the scope, or with none named all of its mutes, and what they hold back. Says how many
     /// there were.
-    pub fn unmute(&self, chat: i64, scope: Option<&Scope>, now: Timestamp) -> Result<usize, StoreError> {
+    pub fn unmute(
+        &self,
+        chat: i64,
+        scope: Option<&Scope>,
+        now: Timestamp,
+    ) -> Result<usize, StoreError> {
         let entity = scope.map(column);
         let ended = self.connection.execute(
             "DELETE FROM mute WHERE chat_id = :chat AND (:entity IS NULL OR entity = :entity)",
@@ -171,7 +198,8 @@ fn scope(row: &Row<'_>, at: usize) -> rusqlite::Result<Scope> {
 }
 
 fn subscription(row: &Row<'_>) -> Result<Subscription, StoreError> {
-    let mut options: Options = from_json("options", row.get_ref(6)?.as_str().map_err(rusqlite::Error::from)?)?;
+    let mut options: Options =
+        from_json("options", row.get_ref(6)?.as_str().map_err(rusqlite::Error::from)?)?;
     // Written before there were words for it.
     if row.get(4)? {
         options.sensitivity.get_or_insert(Sensitivity::Eager);

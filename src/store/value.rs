@@ -35,7 +35,10 @@ impl FromSql for Entity {
 #[error("unknown word `{0}`")]
 pub(super) struct UnknownWord(pub(super) String);
 
-pub(super) fn word<T>(value: ValueRef<'_>, parse: impl FnOnce(&str) -> Option<T>) -> FromSqlResult<T> {
+pub(super) fn word<T>(
+    value: ValueRef<'_>,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> FromSqlResult<T> {
     let text = value.as_str()?;
     parse(text).ok_or_else(|| FromSqlError::Other(Box::new(UnknownWord(text.to_owned()))))
 }
@@ -62,10 +65,15 @@ word_column!(Arrival, HeldFor, Phase, TransitionKind);
 
 /// To a JSON column.
 pub(super) fn to_json(what: &'static str, value: &impl Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|error| StoreError::Inconsistent(format!("{what} is not storable: {error}")))
+    serde_json::to_string(value)
+        .map_err(|error| StoreError::Inconsistent(format!("{what} is not storable: {error}")))
 }
 
 /// From a JSON column.
-pub(super) fn from_json<T: DeserializeOwned>(what: &'static str, text: &str) -> Result<T, StoreError> {
-    serde_json::from_str(text).map_err(|error| StoreError::Unreadable { what, why: error.to_string() })
+pub(super) fn from_json<T: DeserializeOwned>(
+    what: &'static str,
+    text: &str,
+) -> Result<T, StoreError> {
+    serde_json::from_str(text)
+        .map_err(|error| StoreError::Unreadable { what, why: error.to_string() })
 }

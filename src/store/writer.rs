@@ -53,7 +53,10 @@ impl Writer {
                 }
                 owned.close();
             })
-            .map_err(|error| StoreError::Unexpected { path: path.to_owned(), why: error.to_string() })?;
+            .map_err(|error| StoreError::Unexpected {
+                path: path.to_owned(),
+                why: error.to_string(),
+            })?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread), path: path.to_owned() })
     }
 
@@ -66,7 +69,8 @@ impl Writer {
     {
         self.run(move |owned| {
             owned.check()?;
-            let transaction = owned.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let transaction =
+                owned.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let result = work(&Tx::new(&transaction))?;
             transaction.commit()?;
             owned.confirm()?;
@@ -95,8 +99,9 @@ impl Writer {
         let job: Job = Box::new(move |owned| {
             // A fault in one job must not end the thread that all others need: its transaction is rolled back while
             // the stack unwinds, and nothing else outlives it.
-            let result = catch_unwind(AssertUnwindSafe(|| work(owned)))
-                .unwrap_or_else(|_| Err(StoreError::Inconsistent("a step was given up half-way".to_owned())));
+            let result = catch_unwind(AssertUnwindSafe(|| work(owned))).unwrap_or_else(|_| {
+                Err(StoreError::Inconsistent("a step was given up half-way".to_owned()))
+            });
             let _ = answer.send(result.map_err(|error| error.in_file(&path)));
         });
         self.jobs.as_ref().and_then(|jobs| jobs.send(job).ok()).ok_or(StoreError::Closed)?;
@@ -127,7 +132,8 @@ impl Owned {
     /// What is done while nobody writes.
     fn look(&mut self) {
         // It is said where it is found out, and each write says it again.
-        let is_in_place = catch_unwind(AssertUnwindSafe(|| self.check())).is_ok_and(|checked| checked.is_ok());
+        let is_in_place =
+            catch_unwind(AssertUnwindSafe(|| self.check())).is_ok_and(|checked| checked.is_ok());
         if is_in_place {
             self.erasure.finish(&self.connection);
         }

@@ -20,8 +20,16 @@ const LAYERS: [&[&str]; 7] = [
     &["app", "replay", "demo", "record", "check", "health", "status", "backup"],
     &["cli"],
 ];
-const PURE: [&str; 8] =
-    ["domain", "detect", "render", "notify::body", "notify::digest", "notify::fanout", "notify::pace", "notify::retry"];
+const PURE: [&str; 8] = [
+    "domain",
+    "detect",
+    "render",
+    "notify::body",
+    "notify::digest",
+    "notify::fanout",
+    "notify::pace",
+    "notify::retry",
+];
 /// Beside the layers; each may use the domain, and `config` the schedule. `failpoints` only names moments: all may tell it.
 const ASIDE: [&str; 5] = ["clock", "config", "schedule", "failpoints", "supervisor"];
 /// Whoever wires or runs things by the config; all others are handed what they need.
@@ -53,11 +61,17 @@ pub(super) fn may_use(importer: &str, target: &str) -> Result<(), String> {
         "failpoints" | "supervisor" => !is_pure(importer),
         "config" => wires || MAY_USE_CONFIG.contains(&importer),
         // A feed knows when it is asked, as it knows where.
-        "schedule" => wires || matches!(importer, "config" | "source") || MAY_USE_CONFIG.contains(&importer),
+        "schedule" => {
+            wires || matches!(importer, "config" | "source") || MAY_USE_CONFIG.contains(&importer)
+        }
         // Those beside the layers use the domain alone.
         _ => layer(target) < layer(importer).or(Some(1)),
     };
-    if allowed { Ok(()) } else { Err(format!("{importer} may not use {target}: imports point downwards only")) }
+    if allowed {
+        Ok(())
+    } else {
+        Err(format!("{importer} may not use {target}: imports point downwards only"))
+    }
 }
 
 fn layer(unit: &str) -> Option<usize> {

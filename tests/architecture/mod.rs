@@ -38,8 +38,16 @@ const TIME: [&str; 8] = [
     "time::interval",
     "thread::sleep",
 ];
-const SQL: [&str; 8] =
-    ["SELECT", "INSERT INTO", "INSERT OR", "UPDATE * SET", "DELETE FROM", "PRAGMA", "CREATE TABLE", "DROP TABLE"];
+const SQL: [&str; 8] = [
+    "SELECT",
+    "INSERT INTO",
+    "INSERT OR",
+    "UPDATE * SET",
+    "DELETE FROM",
+    "PRAGMA",
+    "CREATE TABLE",
+    "DROP TABLE",
+];
 const PLATFORMS: [&str; 2] = ["serenity", "teloxide"];
 /// Addresses as values (`std::net::IpAddr`) are no I/O.
 const IMPURE: [&str; 13] = [
@@ -63,7 +71,8 @@ fn violations(path: &str, text: &str) -> Vec<Violation> {
     let source = Source::read(path, text);
     let unit = layers::unit(source.module());
     let mut found = Vec::new();
-    let mut say = |line: usize, why: String| found.push(Violation { path: path.to_owned(), line, why });
+    let mut say =
+        |line: usize, why: String| found.push(Violation { path: path.to_owned(), line, why });
 
     for (line, import) in source.own_paths() {
         if let Err(why) = layers::may_use(&unit, &layers::unit(&import)) {
@@ -71,7 +80,12 @@ fn violations(path: &str, text: &str) -> Vec<Violation> {
         }
     }
     if !layers::is_placed(&unit) {
-        say(1, format!("{unit} has no place among the layers; give it one in tests/architecture/layers.rs"));
+        say(
+            1,
+            format!(
+                "{unit} has no place among the layers; give it one in tests/architecture/layers.rs"
+            ),
+        );
     }
     if unit != "clock" {
         for (line, word) in source.mentions(&TIME) {

@@ -30,7 +30,11 @@ fn every_test_that_a_page_names_exists() {
     let reliability = std::fs::read_to_string(root.join("docs/reliability.md")).unwrap();
     assert!(named(&reliability).len() >= 25);
     let plan = std::fs::read_to_string(root.join("tests/torture/plan.rs")).unwrap();
-    let played = reliability.split("torture (").skip(1).filter_map(|rest| rest.split_once(')')).map(|(names, _)| names);
+    let played = reliability
+        .split("torture (")
+        .skip(1)
+        .filter_map(|rest| rest.split_once(')'))
+        .map(|(names, _)| names);
     let faults: Vec<&str> = played.flat_map(|names| names.split('`').skip(1).step_by(2)).collect();
     assert!(faults.len() >= 10);
     for fault in faults {

@@ -4,7 +4,10 @@ use super::violations;
 
 /// `line: why` of each violation.
 fn found(path: &str, text: &str) -> Vec<String> {
-    violations(path, text).iter().map(|violation| format!("{}: {}", violation.line, violation.why)).collect()
+    violations(path, text)
+        .iter()
+        .map(|violation| format!("{}: {}", violation.line, violation.why))
+        .collect()
 }
 
 fn is_fine(path: &str, text: &str) {
@@ -48,13 +51,28 @@ fn siblings_do_not_import_each_other() {
 
 #[test]
 fn imports_that_point_downwards_are_fine() {
-    is_fine("src/domain/fact.rs", "use super::{Entity, Timestamp};\nuse crate::domain::entity::asn;");
-    is_fine("src/detect/signal.rs", "use super::baseline::Baseline;\nuse super::super::domain::Batch;");
-    is_fine("src/notify/outbox.rs", "use super::{fanout, retry};\nuse crate::{clock::Clock, store::Store, render};");
-    is_fine("src/command/status.rs", "use crate::{config::Config, detect, source, store, render, notify::fanout};");
+    is_fine(
+        "src/domain/fact.rs",
+        "use super::{Entity, Timestamp};\nuse crate::domain::entity::asn;",
+    );
+    is_fine(
+        "src/detect/signal.rs",
+        "use super::baseline::Baseline;\nuse super::super::domain::Batch;",
+    );
+    is_fine(
+        "src/notify/outbox.rs",
+        "use super::{fanout, retry};\nuse crate::{clock::Clock, store::Store, render};",
+    );
+    is_fine(
+        "src/command/status.rs",
+        "use crate::{config::Config, detect, source, store, render, notify::fanout};",
+    );
     is_fine("src/notify/platform.rs", "use super::retry::Refusal;\nuse crate::render::Rendered;");
     is_fine("src/chat/console.rs", "use crate::{clock::Clock, notify::platform::Platform};");
-    is_fine("src/ingest.rs", "use crate::{command, detect, schedule::Schedule, source, store, notify::fanout};");
+    is_fine(
+        "src/ingest.rs",
+        "use crate::{command, detect, schedule::Schedule, source, store, notify::fanout};",
+    );
     is_fine("src/app.rs", "use crate::{chat, clock, config, notify::outbox, schedule, ingest};");
     is_fine("src/cli.rs", "use crate::{app, demo, replay};");
     is_fine("src/main.rs", "fn main() { linkdown::cli::main() }");
@@ -109,7 +127,10 @@ fn time_stands_in_the_clock_alone() {
         assert_eq!(found("src/source/http.rs", text).len(), 1, "{text}");
         assert_eq!(found("src/clock.rs", text).len(), 0, "{text}");
     }
-    is_fine("src/source/http.rs", "tokio::time::timeout(limit, call).await;\nclock.sleep_until(at, busy).await;");
+    is_fine(
+        "src/source/http.rs",
+        "tokio::time::timeout(limit, call).await;\nclock.sleep_until(at, busy).await;",
+    );
 }
 
 #[test]
@@ -130,7 +151,11 @@ fn sql_stands_in_the_store_alone() {
 
 #[test]
 fn platforms_stand_in_the_chats_alone() {
-    for text in ["use serenity::all::Http;", "let bot = teloxide::Bot::new(token);", "use {serenity::all, std::fmt};"] {
+    for text in [
+        "use serenity::all::Http;",
+        "let bot = teloxide::Bot::new(token);",
+        "use {serenity::all, std::fmt};",
+    ] {
         assert_eq!(found("src/notify/outbox.rs", text).len(), 1, "{text}");
         assert_eq!(found("src/chat/discord.rs", text).len(), 0, "{text}");
     }
@@ -146,9 +171,13 @@ fn the_pure_parts_have_no_io_and_no_async() {
         "use std::net::TcpStream;",
         "let home = std::env::var_os(name);",
     ] {
-        for path in
-            ["src/domain/x.rs", "src/detect/x.rs", "src/render/x.rs", "src/notify/fanout.rs", "src/notify/retry.rs"]
-        {
+        for path in [
+            "src/domain/x.rs",
+            "src/detect/x.rs",
+            "src/render/x.rs",
+            "src/notify/fanout.rs",
+            "src/notify/retry.rs",
+        ] {
             assert_eq!(found(path, text).len(), 1, "{path}: {text}");
         }
         assert_eq!(found("src/source/http.rs", text).len(), 0, "{text}");
@@ -158,15 +187,31 @@ fn the_pure_parts_have_no_io_and_no_async() {
 
 #[test]
 fn comments_strings_and_tests_do_not_count() {
-    is_fine("src/domain/x.rs", "//! Never use crate::store here, nor Utc::now.\n/* tokio /* nested */ async */");
-    is_fine("src/domain/x.rs", r#"const WHY: &str = "no tokio, no \"async\", no crate::store::Store";"#);
-    is_fine("src/domain/x.rs", "#[cfg(test)]\nmod tests {\n    use crate::store::Store;\n    fn f() { async {} }\n}");
+    is_fine(
+        "src/domain/x.rs",
+        "//! Never use crate::store here, nor Utc::now.\n/* tokio /* nested */ async */",
+    );
+    is_fine(
+        "src/domain/x.rs",
+        r#"const WHY: &str = "no tokio, no \"async\", no crate::store::Store";"#,
+    );
+    is_fine(
+        "src/domain/x.rs",
+        "#[cfg(test)]\nmod tests {\n    use crate::store::Store;\n    fn f() { async {} }\n}",
+    );
     is_fine("src/domain/tests.rs", "use crate::store::Store;");
     is_fine("src/domain/tests/story.rs", "use crate::store::Store;");
     assert_eq!(
-        found("src/domain/x.rs", "#[cfg(test)]\nmod tests {\n    fn f() { '{'; \"}\"; }\n}\nuse crate::store::Store;"),
+        found(
+            "src/domain/x.rs",
+            "#[cfg(test)]\nmod tests {\n    fn f() { '{'; \"}\"; }\n}\nuse crate::store::Store;"
+        ),
         ["5: domain may not use store: imports point downwards only"],
         "what follows the tests counts again"
     );
-    assert_eq!(found("src/domain/x.rs", "fn f<'a>(x: &'a str) { '\"'; tokio(); '\\''; b\"ü\"; async {} }").len(), 2);
+    assert_eq!(
+        found("src/domain/x.rs", "fn f<'a>(x: &'a str) { '\"'; tokio(); '\\''; b\"ü\"; async {} }")
+            .len(),
+        2
+    );
 }

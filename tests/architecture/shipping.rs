@@ -15,16 +15,22 @@ fn text(name: &str) -> String {
 
 fn workflows() -> Vec<(PathBuf, String)> {
     let folder = fs::read_dir(root().join(".github/workflows")).unwrap();
-    folder.map(|entry| entry.unwrap().path()).map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
+    folder
+        .map(|entry| entry.unwrap().path())
+        .map(|path| (path.clone(), fs::read_to_string(path).unwrap()))
+        .collect()
 }
 
 fn is_hex(text: &str, digits: usize) -> bool {
-    text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+    text.len() == digits
+        && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
 /// `name:tag@sha256:…`.
 fn is_pinned(image: &str) -> bool {
-    image.split_once("@sha256:").is_some_and(|(name, digest)| name.contains(':') && is_hex(digest, 64))
+    image
+        .split_once("@sha256:")
+        .is_some_and(|(name, digest)| name.contains(':') && is_hex(digest, 64))
 }
 
 #[test]
@@ -53,7 +59,8 @@ fn every_action_is_named_by_its_commit_and_says_its_version() {
 #[test]
 fn every_base_image_is_named_by_its_digest_and_the_workflow_builds_in_the_same() {
     let dockerfile = text("Dockerfile");
-    let mut images: Vec<&str> = dockerfile.lines().filter_map(|line| line.strip_prefix("FROM ")).collect();
+    let mut images: Vec<&str> =
+        dockerfile.lines().filter_map(|line| line.strip_prefix("FROM ")).collect();
     images.extend(dockerfile.lines().filter_map(|line| line.strip_prefix("# syntax=")));
     assert_eq!(images.len(), 3);
     for image in &images {
@@ -72,25 +79,37 @@ fn nothing_is_published_but_from_a_protected_tag_and_environment() {
     for job in jobs.split("\n\n") {
         let publishes = job.contains(": write");
         assert_eq!(publishes, job.contains("environment: release"), "{job}");
-        assert_eq!(publishes, job.contains("if: github.ref_type == 'tag' && github.ref_protected"), "{job}");
+        assert_eq!(
+            publishes,
+            job.contains("if: github.ref_type == 'tag' && github.ref_protected"),
+            "{job}"
+        );
         publishing += usize::from(publishes);
     }
     assert_eq!(publishing, 2);
     let check = text(".github/workflows/check.yml");
-    assert!(check.contains("pull_request:") && check.contains(".ci/run") && !check.contains("write"), "{check}");
+    assert!(
+        check.contains("pull_request:") && check.contains(".ci/run") && !check.contains("write"),
+        "{check}"
+    );
     assert!(!check.contains("pull_request_target"), "a stranger's change never runs with rights");
 }
 
 #[test]
 fn the_service_is_restarted_for_ever_writes_no_core_and_gets_its_secrets_as_credentials() {
     let unit = text("packaging/linkdown.service");
-    let section = |name: &str| unit.split_once(&format!("[{name}]")).unwrap().1.split("\n[").next().unwrap().to_owned();
+    let section = |name: &str| {
+        unit.split_once(&format!("[{name}]")).unwrap().1.split("\n[").next().unwrap().to_owned()
+    };
     assert!(section("Unit").contains("\nStartLimitIntervalSec=0\n"));
     for line in ["Restart=always", "LimitCORE=0", "UMask=0077"] {
         assert!(section("Service").contains(&format!("\n{line}\n")), "{line}");
     }
     for name in ["discord_token", "telegram_token", "radar_token", "heartbeat_url"] {
-        assert!(unit.contains(&format!("\nLoadCredential={name}:/etc/linkdown/credentials/{name}\n")), "{name}");
+        assert!(
+            unit.contains(&format!("\nLoadCredential={name}:/etc/linkdown/credentials/{name}\n")),
+            "{name}"
+        );
         // Without it a missing file keeps the service from starting: systemd.exec(5).
         assert!(unit.contains(&format!("\nSetCredential={name}:\\n\n")), "{name}");
         assert!(text("compose.yaml").contains(&format!("./secrets/{name}")), "{name}");
@@ -102,14 +121,29 @@ fn the_service_is_restarted_for_ever_writes_no_core_and_gets_its_secrets_as_cred
 #[test]
 fn the_image_says_whose_it_is_and_where_it_comes_from() {
     let dockerfile = text("Dockerfile");
-    let labels =
-        ["title", "description", "licenses", "version", "revision", "source", "url", "documentation", "vendor"];
+    let labels = [
+        "title",
+        "description",
+        "licenses",
+        "version",
+        "revision",
+        "source",
+        "url",
+        "documentation",
+        "vendor",
+    ];
     for label in labels {
         assert!(dockerfile.contains(&format!("org.opencontainers.image.{label}=\"")), "{label}");
     }
     for argument in ["VERSION", "REVISION", "SOURCE"] {
-        assert!(text("packaging/docker-bake.hcl").contains(&format!("{argument} = {argument}")), "{argument}");
-        assert!(text(".github/workflows/release.yml").contains(&format!("{argument}=\"")), "{argument}");
+        assert!(
+            text("packaging/docker-bake.hcl").contains(&format!("{argument} = {argument}")),
+            "{argument}"
+        );
+        assert!(
+            text(".github/workflows/release.yml").contains(&format!("{argument}=\"")),
+            "{argument}"
+        );
     }
 }
 
@@ -119,7 +153,11 @@ fn git_never_takes_a_secret_a_database_or_a_core() {
     let git = |arguments: &[&str]| {
         let mut git = Command::new("git");
         git.args(["-c", "safe.directory=*"]).args(arguments).current_dir(folder.path());
-        git.env_remove("GIT_DIR").env_remove("GIT_WORK_TREE").env("GIT_CONFIG_GLOBAL", "/dev/null").output().unwrap()
+        git.env_remove("GIT_DIR")
+            .env_remove("GIT_WORK_TREE")
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .output()
+            .unwrap()
     };
     assert!(git(&["init", "-q"]).status.success());
     fs::copy(root().join(".gitignore"), folder.path().join(".gitignore")).unwrap();
@@ -155,8 +193,11 @@ fn git_never_takes_a_secret_a_database_or_a_core() {
         assert!(!is_ignored(name), "{name} is ignored");
     }
     // The image is built from a list of what goes in, which holds none of them.
-    let allowed: Vec<String> =
-        text(".dockerignore").lines().filter_map(|line| line.strip_prefix('!')).map(str::to_owned).collect();
+    let allowed: Vec<String> = text(".dockerignore")
+        .lines()
+        .filter_map(|line| line.strip_prefix('!'))
+        .map(str::to_owned)
+        .collect();
     assert_eq!(allowed, ["Cargo.toml", "Cargo.lock", "src", "config", "migrations"]);
 }
 
@@ -164,7 +205,11 @@ fn git_never_takes_a_secret_a_database_or_a_core() {
 fn audits(is_reachable: bool, has_copy: bool) -> (bool, String) {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
-    let git = if is_reachable { "echo 0123456789abcdef0123456789abcdef01234567 HEAD" } else { "exit 128" };
+    let git = if is_reachable {
+        "echo 0123456789abcdef0123456789abcdef01234567 HEAD"
+    } else {
+        "exit 128"
+    };
     for (name, does) in [("git", git), ("cargo", "echo cargo \"$@\"")] {
         let path = folder.path().join(name);
         fs::write(&path, format!("#!/bin/sh\n{does}\n")).unwrap();
@@ -173,24 +218,34 @@ fn audits(is_reachable: bool, has_copy: bool) -> (bool, String) {
     let copy = folder.path().join("copy");
     if has_copy {
         fs::create_dir_all(copy.join("crates/x")).unwrap();
-        fs::write(copy.join("crates/x/RUSTSEC-2026-0001.md"), "```toml\ndate = \"2026-08-20\"\n").unwrap();
+        fs::write(copy.join("crates/x/RUSTSEC-2026-0001.md"), "```toml\ndate = \"2026-08-20\"\n")
+            .unwrap();
     }
     let path = format!("{}:/usr/bin:/bin", folder.path().display());
-    let done = Command::new(root().join(".ci/audit")).env("PATH", path).env("LINKDOWN_ADVISORIES", &copy).output();
+    let done = Command::new(root().join(".ci/audit"))
+        .env("PATH", path)
+        .env("LINKDOWN_ADVISORIES", &copy)
+        .output();
     let done = done.unwrap();
-    let said = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&done.stdout),
+        String::from_utf8_lossy(&done.stderr)
+    );
     (done.status.success(), said.replace(&*copy.to_string_lossy(), "COPY"))
 }
 
 #[test]
 fn the_live_advisories_are_asked_where_they_can_be_reached_and_the_check_says_which_it_asked() {
-    let live =
-        "advisories: the live database, https://github.com/RustSec/advisory-db, commit 0123456789ab\ncargo audit\n";
+    let live = "advisories: the live database, https://github.com/RustSec/advisory-db, commit 0123456789ab\ncargo audit\n";
     for has_copy in [true, false] {
         assert_eq!(audits(true, has_copy), (true, live.to_owned()));
     }
     let (went_well, said) = audits(false, true);
-    assert!(went_well && said.contains("the copy at COPY, whose newest entry is of 2026-08-20"), "{said}");
+    assert!(
+        went_well && said.contains("the copy at COPY, whose newest entry is of 2026-08-20"),
+        "{said}"
+    );
     assert!(said.ends_with("cargo audit --no-fetch --db COPY\n"), "{said}");
     let (went_well, said) = audits(false, false);
     assert!(!went_well && said.contains("nothing was checked"), "{said}");

@@ -35,7 +35,9 @@ impl Source {
             for at in words(&self.bare, root) {
                 // A `super` that follows another was read with it.
                 let rest = &self.bare[at..];
-                if !rest[root.len()..].trim_start().starts_with("::") || self.bare[..at].trim_end().ends_with("::") {
+                if !rest[root.len()..].trim_start().starts_with("::")
+                    || self.bare[..at].trim_end().ends_with("::")
+                {
                     continue;
                 }
                 let line = self.line(at);
@@ -54,7 +56,12 @@ impl Source {
             let rest = self.bare[at + 3..].trim_start();
             let line = self.line(at);
             for path in paths(rest).into_iter().map(|path| path.join("::")) {
-                found.extend(wanted.iter().filter(|word| !words(&path, word).is_empty()).map(|word| (line, *word)));
+                found.extend(
+                    wanted
+                        .iter()
+                        .filter(|word| !words(&path, word).is_empty())
+                        .map(|word| (line, *word)),
+                );
             }
         }
         found.sort_unstable();
@@ -107,7 +114,8 @@ fn blank(text: &str) -> (String, String) {
             bare.push(first);
             spoken.push(first);
         } else {
-            let hidden: String = inside.chars().map(|c| if c == '\n' { '\n' } else { ' ' }).collect();
+            let hidden: String =
+                inside.chars().map(|c| if c == '\n' { '\n' } else { ' ' }).collect();
             bare.push_str(&hidden);
             spoken.push_str(if is_string { inside } else { &hidden });
         }
@@ -146,9 +154,14 @@ fn token(rest: &str, before: Option<char>) -> (usize, bool) {
         // A character, unless it is a lifetime.
         let inner: Vec<char> = rest.chars().skip(1).take(2).collect();
         return match inner[..] {
-            ['\\', _] => {
-                (2 + rest[2..].char_indices().skip(1).find(|(_, c)| *c == '\'').map_or(0, |(at, _)| at + 1), true)
-            }
+            ['\\', _] => (
+                2 + rest[2..]
+                    .char_indices()
+                    .skip(1)
+                    .find(|(_, c)| *c == '\'')
+                    .map_or(0, |(at, _)| at + 1),
+                true,
+            ),
             [c, '\''] => (2 + c.len_utf8(), true),
             _ => (one, false),
         };
@@ -225,7 +238,8 @@ fn tests(bare: &str) -> Vec<(usize, usize)> {
 }
 
 fn wipe(text: &str, from: usize, until: usize) -> String {
-    let hidden: String = text[from..until].bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }).collect();
+    let hidden: String =
+        text[from..until].bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }).collect();
     format!("{}{hidden}{}", &text[..from], &text[until..])
 }
 
@@ -283,7 +297,8 @@ fn tree(rest: &mut &str, above: &[String], found: &mut Vec<Vec<String>>) {
                 }
             }
         }
-        let name: &str = &rest[..rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len())];
+        let name: &str =
+            &rest[..rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len())];
         if !name.is_empty() && name != "self" {
             path.push(name.to_owned());
         }

@@ -51,7 +51,8 @@ impl IodaDouble {
             world.script.delay(datasource, delay);
         }
         let answering = Arc::clone(&world);
-        let handler = Arc::new(move |asked: &Asked, fault: Option<&Fault>| answering.answer(asked, fault));
+        let handler =
+            Arc::new(move |asked: &Asked, fault: Option<&Fault>| answering.answer(asked, fault));
         Self { server: Server::start(clock, usize::MAX, handler).await, world }
     }
 
@@ -140,13 +141,21 @@ impl World {
         }
     }
 
-    fn signals(&self, asked: &Asked, kind: &str, codes: &str, fault: Option<&Fault>) -> Result<Value, Refused> {
+    fn signals(
+        &self,
+        asked: &Asked,
+        kind: &str,
+        codes: &str,
+        fault: Option<&Fault>,
+    ) -> Result<Value, Refused> {
         let bad = |why: &str| (400, why.to_owned());
         let (from, until) = window(asked)?;
         if until - from > 100 * DAY {
             return Err(bad("time range exceeds 100 days"));
         }
-        let name = asked.value("datasource").ok_or_else(|| bad("this double wants one datasource a call"))?;
+        let name = asked
+            .value("datasource")
+            .ok_or_else(|| bad("this double wants one datasource a call"))?;
         let Some((_, step, _)) = DATASOURCES.iter().find(|(known, ..)| *known == name) else {
             return Err(bad("unknown datasource"));
         };
@@ -160,7 +169,11 @@ impl World {
             .collect();
         if found.is_empty() {
             // For a network a stand-in is invented; a country or region must be known.
-            return if kind == "asn" { Ok(json!([[]])) } else { Err(bad("cannot find corresponding metadata entity")) };
+            return if kind == "asn" {
+                Ok(json!([[]]))
+            } else {
+                Err(bad("cannot find corresponding metadata entity"))
+            };
         }
         let first = from.floor_to(*step);
         let bins = ((until - first) + step - 1) / step;
@@ -187,7 +200,11 @@ impl World {
         Ok(groups.collect())
     }
 
-    fn outages(&self, asked: &Asked, shown: fn(&Event, Timestamp, Timestamp) -> Vec<Value>) -> Result<Value, Refused> {
+    fn outages(
+        &self,
+        asked: &Asked,
+        shown: fn(&Event, Timestamp, Timestamp) -> Vec<Value>,
+    ) -> Result<Value, Refused> {
         let (from, until) = window(asked)?;
         let kind = asked.value("entityType").unwrap_or_default();
         let codes: Vec<&str> = asked.value("entityCode").unwrap_or_default().split(',').collect();
@@ -207,9 +224,11 @@ impl World {
             return Vec::new();
         }
         let overlaps = event.start < from || event.end.is_none_or(|end| end > until);
-        vec![json!({"location": event.entity, "start": event.start.unix(), "duration": end - event.start,
+        vec![
+            json!({"location": event.entity, "start": event.start.unix(), "duration": end - event.start,
             "uncertainty": null, "method": "median", "datasource": event.datasource, "status": 0, "fraction": null,
-            "score": 4500.0, "location_name": "…", "overlaps_window": overlaps})]
+            "score": 4500.0, "location_name": "…", "overlaps_window": overlaps}),
+        ]
     }
 
     fn as_alerts(event: &Event, from: Timestamp, until: Timestamp) -> Vec<Value> {
@@ -233,13 +252,20 @@ fn entity_parts(entity: &Entity) -> (String, String) {
 
 fn window(asked: &Asked) -> Result<(Timestamp, Timestamp), Refused> {
     let bound = |key: &str| {
-        let digits = asked.value(key).filter(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()));
-        let seconds =
-            digits.and_then(|text| text.parse().ok()).ok_or_else(|| (400, format!("missing or bad {key}")))?;
+        let digits = asked
+            .value(key)
+            .filter(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()));
+        let seconds = digits
+            .and_then(|text| text.parse().ok())
+            .ok_or_else(|| (400, format!("missing or bad {key}")))?;
         Ok(Timestamp::from_unix(seconds))
     };
     let (from, until) = (bound("from")?, bound("until")?);
-    if from > until { Err((400, "from must be before until".to_owned())) } else { Ok((from, until)) }
+    if from > until {
+        Err((400, "from must be before until".to_owned()))
+    } else {
+        Ok((from, until))
+    }
 }
 
 fn envelope(status: u16, error: Option<&str>, data: &Value) -> Answer {

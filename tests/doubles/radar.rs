@@ -41,7 +41,8 @@ impl RadarDouble {
             asked_at: Mutex::default(),
         });
         let answering = Arc::clone(&world);
-        let handler = Arc::new(move |asked: &Asked, fault: Option<&Fault>| answering.answer(asked, fault));
+        let handler =
+            Arc::new(move |asked: &Asked, fault: Option<&Fault>| answering.answer(asked, fault));
         Self { server: Server::start(clock, usize::MAX, handler).await, world }
     }
 
@@ -50,7 +51,11 @@ impl RadarDouble {
     }
 
     /// Traffic in any unit, by the start of the quarter of an hour; it is scaled to each window's maximum.
-    pub fn set(&self, entity: &str, values: impl Fn(Timestamp) -> Option<f64> + Send + Sync + 'static) {
+    pub fn set(
+        &self,
+        entity: &str,
+        values: impl Fn(Timestamp) -> Option<f64> + Send + Sync + 'static,
+    ) {
         self.world.script.set(entity, "netflow", Arc::new(move |at, _| values(at)));
     }
 
@@ -89,7 +94,9 @@ type Refused = (u16, u32, String);
 impl World {
     fn answer(&self, asked: &Asked, fault: Option<&Fault>) -> Answer {
         match self.result(asked, fault) {
-            Ok(result) => Answer::json(200, &json!({"success": true, "errors": [], "result": result})),
+            Ok(result) => {
+                Answer::json(200, &json!({"success": true, "errors": [], "result": result}))
+            }
             Err((status, code, message)) => {
                 let errors = json!([{"code": code, "message": message}]);
                 Answer::json(status, &json!({"success": false, "errors": errors, "result": null}))
@@ -99,7 +106,13 @@ impl World {
 
     fn result(&self, asked: &Asked, fault: Option<&Fault>) -> Result<Value, Refused> {
         match asked.headers.get("authorization").map(String::as_str) {
-            None => return Err((400, 9106, "Missing X-Auth-Key, X-Auth-Email or Authorization headers".to_owned())),
+            None => {
+                return Err((
+                    400,
+                    9106,
+                    "Missing X-Auth-Key, X-Auth-Email or Authorization headers".to_owned(),
+                ));
+            }
             // A careless service repeats what it was given.
             Some(given) if given != format!("Bearer {}", self.token) => {
                 return Err((403, 10_000, format!("Authentication error: {given}")));
@@ -113,11 +126,17 @@ impl World {
             return Err((200, 2000, "internal".to_owned()));
         }
         let empty = fault == Some(&Fault::EmptyData);
-        let shown = |list: &Mutex<Vec<Value>>| if empty { Vec::new() } else { list.lock().unwrap().clone() };
+        let shown = |list: &Mutex<Vec<Value>>| {
+            if empty { Vec::new() } else { list.lock().unwrap().clone() }
+        };
         match asked.path.trim_start_matches("/client/v4") {
             "/radar/netflows/timeseries" => self.netflows(asked, fault),
-            "/radar/annotations/outages" => window(asked).map(|_| json!({"annotations": shown(&self.annotations)})),
-            "/radar/traffic_anomalies" => window(asked).map(|_| json!({"trafficAnomalies": shown(&self.anomalies)})),
+            "/radar/annotations/outages" => {
+                window(asked).map(|_| json!({"annotations": shown(&self.annotations)}))
+            }
+            "/radar/traffic_anomalies" => {
+                window(asked).map(|_| json!({"trafficAnomalies": shown(&self.anomalies)}))
+            }
             _ => Err((404, 7003, "Could not route to that path".to_owned())),
         }
     }
@@ -138,7 +157,9 @@ impl World {
             _ => return Err(bad("one of location and asn is needed")),
         }
         .map_err(|_| bad("bad location or asn"))?;
-        if asked.value("aggInterval") != Some("15m") || asked.value("normalization") != Some("MIN0_MAX") {
+        if asked.value("aggInterval") != Some("15m")
+            || asked.value("normalization") != Some("MIN0_MAX")
+        {
             return Err(bad("this double knows 15m and MIN0_MAX alone"));
         }
         let (from, until) = window(asked)?;
@@ -156,7 +177,8 @@ impl World {
         let sign = if fault == Some(&Fault::Negative) { -1.0 } else { 1.0 };
         let level = self.confidence.lock().unwrap().get(&entity).copied().unwrap_or(5);
         let timestamps: Vec<String> = buckets.iter().map(|(at, _)| at.to_string()).collect();
-        let values: Vec<String> = buckets.iter().map(|(_, value)| format!("{:.6}", sign * value / most)).collect();
+        let values: Vec<String> =
+            buckets.iter().map(|(_, value)| format!("{:.6}", sign * value / most)).collect();
         Ok(
             json!({"meta": {"aggInterval": "FIFTEEN_MINUTES", "lastUpdated": now.to_string(), "normalization": "MIN0_MAX",
             "units": [{"name": "*", "value": "bytes"}], "confidenceInfo": {"level": level, "annotations": []}},
@@ -168,9 +190,12 @@ impl World {
 fn window(asked: &Asked) -> Result<(Timestamp, Timestamp), Refused> {
     let bad = |why: &str| (400, 2001, why.to_owned());
     if asked.value("dateRange").is_some() {
-        return Err(bad("dateRange and dateStart exclude each other, and this double knows the latter"));
+        return Err(bad(
+            "dateRange and dateStart exclude each other, and this double knows the latter",
+        ));
     }
-    let date = |key: &str| asked.value(key).filter(|text| text.ends_with('Z')).and_then(Timestamp::parse);
+    let date =
+        |key: &str| asked.value(key).filter(|text| text.ends_with('Z')).and_then(Timestamp::parse);
     let (Some(from), Some(until)) = (date("dateStart"), date("dateEnd")) else {
         return Err(bad("dateStart and dateEnd are needed, ISO 8601 with Z"));
     };

@@ -41,7 +41,8 @@ impl RipestatDouble {
             refused: Mutex::default(),
         });
         let answering = Arc::clone(&world);
-        let handler = Arc::new(move |asked: &Asked, fault: Option<&Fault>| answering.answer(asked, fault));
+        let handler =
+            Arc::new(move |asked: &Asked, fault: Option<&Fault>| answering.answer(asked, fault));
         Self { server: Server::start(clock, AT_ONCE, handler).await, world }
     }
 
@@ -50,14 +51,23 @@ impl RipestatDouble {
     }
 
     /// `prefixes` of a country, or `visibility` (how many peers see it) of a network or block, by time.
-    pub fn set(&self, entity: &str, signal: &str, values: impl Fn(Timestamp) -> Option<f64> + Send + Sync + 'static) {
+    pub fn set(
+        &self,
+        entity: &str,
+        signal: &str,
+        values: impl Fn(Timestamp) -> Option<f64> + Send + Sync + 'static,
+    ) {
         self.world.script.set(entity, signal, Arc::new(move |at, _| values(at)));
     }
 
     /// The prefixes of a network or block, and the neighbours through which its peers reach it by turns.
     pub fn announces(&self, entity: &str, prefixes: &[&str], gateways: &[u32]) {
         let prefixes = prefixes.iter().map(|&prefix| prefix.to_owned()).collect();
-        self.world.announced.lock().unwrap().insert(entity.parse().unwrap(), (prefixes, gateways.to_vec()));
+        self.world
+            .announced
+            .lock()
+            .unwrap()
+            .insert(entity.parse().unwrap(), (prefixes, gateways.to_vec()));
     }
 
     /// Full-table peers in all.
@@ -100,13 +110,21 @@ impl RipestatDouble {
 impl World {
     fn answer(&self, asked: &Asked, fault: Option<&Fault>) -> Answer {
         let path: Vec<&str> = asked.path.trim_matches('/').split('/').collect();
-        let ["data", call, "data.json"] = path.as_slice() else { return Answer::json(404, &"\"no such page\"") };
+        let ["data", call, "data.json"] = path.as_slice() else {
+            return Answer::json(404, &"\"no such page\"");
+        };
         if fault == Some(&Fault::ErrorInside) {
             return envelope(call, 200, Err("the request took too long"));
         }
         let app = asked.value("sourceapp").unwrap_or_default();
-        if app.is_empty() || !app.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')) {
-            return envelope(call, 400, Err("say who you are: sourceapp of letters, digits, - and _"));
+        if app.is_empty()
+            || !app.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+        {
+            return envelope(
+                call,
+                400,
+                Err("say who you are: sourceapp of letters, digits, - and _"),
+            );
         }
         let resource = asked.value("resource").unwrap_or_default();
         if self.refused.lock().unwrap().contains(resource) {
@@ -123,7 +141,9 @@ impl World {
 
     fn country(&self, asked: &Asked, fault: Option<&Fault>) -> Result<Value, &'static str> {
         let code = asked.value("resource").unwrap_or_default();
-        let entity: Entity = format!("country/{code}").parse().map_err(|_| "bad resource: a country code is needed")?;
+        let entity: Entity = format!("country/{code}")
+            .parse()
+            .map_err(|_| "bad resource: a country code is needed")?;
         let (from, until) = (time(asked, "starttime")?, time(asked, "endtime")?);
         let (from, until) = (from.ok_or("starttime missing")?, until.ok_or("endtime missing")?);
         let wished = match asked.value("resolution") {
@@ -148,7 +168,9 @@ impl World {
             let next = at + step;
             match runs.iter_mut().find(|(held, _)| held.total_cmp(&value).is_eq()) {
                 // An end is inclusive: it is the start of the last bin.
-                Some((_, intervals)) if intervals.last().is_some_and(|(_, last)| *last + step == at) => {
+                Some((_, intervals))
+                    if intervals.last().is_some_and(|(_, last)| *last + step == at) =>
+                {
                     intervals.last_mut().unwrap().1 = at;
                 }
                 Some((_, intervals)) => intervals.push((at, at)),
@@ -163,7 +185,8 @@ impl World {
             json!({"timeline": timeline, "v4_prefixes_ris": value, "v6_prefixes_ris": 0, "asns_ris": 1,
                 "v4_prefixes_stats": -1, "v6_prefixes_stats": -1, "asns_stats": -1})
         });
-        let stats: Vec<Value> = if fault == Some(&Fault::EmptyData) { Vec::new() } else { entries.collect() };
+        let stats: Vec<Value> =
+            if fault == Some(&Fault::EmptyData) { Vec::new() } else { entries.collect() };
         let resolution = if step == DAY {
             "1d"
         } else if step == HOUR {
@@ -194,7 +217,12 @@ impl World {
         Ok(all)
     }
 
-    fn state_of(&self, resource: &str, asked: &Asked, fault: Option<&Fault>) -> Result<Value, &'static str> {
+    fn state_of(
+        &self,
+        resource: &str,
+        asked: &Asked,
+        fault: Option<&Fault>,
+    ) -> Result<Value, &'static str> {
         let digits = resource.trim_start_matches("AS");
         let entity: Entity = [format!("asn/{digits}"), format!("prefix/{resource}")]
             .iter()
@@ -225,7 +253,9 @@ impl World {
                 prefixes.iter().map(move |prefix| json!({"target_prefix": prefix, "path": path, "community": [], "source_id": source_id})).collect::<Vec<_>>()
             })
             .collect();
-        Ok(json!({"resource": digits, "timestamp": iso(at), "nr_routes": routes.len(), "bgp_state": routes}))
+        Ok(
+            json!({"resource": digits, "timestamp": iso(at), "nr_routes": routes.len(), "bgp_state": routes}),
+        )
     }
 
     fn peer_count(&self, asked: &Asked) -> Result<Value, &'static str> {
@@ -239,8 +269,10 @@ impl World {
             counts.push(json!({"count": total, "timestamp": iso(at)}));
             at = at - 8 * HOUR;
         }
-        Ok(json!({"peer_count": {"v4": {"total": [], "full_feed": counts}, "v6": {"total": [], "full_feed": []}},
-            "v4_full_prefix_threshold": 800_000, "v6_full_prefix_threshold": 150_000}))
+        Ok(
+            json!({"peer_count": {"v4": {"total": [], "full_feed": counts}, "v6": {"total": [], "full_feed": []}},
+            "v4_full_prefix_threshold": 800_000, "v6_full_prefix_threshold": 150_000}),
+        )
     }
 }
 
@@ -261,7 +293,9 @@ fn time(asked: &Asked, key: &str) -> Result<Option<Timestamp>, &'static str> {
 
 fn envelope(call: &str, code: u16, data: Result<Value, &str>) -> Answer {
     let (status, messages, data) = match data {
-        Ok(data) => ("ok", json!([["info", "Results exclude routes with very low visibility (…)"]]), data),
+        Ok(data) => {
+            ("ok", json!([["info", "Results exclude routes with very low visibility (…)"]]), data)
+        }
         Err(why) => ("error", json!([["error", why]]), json!({})),
     };
     Answer::json(

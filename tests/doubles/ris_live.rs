@@ -89,9 +89,13 @@ impl RisLiveDouble {
 
     /// Somebody's peer says that it sees, or has lost, the blocks. `path` empty: a withdrawal.
     pub fn update(&self, collector: u32, peer: &str, at: f64, path: &[u32], nets: &[&str]) {
-        let (announced, withdrawn) = if path.is_empty() { (vec![], nets.to_vec()) } else { (nets.to_vec(), vec![]) };
-        let announcements =
-            if announced.is_empty() { json!([]) } else { json!([{"next_hop": peer, "prefixes": announced}]) };
+        let (announced, withdrawn) =
+            if path.is_empty() { (vec![], nets.to_vec()) } else { (nets.to_vec(), vec![]) };
+        let announcements = if announced.is_empty() {
+            json!([])
+        } else {
+            json!([{"next_hop": peer, "prefixes": announced}])
+        };
         let id = {
             let mut world = self.world.lock().unwrap();
             world.ids += 1;
@@ -109,8 +113,10 @@ impl RisLiveDouble {
 
     /// The same under another name: `RIS_PEER_STATE` in the service's documentation and in captures of 2019.
     pub fn session_as(&self, kind: &str, collector: u32, peer: &str, at: f64, state: &str) {
-        self.say(json!({"timestamp": at, "peer": peer, "peer_asn": "64496", "id": format!("{peer}-01a0"),
-            "host": format!("rrc{collector:02}.ripe.net"), "type": kind, "state": state}));
+        self.say(
+            json!({"timestamp": at, "peer": peer, "peer_asn": "64496", "id": format!("{peer}-01a0"),
+            "host": format!("rrc{collector:02}.ripe.net"), "type": kind, "state": state}),
+        );
     }
 
     fn say(&self, data: Value) {
@@ -137,7 +143,9 @@ impl RisLiveDouble {
             self.world.lock().unwrap().clients.push(client.unwrap_or("nobody").to_owned());
             Ok(response)
         };
-        let Ok(mut socket) = tokio_tungstenite::accept_hdr_async(stream, note).await else { return };
+        let Ok(mut socket) = tokio_tungstenite::accept_hdr_async(stream, note).await else {
+            return;
+        };
         let mut filters: Vec<Value> = Vec::new();
         loop {
             let frame = tokio::select! {
@@ -173,7 +181,12 @@ impl RisLiveDouble {
         let error = |why: &str| Some(json!({"type": "ris_error", "data": {"message": why}}));
         let Ok(message) = serde_json::from_str::<Value>(text) else { return error("no JSON") };
         match message["type"].as_str() {
-            Some("ping") => self.world.lock().unwrap().answers_pings.then(|| json!({"type": "pong", "data": null})),
+            Some("ping") => self
+                .world
+                .lock()
+                .unwrap()
+                .answers_pings
+                .then(|| json!({"type": "pong", "data": null})),
             Some("ris_subscribe") => {
                 let filter = message["data"].clone();
                 let known = [
@@ -191,13 +204,16 @@ impl RisLiveDouble {
                 if let Some(key) = keys.keys().find(|key| !known.contains(&key.as_str())) {
                     return error(&format!("unknown filter {key}"));
                 }
-                let types = ["UPDATE", "OPEN", "NOTIFICATION", "KEEPALIVE", "STATE", "RIS_PEER_STATE"];
+                let types =
+                    ["UPDATE", "OPEN", "NOTIFICATION", "KEEPALIVE", "STATE", "RIS_PEER_STATE"];
                 if filter["type"].as_str().is_some_and(|kind| {
-                    !types.contains(&kind) || self.world.lock().unwrap().refused_types.contains(kind)
+                    !types.contains(&kind)
+                        || self.world.lock().unwrap().refused_types.contains(kind)
                 }) {
                     return error(&format!("unknown type {}", filter["type"]));
                 }
-                if filter["prefix"].as_str().is_some_and(|prefix| prefix.parse::<IpNet>().is_err()) {
+                if filter["prefix"].as_str().is_some_and(|prefix| prefix.parse::<IpNet>().is_err())
+                {
                     return error("bad prefix");
                 }
                 self.world.lock().unwrap().subscribed.push(filter.clone());
@@ -219,7 +235,10 @@ fn matches(filter: &Value, data: &Value) -> bool {
     if filter["path"].is_string() && data["path"].as_array().is_none_or(Vec::is_empty) {
         return false;
     }
-    let Some(prefix) = filter["prefix"].as_str().and_then(|prefix| prefix.parse::<IpNet>().ok()) else { return true };
+    let Some(prefix) = filter["prefix"].as_str().and_then(|prefix| prefix.parse::<IpNet>().ok())
+    else {
+        return true;
+    };
     let announced = data["announcements"]
         .as_array()
         .into_iter()

@@ -34,7 +34,14 @@ impl Script {
     }
 
     /// The bin of `step` seconds that starts at `bin`, as it is known at `now`: none until it is over and its delay past.
-    pub fn value(&self, entity: &Entity, signal: &str, bin: Timestamp, step: Seconds, now: Timestamp) -> Option<f64> {
+    pub fn value(
+        &self,
+        entity: &Entity,
+        signal: &str,
+        bin: Timestamp,
+        step: Seconds,
+        now: Timestamp,
+    ) -> Option<f64> {
         let inner = self.0.lock().unwrap();
         let delay = inner.delays.get(signal).copied().unwrap_or(0);
         if bin + step + delay > now {
@@ -46,6 +53,10 @@ impl Script {
 }
 
 /// `normal`, and nothing at all in `[from, until)`.
-pub fn gone_between(normal: f64, from: Timestamp, until: Timestamp) -> impl Fn(Timestamp) -> Option<f64> {
+pub fn gone_between(
+    normal: f64,
+    from: Timestamp,
+    until: Timestamp,
+) -> impl Fn(Timestamp) -> Option<f64> {
     move |at| Some(if from <= at && at < until { 0.0 } else { normal })
 }

@@ -103,7 +103,8 @@ impl Server {
                 // Dropped with this task, and every open connection with it.
                 let mut open = JoinSet::new();
                 while let Ok((stream, _)) = listener.accept().await {
-                    let (shared, clock, handler) = (Arc::clone(&shared), clock.clone(), Arc::clone(&handler));
+                    let (shared, clock, handler) =
+                        (Arc::clone(&shared), clock.clone(), Arc::clone(&handler));
                     open.spawn(async move {
                         let before = shared.in_flight.fetch_add(1, Ordering::SeqCst);
                         let _ = serve(stream, &shared, &clock, &*handler, before >= at_once).await;
@@ -178,7 +179,12 @@ async fn serve(
         _ if too_many => send(&mut stream, 429, json, br#"{"status":"error"}"#).await,
         Some(Fault::Silent) => std::future::pending().await,
         Some(Fault::HalfBody) => {
-            stream.write_all(format!("HTTP/1.1 200 OK\r\n{json}Content-Length: 5000\r\n\r\n{{\"da").as_bytes()).await
+            stream
+                .write_all(
+                    format!("HTTP/1.1 200 OK\r\n{json}Content-Length: 5000\r\n\r\n{{\"da")
+                        .as_bytes(),
+                )
+                .await
         }
         Some(Fault::Html) => {
             let page = b"<!doctype html><title>Just a moment</title>";
@@ -188,12 +194,22 @@ async fn serve(
             send(&mut stream, *status, "Content-Type: text/html\r\n", b"<h1>error</h1>").await
         }
         Some(Fault::RateLimited(after)) => {
-            send(&mut stream, 429, &format!("{json}Retry-After: {after}\r\n"), br#"{"status":"error"}"#).await
+            send(
+                &mut stream,
+                429,
+                &format!("{json}Retry-After: {after}\r\n"),
+                br#"{"status":"error"}"#,
+            )
+            .await
         }
         Some(Fault::WrongJson) => send(&mut stream, 200, json, br#"{"hello":["world"]}"#).await,
         Some(Fault::CutJson) => send(&mut stream, 200, json, br#"{"data":[[{"entityTy"#).await,
         Some(Fault::Huge) => {
-            stream.write_all(format!("HTTP/1.1 200 OK\r\n{json}Connection: close\r\n\r\n[").as_bytes()).await?;
+            stream
+                .write_all(
+                    format!("HTTP/1.1 200 OK\r\n{json}Connection: close\r\n\r\n[").as_bytes(),
+                )
+                .await?;
             let blanks = vec![b' '; 1 << 16];
             for _ in 0..17 * 16 {
                 stream.write_all(&blanks).await?;
@@ -201,7 +217,11 @@ async fn serve(
             Ok(())
         }
         Some(Fault::SlowDrip) => {
-            stream.write_all(format!("HTTP/1.1 200 OK\r\n{json}Content-Length: 100000\r\n\r\n").as_bytes()).await?;
+            stream
+                .write_all(
+                    format!("HTTP/1.1 200 OK\r\n{json}Content-Length: 100000\r\n\r\n").as_bytes(),
+                )
+                .await?;
             loop {
                 stream.write_all(b" ").await?;
                 // The drip is the point: real time, since the client's deadlines are.
@@ -218,9 +238,19 @@ async fn serve(
         }
         Some(Fault::EmptyData | Fault::ErrorInside | Fault::Negative) | None => {
             let answer = handler(&asked, fault.as_ref());
-            if asked.headers.get("accept-encoding").is_some_and(|encodings| encodings.contains("gzip")) {
+            if asked
+                .headers
+                .get("accept-encoding")
+                .is_some_and(|encodings| encodings.contains("gzip"))
+            {
                 let packed = gzip(answer.body.as_bytes());
-                send(&mut stream, answer.status, &format!("{json}Content-Encoding: gzip\r\n"), &packed).await
+                send(
+                    &mut stream,
+                    answer.status,
+                    &format!("{json}Content-Encoding: gzip\r\n"),
+                    &packed,
+                )
+                .await
             } else {
                 send(&mut stream, answer.status, json, answer.body.as_bytes()).await
             }
@@ -229,9 +259,16 @@ async fn serve(
     }
 }
 
-async fn send(stream: &mut TcpStream, status: u16, headers: &str, body: &[u8]) -> std::io::Result<()> {
+async fn send(
+    stream: &mut TcpStream,
+    status: u16,
+    headers: &str,
+    body: &[u8],
+) -> std::io::Result<()> {
     let length = body.len();
-    let head = format!("HTTP/1.1 {status} X\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n");
+    let head = format!(
+        "HTTP/1.1 {status} X\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n"
+    );
     stream.write_all(head.as_bytes()).await?;
     stream.write_all(body).await?;
     stream.shutdown().await
@@ -263,7 +300,9 @@ async fn head(stream: &mut TcpStream, at: Timestamp) -> std::io::Result<Option<A
         (decoded(key), decoded(value))
     };
     let query = query.split('&').filter(|pair| !pair.is_empty()).map(pair).collect();
-    let header = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()));
+    let header = |line: &str| {
+        line.split_once(": ").map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+    };
     Ok(Some(Asked { at, path: decoded(path), query, headers: lines.filter_map(header).collect() }))
 }
 
@@ -271,7 +310,9 @@ fn decoded(text: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {
-        let hex = after.get(..2).and_then(|two| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok());
+        let hex = after
+            .get(..2)
+            .and_then(|two| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok());
         rest = match (first, hex) {
             (b'%', Some(byte)) => {
                 bytes.push(byte);

@@ -107,16 +107,23 @@ async fn answer(
 ) -> Result<hyper::Response<Full<Bytes>>, std::io::Error> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(std::io::Error::other)?.to_bytes().to_vec();
-    let text = |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let text =
+        |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let request = Request {
         method: parts.method.to_string(),
         path: parts.uri.path().to_owned(),
         query: parts.uri.query().unwrap_or_default().to_owned(),
-        headers: parts.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
+        headers: parts
+            .headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), text(value)))
+            .collect(),
         body,
     };
     let (status, kind, headers, body) = match handler(request).await {
-        Reply::Json { status, headers, body } => (status, "application/json", headers, body.to_string()),
+        Reply::Json { status, headers, body } => {
+            (status, "application/json", headers, body.to_string())
+        }
         Reply::Html { status, body } => (status, "text/html", Vec::new(), body),
         Reply::Empty { status } => (status, "text/plain", Vec::new(), String::new()),
         Reply::Hang => std::future::pending().await,

@@ -7,11 +7,11 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use linkdown::clock::Clock;
 use serde_json::{Value, json};
 use serenity::all::{
-    AutocompleteChoice, ButtonStyle, ChannelId, Client, Command, CommandOptionType, Context, CreateActionRow,
-    CreateAutocompleteResponse, CreateButton, CreateCommand, CreateCommandOption, CreateEmbed,
-    CreateInteractionResponse, CreateInteractionResponseFollowup, CreateInteractionResponseMessage,
-    EditInteractionResponse, EventHandler, GatewayError, GatewayIntents, Guild, GuildChannel, HttpBuilder, Interaction,
-    Ready, UnavailableGuild,
+    AutocompleteChoice, ButtonStyle, ChannelId, Client, Command, CommandOptionType, Context,
+    CreateActionRow, CreateAutocompleteResponse, CreateButton, CreateCommand, CreateCommandOption,
+    CreateEmbed, CreateInteractionResponse, CreateInteractionResponseFollowup,
+    CreateInteractionResponseMessage, EditInteractionResponse, EventHandler, GatewayError,
+    GatewayIntents, Guild, GuildChannel, HttpBuilder, Interaction, Ready, UnavailableGuild,
 };
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -59,8 +59,10 @@ impl Bot {
 #[serenity::async_trait]
 impl EventHandler for Bot {
     async fn ready(&self, ctx: Context, _: Ready) {
-        let what = CreateCommandOption::new(CommandOptionType::String, "what", "What to say").required(true);
-        let where_to = CreateCommandOption::new(CommandOptionType::Channel, "where", "Said of which channel");
+        let what = CreateCommandOption::new(CommandOptionType::String, "what", "What to say")
+            .required(true);
+        let where_to =
+            CreateCommandOption::new(CommandOptionType::Channel, "where", "Said of which channel");
         let echo = CreateCommand::new("echo").description("Says it again");
         let echo = echo.add_option(what.set_autocomplete(true)).add_option(where_to);
         let slow = CreateCommand::new("slow").description("Takes its time");
@@ -77,12 +79,19 @@ impl EventHandler for Bot {
     }
 
     async fn channel_update(&self, _: Context, _: Option<GuildChannel>, new: GuildChannel) {
-        let denied =
-            new.permission_overwrites.first().map(|overwrite| overwrite.deny.get_permission_names().join(", "));
+        let denied = new
+            .permission_overwrites
+            .first()
+            .map(|overwrite| overwrite.deny.get_permission_names().join(", "));
         self.notes(format!("{} without {}", new.name, denied.unwrap_or_default()));
     }
 
-    async fn channel_delete(&self, _: Context, channel: GuildChannel, _: Option<Vec<serenity::all::Message>>) {
+    async fn channel_delete(
+        &self,
+        _: Context,
+        channel: GuildChannel,
+        _: Option<Vec<serenity::all::Message>>,
+    ) {
         self.notes(format!("{} is gone", channel.name));
     }
 
@@ -92,20 +101,37 @@ impl EventHandler for Bot {
                 let typed = asked.data.autocomplete().unwrap().value.to_owned();
                 let choice = AutocompleteChoice::new(format!("{typed}th Korea"), "KP");
                 let choices = CreateAutocompleteResponse::new().set_choices(vec![choice]);
-                asked.create_response(&ctx.http, CreateInteractionResponse::Autocomplete(choices)).await.unwrap();
+                asked
+                    .create_response(&ctx.http, CreateInteractionResponse::Autocomplete(choices))
+                    .await
+                    .unwrap();
             }
             Interaction::Command(asked) if asked.data.name == "echo" => {
                 let who = asked.member.as_ref().map_or("nobody", |member| &member.user.name);
                 let may = asked.member.as_ref().and_then(|member| member.permissions).unwrap();
                 let what = asked.data.options[0].value.as_str().unwrap();
-                let place = asked.data.resolved.channels.values().next().and_then(|channel| channel.name.clone());
+                let place = asked
+                    .data
+                    .resolved
+                    .channels
+                    .values()
+                    .next()
+                    .and_then(|channel| channel.name.clone());
                 let embed = CreateEmbed::new().title(what).field("by", who, true);
-                let button = CreateButton::new("again:1").label("Again").style(ButtonStyle::Secondary);
+                let button =
+                    CreateButton::new("again:1").label("Again").style(ButtonStyle::Secondary);
                 let answer = CreateInteractionResponseMessage::new()
-                    .content(format!("{}, manages: {}", place.unwrap_or_default(), may.manage_guild()))
+                    .content(format!(
+                        "{}, manages: {}",
+                        place.unwrap_or_default(),
+                        may.manage_guild()
+                    ))
                     .embed(embed)
                     .components(vec![CreateActionRow::Buttons(vec![button])]);
-                asked.create_response(&ctx.http, CreateInteractionResponse::Message(answer)).await.unwrap();
+                asked
+                    .create_response(&ctx.http, CreateInteractionResponse::Message(answer))
+                    .await
+                    .unwrap();
             }
             Interaction::Command(asked) if asked.data.name == "slow" => {
                 asked.defer_ephemeral(&ctx.http).await.unwrap();
@@ -115,8 +141,12 @@ impl EventHandler for Bot {
                 asked.create_followup(&ctx.http, more).await.unwrap();
             }
             Interaction::Component(asked) => {
-                let answer = CreateInteractionResponseMessage::new().content("again").embeds(vec![]);
-                asked.create_response(&ctx.http, CreateInteractionResponse::UpdateMessage(answer)).await.unwrap();
+                let answer =
+                    CreateInteractionResponseMessage::new().content("again").embeds(vec![]);
+                asked
+                    .create_response(&ctx.http, CreateInteractionResponse::UpdateMessage(answer))
+                    .await
+                    .unwrap();
             }
             _ => {}
         }
@@ -124,7 +154,10 @@ impl EventHandler for Bot {
 }
 
 async fn connects(world: &World, bot: &Bot) -> JoinHandle<Result<(), serenity::Error>> {
-    let http = HttpBuilder::new(world.discord.token()).proxy(world.discord.url()).ratelimiter_disabled(true).build();
+    let http = HttpBuilder::new(world.discord.token())
+        .proxy(world.discord.url())
+        .ratelimiter_disabled(true)
+        .build();
     let builder = serenity::client::ClientBuilder::new_with_http(http, GatewayIntents::GUILDS);
     let mut client: Client = builder.event_handler(bot.clone()).await.unwrap();
     let running = tokio::spawn(async move { client.start().await });
@@ -152,7 +185,11 @@ async fn a_bot_of_serenitys_registers_hears_and_answers() {
     let slow = discord.slash(ann, *ops, "slow", json!({})).await;
     assert_eq!(slow.text, "at last");
     assert!(slow.ephemeral && slow.deferred);
-    discord.until("the follow-up", |discord| discord.messages(*ops).iter().any(|m| m.content == "and more")).await;
+    discord
+        .until("the follow-up", |discord| {
+            discord.messages(*ops).iter().any(|m| m.content == "and more")
+        })
+        .await;
 
     insta::assert_snapshot!(discord.sees(*ops), @r"
     [18:10] (Ann: /echo) ops, manages: true
@@ -164,7 +201,10 @@ async fn a_bot_of_serenitys_registers_hears_and_answers() {
     assert_eq!(discord.unexpected(), [""; 0]);
     let intents = GatewayIntents::GUILDS.bits();
     let said = discord.gateway().identifies();
-    assert_eq!((said.len(), said[0].intents, said[0].token_ok, said[0].shards), (1, intents, true, Some((0, 1))));
+    assert_eq!(
+        (said.len(), said[0].intents, said[0].token_ok, said[0].shards),
+        (1, intents, true, Some((0, 1)))
+    );
 }
 
 #[tokio::test]
@@ -212,8 +252,12 @@ async fn what_happens_to_its_places_is_told() {
         }
     };
     tokio::time::timeout(Duration::from_secs(5), told).await.unwrap();
-    for event in ["in Newsroom with 1 channels", "ops without Send Messages", "ops without ", "out, unavailable: false"]
-    {
+    for event in [
+        "in Newsroom with 1 channels",
+        "ops without Send Messages",
+        "ops without ",
+        "out, unavailable: false",
+    ] {
         assert!(bot.has_noted(event), "{event}: {:?}", bot.events);
     }
 }
@@ -223,12 +267,18 @@ async fn what_was_missed_is_told_when_the_session_resumes() {
     let (world, bot) = (world().await, Bot::default());
     let _running = connects(&world, &bot).await;
     let gateway = world.discord.gateway();
-    let disturb: [fn(&crate::doubles::discord::Gateway); 3] =
-        [|gateway| gateway.drops(), |gateway| gateway.asks_reconnect(), |gateway| gateway.invalid_session(true)];
+    let disturb: [fn(&crate::doubles::discord::Gateway); 3] = [
+        |gateway| gateway.drops(),
+        |gateway| gateway.asks_reconnect(),
+        |gateway| gateway.invalid_session(true),
+    ];
     for (nth, disturb) in disturb.into_iter().enumerate() {
         disturb(&gateway);
         // There is no socket at this moment.
-        let answer = world.discord.slash(&world.ann, world.ops, "echo", json!({"what": nth.to_string()})).await;
+        let answer = world
+            .discord
+            .slash(&world.ann, world.ops, "echo", json!({"what": nth.to_string()}))
+            .await;
         assert_eq!(answer.embeds[0]["title"], nth.to_string());
         assert_eq!((gateway.resumes(), gateway.identifies().len()), (nth + 1, 1));
     }
@@ -240,7 +290,10 @@ async fn a_revoked_token_ends_the_client() {
     let running = connects(&world, &bot).await;
     world.discord.revokes_token();
     let ended = tokio::time::timeout(Duration::from_secs(5), running).await.unwrap().unwrap();
-    assert!(matches!(ended, Err(serenity::Error::Gateway(GatewayError::InvalidAuthentication))), "{ended:?}");
+    assert!(
+        matches!(ended, Err(serenity::Error::Gateway(GatewayError::InvalidAuthentication))),
+        "{ended:?}"
+    );
     assert_eq!(world.asks("GET", "users/@me", &Value::Null).await.status, 401);
 }
 
@@ -311,7 +364,8 @@ impl World {
     /// A plain call, as our own client makes them.
     async fn tries(&self, method: &str, path: &str, body: &Value) -> Result<Got, reqwest::Error> {
         let url = format!("{}/api/v10/{path}", self.discord.url());
-        let client = reqwest::Client::builder().user_agent("DiscordBot (https://example.org, 1)").build()?;
+        let client =
+            reqwest::Client::builder().user_agent("DiscordBot (https://example.org, 1)").build()?;
         let mut request = client.request(method.parse().unwrap(), url);
         request = request.header("authorization", format!("Bot {}", self.discord.token()));
         if !body.is_null() {
@@ -333,7 +387,10 @@ impl World {
 
     /// A connection to the gateway that has said its hello.
     async fn opens(&self) -> Socket {
-        let url = self.asks("GET", "gateway", &Value::Null).await.body["url"].as_str().unwrap().to_owned();
+        let url = self.asks("GET", "gateway", &Value::Null).await.body["url"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         let (socket, _) = tokio_tungstenite::connect_async(format!("{url}/?v=10")).await.unwrap();
         let mut socket = Socket(socket);
         let hello = socket.hears().await;
@@ -375,9 +432,18 @@ async fn a_message_must_be_a_valid_one() {
         (json!({"embeds": vec![json!({"description": long(3001)}); 2]}), "/embeds"),
         (json!({"embeds": [{"title": "t", "url": "ftp://x"}]}), "/embeds/0/url"),
         (json!({"content": "c", "nonce": long(26)}), "/nonce"),
-        (json!({"content": "c", "components": [{"type": 1, "components": vec![button.clone(); 6]}]}), "/components"),
-        (json!({"content": "c", "components": [{"type": 1, "components": [button, button]}]}), "/components"),
-        (json!({"content": "c", "allowed_mentions": {"parse": ["roles"], "roles": ["1"]}}), "/allowed_mentions"),
+        (
+            json!({"content": "c", "components": [{"type": 1, "components": vec![button.clone(); 6]}]}),
+            "/components",
+        ),
+        (
+            json!({"content": "c", "components": [{"type": 1, "components": [button, button]}]}),
+            "/components",
+        ),
+        (
+            json!({"content": "c", "allowed_mentions": {"parse": ["roles"], "roles": ["1"]}}),
+            "/allowed_mentions",
+        ),
         (json!({"content": "c", "message_reference": {"message_id": "1"}}), "/message_reference"),
     ] {
         let got = world.posts(world.ops, &body).await;
@@ -397,9 +463,12 @@ async fn only_what_is_allowed_pings() {
     let content = format!("<@{ann}> <@&{role}> @everyone");
     world.posts(ops, &json!({"content": content})).await;
     world.posts(ops, &json!({"content": content, "allowed_mentions": {"parse": []}})).await;
-    world.posts(ops, &json!({"content": content, "allowed_mentions": {"roles": [role.to_string()]}})).await;
+    world
+        .posts(ops, &json!({"content": content, "allowed_mentions": {"roles": [role.to_string()]}}))
+        .await;
     world.posts(ops, &json!({"embeds": [{"description": content}]})).await;
-    let pinged: Vec<Vec<u64>> = discord.messages(ops).into_iter().map(|message| message.mentions_pinged).collect();
+    let pinged: Vec<Vec<u64>> =
+        discord.messages(ops).into_iter().map(|message| message.mentions_pinged).collect();
     assert_eq!(pinged, [vec![ann, role], vec![], vec![role], vec![]]);
 }
 
@@ -426,13 +495,22 @@ async fn who_asks_too_much_waits() {
     let body = json!({"content": "x"});
     let got = world.posts(ops, &body).await;
     let header = |got: &Got, name: &str| got.headers[name].to_str().unwrap().to_owned();
-    assert_eq!((header(&got, "x-ratelimit-limit"), header(&got, "x-ratelimit-remaining")), ("5".into(), "4".into()));
+    assert_eq!(
+        (header(&got, "x-ratelimit-limit"), header(&got, "x-ratelimit-remaining")),
+        ("5".into(), "4".into())
+    );
     for _ in 0..4 {
         assert_eq!(world.posts(ops, &body).await.status, 200);
     }
     let got = world.posts(ops, &body).await;
-    assert_eq!((got.status, &got.body["retry_after"], &got.body["global"]), (429, &json!(5.0), &json!(false)));
-    assert_eq!((header(&got, "retry-after"), header(&got, "x-ratelimit-scope")), ("5".into(), "user".into()));
+    assert_eq!(
+        (got.status, &got.body["retry_after"], &got.body["global"]),
+        (429, &json!(5.0), &json!(false))
+    );
+    assert_eq!(
+        (header(&got, "retry-after"), header(&got, "x-ratelimit-scope")),
+        ("5".into(), "user".into())
+    );
     assert_eq!(discord.disobedience(), 0);
     world.clock.advance_to(at("2025-06-06 18:10") + 4).await;
     assert_eq!((world.posts(ops, &body).await.status, discord.disobedience()), (429, 1));
@@ -477,7 +555,10 @@ async fn the_bot_may_what_it_may() {
     assert_eq!((stripped.status, &stripped.body["embeds"]), (200, &json!([])));
     let thread = discord.thread(ops, "talk");
     discord.may_not(ops, "Send Messages");
-    assert_eq!((world.posts(ops, &text).await.code(), world.posts(thread, &text).await.status), ((403, 50013), 200));
+    assert_eq!(
+        (world.posts(ops, &text).await.code(), world.posts(thread, &text).await.status),
+        ((403, 50013), 200)
+    );
     discord.may_not(ops, "View Channel");
     assert_eq!(world.posts(ops, &text).await.code(), (403, 50001));
     discord.deletes(ops);
@@ -491,15 +572,25 @@ async fn the_bot_may_what_it_may() {
     assert_eq!(discord.sees(discord.threads(forum)[0].0), "[18:10] down");
 
     let open = json!({"recipient_id": world.ann.id.to_string()});
-    let dm = world.asks("POST", "users/@me/channels", &open).await.body["id"].as_str().unwrap().parse().unwrap();
+    let dm = world.asks("POST", "users/@me/channels", &open).await.body["id"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap();
     assert_eq!((world.posts(dm, &text).await.status, dm), (200, discord.dm(&world.ann)));
     discord.blocks_dms(&world.ann);
     assert_eq!(world.posts(dm, &text).await.code(), (403, 50007));
     discord.kicks(world.guild);
     assert_eq!(world.posts(forum, &text).await.code(), (403, 50001));
-    assert_eq!(world.asks("GET", &format!("channels/{}", ChannelId::new(9)), &Value::Null).await.code(), (404, 10003));
     assert_eq!(
-        (world.asks("GET", "users/@me/guilds", &Value::Null).await.code(), discord.unexpected().len()),
+        world.asks("GET", &format!("channels/{}", ChannelId::new(9)), &Value::Null).await.code(),
+        (404, 10003)
+    );
+    assert_eq!(
+        (
+            world.asks("GET", "users/@me/guilds", &Value::Null).await.code(),
+            discord.unexpected().len()
+        ),
         ((404, 0), 1)
     );
 }
@@ -528,10 +619,12 @@ async fn it_falls_ill_on_demand() {
     let path = format!("channels/{ops}/messages");
     for _ in 0..20 {
         // Some are never answered.
-        let _ = tokio::time::timeout(Duration::from_millis(50), world.tries("POST", &path, &body)).await;
+        let _ = tokio::time::timeout(Duration::from_millis(50), world.tries("POST", &path, &body))
+            .await;
         world.clock.advance_to(world.clock.now() + 2).await;
     }
-    let (good, bad): (Vec<_>, Vec<_>) = discord.calls().into_iter().partition(|call| call.status == 200);
+    let (good, bad): (Vec<_>, Vec<_>) =
+        discord.calls().into_iter().partition(|call| call.status == 200);
     // One page was no answer, and one message was there before.
     assert_eq!((good.len() - 1, discord.disobedience()), (discord.messages(ops).len(), 0));
     assert!((8..20).contains(&bad.len()), "{bad:?}");
@@ -540,21 +633,29 @@ async fn it_falls_ill_on_demand() {
 #[tokio::test]
 async fn commands_must_be_valid_ones() {
     let world = world().await;
-    let option =
-        |name: &str, required: bool| json!({"type": 3, "name": name, "description": "d", "required": required});
+    let option = |name: &str, required: bool| json!({"type": 3, "name": name, "description": "d", "required": required});
     let command = |name: &str, options: Value| json!([{"name": name, "description": "d", "options": options}]);
     let path = format!("applications/{}/commands", crate::doubles::discord::APPLICATION);
     for (body, code) in [
         (command("Watch", json!([])), "APPLICATION_COMMAND_INVALID_NAME"),
-        (command("a", json!([option("b", false), option("c", true)])), "APPLICATION_COMMAND_OPTIONS_REQUIRED_INVALID"),
+        (
+            command("a", json!([option("b", false), option("c", true)])),
+            "APPLICATION_COMMAND_OPTIONS_REQUIRED_INVALID",
+        ),
         (json!([{"name": "a", "description": "x".repeat(101)}]), "BASE_TYPE_BAD_LENGTH"),
-        (json!(vec![json!({"name": "a", "description": "d"}); 2]), "APPLICATION_COMMANDS_DUPLICATE_NAME"),
+        (
+            json!(vec![json!({"name": "a", "description": "d"}); 2]),
+            "APPLICATION_COMMANDS_DUPLICATE_NAME",
+        ),
     ] {
         let got = world.asks("PUT", &path, &body).await;
         assert_eq!(got.code(), (400, 50035), "{code}");
         assert!(got.body.to_string().contains(code), "{code}: {}", got.body);
     }
-    assert_eq!(world.asks("PUT", &path, &command("watch", json!([option("what", true)]))).await.status, 200);
+    assert_eq!(
+        world.asks("PUT", &path, &command("watch", json!([option("what", true)]))).await.status,
+        200
+    );
     assert_eq!((world.discord.registered().len(), world.discord.registrations()), (1, 1));
 }
 
@@ -563,10 +664,13 @@ async fn a_channel_reads_as_people_see_it() {
     let world = world().await;
     let (discord, ops) = (&world.discord, world.ops);
     let embed = json!({"title": "North Korea is down", "fields": [{"name": "since", "value": "17:35 UTC"}]});
-    let first = world.posts(ops, &json!({"embeds": [embed]})).await.body["id"].as_str().unwrap().to_owned();
+    let first =
+        world.posts(ops, &json!({"embeds": [embed]})).await.body["id"].as_str().unwrap().to_owned();
     discord.posts(ops, &world.ann, "oh");
     world.clock.advance_to(at("2025-06-06 18:20")).await;
-    world.posts(ops, &json!({"content": "and back", "message_reference": {"message_id": first}})).await;
+    world
+        .posts(ops, &json!({"content": "and back", "message_reference": {"message_id": first}}))
+        .await;
     let over = json!({"embeds": [{"title": "North Korea was down"}]});
     world.asks("PATCH", &format!("channels/{ops}/messages/{first}"), &over).await;
     insta::assert_snapshot!(discord.sees(ops), @r"

@@ -19,7 +19,10 @@ async fn meets(fault: Fault) -> SourceError {
     double.fault(fault);
     let new = if hasty { Asker::hasty } else { Asker::new };
     let asker = new(Ioda, &double.url(), None, &clock);
-    asker.asks(&wanted(&["country/KP"], "2025-06-06 16:00", "2025-06-06 18:00"), 1).await.unwrap_err()
+    asker
+        .asks(&wanted(&["country/KP"], "2025-06-06 16:00", "2025-06-06 18:00"), 1)
+        .await
+        .unwrap_err()
 }
 
 #[tokio::test]
@@ -63,7 +66,10 @@ async fn a_page_with_200_is_no_answer() {
 
 #[tokio::test]
 async fn a_servers_own_fault_and_a_busy_server_are_left_alone_for_a_while() {
-    assert_eq!(meets(Fault::Status(500)).await, SourceError::ServerFault { status: 500, retry_after: None });
+    assert_eq!(
+        meets(Fault::Status(500)).await,
+        SourceError::ServerFault { status: 500, retry_after: None }
+    );
     assert_eq!(meets(Fault::RateLimited("120")).await.retry_after(), Some(120));
     let by_date = meets(Fault::RateLimited("Fri, 06 Jun 2025 18:05:00 GMT")).await;
     assert_eq!(by_date.to_string(), "asks us to slow down (429), and to come back in 300 s");
@@ -82,8 +88,14 @@ async fn no_body_is_taken_beyond_the_cap_packed_or_not() {
 #[tokio::test]
 async fn json_that_cannot_be_read_says_where() {
     let cut = meets(Fault::CutJson).await.to_string();
-    assert_eq!(cut, "sent an answer that we cannot read: the JSON ends in the middle (line 1, column 20)");
-    assert_eq!(meets(Fault::WrongJson).await.to_string(), "sent no data: IODA's answer has no data at all");
+    assert_eq!(
+        cut,
+        "sent an answer that we cannot read: the JSON ends in the middle (line 1, column 20)"
+    );
+    assert_eq!(
+        meets(Fault::WrongJson).await.to_string(),
+        "sent no data: IODA's answer has no data at all"
+    );
 }
 
 #[tokio::test]
@@ -92,7 +104,10 @@ async fn a_redirect_to_a_stranger_is_not_followed_and_one_in_circles_not_for_eve
         meets(Fault::OffsiteRedirect).await,
         SourceError::OffsiteRedirect { host: "elsewhere.invalid".to_owned() }
     );
-    assert_eq!(meets(Fault::RedirectLoop).await.to_string(), "cannot be reached: it redirects us in circles");
+    assert_eq!(
+        meets(Fault::RedirectLoop).await.to_string(),
+        "cannot be reached: it redirects us in circles"
+    );
 }
 
 #[tokio::test]
@@ -121,7 +136,12 @@ async fn no_failure_tells_the_token() {
         assert!(!format!("{error} {error:?}").contains(TOKEN), "{fault:?}: {error:?}");
     }
     assert!(!format!("{:?} {:?}", asker.base, asker.http).contains(TOKEN));
-    assert!(double.requests().iter().any(|asked| asked.headers["authorization"] == format!("Bearer {TOKEN}")));
+    assert!(
+        double
+            .requests()
+            .iter()
+            .any(|asked| asked.headers["authorization"] == format!("Bearer {TOKEN}"))
+    );
 }
 
 #[tokio::test]
@@ -130,7 +150,8 @@ async fn we_say_who_we_are_and_keep_two_seconds_apart() {
     let double = IodaDouble::start(clock.clone()).await;
     double.set("country/KP", "bgp", |_| Some(4.0));
     let base = Base::new(Ioda.about(), Some(&double.url()), None).unwrap();
-    let http = Http::new("https://example.org/linkdown", Timeouts::default(), clock.clone()).unwrap();
+    let http =
+        Http::new("https://example.org/linkdown", Timeouts::default(), clock.clone()).unwrap();
     let w = wanted(&["country/KP"], "2025-06-06 16:00", "2025-06-06 18:00");
     let plan = Ioda.plan(&w, clock.now(), 3);
     let asking = plan.into_iter().map(|request| {
@@ -147,7 +168,8 @@ async fn we_say_who_we_are_and_keep_two_seconds_apart() {
     assert_eq!(times, [0, 2, 4]);
     let agent = format!("linkdown/{} (+https://example.org/linkdown)", env!("CARGO_PKG_VERSION"));
     assert!(
-        seen.iter().all(|asked| asked.headers["user-agent"] == agent && asked.headers["accept-encoding"] == "gzip")
+        seen.iter().all(|asked| asked.headers["user-agent"] == agent
+            && asked.headers["accept-encoding"] == "gzip")
     );
 }
 

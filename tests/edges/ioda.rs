@@ -23,7 +23,9 @@ fn last_hour(entities: &[&str]) -> Query {
 async fn an_outage_is_read_as_far_as_it_is_published() {
     let (double, asker) = at_six().await;
     double.outage("country/KP", 4.0, at("2025-06-06 17:35"), at("2025-06-07 02:30"));
-    double.set("asn/131279", "bgp", |at| (at != Timestamp::parse("2025-06-06 17:30").unwrap()).then_some(4.0));
+    double.set("asn/131279", "bgp", |at| {
+        (at != Timestamp::parse("2025-06-06 17:30").unwrap()).then_some(4.0)
+    });
     let readings = asker.asks(&last_hour(&["country/KP", "asn/131279"]), 2).await.unwrap();
     assert_eq!(
         lines(&readings),
@@ -50,7 +52,9 @@ async fn an_outage_is_read_as_far_as_it_is_published() {
 async fn a_bin_is_read_again_when_it_is_revised() {
     let (double, asker) = at_six().await;
     let settled = at("2025-06-06 18:30");
-    double.set_revised("country/KP", "bgp", move |_, now| Some(if now < settled { 3.0 } else { 4.0 }));
+    double.set_revised("country/KP", "bgp", move |_, now| {
+        Some(if now < settled { 3.0 } else { 4.0 })
+    });
     let first = asker.asks(&last_hour(&["country/KP"]), 1).await.unwrap();
     asker.clock.advance_to(settled).await;
     let second = asker.asks(&last_hour(&["country/KP"]), 1).await.unwrap();
@@ -68,7 +72,10 @@ async fn an_unknown_code_among_others_is_named_and_alone_it_is_refused() {
     assert!(matches!(readings.facts[0].kind, FactKind::PollFailed { .. }));
 
     let alone = asker.asks(&last_hour(&["country/ZZ"]), 1).await.unwrap_err();
-    assert_eq!(alone.to_string(), "refused the question (HTTP 400): cannot find corresponding metadata entity");
+    assert_eq!(
+        alone.to_string(),
+        "refused the question (HTTP 400): cannot find corresponding metadata entity"
+    );
     let network = asker.asks(&last_hour(&["asn/64500"]), 1).await.unwrap_err();
     assert_eq!(network.to_string(), "sent no data: IODA has no bgp series for what was asked");
 }
@@ -82,18 +89,29 @@ async fn a_malformed_series_is_named_and_the_others_are_read() {
     for step in [json!(0), json!(-300), json!(1e15), json!(null), json!("soon"), json!([300])] {
         let spoilt = step.clone();
         double.spoils("country/IR", move |series| series["step"] = spoilt.clone());
-        let readings = asker.asks(&last_hour(&["country/KP", "country/CU", "country/IR"]), 1).await.unwrap();
-        let of = |entity: &str| lines(&readings).iter().filter(|line| line.starts_with(entity)).count();
+        let readings =
+            asker.asks(&last_hour(&["country/KP", "country/CU", "country/IR"]), 1).await.unwrap();
+        let of =
+            |entity: &str| lines(&readings).iter().filter(|line| line.starts_with(entity)).count();
         assert_eq!((of("country/KP"), of("country/CU"), of("country/IR")), (7, 7, 0), "{step}");
         assert_eq!(readings.odd.len(), 1);
         assert_eq!(readings.odd[0].entity.as_ref().unwrap().to_string(), "country/IR");
-        assert!(readings.odd[0].why.starts_with("IODA's bgp series of country/IR is malformed: its step is"));
+        assert!(
+            readings.odd[0]
+                .why
+                .starts_with("IODA's bgp series of country/IR is malformed: its step is")
+        );
         assert_eq!(readings.facts.len(), 1, "its poll has failed: {:?}", readings.facts);
         assert_eq!(readings.facts[0].entity.to_string(), "country/IR");
     }
     double.spoils("country/IR", |series| series["step"] = json!("300"));
-    let readings = asker.asks(&last_hour(&["country/KP", "country/CU", "country/IR"]), 1).await.unwrap();
-    assert_eq!((readings.observations.len(), readings.odd.len()), (21, 0), "a number as text is one");
+    let readings =
+        asker.asks(&last_hour(&["country/KP", "country/CU", "country/IR"]), 1).await.unwrap();
+    assert_eq!(
+        (readings.observations.len(), readings.odd.len()),
+        (21, 0),
+        "a number as text is one"
+    );
 }
 
 #[tokio::test]
@@ -103,7 +121,12 @@ async fn its_own_events_are_reports_and_an_open_one_stays_open() {
         double.set("country/KP", datasource, |_| Some(4.0));
     }
     double.event("country/KP", "bgp", at("2025-06-06 17:35"), None);
-    double.event("country/KP", "ping-slash24", at("2025-06-06 17:20"), Some(at("2025-06-06 17:50")));
+    double.event(
+        "country/KP",
+        "ping-slash24",
+        at("2025-06-06 17:20"),
+        Some(at("2025-06-06 17:50")),
+    );
     let readings = asker.asks(&last_hour(&["country/KP"]), 99).await.unwrap();
     assert_eq!(
         reports(&readings),
@@ -122,7 +145,10 @@ async fn a_source_that_knows_nothing_is_no_outage() {
     double.set("country/KP", "bgp", |_| Some(4.0));
     double.fault(Fault::EmptyData);
     let error = asker.asks(&last_hour(&["country/KP"]), 1).await.unwrap_err();
-    assert_eq!(error.to_string(), "sent no data: 200 with empty data: IODA's back end is probably down");
+    assert_eq!(
+        error.to_string(),
+        "sent no data: 200 with empty data: IODA's back end is probably down"
+    );
 
     double.fault(Fault::ErrorInside);
     let error = asker.asks(&last_hour(&["country/KP"]), 1).await.unwrap_err();
@@ -133,7 +159,15 @@ async fn a_source_that_knows_nothing_is_no_outage() {
     assert!(readings.observations.iter().all(|o| o.value.is_none()));
 
     double.heal();
-    assert!(asker.asks(&last_hour(&["country/KP"]), 1).await.unwrap().observations.iter().all(|o| o.value.is_some()));
+    assert!(
+        asker
+            .asks(&last_hour(&["country/KP"]), 1)
+            .await
+            .unwrap()
+            .observations
+            .iter()
+            .all(|o| o.value.is_some())
+    );
 }
 
 #[tokio::test]
@@ -149,7 +183,10 @@ async fn the_double_refuses_what_the_real_one_refuses() {
     assert_eq!(status(&format!("/signals/raw/country/KP?{window}&datasource=bgp,gtr")).await, 400);
     assert_eq!(status("/signals/raw/country/KP?from=0&until=8640001&datasource=bgp").await, 400);
     assert_eq!(status("/signals/raw/country/KP?until=1749232800&datasource=bgp").await, 400);
-    assert_eq!(status("/signals/raw/country/KP?from=2025-06-06&until=1749232800&datasource=bgp").await, 400);
+    assert_eq!(
+        status("/signals/raw/country/KP?from=2025-06-06&until=1749232800&datasource=bgp").await,
+        400
+    );
     assert_eq!(status(&format!("/signals/raw/country/ZZ?{window}&datasource=bgp")).await, 400);
     assert_eq!(status(&format!("/signals/raw/asn/64500?{window}&datasource=bgp")).await, 200);
 }

@@ -44,10 +44,22 @@ impl Asker {
     /// One that does not wait long: for faults which never answer.
     fn hasty(source: impl Polled + 'static, url: &str, token: Option<&str>, clock: &Clock) -> Self {
         let short = Duration::from_millis(150);
-        Self::with(source, url, token, clock, Timeouts { connect: short, read: short, total: 2 * short })
+        Self::with(
+            source,
+            url,
+            token,
+            clock,
+            Timeouts { connect: short, read: short, total: 2 * short },
+        )
     }
 
-    fn with(source: impl Polled + 'static, url: &str, token: Option<&str>, clock: &Clock, timeouts: Timeouts) -> Self {
+    fn with(
+        source: impl Polled + 'static,
+        url: &str,
+        token: Option<&str>,
+        clock: &Clock,
+        timeouts: Timeouts,
+    ) -> Self {
         let base = Base::new(source.about(), Some(url), token.map(SecretString::from)).unwrap();
         let http = Http::new("https://example.org/linkdown", timeouts, clock.clone()).unwrap();
         Self { source: Box::new(source), base, http, clock: clock.clone() }
@@ -76,7 +88,12 @@ impl Asker {
 fn lines(readings: &Readings) -> Vec<String> {
     let line = |o: &linkdown::domain::Observation| {
         let value = o.value.map_or_else(|| "unknown".to_owned(), |value| format!("{value}"));
-        format!("{} {} {} {value}", o.series.entity, o.series.signal, &o.observed_at.to_string()[11..16])
+        format!(
+            "{} {} {} {value}",
+            o.series.entity,
+            o.series.signal,
+            &o.observed_at.to_string()[11..16]
+        )
     };
     readings.observations.iter().map(line).collect()
 }

@@ -52,7 +52,9 @@ async fn a_country_that_radar_hardly_sees_has_no_signal() {
     double.confidence("country/IR", 2);
     let readings = asker.asks(&two_hours(), 1).await.unwrap();
     assert!(readings.observations.is_empty());
-    assert!(matches!(&readings.facts[0].kind, FactKind::PollFailed { error } if error.contains("confidence")));
+    assert!(
+        matches!(&readings.facts[0].kind, FactKind::PollFailed { error } if error.contains("confidence"))
+    );
 }
 
 #[tokio::test]
@@ -82,7 +84,10 @@ async fn a_bad_token_stops_the_source_without_repeating_the_token() {
         let error = asker.asks(&two_hours(), 1).await.unwrap_err();
         assert!(error.is_final() && matches!(error, SourceError::TokenRefused { .. }), "{error:?}");
         assert!(error.to_string().contains("put a valid one into LINKDOWN_RADAR_TOKEN"), "{error}");
-        assert!(!error.to_string().contains("wr0ng"), "the service repeats the token, we do not: {error}");
+        assert!(
+            !error.to_string().contains("wr0ng"),
+            "the service repeats the token, we do not: {error}"
+        );
     }
 }
 

@@ -41,7 +41,8 @@ impl Following {
 
     async fn start_with(prepare: impl FnOnce(&RisLiveDouble)) -> Self {
         let clock = Clock::accelerated(at("2025-06-06 17:00"), 240);
-        let (ris, ripestat) = (RisLiveDouble::start().await, RipestatDouble::start(clock.clone()).await);
+        let (ris, ripestat) =
+            (RisLiveDouble::start().await, RipestatDouble::start(clock.clone()).await);
         prepare(&ris);
         for net in NETS {
             ripestat.announces(&format!("prefix/{net}"), &[net], &[4837, 20485]);
@@ -128,11 +129,21 @@ async fn it_begins_with_a_state_and_follows_what_changes() {
         }
         _ => None,
     });
-    assert_eq!(gateways.collect::<Vec<_>>(), [(4837, Some("China Unicom"), 2, 20), (20485, None, 2, 20)]);
+    assert_eq!(
+        gateways.collect::<Vec<_>>(),
+        [(4837, Some("China Unicom"), 2, 20), (20485, None, 2, 20)]
+    );
     let asked = following.ris.subscribed();
     let types: Vec<_> = asked.iter().map(|filter| filter["type"].as_str().unwrap()).collect();
-    assert_eq!(types, ["UPDATE", "UPDATE", "STATE", "RIS_PEER_STATE"], "one for each block, and lost sessions");
-    assert!(asked.iter().all(|filter| filter.get("path").is_none()), "a path filter never sees a withdrawal");
+    assert_eq!(
+        types,
+        ["UPDATE", "UPDATE", "STATE", "RIS_PEER_STATE"],
+        "one for each block, and lost sessions"
+    );
+    assert!(
+        asked.iter().all(|filter| filter.get("path").is_none()),
+        "a path filter never sees a withdrawal"
+    );
     assert_eq!(following.ris.clients(), ["linkdown-test"]);
 }
 
@@ -142,7 +153,11 @@ async fn withdrawals_are_told_with_their_order_and_their_times() {
     following.until(Some(40.0)).await;
     following.withdraw(0..38);
     let fallen = following.until(Some(2.0)).await;
-    assert_eq!(value(&fallen, "prefixes"), Some(0.0), "two peers that hold on to it are no announcement");
+    assert_eq!(
+        value(&fallen, "prefixes"),
+        Some(0.0),
+        "two peers that hold on to it are no announcement"
+    );
     let withdrawn = fallen.facts.iter().find_map(|fact| match &fact.kind {
         FactKind::Withdrawn { gateways } => Some(gateways),
         _ => None,
@@ -150,7 +165,13 @@ async fn withdrawals_are_told_with_their_order_and_their_times() {
     let shown: Vec<_> = withdrawn.unwrap().iter().map(|fall| (fall.gateway, fall.peers)).collect();
     assert_eq!(shown, [(4837, 19), (20485, 19)]);
     for peer in 0..38 {
-        following.ris.update(peer % 27, &address(peer), following.now() + 1.0, &[64_496, 4837, 131_279], &NETS);
+        following.ris.update(
+            peer % 27,
+            &address(peer),
+            following.now() + 1.0,
+            &[64_496, 4837, 131_279],
+            &NETS,
+        );
     }
     following.until(Some(40.0)).await;
 }
@@ -220,7 +241,11 @@ async fn after_a_gap_nothing_is_known_until_the_state_was_read_anew() {
     }
     following.ris.breaks_off();
     following.until(Some(7.0)).await;
-    assert!(following.states.iter().any(|state| state.contains("broke off")), "{:?}", following.states);
+    assert!(
+        following.states.iter().any(|state| state.contains("broke off")),
+        "{:?}",
+        following.states
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -255,9 +280,14 @@ async fn one_that_does_not_answer_to_pings_is_left_for_a_new_connection() {
 async fn gibberish_repeated_and_huge_messages_and_a_flood_do_no_harm() {
     let mut following = Following::start().await;
     following.until(Some(40.0)).await;
-    for text in
-        ["", "[]", "{\"type\":", "null", "\u{0}", r#"{"type":"ris_message","data":{"type":"UPDATE","path":[[[]]]}}"#]
-    {
+    for text in [
+        "",
+        "[]",
+        "{\"type\":",
+        "null",
+        "\u{0}",
+        r#"{"type":"ris_message","data":{"type":"UPDATE","path":[[[]]]}}"#,
+    ] {
         following.ris.raw(text);
     }
     for _ in 0..3 {
@@ -265,7 +295,13 @@ async fn gibberish_repeated_and_huge_messages_and_a_flood_do_no_harm() {
     }
     for n in 0..20_000_u32 {
         let peer = 100 + n % 200;
-        following.ris.update(peer % 27, &address(peer), following.now(), &[64_496, 64_500], &["192.0.2.0/24"]);
+        following.ris.update(
+            peer % 27,
+            &address(peer),
+            following.now(),
+            &[64_496, 64_500],
+            &["192.0.2.0/24"],
+        );
         if n % 2_000 == 0 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

@@ -6,14 +6,15 @@ use crate::doubles::telegram::{CallbackAnswer, Fault, Message};
 use linkdown::clock::Clock;
 use std::future::Future;
 use teloxide_core::payloads::{
-    AnswerCallbackQuerySetters as _, EditMessageTextSetters as _, GetUpdatesSetters as _, SendMessageSetters as _,
+    AnswerCallbackQuerySetters as _, EditMessageTextSetters as _, GetUpdatesSetters as _,
+    SendMessageSetters as _,
 };
 use teloxide_core::prelude::Requester as _;
 use teloxide_core::requests::JsonRequest;
 use teloxide_core::types::{
-    AllowedUpdate, BotCommand, CallbackQuery, ChatId, ChatMemberKind, InlineKeyboardButton, InlineKeyboardMarkup,
-    LinkPreviewOptions, MediaKind, MessageId, MessageKind, ParseMode, ReplyParameters, ThreadId, Update, UpdateKind,
-    UserId,
+    AllowedUpdate, BotCommand, CallbackQuery, ChatId, ChatMemberKind, InlineKeyboardButton,
+    InlineKeyboardMarkup, LinkPreviewOptions, MediaKind, MessageId, MessageKind, ParseMode,
+    ReplyParameters, ThreadId, Update, UpdateKind, UserId,
 };
 use teloxide_core::{ApiError, Bot, RequestError};
 use tokio::task::JoinHandle;
@@ -106,7 +107,9 @@ fn no_preview() -> LinkPreviewOptions {
 
 fn kinds(updates: &[Update]) -> Vec<String> {
     let kind = |update: &Update| match &update.kind {
-        UpdateKind::Message(message) | UpdateKind::EditedMessage(message) | UpdateKind::ChannelPost(message) => {
+        UpdateKind::Message(message)
+        | UpdateKind::EditedMessage(message)
+        | UpdateKind::ChannelPost(message) => {
             let kind = match &message.kind {
                 MessageKind::Common(common) => match &common.media_kind {
                     MediaKind::Text(text) => text.text.clone(),
@@ -118,7 +121,8 @@ fn kinds(updates: &[Update]) -> Vec<String> {
         }
         UpdateKind::MyChatMember(change) => {
             let status = |kind: &ChatMemberKind| format!("{:?}", kind.status());
-            let (old, new) = (status(&change.old_chat_member.kind), status(&change.new_chat_member.kind));
+            let (old, new) =
+                (status(&change.old_chat_member.kind), status(&change.new_chat_member.kind));
             format!("{}: {old} to {new}", change.chat.id)
         }
         other => format!("{other:?}"),
@@ -130,14 +134,18 @@ fn kinds(updates: &[Update]) -> Vec<String> {
 async fn only_the_token_opens() {
     let edge = Edge::new().await;
     let me = edge.bot.get_me().await.unwrap();
-    assert_eq!((me.username(), me.id.0, me.can_read_all_group_messages), ("LinkdownBot", 123_456_789, false));
+    assert_eq!(
+        (me.username(), me.id.0, me.can_read_all_group_messages),
+        ("LinkdownBot", 123_456_789, false)
+    );
 
     let wrong = client(&edge.telegram, &edge.telegram.token().replace("AAF4", "AAF5"));
     assert_eq!(api(&wrong.get_me().await.unwrap_err()), "InvalidToken");
     assert_eq!(api(&client(&edge.telegram, "secret").get_me().await.unwrap_err()), "InvalidToken");
     edge.telegram.revokes_token();
     assert_eq!(api(&edge.bot.get_me().await.unwrap_err()), "InvalidToken");
-    let statuses: Vec<u16> = edge.telegram.calls_of("getMe").iter().map(|call| call.status).collect();
+    let statuses: Vec<u16> =
+        edge.telegram.calls_of("getMe").iter().map(|call| call.status).collect();
     assert_eq!(statuses, [200, 401, 401]);
 }
 
@@ -191,11 +199,15 @@ async fn what_people_see_is_told_in_order_of_time() {
     let edge = Edge::new().await;
     let (telegram, bot) = (&edge.telegram, &edge.bot);
     let ops = telegram.supergroup("Ops");
-    let start = bot.send_message(ChatId(ops), "🔴 <b>North Korea</b> is down\nall 4 blocks &amp; more");
+    let start =
+        bot.send_message(ChatId(ops), "🔴 <b>North Korea</b> is down\nall 4 blocks &amp; more");
     let start = start.parse_mode(ParseMode::Html).reply_markup(keyboard("mute:1"));
     let start = start.link_preview_options(no_preview());
     let sent = start.await.unwrap();
-    assert_eq!((sent.chat.id.0, sent.text()), (ops, Some("🔴 North Korea is down\nall 4 blocks & more")));
+    assert_eq!(
+        (sent.chat.id.0, sent.text()),
+        (ops, Some("🔴 North Korea is down\nall 4 blocks & more"))
+    );
     assert_eq!((sent.entities().unwrap()[0].offset, sent.entities().unwrap()[0].length), (3, 11));
 
     edge.clock.advance_to(at("2025-06-06 21:05")).await;
@@ -216,14 +228,18 @@ async fn what_people_see_is_told_in_order_of_time() {
     assert_eq!(telegram.sees(ops), "");
     let [start, end] = &telegram.messages(ops)[..] else { panic!("two messages") };
     assert!(start.preview_off && !start.silent && end.silent && end.reply_to == Some(start.id));
-    assert_eq!((start.edits.len(), start.buttons.len(), start.text.as_str()), (1, 0, "🟡 one block is back"));
+    assert_eq!(
+        (start.edits.len(), start.buttons.len(), start.text.as_str()),
+        (1, 0, "🟡 one block is back")
+    );
 }
 
 #[tokio::test]
 async fn a_group_is_heard_by_the_rules_of_the_privacy_mode() {
     let edge = Edge::new().await;
     let telegram = &edge.telegram;
-    let (ann, ops, news) = (telegram.person("Ann"), telegram.supergroup("Ops"), telegram.channel("News"));
+    let (ann, ops, news) =
+        (telegram.person("Ann"), telegram.supergroup("Ops"), telegram.channel("News"));
     telegram.member(ops, &ann);
     let bot = edge.echoes();
     assert_eq!(telegram.says(&ann, ann.id, "hello").await[0].text, "you said hello");
@@ -247,8 +263,12 @@ async fn every_way_of_being_shut_out_has_its_own_words() {
     let edge = Edge::new().await;
     let telegram = &edge.telegram;
     telegram.unlimited();
-    let (ann, ops, old, news) =
-        (telegram.person("Ann"), telegram.supergroup("Ops"), telegram.group("Old"), telegram.channel("News"));
+    let (ann, ops, old, news) = (
+        telegram.person("Ann"),
+        telegram.supergroup("Ops"),
+        telegram.group("Old"),
+        telegram.channel("News"),
+    );
     let words = async |chat: i64| api(&edge.refuses(chat).await);
     assert_eq!(words(-1).await, "ChatNotFound");
     assert_eq!(words(news).await, "ChatNotFound");
@@ -263,7 +283,10 @@ async fn every_way_of_being_shut_out_has_its_own_words() {
     assert_eq!(words(ann.id).await, "UserDeactivated");
 
     telegram.may_not_write(ops);
-    assert_eq!(words(ops).await, "Bad Request: not enough rights to send text messages to the chat");
+    assert_eq!(
+        words(ops).await,
+        "Bad Request: not enough rights to send text messages to the chat"
+    );
     telegram.kicks(ops);
     assert_eq!(words(ops).await, "BotKickedFromSupergroup");
     telegram.kicks(old);
@@ -280,7 +303,8 @@ async fn every_way_of_being_shut_out_has_its_own_words() {
 
     let told = kinds(&edge.updates(0).await);
     let ours = |line: &&String| line.starts_with(&ops.to_string());
-    let ours: Vec<&str> = told.iter().filter(ours).map(|line| line.split_once(": ").unwrap().1).collect();
+    let ours: Vec<&str> =
+        told.iter().filter(ours).map(|line| line.split_once(": ").unwrap().1).collect();
     let back = ["Banned to Member", "NewChatMembers", "Member to Left"];
     assert_eq!(ours, [&["Member to Restricted", "Restricted to Banned"][..], &back].concat());
 }
@@ -316,7 +340,10 @@ async fn html_is_read_as_strictly_as_telegram_does() {
         ("é <h1>x</h1>", "Unsupported start tag \"h1\" at byte offset 3"),
         ("<b>x", "Can't find end tag corresponding to start tag \"b\""),
         ("x</b>", "Unexpected end tag at byte offset 1"),
-        ("<b><i>x</b></i>", "Unmatched end tag at byte offset 7, expected \"</i>\", found \"</b>\""),
+        (
+            "<b><i>x</b></i>",
+            "Unmatched end tag at byte offset 7, expected \"</i>\", found \"</b>\"",
+        ),
         ("<b", "Unclosed start tag at byte offset 0"),
         ("<span>x</span>", "Tag \"span\" must have class \"tg-spoiler\" at byte offset 0"),
         ("x&nbsp;y", "Unsupported entity \"&nbsp\" at byte offset 1"),
@@ -324,7 +351,10 @@ async fn html_is_read_as_strictly_as_telegram_does() {
     ] {
         let error = edge.html(ops, text).await.unwrap_err();
         let expected = format!("Bad Request: can't parse entities: {why}");
-        assert!(matches!(&error, RequestError::Api(ApiError::CantParseEntities(said)) if *said == expected), "{error}");
+        assert!(
+            matches!(&error, RequestError::Api(ApiError::CantParseEntities(said)) if *said == expected),
+            "{error}"
+        );
     }
     let longest = "🔴".repeat(2048);
     edge.html(ops, &format!("<b>{longest}</b>")).await.unwrap();
@@ -355,7 +385,10 @@ async fn what_cannot_be_edited_or_replied_to_is_refused() {
     let reply = ReplyParameters::new(sent.id);
     let strict = bot.send_message(chat, "x").reply_parameters(reply.clone()).await.unwrap_err();
     assert_eq!(api(&strict), "MessageToReplyNotFound");
-    bot.send_message(chat, "x").reply_parameters(reply.allow_sending_without_reply()).await.unwrap();
+    bot.send_message(chat, "x")
+        .reply_parameters(reply.allow_sending_without_reply())
+        .await
+        .unwrap();
     assert_eq!(telegram.last(chat.0).reply_to, None);
 
     for data in [String::new(), "é".repeat(33)] {
@@ -372,7 +405,9 @@ async fn a_topic_is_named_and_open_or_it_is_refused() {
     let (ann, ops) = (telegram.person("Ann"), telegram.supergroup("Ops"));
     telegram.member(ops, &ann);
     let topic = telegram.topic(ops, "Outages");
-    let to = |topic: i32| edge.bot.send_message(ChatId(ops), "hello").message_thread_id(ThreadId(MessageId(topic)));
+    let to = |topic: i32| {
+        edge.bot.send_message(ChatId(ops), "hello").message_thread_id(ThreadId(MessageId(topic)))
+    };
     let bot = edge.echoes();
     assert_eq!(telegram.says_in(&ann, ops, topic, "/list").await[0].topic, Some(topic));
     assert_eq!(telegram.sees(ops), "[20:45] #Outages you said /list");
@@ -436,11 +471,15 @@ async fn a_tap_is_answered_once_and_in_time() {
     edge.bot.send_message(ChatId(ops), "down").reply_markup(keyboard("mute:1")).await.unwrap();
     let bot = edge.polls(|bot, update| async move {
         if let UpdateKind::CallbackQuery(CallbackQuery { id, data, message, .. }) = update.kind {
-            let answer = bot.answer_callback_query(id).text(format!("did {}", data.unwrap())).show_alert(true);
+            let answer = bot
+                .answer_callback_query(id)
+                .text(format!("did {}", data.unwrap()))
+                .show_alert(true);
             let message = message.unwrap();
             match answer.await {
                 Ok(_) => {
-                    let edit: JsonRequest<_> = bot.edit_message_text(message.chat().id, message.id(), "muted");
+                    let edit: JsonRequest<_> =
+                        bot.edit_message_text(message.chat().id, message.id(), "muted");
                     edit.reply_markup(keyboard("mute:1")).await.unwrap();
                 }
                 Err(error) => {
@@ -455,7 +494,8 @@ async fn a_tap_is_answered_once_and_in_time() {
     assert_eq!(answer, CallbackAnswer { text: "did mute:1".to_owned(), alert: true });
     assert_eq!(telegram.last(ops).text, "muted");
     assert!(telegram.taps_old(&ann, ops, id, "mute:1").await);
-    let too_old = "Bad Request: query is too old and response timeout expired or query ID is invalid";
+    let too_old =
+        "Bad Request: query is too old and response timeout expired or query ID is invalid";
     assert_eq!(telegram.last(ops).text, too_old);
     bot.abort();
 }
@@ -477,7 +517,9 @@ async fn it_falls_ill_on_demand() {
     assert_eq!(telegram.messages(ops).len(), 1);
 
     telegram.fault_in(ops, Fault::RateLimited(7));
-    assert!(matches!(edge.refuses(ops).await, RequestError::RetryAfter(after) if after.seconds() == 7));
+    assert!(
+        matches!(edge.refuses(ops).await, RequestError::RetryAfter(after) if after.seconds() == 7)
+    );
     edge.bot.send_message(ChatId(telegram.group("Old")), "hello").await.unwrap();
     telegram.heal();
     assert!(matches!(edge.refuses(ops).await, RequestError::RetryAfter(_)));
@@ -486,7 +528,11 @@ async fn it_falls_ill_on_demand() {
     edge.clock.advance_to(edge.clock.now() + 7).await;
     telegram.fault(Fault::Status(502), 1);
     let url = format!("{}/bot{}/sendMessage", telegram.url(), telegram.token());
-    let form = || reqwest::Client::new().post(&url).header("content-type", "application/x-www-form-urlencoded");
+    let form = || {
+        reqwest::Client::new()
+            .post(&url)
+            .header("content-type", "application/x-www-form-urlencoded")
+    };
     let body = format!("chat_id={ops}&text=one+%26+two");
     let ill = form().body(body.clone()).send().await.unwrap();
     assert_eq!(ill.status(), 502);
@@ -504,7 +550,11 @@ async fn a_share_of_all_sends_is_ill_in_the_same_way_each_time() {
         edge.telegram.unlimited();
         edge.telegram.fault_share(0.5, 42);
         let ops = edge.telegram.supergroup("Ops");
-        let url = format!("{}/bot{}/sendMessage?chat_id={ops}&text=x", edge.telegram.url(), edge.telegram.token());
+        let url = format!(
+            "{}/bot{}/sendMessage?chat_id={ops}&text=x",
+            edge.telegram.url(),
+            edge.telegram.token()
+        );
         // Some are never answered; what became of them is asked of the double.
         let patience = std::time::Duration::from_millis(100);
         let client = reqwest::Client::new();
@@ -523,7 +573,8 @@ async fn a_share_of_all_sends_is_ill_in_the_same_way_each_time() {
 async fn members_and_commands_are_told() {
     let edge = Edge::new().await;
     let (telegram, bot) = (&edge.telegram, &edge.bot);
-    let (ann, bob, ops) = (telegram.person("Ann"), telegram.person("Bob"), telegram.supergroup("Ops"));
+    let (ann, bob, ops) =
+        (telegram.person("Ann"), telegram.person("Bob"), telegram.supergroup("Ops"));
     telegram.admin(ops, &ann);
     telegram.anonymous_admin(ops);
     let chat = ChatId(ops);
@@ -541,7 +592,8 @@ async fn members_and_commands_are_told() {
     assert_eq!(bot.get_my_commands().await.unwrap().len(), 1);
     let commands = vec![("status".to_owned(), "What is down".to_owned())];
     assert_eq!(telegram.commands().get(r#"{"type":"default"}"#), Some(&commands));
-    for (name, description) in [("Status", "x"), ("", "x"), ("status", ""), (&*"s".repeat(33), "x")] {
+    for (name, description) in [("Status", "x"), ("", "x"), ("status", ""), (&*"s".repeat(33), "x")]
+    {
         bot.set_my_commands([BotCommand::new(name, description)]).await.unwrap_err();
     }
     assert_eq!(telegram.command_sets(), 1);

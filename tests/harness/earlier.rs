@@ -11,7 +11,8 @@ use std::path::Path;
 pub const LANDED: [u32; 2] = [4, 5];
 
 pub fn unpack(schema: u32, database: &Path) {
-    let packed = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/schema-{schema}.db.gz"));
+    let packed =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/schema-{schema}.db.gz"));
     let mut bytes = Vec::new();
     GzDecoder::new(fs::File::open(packed).unwrap()).read_to_end(&mut bytes).unwrap();
     fs::write(database, bytes).unwrap();

@@ -5,7 +5,9 @@ pub mod kills;
 pub mod log;
 pub mod stage;
 
-use crate::doubles::{DiscordDouble, IodaDouble, RadarDouble, RipestatDouble, TelegramDouble, gone_between};
+use crate::doubles::{
+    DiscordDouble, IodaDouble, RadarDouble, RipestatDouble, TelegramDouble, gone_between,
+};
 use linkdown::app::{Parts, Running, RuntimeOptions};
 use linkdown::chat::console::Console;
 use linkdown::clock::Clock;
@@ -32,8 +34,13 @@ controls = ["country/NL", "country/JP"]
 "#;
 
 /// IODA's entities and their /24s on a calm day.
-const CALM: [(&str, f64); 5] =
-    [("country/KP", 4.0), ("asn/131279", 4.0), ("country/US", 6e6), ("country/DE", 5e5), ("country/JP", 7e5)];
+const CALM: [(&str, f64); 5] = [
+    ("country/KP", 4.0),
+    ("asn/131279", 4.0),
+    ("country/US", 6e6),
+    ("country/DE", 5e5),
+    ("country/JP", 7e5),
+];
 
 /// A bot in its world. Time stands still unless it is moved.
 #[allow(missing_debug_implementations)]
@@ -138,7 +145,9 @@ impl World {
 
     /// Every entity of the config is as on any other day.
     fn is_calm(&self) {
-        for (datasource, seconds) in [("bgp", 900), ("ping-slash24", 1200), ("merit-nt", 600), ("gtr", 7200)] {
+        for (datasource, seconds) in
+            [("bgp", 900), ("ping-slash24", 1200), ("merit-nt", 600), ("gtr", 7200)]
+        {
             self.ioda.delay(datasource, seconds);
         }
         for (entity, blocks) in CALM {
@@ -146,10 +155,16 @@ impl World {
                 self.ioda.set(entity, datasource, move |_| Some(blocks));
             }
         }
-        for (entity, prefixes) in [("country/KP", 4.0), ("country/NL", 9000.0), ("country/JP", 8000.0)] {
+        for (entity, prefixes) in
+            [("country/KP", 4.0), ("country/NL", 9000.0), ("country/JP", 8000.0)]
+        {
             self.ripestat.set(entity, "prefixes", move |_| Some(prefixes));
         }
-        self.ripestat.announces("asn/131279", &["175.45.176.0/24", "175.45.178.0/24"], &[4837, 20485]);
+        self.ripestat.announces(
+            "asn/131279",
+            &["175.45.176.0/24", "175.45.178.0/24"],
+            &[4837, 20485],
+        );
         self.ripestat.set("asn/131279", "visibility", |_| Some(349.0));
     }
 
@@ -165,7 +180,8 @@ impl World {
 
     /// IODA sees nothing of the entity in between, whatever it was before.
     pub fn is_gone_by_ioda(&self, entity: &str, from: &str, until: &str) {
-        let normal = CALM.iter().find(|(calm, _)| *calm == entity).map_or(4.0, |(_, blocks)| *blocks);
+        let normal =
+            CALM.iter().find(|(calm, _)| *calm == entity).map_or(4.0, |(_, blocks)| *blocks);
         self.ioda.outage(entity, normal, at(from), at(until));
     }
 
@@ -188,17 +204,28 @@ impl World {
         let parts = Parts {
             config,
             secrets: Secrets {
-                discord_token: self.discord.as_ref().map(|discord| discord.token().to_owned().into()),
-                telegram_token: self.telegram.as_ref().map(|telegram| telegram.token().to_owned().into()),
+                discord_token: self
+                    .discord
+                    .as_ref()
+                    .map(|discord| discord.token().to_owned().into()),
+                telegram_token: self
+                    .telegram
+                    .as_ref()
+                    .map(|telegram| telegram.token().to_owned().into()),
                 ..Secrets::default()
             },
             addresses: Addresses {
-                ioda: Some(format!("{}/v2", self.ioda.url().trim_end_matches("/v2")).parse().unwrap()),
+                ioda: Some(
+                    format!("{}/v2", self.ioda.url().trim_end_matches("/v2")).parse().unwrap(),
+                ),
                 ripestat: Some(self.ripestat.url().parse().unwrap()),
                 radar: Some(self.radar.url().parse().unwrap()),
                 ris_live: None,
                 discord_api: self.discord.as_ref().map(|discord| discord.url().parse().unwrap()),
-                telegram_api: self.telegram.as_ref().map(|telegram| telegram.url().parse().unwrap()),
+                telegram_api: self
+                    .telegram
+                    .as_ref()
+                    .map(|telegram| telegram.url().parse().unwrap()),
             },
             store: Store::open(&self.database, Access::Own).unwrap(),
             console: self.console.clone(),

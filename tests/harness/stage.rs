@@ -5,7 +5,8 @@ use linkdown::app::{Parts, Running, RuntimeOptions};
 use linkdown::chat::console::Console;
 use linkdown::config::{Addresses, Config, Secrets};
 use linkdown::domain::{
-    Arrival, Batch, Entity, Observation, Options, Scope, Series, Subscription, Timestamp, Transition, time::DAY,
+    Arrival, Batch, Entity, Observation, Options, Scope, Series, Subscription, Timestamp,
+    Transition, time::DAY,
 };
 use linkdown::store::{Access, Store};
 use std::path::Path;
@@ -51,13 +52,21 @@ pub async fn start(database: &Path, config: &str, discord: &str, telegram: &str)
 }
 
 /// Each entity's two signals in the bin that ends at `at`: `down` says which of them are gone.
-fn observations(entities: &[Entity], at: Timestamp, down: &dyn Fn(usize) -> bool) -> Vec<Observation> {
+fn observations(
+    entities: &[Entity],
+    at: Timestamp,
+    down: &dyn Fn(usize) -> bool,
+) -> Vec<Observation> {
     let controls = CONTROLS.iter().map(|name| (name.parse().unwrap(), false));
     let watched = entities.iter().enumerate().map(|(i, entity)| (entity.clone(), down(i)));
     let mut all = Vec::new();
     for (entity, is_down) in watched.chain(controls) {
         for signal in ["bgp", "ping-slash24"] {
-            let series = Series { entity: entity.clone(), source: "ioda".to_owned(), signal: signal.to_owned() };
+            let series = Series {
+                entity: entity.clone(),
+                source: "ioda".to_owned(),
+                signal: signal.to_owned(),
+            };
             let value = Some(if is_down { 0.0 } else { 40.0 });
             all.push(Observation { series: Arc::new(series), observed_at: at - STEP, value });
         }
@@ -73,7 +82,12 @@ pub fn calm(entities: &[Entity], days: i64, every: i64) -> Vec<Batch> {
     while at < begin {
         at = at + every;
         let observations = observations(entities, at, &|_| false);
-        batches.push(Batch { received_at: at, arrival: Arrival::Backfilled, observations, facts: Vec::new() });
+        batches.push(Batch {
+            received_at: at,
+            arrival: Arrival::Backfilled,
+            observations,
+            facts: Vec::new(),
+        });
     }
     batches
 }
@@ -171,8 +185,14 @@ impl Drop for Life {
 #[allow(dead_code)] // Benches alone.
 pub fn binary(folder: &Path, discord: &DiscordDouble, telegram: &TelegramDouble) -> Life {
     let mut command = Command::new(env!("CARGO_BIN_EXE_linkdown"));
-    command.args(["run", "--config", "bench.toml", "--database", "linkdown.db"]).current_dir(folder);
-    command.env("LINKDOWN_DISCORD_TOKEN", discord.token()).env("LINKDOWN_DISCORD_API_URL", discord.url());
-    command.env("LINKDOWN_TELEGRAM_TOKEN", telegram.token()).env("LINKDOWN_TELEGRAM_API_URL", telegram.url());
+    command
+        .args(["run", "--config", "bench.toml", "--database", "linkdown.db"])
+        .current_dir(folder);
+    command
+        .env("LINKDOWN_DISCORD_TOKEN", discord.token())
+        .env("LINKDOWN_DISCORD_API_URL", discord.url());
+    command
+        .env("LINKDOWN_TELEGRAM_TOKEN", telegram.token())
+        .env("LINKDOWN_TELEGRAM_API_URL", telegram.url());
     Life(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
 }

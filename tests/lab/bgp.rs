@@ -61,7 +61,12 @@ impl Session {
             match self.stream.read(&mut bytes) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(length) => self.buffer.extend_from_slice(&bytes[..length]),
-                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+                    ) =>
+                {
                     return Ok(None);
                 }
                 Err(error) => return Err(error),
@@ -143,7 +148,9 @@ fn path(mut bytes: &[u8]) -> io::Result<Vec<u32>> {
             while let [_, count, rest @ ..] = segments {
                 let taken = usize::from(*count) * 4;
                 let numbers = rest.get(..taken).ok_or(io::ErrorKind::InvalidData)?;
-                path.extend(numbers.chunks_exact(4).map(|n| u32::from_be_bytes([n[0], n[1], n[2], n[3]])));
+                path.extend(
+                    numbers.chunks_exact(4).map(|n| u32::from_be_bytes([n[0], n[1], n[2], n[3]])),
+                );
                 segments = &rest[taken..];
             }
             return Ok(path);

@@ -85,7 +85,9 @@ impl Collector {
                 table.insert((block.clone(), peer), update.path.clone());
             }
             drop(table);
-            for (path, blocks) in [(&[][..], &update.withdrawn), (&update.path[..], &update.announced)] {
+            for (path, blocks) in
+                [(&[][..], &update.withdrawn), (&update.path[..], &update.announced)]
+            {
                 if !blocks.is_empty() {
                     let blocks: Vec<&str> = blocks.iter().map(String::as_str).collect();
                     self.ris.update(COLLECTOR, &peer.to_string(), self.now(), path, &blocks);
@@ -103,7 +105,8 @@ impl Collector {
             if !asked.path.starts_with("/data/bgp-state/") {
                 return Answer::json(503, &json!({"status": "error"}));
             }
-            let wanted: Vec<&str> = asked.value("resource").unwrap_or_default().split(',').collect();
+            let wanted: Vec<&str> =
+                asked.value("resource").unwrap_or_default().split(',').collect();
             let table = collector.table.lock().unwrap();
             let of_wanted = table.iter().filter(|((block, _), _)| wanted.contains(&block.as_str()));
             let routes: Vec<_> = of_wanted

@@ -26,7 +26,8 @@ pub fn may_run() -> Result<(), String> {
         return Err("it needs root, for network namespaces".to_owned());
     }
     let folders = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
-    let is_there = |program: &str| folders.iter().any(|folder| Path::new(folder).join(program).exists());
+    let is_there =
+        |program: &str| folders.iter().any(|folder| Path::new(folder).join(program).exists());
     if let Some(missing) = NEEDED.iter().find(|program| !is_there(program)) {
         return Err(format!("`{missing}` is not installed"));
     }
@@ -97,7 +98,11 @@ impl Drop for ReachState {
 
 impl Country {
     /// Plays a scene in a box of its own; what was told, and how long after the cut.
-    pub fn run(prefix: &str, rate: u32, scene: &Scene) -> (Result<Option<Duration>, String>, String) {
+    pub fn run(
+        prefix: &str,
+        rate: u32,
+        scene: &Scene,
+    ) -> (Result<Option<Duration>, String>, String) {
         let _ = lab(prefix, "down");
         if let Err(why) = lab(prefix, "up") {
             let _ = lab(prefix, "down");
@@ -128,7 +133,8 @@ impl Country {
                 (went.map(|()| country.told_after), country.sees())
             })
         });
-        let outcome = played.join().unwrap_or_else(|_| (Err("the scene panicked".to_owned()), String::new()));
+        let outcome =
+            played.join().unwrap_or_else(|_| (Err("the scene panicked".to_owned()), String::new()));
         drop(standing);
         outcome
     }
@@ -161,8 +167,16 @@ impl Country {
         };
         std::mem::forget(ripestat);
         let prefix = prefix.to_owned();
-        let mut country =
-            Self { prefix, clock, screen, bot: None, collector, cut_at: None, told_after: None, _folder: folder };
+        let mut country = Self {
+            prefix,
+            clock,
+            screen,
+            bot: None,
+            collector,
+            cut_at: None,
+            told_after: None,
+            _folder: folder,
+        };
         for _ in 0..500 {
             if country.collector.sees() == (9, 4) {
                 break;
@@ -178,7 +192,11 @@ impl Country {
         self.minutes(10).await;
         // At any moment of a round.
         self.clock.sleep(fastrand::i64(0..60), ActivityGuard::default()).await;
-        if self.sees().is_empty() { Ok(()) } else { Err("something was told before anything was wrong".to_owned()) }
+        if self.sees().is_empty() {
+            Ok(())
+        } else {
+            Err("something was told before anything was wrong".to_owned())
+        }
     }
 
     pub async fn minutes(&self, minutes: i64) {
@@ -213,7 +231,10 @@ impl Country {
     /// The first lines of all messages so far.
     pub fn titles(&self) -> Vec<String> {
         let told = self.sees();
-        told.lines().filter(|line| line.starts_with(['🔴', '🟠', '🟡', '🟢', '⚪'])).map(str::to_owned).collect()
+        told.lines()
+            .filter(|line| line.starts_with(['🔴', '🟠', '🟡', '🟢', '⚪']))
+            .map(str::to_owned)
+            .collect()
     }
 
     /// Waits for a message with this in its title, the first after what was seen so far.
@@ -222,12 +243,16 @@ impl Country {
         loop {
             if self.titles().last().is_some_and(|title| title.contains(words)) {
                 if let (Some(cut), None) = (self.cut_at, self.told_after) {
-                    self.told_after = Some(Duration::from_secs((self.clock.now().unix() - cut).max(0) as u64));
+                    self.told_after =
+                        Some(Duration::from_secs((self.clock.now().unix() - cut).max(0) as u64));
                 }
                 return Ok(());
             }
             if self.clock.now() > until {
-                return Err(format!("no `{words}` within {within_minutes} min, but {:?}", self.titles()));
+                return Err(format!(
+                    "no `{words}` within {within_minutes} min, but {:?}",
+                    self.titles()
+                ));
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -245,7 +270,11 @@ impl Country {
         let before = self.titles().len();
         self.minutes(minutes).await;
         let titles = self.titles();
-        if titles.len() == before { Ok(()) } else { Err(format!("told where nothing was: {:?}", &titles[before..])) }
+        if titles.len() == before {
+            Ok(())
+        } else {
+            Err(format!("told where nothing was: {:?}", &titles[before..]))
+        }
     }
 
     pub fn holds(&self, words: &str) -> Result<(), String> {

@@ -40,10 +40,13 @@ struct Wish {
 
 impl Wish {
     fn read() -> Result<Self, String> {
-        let mut wish = Self { names: Vec::new(), runs: 1, rate: RATE, shows: false, at_once: AT_ONCE };
+        let mut wish =
+            Self { names: Vec::new(), runs: 1, rate: RATE, shows: false, at_once: AT_ONCE };
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
-            let mut number = || words.next().and_then(|n| n.parse().ok()).ok_or(format!("{word} needs a number"));
+            let mut number = || {
+                words.next().and_then(|n| n.parse().ok()).ok_or(format!("{word} needs a number"))
+            };
             match word.as_str() {
                 "--runs" => wish.runs = number()?,
                 "--rate" => wish.rate = number()? as u32,
@@ -80,7 +83,9 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if let Err(why) = country::may_run() {
-        eprintln!("lab: skipped, {why}. To have it: sudo tests/lab/install.sh, and run the tests as root");
+        eprintln!(
+            "lab: skipped, {why}. To have it: sudo tests/lab/install.sh, and run the tests as root"
+        );
         return if must { ExitCode::FAILURE } else { ExitCode::SUCCESS };
     }
     // RUST_LOG=linkdown=debug shows what the bot logs.
@@ -89,20 +94,25 @@ fn main() -> ExitCode {
     }
     let scenes: Vec<scenes::Scene> = scenes::all()
         .into_iter()
-        .filter(|scene| wish.names.is_empty() || wish.names.iter().any(|name| scene.name.contains(name.as_str())))
+        .filter(|scene| {
+            wish.names.is_empty()
+                || wish.names.iter().any(|name| scene.name.contains(name.as_str()))
+        })
         .collect();
     let todo: Vec<scenes::Scene> = (0..wish.runs).flat_map(|_| scenes.clone()).collect();
     eprintln!("lab: {} runs, {} times the pace", todo.len(), wish.rate);
     let todo = Arc::new(Mutex::new(todo.into_iter().rev().collect::<Vec<_>>()));
     let done: Arc<Mutex<Vec<Run>>> = Arc::default();
     let workers = (0..wish.at_once.max(1)).map(|number| {
-        let (todo, done, rate, shows) = (Arc::clone(&todo), Arc::clone(&done), wish.rate, wish.shows);
+        let (todo, done, rate, shows) =
+            (Arc::clone(&todo), Arc::clone(&done), wish.rate, wish.shows);
         std::thread::spawn(move || {
             loop {
                 let next = todo.lock().unwrap().pop();
                 let Some(scene) = next else { return };
                 let began = Instant::now();
-                let (went, told) = Country::run(&format!("l{}{number}", std::process::id() % 1000), rate, &scene);
+                let (went, told) =
+                    Country::run(&format!("l{}{number}", std::process::id() % 1000), rate, &scene);
                 let shown = match &went {
                     Ok(Some(after)) => format!("ok, told after {after:.1?}"),
                     Ok(None) => "ok".to_owned(),
@@ -125,14 +135,20 @@ fn main() -> ExitCode {
 }
 
 fn summary(scenes: &[scenes::Scene], done: &[Run]) {
-    eprintln!("\n{:<24} {:>5} {:>6}   from the cut to the alert, by the bot's clock", "scene", "runs", "right");
+    eprintln!(
+        "\n{:<24} {:>5} {:>6}   from the cut to the alert, by the bot's clock",
+        "scene", "runs", "right"
+    );
     for scene in scenes {
         let of_it: Vec<&Run> = done.iter().filter(|run| run.scene == scene.name).collect();
         let right = of_it.iter().filter(|run| run.went.is_ok()).count();
-        let mut after: Vec<u64> = of_it.iter().filter_map(|run| run.went.as_ref().ok()?.map(|d| d.as_secs())).collect();
+        let mut after: Vec<u64> =
+            of_it.iter().filter_map(|run| run.went.as_ref().ok()?.map(|d| d.as_secs())).collect();
         after.sort_unstable();
         let shown = match (after.first(), after.last()) {
-            (Some(least), Some(most)) => format!("{least} to {most} s, median {} s", after[after.len() / 2]),
+            (Some(least), Some(most)) => {
+                format!("{least} to {most} s, median {} s", after[after.len() / 2])
+            }
             _ => "-".to_owned(),
         };
         eprintln!("{:<24} {:>5} {:>6}   {shown}", scene.name, of_it.len(), right);

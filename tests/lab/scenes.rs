@@ -115,7 +115,11 @@ async fn own_line(country: &mut Country) -> Result<(), String> {
     country.undo("line").await?;
     country.silence(8).await?;
     let sources = country.answers("/sources").await;
-    if sources.contains("good for") { Ok(()) } else { Err("`/sources` does not say that it is good again".to_owned()) }
+    if sources.contains("good for") {
+        Ok(())
+    } else {
+        Err("`/sources` does not say that it is good again".to_owned())
+    }
 }
 
 /// It begins while we see nothing: the first alert comes within three rounds after our line is back, and not before.
@@ -189,6 +193,7 @@ async fn the_day(country: &mut Country) -> Result<(), String> {
     country.minutes(10).await;
     country.undo("back4").await?;
     country.hears("North Korea is back", 40).await?;
-    let ends: Vec<String> = country.titles().into_iter().filter(|title| title.contains("is back ·")).collect();
+    let ends: Vec<String> =
+        country.titles().into_iter().filter(|title| title.contains("is back ·")).collect();
     if ends.len() == 1 { Ok(()) } else { Err(format!("one end is told, not {ends:?}")) }
 }

@@ -52,9 +52,11 @@ async fn child() {
         world.north_korea_vanishes("2025-06-06 08:00", "2025-06-07 18:45");
         "2025-06-06 18:00"
     };
-    let append = |name: &str| OpenOptions::new().append(true).create(true).open(folder.join(name)).unwrap();
+    let append =
+        |name: &str| OpenOptions::new().append(true).create(true).open(folder.join(name)).unwrap();
     world.prints_to(append("console"));
-    let (steps, clock, reached) = (Mutex::new(append("steps")), world.clock.clone(), AtomicUsize::new(0));
+    let (steps, clock, reached) =
+        (Mutex::new(append("steps")), world.clock.clone(), AtomicUsize::new(0));
     world.failpoints = Failpoints::watched_by(move |step| {
         if reached.fetch_add(1, Ordering::SeqCst) + 1 == kill_at {
             fs::write(folder.join("killed"), format!("{} {step}", clock.now().unix())).unwrap();
@@ -94,7 +96,10 @@ async fn outcome(folder: &Path) -> Outcome {
     let transitions = store
         .read(|db| {
             let incidents = db.incidents().recent(100)?;
-            incidents.iter().map(|incident| db.incidents().transitions(incident.id)).collect::<Result<Vec<_>, _>>()
+            incidents
+                .iter()
+                .map(|incident| db.incidents().transitions(incident.id))
+                .collect::<Result<Vec<_>, _>>()
         })
         .await
         .unwrap();
@@ -106,7 +111,8 @@ async fn outcome(folder: &Path) -> Outcome {
     };
     let incidents = transitions.iter().flatten().map(said).collect();
     let console = fs::read_to_string(folder.join("console")).unwrap_or_default();
-    let messages = console.split("\n\n").filter(|m| !m.is_empty()).map(|m| format!("{m}\n")).collect();
+    let messages =
+        console.split("\n\n").filter(|m| !m.is_empty()).map(|m| format!("{m}\n")).collect();
     Outcome { incidents, messages }
 }
 
@@ -118,7 +124,11 @@ fn copy_of(base: &Path) -> tempfile::TempDir {
 }
 
 /// Kills at step `number`, starts again at the minute of the tick in which that was, and lives on to the end.
-async fn killed_at(story: &'static str, folder: tempfile::TempDir, number: usize) -> (String, Outcome) {
+async fn killed_at(
+    story: &'static str,
+    folder: tempfile::TempDir,
+    number: usize,
+) -> (String, Outcome) {
     let path = folder.path().to_owned();
     let step = tokio::task::spawn_blocking(move || {
         assert!(live(story, &path, at(BEGIN), number), "there is no step {number}");
@@ -141,9 +151,12 @@ fn points(steps: &[String]) -> Vec<usize> {
     for (at, name) in steps.iter().enumerate() {
         by_name.entry(name).or_default().push(at + 1);
     }
-    chosen.extend(by_name.values().flat_map(|all| [all[0], all[all.len() / 2], all[all.len() - 1]]));
+    chosen
+        .extend(by_name.values().flat_map(|all| [all[0], all[all.len() / 2], all[all.len() - 1]]));
     for (at, _) in steps.iter().enumerate().filter(|(_, name)| *name == "transition written") {
-        chosen.extend((at.saturating_sub(3)..at + 9).map(|near| near + 1).filter(|near| *near <= steps.len()));
+        chosen.extend(
+            (at.saturating_sub(3)..at + 9).map(|near| near + 1).filter(|near| *near <= steps.len()),
+        );
     }
     let missing = POINTS.saturating_sub(chosen.len()).max(8);
     chosen.extend((0..missing).map(|i| 1 + i * (steps.len() - 1) / missing));
@@ -164,9 +177,16 @@ async fn killed_anywhere_it_knows_and_tells_the_same() {
 
     let whole = copy_of(&base);
     let path = whole.path().to_owned();
-    tokio::task::spawn_blocking(move || assert!(!live("outage", &path, at(BEGIN), 0))).await.unwrap();
+    tokio::task::spawn_blocking(move || assert!(!live("outage", &path, at(BEGIN), 0)))
+        .await
+        .unwrap();
     let expected = outcome(whole.path()).await;
-    assert_eq!(expected.messages.len(), 3, "started, partly back, recovered: {:#?}", expected.messages);
+    assert_eq!(
+        expected.messages.len(),
+        3,
+        "started, partly back, recovered: {:#?}",
+        expected.messages
+    );
     let steps = fs::read_to_string(whole.path().join("steps")).unwrap();
     let steps: Vec<String> = steps.lines().map(str::to_owned).collect();
 
@@ -174,19 +194,24 @@ async fn killed_anywhere_it_knows_and_tells_the_same() {
     assert!(points.len() >= 50, "{} points", points.len());
     let next = Arc::new(AtomicUsize::new(0));
     let workers = (0..2).map(|_| {
-        let (points, next, base, expected) = (Arc::clone(&points), Arc::clone(&next), base.clone(), &expected);
+        let (points, next, base, expected) =
+            (Arc::clone(&points), Arc::clone(&next), base.clone(), &expected);
         async move {
             while let Some(number) = points.get(next.fetch_add(1, Ordering::SeqCst)) {
                 let (step, mut outcome) = killed_at("outage", copy_of(&base), *number).await;
                 // A console cannot be asked what it has shown: the one message on its way says that it may be a repeat.
                 if matches!(step.as_str(), "sending is marked" | "sent") {
-                    let marked: Vec<usize> =
-                        (0..outcome.messages.len()).filter(|i| outcome.messages[*i].ends_with(REPEAT)).collect();
+                    let marked: Vec<usize> = (0..outcome.messages.len())
+                        .filter(|i| outcome.messages[*i].ends_with(REPEAT))
+                        .collect();
                     assert_eq!(marked.len(), 1, "killed at step {number}, {step}");
                     let plain = outcome.messages[marked[0]].replace(REPEAT, "");
                     if step == "sent" {
                         outcome.messages.remove(marked[0]);
-                        assert!(outcome.messages.contains(&plain), "killed at step {number}, {step}");
+                        assert!(
+                            outcome.messages.contains(&plain),
+                            "killed at step {number}, {step}"
+                        );
                     } else {
                         outcome.messages[marked[0]] = plain;
                     }
@@ -202,16 +227,37 @@ async fn killed_anywhere_it_knows_and_tells_the_same() {
 async fn killed_on_its_first_day_it_still_tells_what_goes_on() {
     let whole = tempfile::tempdir().unwrap();
     let path = whole.path().to_owned();
-    tokio::task::spawn_blocking(move || assert!(!live("first start", &path, at(BEGIN), 0))).await.unwrap();
+    tokio::task::spawn_blocking(move || assert!(!live("first start", &path, at(BEGIN), 0)))
+        .await
+        .unwrap();
     let steps = fs::read_to_string(whole.path().join("steps")).unwrap();
-    let telling =
-        ["a step of the past read", "before settling", "settled", "before sending is marked", "marked as sent"];
-    let points: Vec<usize> =
-        steps.lines().enumerate().filter(|(_, step)| telling.contains(step)).map(|(at, _)| at + 1).take(12).collect();
+    let telling = [
+        "a step of the past read",
+        "before settling",
+        "settled",
+        "before sending is marked",
+        "marked as sent",
+    ];
+    let points: Vec<usize> = steps
+        .lines()
+        .enumerate()
+        .filter(|(_, step)| telling.contains(step))
+        .map(|(at, _)| at + 1)
+        .take(12)
+        .collect();
     assert!(points.len() >= 8, "{steps}");
     for number in points {
         let (step, outcome) = killed_at("first start", tempfile::tempdir().unwrap(), number).await;
-        assert_eq!(outcome.messages.len(), 1, "killed at step {number}, {step}: {:#?}", outcome.messages);
-        assert!(outcome.messages[0].starts_with("🔴 North Korea is already down"), "{:#?}", outcome.messages);
+        assert_eq!(
+            outcome.messages.len(),
+            1,
+            "killed at step {number}, {step}: {:#?}",
+            outcome.messages
+        );
+        assert!(
+            outcome.messages[0].starts_with("🔴 North Korea is already down"),
+            "{:#?}",
+            outcome.messages
+        );
     }
 }

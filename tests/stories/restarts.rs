@@ -106,9 +106,9 @@ async fn trailing_bins_that_are_published_too_low_and_corrected_wake_nobody() {
     let mut world = north_korea("2025-06-06 12:00").await;
     for entity in ["country/KP", "asn/131279"] {
         // For the first twenty minutes after its publication a bin lacks most of its probers.
-        world
-            .ioda
-            .set_revised(entity, "ping-slash24", |bin, now| Some(if now - bin < 1800 + 1200 { 1.0 } else { 4.0 }));
+        world.ioda.set_revised(entity, "ping-slash24", |bin, now| {
+            Some(if now - bin < 1800 + 1200 { 1.0 } else { 4.0 })
+        });
     }
     world.start().await;
     world.until("2025-06-07 12:00").await;
@@ -179,7 +179,10 @@ async fn an_absence_is_read_whole_also_when_the_first_answers_break_off() {
 
     let seen = world.sees();
     assert_eq!(titles(&seen).len(), 1, "{seen}");
-    assert!(seen.starts_with("🟢 While Linkdown was away North Korea was down 1 h 31 min"), "{seen}");
+    assert!(
+        seen.starts_with("🟢 While Linkdown was away North Korea was down 1 h 31 min"),
+        "{seen}"
+    );
 }
 
 /// A machine whose battery is empty may start in another year.

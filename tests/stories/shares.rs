@@ -17,7 +17,11 @@ async fn faults(world: &World) -> Vec<EntityFault> {
 /// When RIPEstat was asked about the resource.
 fn asked(world: &World, resource: &str) -> Vec<Timestamp> {
     let requests = world.ripestat.requests();
-    requests.iter().filter(|asked| asked.value("resource") == Some(resource)).map(|asked| asked.at).collect()
+    requests
+        .iter()
+        .filter(|asked| asked.value("resource") == Some(resource))
+        .map(|asked| asked.at)
+        .collect()
 }
 
 #[tokio::test]
@@ -38,17 +42,27 @@ async fn an_entity_that_is_refused_is_named_and_asked_rarely_and_the_source_is_w
     assert!((1..=4).contains(&live), "after one, two and four hours: {refused:?}");
     let faults = faults(&world).await;
     let [fault] = faults.as_slice() else { panic!("{faults:?}") };
-    assert_eq!((fault.source.as_str(), fault.entity.to_string().as_str()), ("ripestat", "country/CU"));
+    assert_eq!(
+        (fault.source.as_str(), fault.entity.to_string().as_str()),
+        ("ripestat", "country/CU")
+    );
     assert_eq!(fault.why, "refused the question (HTTP 400): not a known country code");
 
     world.types("/sources").await;
     let sources = world.sees();
     let of_ripestat = sources.lines().find(|line| line.trim().starts_with("ripestat ")).unwrap();
     assert!(of_ripestat.contains(" fine"), "{sources}");
-    assert!(sources.contains("ripestat about country/CU") && sources.contains("not a known country code"), "{sources}");
+    assert!(
+        sources.contains("ripestat about country/CU")
+            && sources.contains("not a known country code"),
+        "{sources}"
+    );
     world.types("/status KP").await;
     let status = world.sees();
-    assert!(!status.contains("not a known country code") && !status.contains("in trouble"), "{status}");
+    assert!(
+        !status.contains("not a known country code") && !status.contains("in trouble"),
+        "{status}"
+    );
 
     world.ripestat.knows("cu");
     world.ripestat.set("country/CU", "prefixes", |_| Some(60.0));
@@ -68,10 +82,20 @@ async fn six_hundred_regions_of_strangers_do_not_slow_down_what_the_operator_wat
             for number in 1000..1000 + REGIONS {
                 let entity: linkdown::domain::Entity = format!("region/{number}").parse().unwrap();
                 // Their past was read before: the present alone is looked at here.
-                let progress = Progress { entity: entity.clone(), from: now - 86_400, to: now - 300, done: true };
+                let progress = Progress {
+                    entity: entity.clone(),
+                    from: now - 86_400,
+                    to: now - 300,
+                    done: true,
+                };
                 tx.sources().set_progress("ioda", &progress)?;
                 let (scope, options) = (Scope::One(entity), Options::default());
-                tx.subscriptions().subscribe(&Subscription { chat: chat.clone(), scope, since: now, options })?;
+                tx.subscriptions().subscribe(&Subscription {
+                    chat: chat.clone(),
+                    scope,
+                    since: now,
+                    options,
+                })?;
             }
             Ok(())
         })
@@ -97,10 +121,15 @@ async fn six_hundred_regions_of_strangers_do_not_slow_down_what_the_operator_wat
     };
     let times = of("KP");
     let longest = times.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
-    assert!(times.len() >= 12 && longest <= 330, "asked every five minutes: {longest} s, {times:?}");
+    assert!(
+        times.len() >= 12 && longest <= 330,
+        "asked every five minutes: {longest} s, {times:?}"
+    );
     for number in [1000, 1001, 1300, 1000 + REGIONS - 1] {
         let turns = of("/signals/raw/region/").len();
-        let seen = requests.iter().any(|asked| asked.path.split(['/', ',']).any(|code| code == number.to_string()));
+        let seen = requests
+            .iter()
+            .any(|asked| asked.path.split(['/', ',']).any(|code| code == number.to_string()));
         assert!(seen, "region {number} has had its turn; {turns} requests");
     }
     let of_strangers = requests.iter().filter(|asked| asked.path.contains("/region/")).count();

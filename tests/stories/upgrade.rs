@@ -19,8 +19,11 @@ async fn a_database_of_every_landed_schema_goes_on_where_it_stood() {
         let database = folder.path().join("linkdown.db");
         earlier::unpack(schema, &database);
         assert_eq!(numbers(&database, "PRAGMA user_version"), [i64::from(schema)]);
-        let kept =
-            ["SELECT count(*) FROM incident", "SELECT count(*) FROM transition", "SELECT count(*) FROM observation"];
+        let kept = [
+            "SELECT count(*) FROM incident",
+            "SELECT count(*) FROM transition",
+            "SELECT count(*) FROM observation",
+        ];
         let before = kept.map(|sql| numbers(&database, sql));
 
         let mut world = World::on(&database, at("2025-06-06 18:15"), NORTH_KOREA).await;
@@ -30,11 +33,20 @@ async fn a_database_of_every_landed_schema_goes_on_where_it_stood() {
         assert_eq!(numbers(&database, "PRAGMA user_version"), [i64::from(NEWEST_SCHEMA)]);
         assert_eq!(numbers(&database, "SELECT count(*) FROM pragma_foreign_key_check"), [0]);
         let after = kept.map(|sql| numbers(&database, sql)[0]);
-        assert!(before.iter().zip(after).all(|(before, after)| after >= before[0]), "{before:?} {after:?}");
+        assert!(
+            before.iter().zip(after).all(|(before, after)| after >= before[0]),
+            "{before:?} {after:?}"
+        );
         world.types("/history KP").await;
         let shown = world.sees();
-        assert!(shown.contains("North Korea · down 2 h"), "schema {schema}: the outage of the day before: {shown}");
-        assert!(shown.contains("down for 42 min"), "schema {schema}: the one that goes on: {shown}");
+        assert!(
+            shown.contains("North Korea · down 2 h"),
+            "schema {schema}: the outage of the day before: {shown}"
+        );
+        assert!(
+            shown.contains("down for 42 min"),
+            "schema {schema}: the one that goes on: {shown}"
+        );
 
         world.until("2025-06-06 22:00").await;
         let shown = world.sees();

@@ -37,8 +37,13 @@ impl Disk {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let kind = ext4(folder.path()).unwrap_or_else(|| {
-            let tmpfs = ["-t", "tmpfs", "-o", &format!("size={SIZE}"), "torture"].map(str::to_owned);
-            if done(Command::new("mount").args(tmpfs).arg(folder.path())) { Kind::Tmpfs } else { Kind::Folder }
+            let tmpfs =
+                ["-t", "tmpfs", "-o", &format!("size={SIZE}"), "torture"].map(str::to_owned);
+            if done(Command::new("mount").args(tmpfs).arg(folder.path())) {
+                Kind::Tmpfs
+            } else {
+                Kind::Folder
+            }
         });
         Self { kind, folder }
     }
@@ -94,7 +99,11 @@ impl Disk {
     /// By whoever looks after the machine, once nobody works on it.
     pub fn mend(&self) {
         let Kind::Ext4 { image, .. } = &self.kind else { return };
-        assert!(done(Command::new("umount").arg(self.path())), "somebody still works on {}", self.path().display());
+        assert!(
+            done(Command::new("umount").arg(self.path())),
+            "somebody still works on {}",
+            self.path().display()
+        );
         // 1: there were errors, and they were mended.
         let status = Command::new("e2fsck").arg("-y").arg(image).output().unwrap().status;
         assert!(matches!(status.code(), Some(0 | 1)), "{status}");
@@ -108,7 +117,8 @@ fn ext4(folder: &Path) -> Option<Kind> {
     fs::File::create(&image).and_then(|file| file.set_len(SIZE)).ok()?;
     // Blocks as large as pages, as on every usual disk: SQLite makes sure of one block in each page of its shared memory, and
     // where there are more of them a full disk ends the process by SIGBUS.
-    let made = done(Command::new("mkfs.ext4").args(["-q", "-F", "-m", "0", "-b", "4096"]).arg(&image));
+    let made =
+        done(Command::new("mkfs.ext4").args(["-q", "-F", "-m", "0", "-b", "4096"]).arg(&image));
     if !made || !mount(&image, folder) {
         return None;
     }
@@ -139,7 +149,9 @@ fn unmount(folder: &Path) {
 fn mount(image: &Path, folder: &Path) -> bool {
     let probe = folder.join("probe");
     (0..5).any(|_| {
-        let is_mounted = done(Command::new("mount").args(["-o", "loop,errors=remount-ro"]).arg(image).arg(folder));
+        let is_mounted = done(
+            Command::new("mount").args(["-o", "loop,errors=remount-ro"]).arg(image).arg(folder),
+        );
         if is_mounted && fs::write(&probe, "").and_then(|()| fs::remove_file(&probe)).is_ok() {
             return true;
         }

@@ -84,7 +84,9 @@ impl World {
             What::BackupRestored => self.restore_backup().await,
             What::Ill(source, illness) => self.outside.source_falls_ill(source, illness),
             What::Well(source) => self.outside.source_is_well(source),
-            What::PlatformIll(platform, illness) => self.outside.platform_falls_ill(platform, illness),
+            What::PlatformIll(platform, illness) => {
+                self.outside.platform_falls_ill(platform, illness)
+            }
             What::PlatformWell(platform) => self.outside.platform_is_well(platform),
             What::TokenRevoked(platform) => self.outside.token_is(platform, false),
             What::TokenGood(platform) => self.outside.token_is(platform, true),

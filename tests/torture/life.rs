@@ -77,7 +77,8 @@ pub fn live() -> ExitCode {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(is_driven(&driver, &moved, &left));
     });
-    match cli::run_on(RuntimeOptions { clock, failpoints, deadline: Some(DEADLINE) }, Cli::parse()) {
+    match cli::run_on(RuntimeOptions { clock, failpoints, deadline: Some(DEADLINE) }, Cli::parse())
+    {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("linkdown: {failure}");
@@ -190,7 +191,8 @@ impl Life {
         };
         let Some(stream) = stream else { return Err(child.wait().await.unwrap()) };
         let (output, input) = stream.into_split();
-        let mut life = Self { child, input, output: BufReader::new(output).lines(), stages, next: None };
+        let mut life =
+            Self { child, input, output: BufReader::new(output).lines(), stages, next: None };
         let is_ready = life.reaches("READY=1").await;
         if let Some(killer) = killer {
             let _ = killer.await;
@@ -225,7 +227,8 @@ impl Life {
         // One that is dead already does not read.
         let _ = self.input.write_all(format!("{what}\n").as_bytes()).await;
         let line = tokio::time::timeout(PATIENCE, self.output.next_line()).await;
-        let line = line.map_err(|_| format!("it does not rest within {PATIENCE:?} after {what}"))?;
+        let line =
+            line.map_err(|_| format!("it does not rest within {PATIENCE:?} after {what}"))?;
         let Some(next) = line.ok().flatten() else { return Ok(Ended::Dead) };
         self.next = next.parse().ok();
         Ok(Ended::Lives)

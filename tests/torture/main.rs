@@ -50,10 +50,13 @@ type Seed = (u64, Option<(usize, Faults)>);
 impl Wish {
     fn read() -> Result<Self, String> {
         let measure = Measure { days: 2, kills: 20, disk: Disk::abilities(), faults: Faults::All };
-        let mut wish = Self { seeds: Vec::new(), until: None, measure, shows: false, at_once: AT_ONCE };
+        let mut wish =
+            Self { seeds: Vec::new(), until: None, measure, shows: false, at_once: AT_ONCE };
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
-            let mut number = || words.next().and_then(|n| n.parse().ok()).ok_or(format!("{word} needs a number"));
+            let mut number = || {
+                words.next().and_then(|n| n.parse().ok()).ok_or(format!("{word} needs a number"))
+            };
             match word.as_str() {
                 "--seed" => wish.seeds.push((number()?, None)),
                 "--seeds" => wish.seeds.extend((0..number()?).map(|_| (fresh(), None))),
@@ -125,8 +128,12 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     match wish.measure.disk {
-        Abilities::Nothing => eprintln!("torture: no disk gets full, slow or broken here: mounting one needs root"),
-        Abilities::GetsFull => eprintln!("torture: no disk gets slow or broken here: that needs loop devices and ext4"),
+        Abilities::Nothing => {
+            eprintln!("torture: no disk gets full, slow or broken here: mounting one needs root")
+        }
+        Abilities::GetsFull => {
+            eprintln!("torture: no disk gets slow or broken here: that needs loop devices and ext4")
+        }
         Abilities::Breaks => {}
     }
     let (began, sums) = (Instant::now(), Arc::new(Mutex::new(Sums::default())));
@@ -145,7 +152,8 @@ fn main() -> ExitCode {
                 };
                 let (kills, faults) = then.unwrap_or((measure.kills, measure.faults));
                 let measure = Measure { kills, faults, ..measure };
-                let ran = std::panic::catch_unwind(AssertUnwindSafe(|| run(seed, measure, shows, &sums)));
+                let ran =
+                    std::panic::catch_unwind(AssertUnwindSafe(|| run(seed, measure, shows, &sums)));
                 if ran.is_err() {
                     eprintln!("torture: seed {seed} FAILED: the harness itself, see above");
                     sums.lock().unwrap_or_else(PoisonError::into_inner).failed.push(seed);
@@ -188,7 +196,10 @@ fn run(seed: u64, measure: Measure, shows: bool, sums: &Mutex<Sums>) {
         let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("torture-{seed}.log"));
         let log = std::fs::write(&kept, format!("{verdict}\n{}", whole()));
         match log.and_then(|()| std::fs::copy(world.database(), kept.with_extension("db"))) {
-            Ok(_) => eprintln!("torture: all of it is in {}, with the database beside it", kept.display()),
+            Ok(_) => eprintln!(
+                "torture: all of it is in {}, with the database beside it",
+                kept.display()
+            ),
             Err(error) => eprintln!("torture: {}: {error}", kept.display()),
         }
     }

@@ -40,9 +40,17 @@ pub struct Findings {
 
 impl Findings {
     pub fn is_good(&self) -> bool {
-        [&self.lost, &self.doubled, &self.out_of_order, &self.incidents, &self.database, &self.faults, &self.disobeyed]
-            .iter()
-            .all(|wrong| wrong.is_empty())
+        [
+            &self.lost,
+            &self.doubled,
+            &self.out_of_order,
+            &self.incidents,
+            &self.database,
+            &self.faults,
+            &self.disobeyed,
+        ]
+        .iter()
+        .all(|wrong| wrong.is_empty())
     }
 }
 
@@ -57,7 +65,9 @@ impl fmt::Display for Findings {
             ("fault", &self.faults),
             ("called while told to wait", &self.disobeyed),
         ];
-        kinds.iter().try_for_each(|(kind, wrong)| wrong.iter().try_for_each(|what| writeln!(f, "  {kind}: {what}")))
+        kinds.iter().try_for_each(|(kind, wrong)| {
+            wrong.iter().try_for_each(|what| writeln!(f, "  {kind}: {what}"))
+        })
     }
 }
 
@@ -83,8 +93,11 @@ struct Mention {
 }
 
 pub async fn judge(world: &World) -> Findings {
-    let mut verdict =
-        Findings { faults: world.faults.clone(), outages: world.plan.outages.len(), ..Findings::default() };
+    let mut verdict = Findings {
+        faults: world.faults.clone(),
+        outages: world.plan.outages.len(),
+        ..Findings::default()
+    };
     let store = match Store::open(world.database(), Access::Beside) {
         Ok(store) => store,
         Err(error) => {
@@ -94,12 +107,20 @@ pub async fn judge(world: &World) -> Findings {
     };
     let incidents = store.read(|db| db.incidents().recent(1000)).await.unwrap();
     let ids: Vec<IncidentId> = incidents.iter().map(|incident| incident.id).collect();
-    let all = store.read(move |db| ids.iter().map(|id| db.incidents().transitions(*id)).collect::<Result<Vec<_>, _>>());
+    let all = store.read(move |db| {
+        ids.iter().map(|id| db.incidents().transitions(*id)).collect::<Result<Vec<_>, _>>()
+    });
     let all = all.await.unwrap();
     // What was only suspected is told to nobody here.
-    let is_sure = |changes: &[Transition]| changes.iter().any(|change| change.kind == TransitionKind::Started);
-    let sure: BTreeSet<i64> =
-        incidents.iter().zip(&all).filter(|(_, changes)| is_sure(changes)).map(|(incident, _)| incident.id.0).collect();
+    let is_sure = |changes: &[Transition]| {
+        changes.iter().any(|change| change.kind == TransitionKind::Started)
+    };
+    let sure: BTreeSet<i64> = incidents
+        .iter()
+        .zip(&all)
+        .filter(|(_, changes)| is_sure(changes))
+        .map(|(incident, _)| incident.id.0)
+        .collect();
     incidents_match(&world.plan, &incidents, &mut verdict);
     let overview = store.read(|db| db.deliveries().overview(None)).await.unwrap();
     let doubts: usize = overview
@@ -119,23 +140,43 @@ pub async fn judge(world: &World) -> Findings {
         let is_on_telegram = listener.name.starts_with("telegram");
         let by_incident = mentions(&messages);
         // What began before they subscribed is told to others.
-        for incident in incidents.iter().filter(|incident| incident.started_at >= world.plan.begin) {
+        for incident in incidents.iter().filter(|incident| incident.started_at >= world.plan.begin)
+        {
             let name = incident.key.entity.to_string();
-            let is_owed = listener.wants.is_empty() && COUNTRIES.iter().any(|(country, ..)| *country == name)
+            let is_owed = listener.wants.is_empty()
+                && COUNTRIES.iter().any(|(country, ..)| *country == name)
                 || listener.wants.contains(&&*name);
             let heard = by_incident.get(&incident.id.0).map_or(&[][..], Vec::as_slice);
             let was_told = is_owed && sure.contains(&incident.id.0);
-            let of = Of { incident, was_told, restored: world.restored, moved: world.outside.moved_at(listener.name) };
-            of.judge(&format!("{} of {name} {}", listener.name, incident.id.0), heard, is_on_telegram, &mut verdict);
+            let of = Of {
+                incident,
+                was_told,
+                restored: world.restored,
+                moved: world.outside.moved_at(listener.name),
+            };
+            of.judge(
+                &format!("{} of {name} {}", listener.name, incident.id.0),
+                heard,
+                is_on_telegram,
+                &mut verdict,
+            );
         }
     }
     if verdict.allowed > doubts {
         let told = verdict.told_twice.join("\n    ");
-        verdict.doubled.push(format!("{} on Telegram, {doubts} are counted as doubtful:\n    {told}", verdict.allowed));
+        verdict.doubled.push(format!(
+            "{} on Telegram, {doubts} are counted as doubtful:\n    {told}",
+            verdict.allowed
+        ));
     }
     database_is_whole(world, &mut verdict);
-    verdict.disobeyed =
-        world.outside.disobeyed().iter().filter(|call| !was_unknowable(world, call)).map(ToString::to_string).collect();
+    verdict.disobeyed = world
+        .outside
+        .disobeyed()
+        .iter()
+        .filter(|call| !was_unknowable(world, call))
+        .map(ToString::to_string)
+        .collect();
     if world.counts.most_kib > MOST_KIB || world.counts.most_files > MOST_FILES {
         verdict.faults.push(format!("it grew: {:?}", world.counts));
     }
@@ -156,14 +197,20 @@ fn was_unknowable(world: &World, call: &Disobeyed) -> bool {
     let is_forgotten = |kill: &Killed| meanwhile(kill.at) && kill.unwritten_since <= call.told_at;
     world.restored.is_some_and(|restored| meanwhile(restored.at))
         || world.kills.iter().any(is_forgotten)
-        || world.plan.events.iter().any(|event| is_moved(event.what) && meanwhile(event.at.unix() * 1000))
+        || world
+            .plan
+            .events
+            .iter()
+            .any(|event| is_moved(event.what) && meanwhile(event.at.unix() * 1000))
 }
 
 /// Every outage is one incident that began and ended when it did, and there is no other.
 fn incidents_match(plan: &Plan, incidents: &[Incident], verdict: &mut Findings) {
     let mut known: Vec<&Incident> = incidents
         .iter()
-        .filter(|incident| COUNTRIES.iter().any(|(country, ..)| incident.key.entity.to_string() == *country))
+        .filter(|incident| {
+            COUNTRIES.iter().any(|(country, ..)| incident.key.entity.to_string() == *country)
+        })
         .filter(|incident| incident.phase != Phase::Retracted)
         .collect();
     for outage in &plan.outages {
@@ -171,11 +218,15 @@ fn incidents_match(plan: &Plan, incidents: &[Incident], verdict: &mut Findings) 
         let is_it = |incident: &&Incident| {
             incident.key.entity.to_string() == outage.country
                 && (incident.started_at - outage.from).abs() <= NEAR_START + wrong
-                && incident.recovered_at.is_some_and(|end| (end - outage.until).abs() <= NEAR_END + wrong)
+                && incident
+                    .recovered_at
+                    .is_some_and(|end| (end - outage.until).abs() <= NEAR_END + wrong)
         };
         match known.iter().position(is_it) {
             Some(at) => drop(known.remove(at)),
-            None => verdict.incidents.push(format!("{} {} to {} is none", outage.country, outage.from, outage.until)),
+            None => verdict
+                .incidents
+                .push(format!("{} {} to {} is none", outage.country, outage.from, outage.until)),
         }
     }
     for other in known {
@@ -191,11 +242,14 @@ fn heard_by_all(world: &World) -> Vec<Vec<Message>> {
     let discord = |channel: u64| -> Vec<Message> {
         let all = world.outside.discord.bot_messages(channel);
         let visible = all.iter().filter(|message| !message.deleted);
-        visible.map(|m| Message { at: m.at_millis, is_card: !m.edits.is_empty(), text: m.text() }).collect()
+        visible
+            .map(|m| Message { at: m.at_millis, is_card: !m.edits.is_empty(), text: m.text() })
+            .collect()
     };
     let telegram = |chats: &[i64]| -> Vec<Message> {
         let all = chats.iter().flat_map(|chat| world.outside.telegram.messages(*chat));
-        all.map(|m| Message { at: m.at_millis, is_card: !m.edits.is_empty(), text: m.text }).collect()
+        all.map(|m| Message { at: m.at_millis, is_card: !m.edits.is_empty(), text: m.text })
+            .collect()
     };
     let chats = &world.outside.chats;
     vec![
@@ -230,7 +284,9 @@ fn mentions(messages: &[Message]) -> BTreeMap<i64, Vec<Mention>> {
                 mark: own.or_else(|| mark_of(&message.text)).unwrap_or(' '),
                 is_card: message.is_card,
                 is_change: !message.text.contains("Confidence")
-                    || ["gone again", "more of it is gone", "· lost:"].iter().any(|words| message.text.contains(words)),
+                    || ["gone again", "more of it is gone", "· lost:"]
+                        .iter()
+                        .any(|words| message.text.contains(words)),
                 is_summed: is_line || message.text.contains("While Linkdown was away"),
             };
             by_incident.entry(id).or_default().push(mention);
@@ -258,17 +314,23 @@ impl Of<'_> {
             heard.retain(|mention| !was_new || mention.at >= restored.at);
         }
         let is_over = |mark: char| mark == '🟢' || mark == '⚪';
-        let mut ends: Vec<&Mention> = heard.iter().filter(|m| !m.is_card && is_over(m.mark)).collect();
+        let mut ends: Vec<&Mention> =
+            heard.iter().filter(|m| !m.is_card && is_over(m.mark)).collect();
         if self.moved.is_some() && ends.is_empty() {
             // Where the first card was left behind, the message of the end may be the card.
-            ends.extend(heard.iter().filter(|m| m.is_card).skip(1).filter(|m| is_over(m.mark)).take(1));
+            ends.extend(
+                heard.iter().filter(|m| m.is_card).skip(1).filter(|m| is_over(m.mark)).take(1),
+            );
         }
-        let starts = heard.iter().filter(|m| !m.is_summed && (m.is_card || m.mark == '🔴' && !m.is_change));
+        let starts =
+            heard.iter().filter(|m| !m.is_summed && (m.is_card || m.mark == '🔴' && !m.is_change));
         let starts = starts.count();
         if self.was_told && ends.is_empty() {
             verdict.lost.push(format!("{what}: no end ({heard:?})"));
         }
-        if self.was_told && heard.first().is_some_and(|m| !m.is_card && !m.is_summed && is_over(m.mark)) {
+        if self.was_told
+            && heard.first().is_some_and(|m| !m.is_card && !m.is_summed && is_over(m.mark))
+        {
             verdict.lost.push(format!("{what}: an end without a start"));
         }
         // Where the first card was left behind, the next message is the card.
@@ -283,10 +345,12 @@ impl Of<'_> {
             }
         }
         let end = heard.iter().position(|m| !m.is_card && is_over(m.mark));
-        let late = end.is_some_and(|end| heard[end..].iter().any(|m| !m.is_card && !is_over(m.mark)));
+        let late =
+            end.is_some_and(|end| heard[end..].iter().any(|m| !m.is_card && !is_over(m.mark)));
         // Of a start that was told twice, only one is the card that is edited.
         let mut cards = heard.iter().filter(|m| m.is_card).peekable();
-        let was_left = self.moved.is_some_and(|moved| cards.peek().is_some_and(|card| card.at < moved));
+        let was_left =
+            self.moved.is_some_and(|moved| cards.peek().is_some_and(|card| card.at < moved));
         let is_stale = !was_left && cards.peek().is_some() && !cards.any(|m| is_over(m.mark));
         if (late || is_stale) && !may_repeat {
             verdict.out_of_order.push(format!("{what}: {heard:?}"));
@@ -318,8 +382,10 @@ pub fn known(world: &World) -> String {
         let _ = writeln!(known, "{}:", listener.name);
         for Message { at, is_card, text } in messages {
             let at = linkdown::domain::Timestamp::from_unix(at / 1000).utc().format("%d %H:%M:%S");
-            let (first, last) = (text.lines().next().unwrap_or_default(), text.lines().last().unwrap_or_default());
-            let _ = writeln!(known, "  {at}{} {first} … {last}", if is_card { " card" } else { "" });
+            let (first, last) =
+                (text.lines().next().unwrap_or_default(), text.lines().last().unwrap_or_default());
+            let _ =
+                writeln!(known, "  {at}{} {first} … {last}", if is_card { " card" } else { "" });
         }
     }
     known
@@ -337,7 +403,10 @@ fn database_is_whole(world: &World, verdict: &mut Findings) {
         verdict.database.push(format!("{whole:?}"));
     }
     for (what, sql) in [
-        ("a row without what it belongs to", "SELECT \"table\" || rowid FROM pragma_foreign_key_check"),
+        (
+            "a row without what it belongs to",
+            "SELECT \"table\" || rowid FROM pragma_foreign_key_check",
+        ),
         ("a delivery on its way", "SELECT id FROM delivery WHERE state = 'sending'"),
         (
             "a transition that is missing",

@@ -1,7 +1,9 @@
 //! Everything outside the bot: sources that say what happened, two platforms with their chats, and how each falls ill.
 
 use super::plan::{COUNTRIES, Illness, Outage, Plan, Platform, Source};
-use crate::doubles::{DiscordDouble, Disobeyed, Fault, IodaDouble, RipestatDouble, TelegramDouble, discord, telegram};
+use crate::doubles::{
+    DiscordDouble, Disobeyed, Fault, IodaDouble, RipestatDouble, TelegramDouble, discord, telegram,
+};
 use linkdown::clock::{Clock, Millis};
 use linkdown::domain::{Entity, Options, Scope, Seconds, Subscription, Timestamp};
 use linkdown::store::{Access, Store};
@@ -65,7 +67,17 @@ impl Outside {
         let telegram = TelegramDouble::start(clock.clone()).await;
         let chats = settle(&discord, &telegram);
         let (clock, seed) = (clock.clone(), plan.seed);
-        Self { discord, telegram, ioda, ripestat, chats, clock, seed, is_gone: [false; 2], moved: [None; 2] }
+        Self {
+            discord,
+            telegram,
+            ioda,
+            ripestat,
+            chats,
+            clock,
+            seed,
+            is_gone: [false; 2],
+            moved: [None; 2],
+        }
     }
 
     /// Platform, address and home of each listener's chat, as they were when it subscribed.
@@ -95,11 +107,19 @@ impl Outside {
                     tx.chats().belongs_to(chat.id, Some(home.as_str()), None)?;
                     let scopes: Vec<Scope> = match listener.wants {
                         [] => vec![Scope::All],
-                        names => names.iter().map(|name| Scope::One(name.parse::<Entity>().unwrap())).collect(),
+                        names => names
+                            .iter()
+                            .map(|name| Scope::One(name.parse::<Entity>().unwrap()))
+                            .collect(),
                     };
                     for scope in scopes {
                         let (since, options) = (Timestamp::from_unix(0), Options::default());
-                        tx.subscriptions().subscribe(&Subscription { chat: chat.clone(), scope, since, options })?;
+                        tx.subscriptions().subscribe(&Subscription {
+                            chat: chat.clone(),
+                            scope,
+                            since,
+                            options,
+                        })?;
                     }
                 }
                 Ok(())
@@ -155,7 +175,9 @@ impl Outside {
         use discord::Fault;
         match illness {
             Illness::Error => self.discord.fault(Fault::Status(502), ALL),
-            Illness::ActivityGuard => self.discord.fault(Fault::RateLimited { after_ms: 30_000, global: true }, 3),
+            Illness::ActivityGuard => {
+                self.discord.fault(Fault::RateLimited { after_ms: 30_000, global: true }, 3)
+            }
             Illness::Hangs => self.discord.fault(Fault::Hang, 6),
             Illness::Resets => self.discord.fault(Fault::AcceptThenReset, 4),
             Illness::Nonsense => self.discord.fault(Fault::HtmlPage, 6),
@@ -242,10 +264,13 @@ impl Outside {
     pub fn asks_to_wait(&self, platform: Platform, seconds: Seconds, everywhere: bool) {
         match platform {
             Platform::Discord => {
-                let fault = discord::Fault::RateLimited { after_ms: seconds * 1000, global: everywhere };
+                let fault =
+                    discord::Fault::RateLimited { after_ms: seconds * 1000, global: everywhere };
                 self.discord.fault(fault, 1);
             }
-            Platform::Telegram => self.telegram.fault(telegram::Fault::RateLimited(seconds as u32), 1),
+            Platform::Telegram => {
+                self.telegram.fault(telegram::Fault::RateLimited(seconds as u32), 1)
+            }
         }
     }
 
@@ -266,7 +291,9 @@ impl Outside {
 
 /// What the sources say of each country at each moment.
 fn script(ioda: &IodaDouble, ripestat: &RipestatDouble, outages: &[Outage]) {
-    for (datasource, seconds) in [("bgp", 900), ("ping-slash24", 1200), ("merit-nt", 600), ("gtr", 7200)] {
+    for (datasource, seconds) in
+        [("bgp", 900), ("ping-slash24", 1200), ("merit-nt", 600), ("gtr", 7200)]
+    {
         ioda.delay(datasource, seconds);
     }
     let outages: Arc<[Outage]> = outages.into();

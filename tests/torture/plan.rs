@@ -195,7 +195,8 @@ impl Plan {
             let mut at = first + dice.i64(0..6 * HOUR);
             loop {
                 let from = (at + dice.i64(0..8 * HOUR)).floor_to(MINUTE);
-                let until = from + dice.i64(SHORTEST_OUTAGE / MINUTE..LONGEST_OUTAGE / MINUTE) * MINUTE;
+                let until =
+                    from + dice.i64(SHORTEST_OUTAGE / MINUTE..LONGEST_OUTAGE / MINUTE) * MINUTE;
                 if until > last {
                     break;
                 }
@@ -206,7 +207,8 @@ impl Plan {
         if schema.is_some() {
             let known = |text: &str| Timestamp::parse(text).unwrap();
             let back = first + later.i64(0..2 * HOUR);
-            outages.retain(|outage| outage.country != KNOWN_COUNTRY || outage.from > back + BETWEEN);
+            outages
+                .retain(|outage| outage.country != KNOWN_COUNTRY || outage.from > back + BETWEEN);
             outages.extend([
                 Outage { country: KNOWN_COUNTRY, from: known(KNOWN.0), until: known(KNOWN.1) },
                 Outage { country: KNOWN_COUNTRY, from: known(KNOWN.2), until: back },
@@ -240,7 +242,12 @@ impl Plan {
     }
 
     /// What is wrong for a while: of each kind some, one after the other.
-    fn ills(&mut self, dice: &mut fastrand::Rng, measure: Measure, (first, last): (Timestamp, Timestamp)) {
+    fn ills(
+        &mut self,
+        dice: &mut fastrand::Rng,
+        measure: Measure,
+        (first, last): (Timestamp, Timestamp),
+    ) {
         for kind in 0..9 {
             let mut at = first + dice.i64(0..8 * HOUR);
             loop {
@@ -279,9 +286,16 @@ impl Plan {
                         let by = dice.i64(MINUTE..2 * HOUR) * if dice.bool() { 1 } else { -1 };
                         (What::ClockWrong(by), Some(What::ClockRight))
                     }
-                    7 if measure.disk >= Abilities::GetsFull => (What::DiskFull, Some(What::DiskFree)),
+                    7 if measure.disk >= Abilities::GetsFull => {
+                        (What::DiskFull, Some(What::DiskFree))
+                    }
                     7 => (What::Locked { millis: 200 }, None),
-                    _ => (What::Locked { millis: if dice.u8(..6) == 0 { 6_500 } else { dice.u64(50..800) } }, None),
+                    _ => (
+                        What::Locked {
+                            millis: if dice.u8(..6) == 0 { 6_500 } else { dice.u64(50..800) },
+                        },
+                        None,
+                    ),
                 };
                 self.happens(at, begins);
                 if let Some(ends) = ends {
@@ -299,15 +313,23 @@ impl Plan {
     }
 
     /// What was added to the dice later, so that earlier seeds stay what they were.
-    fn later_ills(&mut self, dice: &mut fastrand::Rng, measure: Measure, (first, last): (Timestamp, Timestamp)) {
-        let away = |dice: &mut fastrand::Rng| if dice.bool() { 0 } else { dice.i64(0..30 * MINUTE) };
+    fn later_ills(
+        &mut self,
+        dice: &mut fastrand::Rng,
+        measure: Measure,
+        (first, last): (Timestamp, Timestamp),
+    ) {
+        let away =
+            |dice: &mut fastrand::Rng| if dice.bool() { 0 } else { dice.i64(0..30 * MINUTE) };
         for kind in [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 4] {
             let at = first + dice.i64(0..last - first);
             let what = match kind {
                 0 => What::KillAtStart { micros: dice.u64(0..150_000), away: away(dice) },
                 1 => What::Reload { is_good: dice.u8(..3) > 0 },
                 _ if measure.disk < Abilities::Breaks => continue,
-                2 => What::DiskSlow { millis: if dice.u8(..6) == 0 { 6_500 } else { dice.u64(50..800) } },
+                2 => What::DiskSlow {
+                    millis: if dice.u8(..6) == 0 { 6_500 } else { dice.u64(50..800) },
+                },
                 3 => What::PowerCut { away: away(dice) },
                 _ => {
                     self.happens((at + dice.i64(2..90) * MINUTE).min(last), What::DiskMended);
@@ -337,7 +359,10 @@ impl Plan {
             let platform = dice.choice([Platform::Discord, Platform::Telegram]).unwrap();
             self.happens(at, What::ToldToWait { platform, seconds, everywhere: dice.bool() });
             for _ in 0..dice.u8(1..4) {
-                self.happens(at + dice.i64(0..seconds), What::Kill { steps: dice.u32(1..30), away: dice.i64(0..20) });
+                self.happens(
+                    at + dice.i64(0..seconds),
+                    What::Kill { steps: dice.u32(1..30), away: dice.i64(0..20) },
+                );
             }
         }
     }
@@ -361,7 +386,9 @@ impl Plan {
 
     /// Whether the country is gone at that moment.
     pub fn is_down(outages: &[Outage], country: &str, at: Timestamp) -> bool {
-        outages.iter().any(|outage| outage.country == country && outage.from <= at && at < outage.until)
+        outages
+            .iter()
+            .any(|outage| outage.country == country && outage.from <= at && at < outage.until)
     }
 }
 
@@ -374,6 +401,8 @@ impl fmt::Display for Plan {
             lines.push((outage.until, format!("{} comes back", outage.country)));
         }
         lines.sort();
-        lines.iter().try_for_each(|(at, what)| writeln!(f, "{}  {what}", at.utc().format("%m-%d %H:%M:%S")))
+        lines
+            .iter()
+            .try_for_each(|(at, what)| writeln!(f, "{}  {what}", at.utc().format("%m-%d %H:%M:%S")))
     }
 }

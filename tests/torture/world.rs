@@ -207,15 +207,20 @@ impl World {
         for one in self.being_sent().await {
             if before.iter().any(|was| was.id == one.id && was.attempts == one.attempts) {
                 let (chat, since) = (&one.chat, one.sending_at);
-                let stuck = format!("{} {}: {} is being sent for good", chat.platform, chat.address, one.id);
+                let stuck = format!(
+                    "{} {}: {} is being sent for good",
+                    chat.platform, chat.address, one.id
+                );
                 self.fault(&format!("{stuck}, since {since:?}"));
             }
         }
     }
 
     async fn being_sent(&self) -> Vec<Delivery> {
-        let look =
-            |db: &Db<'_>| Ok([db.deliveries().in_doubt("discord")?, db.deliveries().in_doubt("telegram")?].concat());
+        let look = |db: &Db<'_>| {
+            Ok([db.deliveries().in_doubt("discord")?, db.deliveries().in_doubt("telegram")?]
+                .concat())
+        };
         let store = Store::open(&self.places.database, Access::Beside).unwrap();
         store.read(look).await.unwrap()
     }
@@ -255,7 +260,10 @@ impl World {
                 let _ = killer.await;
             }
             self.after(life, told).await;
-            let has_more = self.life.as_ref().is_some_and(|life| life.next.is_some_and(|at| at + self.unnoticed <= to));
+            let has_more = self
+                .life
+                .as_ref()
+                .is_some_and(|life| life.next.is_some_and(|at| at + self.unnoticed <= to));
             if target == to && !has_more && (self.life.is_some() || self.starts_at > to) {
                 return;
             }
@@ -270,7 +278,9 @@ impl World {
                 match life.ended().await {
                     Ok(status) if was_killed(status) => self.was_killed(),
                     // A reload that began before the disk was found full ends as a start on it does.
-                    Ok(status) if status.code() == Some(1) && self.hindered.at_all() => self.counts.stops += 1,
+                    Ok(status) if status.code() == Some(1) && self.hindered.at_all() => {
+                        self.counts.stops += 1
+                    }
                     Ok(status) => self.fault(&format!("it ended by itself: {status}")),
                     Err(why) => self.fault(&why),
                 }
@@ -313,7 +323,8 @@ impl World {
     pub(super) fn was_killed(&mut self) {
         self.counts.kills += 1;
         let now = self.clock.millis();
-        let since = if self.hindered.at_all() { self.hindered_since } else { now - IS_WRITTEN_WITHIN };
+        let since =
+            if self.hindered.at_all() { self.hindered_since } else { now - IS_WRITTEN_WITHIN };
         self.kills.push(Killed { at: now, unwritten_since: since });
     }
 
@@ -328,7 +339,9 @@ impl World {
             // The plug that was to be pulled at one of its next steps.
             Ok(status) if was_killed(status) => self.was_killed(),
             // A stop that could not be written down (the disk is full) ends with 1, as it should.
-            Ok(status) if status.code() == Some(1) && self.hindered.at_all() => self.counts.stops += 1,
+            Ok(status) if status.code() == Some(1) && self.hindered.at_all() => {
+                self.counts.stops += 1
+            }
             Ok(status) => self.fault(&format!("a stop failed: {status}")),
             Err(why) => self.fault(&why),
         }

@@ -7,7 +7,8 @@ use crate::domain::{Watchlist, country};
 /// More than these help nobody.
 const AT_MOST: usize = 25;
 /// Commands that take names.
-const TAKE_NAMES: [&str; 7] = ["status", "why", "subscribe", "unsubscribe", "mute", "unmute", "history"];
+const TAKE_NAMES: [&str; 7] =
+    ["status", "why", "subscribe", "unsubscribe", "mute", "unmute", "history"];
 /// Those of them that take `all`.
 const TAKE_ALL: [&str; 4] = ["subscribe", "unsubscribe", "mute", "unmute"];
 /// Words of the console alone.
@@ -47,9 +48,12 @@ pub(super) fn complete(line: &str, watchlist: Option<&Watchlist>) -> Completions
     let takes_all = TAKE_ALL.contains(&word.as_str());
     let begins = names.match_indices([' ', ',']).map(|(at, blank)| at + blank.len());
     let ends = std::iter::once(0).chain(begins).map(|at| &names[at..]);
-    ends.map(|begun| Completions { from: line.len() - begun.len(), found: entities(begun, takes_all, watchlist) })
-        .find(|completions| !completions.found.is_empty())
-        .unwrap_or_default()
+    ends.map(|begun| Completions {
+        from: line.len() - begun.len(),
+        found: entities(begun, takes_all, watchlist),
+    })
+    .find(|completions| !completions.found.is_empty())
+    .unwrap_or_default()
 }
 
 fn entities(begun: &str, takes_all: bool, watchlist: Option<&Watchlist>) -> Vec<(String, String)> {
@@ -63,18 +67,25 @@ fn entities(begun: &str, takes_all: bool, watchlist: Option<&Watchlist>) -> Vec<
     if takes_all {
         offer("all".to_owned(), "all".to_owned(), &["all"]);
     }
-    for watched in watchlist.into_iter().flat_map(Watchlist::configured).filter(|it| it.entity.country().is_none()) {
+    for watched in watchlist
+        .into_iter()
+        .flat_map(Watchlist::configured)
+        .filter(|it| it.entity.country().is_none())
+    {
         let short = display_name(&watched.entity);
         let name = watched.name.clone().unwrap_or_else(|| short.clone());
         let shown = if name == short { name.clone() } else { format!("{name} ({short})") };
         offer(shown, short.clone(), &[&short, &name]);
     }
     // A code that is typed in full goes before names that begin so.
-    let by_code = country::all().iter().filter(|country| country.code.as_str().eq_ignore_ascii_case(begun));
+    let by_code =
+        country::all().iter().filter(|country| country.code.as_str().eq_ignore_ascii_case(begun));
     for country in by_code.chain(country::all()) {
         let code = country.code.to_string();
-        let names: Vec<&str> =
-            [country.name, code.as_str()].into_iter().chain(country.aliases.iter().copied()).collect();
+        let names: Vec<&str> = [country.name, code.as_str()]
+            .into_iter()
+            .chain(country.aliases.iter().copied())
+            .collect();
         offer(format!("{} ({code})", country.name), code.clone(), &names);
     }
     found
@@ -109,15 +120,27 @@ mod tests {
         assert_eq!(typed("status kp"), ["status KP"]);
         assert_eq!(typed("/status KP IR north k"), ["/status KP IR KP"]);
         assert_eq!(typed("why North Kor"), ["why KP"]);
-        assert!(typed("status ").len() == AT_MOST && typed("subscribe al").contains(&"subscribe all".to_owned()));
+        assert!(
+            typed("status ").len() == AT_MOST
+                && typed("subscribe al").contains(&"subscribe all".to_owned())
+        );
         assert_eq!(typed("outage 3 k"), Vec::<String>::new(), "it takes a number");
         assert_eq!(typed("status ümlaut"), Vec::<String>::new());
     }
 
     #[test]
     fn any_line_can_be_completed() {
-        for line in ["/", "//", " ", "status  ", "status \u{1f1f0}\u{1f1f5}", "help ", "é", "status ,", "\t/status\tk"]
-        {
+        for line in [
+            "/",
+            "//",
+            " ",
+            "status  ",
+            "status \u{1f1f0}\u{1f1f5}",
+            "help ",
+            "é",
+            "status ,",
+            "\t/status\tk",
+        ] {
             let Completions { from, .. } = complete(line, None);
             assert!(line.is_char_boundary(from), "{line:?}");
         }

@@ -61,12 +61,17 @@ mod tests {
 
     #[test]
     fn colour_is_for_a_terminal_alone_and_can_be_turned_off() {
-        let with =
-            |name: &'static str, value: &'static str| move |asked: &str| (asked == name).then(|| OsString::from(value));
+        let with = |name: &'static str, value: &'static str| {
+            move |asked: &str| (asked == name).then(|| OsString::from(value))
+        };
         assert_eq!(Paint::of(true, |_| None), Paint::Colour);
         assert_eq!(Paint::of(false, |_| None), Paint::Plain);
         assert_eq!(Paint::of(true, with("NO_COLOR", "1")), Paint::Plain);
-        assert_eq!(Paint::of(true, with("NO_COLOR", "")), Paint::Colour, "an empty one says nothing");
+        assert_eq!(
+            Paint::of(true, with("NO_COLOR", "")),
+            Paint::Colour,
+            "an empty one says nothing"
+        );
         assert_eq!(Paint::of(true, with("TERM", "dumb")), Paint::Plain);
     }
 
@@ -81,6 +86,10 @@ mod tests {
             "\u{1b}[1;31mNorth Korea[2J is down\u{1b}[0m\n   Reading     both gateways\n\u{1b}[2m   Incident 1\u{1b}[0m"
         );
         assert!(!Paint::Plain.card(&card).contains(|c| c != '\n' && is_unseen(c)));
-        assert_eq!(Paint::Colour.card(&Card::titled("")), "", "nothing is painted where there is nothing");
+        assert_eq!(
+            Paint::Colour.card(&Card::titled("")),
+            "",
+            "nothing is painted where there is nothing"
+        );
     }
 }

@@ -148,9 +148,15 @@ struct Tab {
 impl Completer for Tab {
     type Candidate = Pair;
 
-    fn complete(&self, line: &str, at: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
+    fn complete(
+        &self,
+        line: &str,
+        at: usize,
+        _: &Context<'_>,
+    ) -> rustyline::Result<(usize, Vec<Pair>)> {
         let watchlist = self.watchlist.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let Completions { from, found } = complete::complete(line.get(..at).unwrap_or(line), watchlist.as_deref());
+        let Completions { from, found } =
+            complete::complete(line.get(..at).unwrap_or(line), watchlist.as_deref());
         let pair = |(display, replacement)| Pair { display, replacement };
         Ok((from, found.into_iter().map(pair).collect()))
     }

@@ -5,8 +5,8 @@ use crate::chat::kept::tell_changed;
 use crate::command::{AppContext, CHANGING, HELP};
 use crate::render::lists::HelpLine;
 use serenity::all::{
-    ChannelType, CommandOptionType as Kind, CreateCommand, CreateCommandOption, InstallationContext as Installed,
-    InteractionContext as Context, Permissions,
+    ChannelType, CommandOptionType as Kind, CreateCommand, CreateCommandOption,
+    InstallationContext as Installed, InteractionContext as Context, Permissions,
 };
 use serenity::http::Http;
 
@@ -20,7 +20,9 @@ pub(super) async fn register(http: &Http, application: u64, context: &AppContext
         Ok(false) => {}
         Err(error) => {
             let error = super::gateway::words(&error);
-            tracing::error!("Discord did not take the commands ({error}); they are registered again at the next start");
+            tracing::error!(
+                "Discord did not take the commands ({error}); they are registered again at the next start"
+            );
         }
     }
 }
@@ -50,14 +52,15 @@ fn options(word: &str) -> Vec<CreateCommandOption> {
     let text = |name: &str, about: &str| CreateCommandOption::new(Kind::String, name, about);
     let what = |about: &str| text("what", about).set_autocomplete(true);
     let place = || {
-        CreateCommandOption::new(Kind::Channel, "channel", "Another channel than this one").channel_types(vec![
-            ChannelType::Text,
-            ChannelType::News,
-            ChannelType::Forum,
-            ChannelType::PublicThread,
-            ChannelType::PrivateThread,
-            ChannelType::NewsThread,
-        ])
+        CreateCommandOption::new(Kind::Channel, "channel", "Another channel than this one")
+            .channel_types(vec![
+                ChannelType::Text,
+                ChannelType::News,
+                ChannelType::Forum,
+                ChannelType::PublicThread,
+                ChannelType::PrivateThread,
+                ChannelType::NewsThread,
+            ])
     };
     match word {
         "status" => vec![what("A country, AS131279, a prefix, a site; several at once")],
@@ -70,11 +73,19 @@ fn options(word: &str) -> Vec<CreateCommandOption> {
             what("A country, AS131279, a prefix, a site; several at once; all").required(true),
             text("sensitivity", "How sure it must be before it is told").set_autocomplete(true),
             text("kinds", "What of an outage is told").set_autocomplete(true),
-            text("layers", "Only where one of these is lost: routing, reach, traffic, dns, web, mail")
-                .set_autocomplete(true),
-            CreateCommandOption::new(Kind::Mentionable, "mention", "A role or person to call when an outage starts"),
+            text(
+                "layers",
+                "Only where one of these is lost: routing, reach, traffic, dns, web, mail",
+            )
+            .set_autocomplete(true),
+            CreateCommandOption::new(
+                Kind::Mentionable,
+                "mention",
+                "A role or person to call when an outage starts",
+            ),
             text("quiet", "Hours in which nothing is told, such as 22-07").set_autocomplete(true),
-            text("zone", "Time zone of the quiet hours and of times in messages").set_autocomplete(true),
+            text("zone", "Time zone of the quiet hours and of times in messages")
+                .set_autocomplete(true),
             place(),
         ],
         "unsubscribe" => vec![what("Of what; everything ends all"), place()],
@@ -91,14 +102,18 @@ fn options(word: &str) -> Vec<CreateCommandOption> {
             text("id", "Its number, as /history shows it").required(true).set_autocomplete(true),
         ],
         "forget" => vec![
-            CreateCommandOption::new(Kind::Boolean, "sure", "Yes, remove all that is kept of this channel"),
+            CreateCommandOption::new(
+                Kind::Boolean,
+                "sure",
+                "Yes, remove all that is kept of this channel",
+            ),
             place(),
         ],
         "help" => {
             let names = HELP.iter().map(HelpLine::word);
-            vec![
-                names.fold(text("command", "One command in full"), |option, word| option.add_string_choice(word, word)),
-            ]
+            vec![names.fold(text("command", "One command in full"), |option, word| {
+                option.add_string_choice(word, word)
+            })]
         }
         _ => Vec::new(),
     }

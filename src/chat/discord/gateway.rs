@@ -12,8 +12,8 @@ use crate::render::words::plural;
 use crate::store::StoreError;
 use secrecy::ExposeSecret as _;
 use serenity::all::{
-    Client, Context, EventHandler, GatewayIntents, Guild, GuildChannel, GuildId, Interaction, Ready, ResumedEvent,
-    Role, UnavailableGuild,
+    Client, Context, EventHandler, GatewayIntents, Guild, GuildChannel, GuildId, Interaction,
+    Ready, ResumedEvent, Role, UnavailableGuild,
 };
 use serenity::async_trait;
 use serenity::gateway::{GatewayError, ShardManager};
@@ -32,8 +32,10 @@ const ANSWERS: Limit = Limit { every_ms: 1000.0, burst: 60 };
 /// How much is answered: what people do by hand, and no more.
 const BOUNDS: Bounds = Bounds { person: Limit { every_ms: 2000.0, burst: 20 }, chat: ANSWERS };
 /// Completions come with every key that is pressed.
-const KEYS: Bounds =
-    Bounds { person: Limit { every_ms: 250.0, burst: 60 }, chat: Limit { every_ms: 50.0, burst: 300 } };
+const KEYS: Bounds = Bounds {
+    person: Limit { every_ms: 250.0, burst: 60 },
+    chat: Limit { every_ms: 50.0, burst: 300 },
+};
 
 /// What serenity tells what happens.
 struct Listener {
@@ -57,13 +59,19 @@ impl Discord {
             let Err(error) = outcome else { return };
             let is_final = is_final(&error);
             let before = failures.fetch_add(1, Ordering::Relaxed);
-            let pause = if is_final { LONGEST_PAUSE_MS } else { (PAUSE_MS << before.min(8)).min(LONGEST_PAUSE_MS) };
+            let pause = if is_final {
+                LONGEST_PAUSE_MS
+            } else {
+                (PAUSE_MS << before.min(8)).min(LONGEST_PAUSE_MS)
+            };
             let said = format!("{}; trying again in {} s", words(&error), pause / 1000);
             if is_final || before == 0 {
                 tracing::error!("Discord: {said}");
             }
             context.said.say(PLATFORM, said);
-            let wait = context.clock.sleep_until_millis(context.clock.millis() + pause, ActivityGuard::default());
+            let wait = context
+                .clock
+                .sleep_until_millis(context.clock.millis() + pause, ActivityGuard::default());
             tokio::select! {
                 _ = wait => {}
                 () = stop.notified() => return,
@@ -81,10 +89,17 @@ impl Discord {
                     self.pace.lock().take_up(None, pause.until - now, context.clock.millis());
                 }
             }
-            Err(error) => tracing::error!(platform = PLATFORM, %error, "the pauses that it asked for cannot be read"),
+            Err(error) => {
+                tracing::error!(platform = PLATFORM, %error, "the pauses that it asked for cannot be read")
+            }
         }
         let until = self.pace.lock().all_rest_until();
-        drop(context.clock.sleep_until_millis(until.max(context.clock.millis()), ActivityGuard::default()).await);
+        drop(
+            context
+                .clock
+                .sleep_until_millis(until.max(context.clock.millis()), ActivityGuard::default())
+                .await,
+        );
     }
 
     async fn listen(
@@ -117,7 +132,8 @@ impl Discord {
             },
         };
         // Servers and channels alone: no message that people write is ever seen.
-        let client = serenity::client::ClientBuilder::new_with_http(http.build(), GatewayIntents::GUILDS);
+        let client =
+            serenity::client::ClientBuilder::new_with_http(http.build(), GatewayIntents::GUILDS);
         let mut client: Client = client.event_handler(listener).await?;
         let shards = Shards(Arc::clone(&client.shard_manager));
         tokio::select! {
@@ -149,10 +165,16 @@ impl EventHandler for Listener {
     async fn ready(&self, _: Context, ready: Ready) {
         self.failures.store(0, Ordering::Relaxed);
         let servers = ready.guilds.len() as u64;
-        let said = format!("connected as {}, in {}", ready.user.name, plural(servers, "server", "servers"));
+        let said = format!(
+            "connected as {}, in {}",
+            ready.user.name,
+            plural(servers, "server", "servers")
+        );
         tracing::info!("Discord: {said}");
         if servers == 0 {
-            tracing::info!("Discord: `linkdown invite` prints the address that lets it into a server");
+            tracing::info!(
+                "Discord: `linkdown invite` prints the address that lets it into a server"
+            );
         }
         self.context.said.say(PLATFORM, said);
     }
@@ -175,7 +197,8 @@ impl EventHandler for Listener {
             return;
         }
         let home = incomplete.id.get().to_string();
-        self.until_stored(|| self.context.put_out(PLATFORM, &home, "I was put out of the server")).await;
+        self.until_stored(|| self.context.put_out(PLATFORM, &home, "I was put out of the server"))
+            .await;
     }
 
     // A permission may have been given back.
@@ -211,12 +234,18 @@ impl Listener {
     }
 
     /// Discord tells of it once: it is written down as soon as the disk takes it. A new connection tells of all servers again.
-    async fn until_stored<F: Future<Output = Result<(), StoreError>>>(&self, store: impl Fn() -> F) {
+    async fn until_stored<F: Future<Output = Result<(), StoreError>>>(
+        &self,
+        store: impl Fn() -> F,
+    ) {
         for _ in 0..NOT_STORED_TRIES {
             let Err(error) = store().await else { return };
-            tracing::error!("Discord: what happened in a server could not be stored: {error}; trying again");
+            tracing::error!(
+                "Discord: what happened in a server could not be stored: {error}; trying again"
+            );
             let again = self.context.clock.millis() + NOT_STORED_PAUSE_MS;
-            let _busy = self.context.clock.sleep_until_millis(again, ActivityGuard::default()).await;
+            let _busy =
+                self.context.clock.sleep_until_millis(again, ActivityGuard::default()).await;
         }
     }
 }
@@ -224,8 +253,12 @@ impl Listener {
 /// Whether trying again soon is of no use.
 fn is_final(error: &serenity::Error) -> bool {
     match error {
-        serenity::Error::Gateway(GatewayError::InvalidAuthentication | GatewayError::DisallowedGatewayIntents) => true,
-        serenity::Error::Http(HttpError::UnsuccessfulRequest(answer)) => answer.status_code.as_u16() == 401,
+        serenity::Error::Gateway(
+            GatewayError::InvalidAuthentication | GatewayError::DisallowedGatewayIntents,
+        ) => true,
+        serenity::Error::Http(HttpError::UnsuccessfulRequest(answer)) => {
+            answer.status_code.as_u16() == 401
+        }
         _ => false,
     }
 }
@@ -237,11 +270,15 @@ pub(super) fn words(error: &serenity::Error) -> String {
     match error {
         serenity::Error::Gateway(GatewayError::InvalidAuthentication) => TOKEN.to_owned(),
         serenity::Error::Gateway(error) => format!("the gateway ended the connection: {error}"),
-        serenity::Error::Http(HttpError::UnsuccessfulRequest(answer)) => match answer.status_code.as_u16() {
-            401 => TOKEN.to_owned(),
-            status => format!("Discord answered {status}: {}", answer.error.message),
-        },
-        serenity::Error::Http(HttpError::Request(error)) if error.is_timeout() => "no answer in time".to_owned(),
+        serenity::Error::Http(HttpError::UnsuccessfulRequest(answer)) => {
+            match answer.status_code.as_u16() {
+                401 => TOKEN.to_owned(),
+                status => format!("Discord answered {status}: {}", answer.error.message),
+            }
+        }
+        serenity::Error::Http(HttpError::Request(error)) if error.is_timeout() => {
+            "no answer in time".to_owned()
+        }
         serenity::Error::Http(_) => "Discord cannot be reached".to_owned(),
         serenity::Error::Tungstenite(_) => "the gateway cannot be reached".to_owned(),
         _ => "Discord's answer could not be read".to_owned(),

@@ -11,10 +11,10 @@ use crate::render::Card;
 use crate::render::blocks::cut;
 use crate::render::discord::embed;
 use serenity::all::{
-    AutocompleteChoice, ChannelType, CommandInteraction, ComponentInteraction, CreateAllowedMentions,
-    CreateAutocompleteResponse, CreateInteractionResponse, CreateInteractionResponseFollowup,
-    CreateInteractionResponseMessage, EditInteractionResponse, Interaction, PartialChannel, Permissions,
-    ResolvedOption, ResolvedValue, Unresolved,
+    AutocompleteChoice, ChannelType, CommandInteraction, ComponentInteraction,
+    CreateAllowedMentions, CreateAutocompleteResponse, CreateInteractionResponse,
+    CreateInteractionResponseFollowup, CreateInteractionResponseMessage, EditInteractionResponse,
+    Interaction, PartialChannel, Permissions, ResolvedOption, ResolvedValue, Unresolved,
 };
 use serenity::http::Http;
 use std::sync::Arc;
@@ -40,7 +40,12 @@ pub(super) struct Bounded {
 }
 
 /// Takes what somebody did.
-pub(super) async fn take(discord: &Arc<Discord>, context: &AppContext, bounded: &Bounded, interaction: Interaction) {
+pub(super) async fn take(
+    discord: &Arc<Discord>,
+    context: &AppContext,
+    bounded: &Bounded,
+    interaction: Interaction,
+) {
     match interaction {
         Interaction::Command(asked) => {
             let (person, channel) = (asked.user.id.to_string(), asked.channel_id.to_string());
@@ -90,7 +95,12 @@ fn is_taken(taken: &Result<(), serenity::Error>) -> bool {
     taken.is_ok()
 }
 
-async fn command(discord: &Arc<Discord>, context: &AppContext, bounded: &Bounded, asked: CommandInteraction) {
+async fn command(
+    discord: &Arc<Discord>,
+    context: &AppContext,
+    bounded: &Bounded,
+    asked: CommandInteraction,
+) {
     let (discord, context) = (Arc::clone(discord), context.clone());
     let (http, token) = (Arc::clone(&discord.http), asked.token.clone());
     let taken = bounded.lines.enqueue(&asked.channel_id.to_string(), async move {
@@ -106,7 +116,12 @@ async fn command(discord: &Arc<Discord>, context: &AppContext, bounded: &Bounded
     }
 }
 
-async fn tap(discord: &Arc<Discord>, context: &AppContext, bounded: &Bounded, tapped: ComponentInteraction) {
+async fn tap(
+    discord: &Arc<Discord>,
+    context: &AppContext,
+    bounded: &Bounded,
+    tapped: ComponentInteraction,
+) {
     let (discord, context) = (Arc::clone(discord), context.clone());
     let (http, token) = (Arc::clone(&discord.http), tapped.token.clone());
     let taken = bounded.lines.enqueue(&tapped.channel_id.to_string(), async move {
@@ -135,8 +150,11 @@ async fn complete(discord: &Arc<Discord>, context: &AppContext, asked: &CommandI
     let Some(option) = asked.data.autocomplete() else { return };
     let asker = place_of(asked).asker(asked.user.id.get(), None, asked.id.to_string());
     let found = context.complete(&asker, &asked.data.name, option.name, option.value).await;
-    let choices = found.into_iter().map(|(shown, typed)| AutocompleteChoice::new(shown, typed)).collect();
-    let response = CreateInteractionResponse::Autocomplete(CreateAutocompleteResponse::new().set_choices(choices));
+    let choices =
+        found.into_iter().map(|(shown, typed)| AutocompleteChoice::new(shown, typed)).collect();
+    let response = CreateInteractionResponse::Autocomplete(
+        CreateAutocompleteResponse::new().set_choices(choices),
+    );
     if let Err(error) = asked.create_response(&*discord.http, response).await {
         // Whoever typed on has asked again.
         tracing::debug!("Discord: a completion came too late: {}", gateway::words(&error));
@@ -154,7 +172,9 @@ struct Place<'a> {
 
 impl Place<'_> {
     fn asker(&self, person: u64, has: Option<Permissions>, request: String) -> Asker {
-        let manages = has.is_some_and(|has| has.intersects(Permissions::MANAGE_GUILD | Permissions::ADMINISTRATOR));
+        let manages = has.is_some_and(|has| {
+            has.intersects(Permissions::MANAGE_GUILD | Permissions::ADMINISTRATOR)
+        });
         let is_thread = self.channel.is_some_and(|channel| is_thread(channel.kind));
         let is_direct = self.guild.is_none();
         let name = self.channel.and_then(|channel| channel.name.clone()).filter(|_| !is_direct);
@@ -188,7 +208,11 @@ fn place_of(asked: &CommandInteraction) -> Place<'_> {
 }
 
 /// Returns who asks, and of which place; the answer, where the place that the command names is none of theirs.
-async fn asker(discord: &Discord, context: &AppContext, asked: &CommandInteraction) -> Result<Asker, Card> {
+async fn asker(
+    discord: &Discord,
+    context: &AppContext,
+    asked: &CommandInteraction,
+) -> Result<Asker, Card> {
     let has = asked.member.as_ref().and_then(|member| member.permissions);
     let mut asker = place_of(asked).asker(asked.user.id.get(), has, asked.id.to_string());
     // A command may speak of another channel than the one in which it is typed.
@@ -197,7 +221,9 @@ async fn asker(discord: &Discord, context: &AppContext, asked: &CommandInteracti
         ResolvedValue::Unresolved(Unresolved::Channel(id)) => Some((id.get(), None)),
         _ => None,
     });
-    let Some((id, resolved)) = named.filter(|(id, _)| *id != asked.channel_id.get()) else { return Ok(asker) };
+    let Some((id, resolved)) = named.filter(|(id, _)| *id != asked.channel_id.get()) else {
+        return Ok(asker);
+    };
     let word = asked.data.name.as_str();
     let Some(guild) = asked.guild_id else {
         return Err(Card::titled("A channel can be named only in its own server."));
@@ -205,12 +231,18 @@ async fn asker(discord: &Discord, context: &AppContext, asked: &CommandInteracti
     asker.address = match discord.named(context, id, guild.get()).await {
         Named::Here(address) => address,
         // Discord shows it to the person, and not to the bot: what is missing is said below.
-        Named::Hidden if resolved.is_some() && matches!(word, "subscribe" | "test") => id.to_string(),
+        Named::Hidden if resolved.is_some() && matches!(word, "subscribe" | "test") => {
+            id.to_string()
+        }
         Named::Hidden | Named::Elsewhere => {
-            return Err(Card::titled("That is not a channel of this server that I can see: name one of this server."));
+            return Err(Card::titled(
+                "That is not a channel of this server that I can see: name one of this server.",
+            ));
         }
         Named::Unknown => {
-            return Err(Card::titled("Discord did not say where that channel is: try again in a moment."));
+            return Err(Card::titled(
+                "Discord did not say where that channel is: try again in a moment.",
+            ));
         }
     };
     let name = resolved.and_then(|channel| channel.name);
@@ -230,7 +262,9 @@ fn line(asked: &CommandInteraction) -> String {
             ResolvedValue::Integer(number) => number.to_string(),
             ResolvedValue::Boolean(true) => "yes".to_owned(),
             // The role that everyone has bears the server's number.
-            ResolvedValue::Role(role) if asked.guild_id.is_some_and(|guild| guild.get() == role.id.get()) => {
+            ResolvedValue::Role(role)
+                if asked.guild_id.is_some_and(|guild| guild.get() == role.id.get()) =>
+            {
                 "@everyone".to_owned()
             }
             ResolvedValue::Role(role) => format!("<@&{}>", role.id),
@@ -239,7 +273,8 @@ fn line(asked: &CommandInteraction) -> String {
         };
         given.push((name, said));
     }
-    let given: Vec<(&str, &str)> = given.iter().map(|(name, said)| (*name, said.as_str())).collect();
+    let given: Vec<(&str, &str)> =
+        given.iter().map(|(name, said)| (*name, said.as_str())).collect();
     command::line(&asked.data.name, &given)
 }
 
@@ -249,7 +284,8 @@ async fn answer(http: &Http, token: &str, cards: &[Card]) {
     let mut room = 0;
     for card in cards {
         let needs = embed(card).length();
-        if let Some(last) = messages.last_mut().filter(|last| last.len() < EMBEDS && needs <= room) {
+        if let Some(last) = messages.last_mut().filter(|last| last.len() < EMBEDS && needs <= room)
+        {
             last.push(card);
         } else {
             messages.push(vec![card]);
@@ -274,7 +310,8 @@ async fn answer(http: &Http, token: &str, cards: &[Card]) {
                 .ephemeral(true)
                 .allowed_mentions(CreateAllowedMentions::new());
             if at + 1 == MESSAGES && left > 0 {
-                reply = reply.content(cut(&format!("{left} more messages would not be read here."), 200));
+                reply = reply
+                    .content(cut(&format!("{left} more messages would not be read here."), 200));
             }
             http.create_followup_message(token, &reply, Vec::new()).await.map(drop)
         };

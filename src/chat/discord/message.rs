@@ -10,8 +10,9 @@ use crate::render::card::{Action, Card};
 use crate::render::discord::{CONTENT, embed, plain};
 use serde_json::{Value, json};
 use serenity::all::{
-    ButtonStyle, ChannelId, CreateActionRow, CreateAllowedMentions, CreateButton, CreateEmbed, CreateEmbedFooter,
-    CreateMessage, EditMessage, MessageFlags, MessageId, MessageReference, Nonce, RoleId, UserId,
+    ButtonStyle, ChannelId, CreateActionRow, CreateAllowedMentions, CreateButton, CreateEmbed,
+    CreateEmbedFooter, CreateMessage, EditMessage, MessageFlags, MessageId, MessageReference,
+    Nonce, RoleId, UserId,
 };
 use std::collections::HashMap;
 use std::sync::{MutexGuard, PoisonError};
@@ -32,7 +33,9 @@ impl Discord {
         }
         let answered = message.answers.as_deref().and_then(parse_message);
         match Address::read(&message.chat.address)? {
-            Address::Channel(channel) => self.say(channel, message, answered.map(|(_, id)| id)).await,
+            Address::Channel(channel) => {
+                self.say(channel, message, answered.map(|(_, id)| id)).await
+            }
             Address::Person(person) => {
                 let channel = self.conversation(person).await?;
                 self.say(channel, message, answered.map(|(_, id)| id)).await
@@ -49,7 +52,12 @@ impl Discord {
     }
 
     /// A message in a channel or thread.
-    async fn say(&self, channel: u64, message: &Outgoing, answers: Option<u64>) -> Result<Sent, SendError> {
+    async fn say(
+        &self,
+        channel: u64,
+        message: &Outgoing,
+        answers: Option<u64>,
+    ) -> Result<Sent, SendError> {
         let path = format!("/channels/{channel}/messages");
         let body = |answers| written(&create(message, channel, answers));
         let mut sent = self.rest.post(&path, &body(answers)).await;
@@ -103,9 +111,11 @@ impl Discord {
             return Ok(*known);
         }
         let body = json!({ "recipient_id": person.to_string() });
-        let answer = self.rest.post("/users/@me/channels", &body).await.map_err(|refusal| refusal.error)?;
+        let answer =
+            self.rest.post("/users/@me/channels", &body).await.map_err(|refusal| refusal.error)?;
         let channel = snowflake(&answer.body, "id");
-        let channel = channel.ok_or_else(|| SendError::later("Discord named no channel for this person"))?;
+        let channel =
+            channel.ok_or_else(|| SendError::later("Discord named no channel for this person"))?;
         remember(&mut self.conversations(), person, channel);
         Ok(channel)
     }
@@ -117,12 +127,14 @@ impl Discord {
     /// A refusal that names what is missing exactly.
     async fn explained(&self, refusal: Refusal, channel: u64) -> SendError {
         match refusal.code {
-            Some(refusal::MISSING_PERMISSIONS | refusal::MISSING_ACCESS) => match self.lacks(channel).await {
-                Ok((lacks, name)) if !lacks.is_empty() => SendError::ChatUnreachable {
-                    why: format!("I lack {} in {name}", crate::render::words::listed(&lacks)),
-                },
-                _ => refusal.error,
-            },
+            Some(refusal::MISSING_PERMISSIONS | refusal::MISSING_ACCESS) => {
+                match self.lacks(channel).await {
+                    Ok((lacks, name)) if !lacks.is_empty() => SendError::ChatUnreachable {
+                        why: format!("I lack {} in {name}", crate::render::words::listed(&lacks)),
+                    },
+                    _ => refusal.error,
+                }
+            }
             _ => refusal.error,
         }
     }
@@ -134,7 +146,9 @@ fn create(message: &Outgoing, channel: u64, answers: Option<u64>) -> CreateMessa
     let mention = message.mention.as_deref().unwrap_or_default();
     create = match message.form {
         Form::Rich => create.embed(embedded(&message.card)).content(mention),
-        Form::Plain => create.content(cut(&format!("{mention}\n{}", plain(&message.card)), CONTENT)),
+        Form::Plain => {
+            create.content(cut(&format!("{mention}\n{}", plain(&message.card)), CONTENT))
+        }
     };
     create = create
         .allowed_mentions(allowed(mention))
@@ -157,7 +171,8 @@ fn written(create: &CreateMessage) -> Value {
 
 pub(super) fn embedded(card: &Card) -> CreateEmbed {
     let said = embed(card);
-    let mut made = CreateEmbed::new().title(said.title).description(said.description).colour(said.colour);
+    let mut made =
+        CreateEmbed::new().title(said.title).description(said.description).colour(said.colour);
     for (name, value) in said.fields {
         made = made.field(name, value, false);
     }
@@ -184,16 +199,23 @@ pub(super) fn marked(action: &Action, key: i64) -> String {
 
 /// Only those whom the subscription names may be called.
 fn allowed(mention: &str) -> CreateAllowedMentions {
-    let id = mention.trim_start_matches("<@").trim_start_matches('&').trim_end_matches('>').parse::<u64>();
+    let id = mention
+        .trim_start_matches("<@")
+        .trim_start_matches('&')
+        .trim_end_matches('>')
+        .parse::<u64>();
     match id {
-        Ok(id) if id > 0 && mention.starts_with("<@&") => CreateAllowedMentions::new().roles([RoleId::new(id)]),
+        Ok(id) if id > 0 && mention.starts_with("<@&") => {
+            CreateAllowedMentions::new().roles([RoleId::new(id)])
+        }
         Ok(id) if id > 0 => CreateAllowedMentions::new().users([UserId::new(id)]),
         _ => CreateAllowedMentions::new(),
     }
 }
 
 fn arrived(answer: &Answer, channel: u64, message: &Outgoing) -> Result<Sent, SendError> {
-    let id = snowflake(&answer.body, "id").ok_or_else(|| SendError::in_doubt("Discord named no message"))?;
+    let id = snowflake(&answer.body, "id")
+        .ok_or_else(|| SendError::in_doubt("Discord named no message"))?;
     // In a forum the post is told by its thread and its first message, which share a number.
     let is_post = matches!(Address::read(&message.chat.address), Ok(Address::Forum(forum)) if forum == channel);
     let in_post = matches!(Address::read(&message.chat.address), Ok(Address::Forum(forum)) if forum != channel);

@@ -53,10 +53,16 @@ pub struct Discord {
 
 impl Discord {
     /// `api` stands in for `https://discord.com`, `deadline` for the usual one.
-    pub fn new(token: &SecretString, api: Option<&Url>, deadline: Option<Duration>) -> Result<Self, String> {
+    pub fn new(
+        token: &SecretString,
+        api: Option<&Url>,
+        deadline: Option<Duration>,
+    ) -> Result<Self, String> {
         let pace = SharedPace::new(OVERALL);
         let rest = Rest::new(token, api, deadline.unwrap_or(DEADLINE), pace.clone())?;
-        let mut http = HttpBuilder::new(token.expose_secret()).client(rest.client().clone()).ratelimiter_disabled(true);
+        let mut http = HttpBuilder::new(token.expose_secret())
+            .client(rest.client().clone())
+            .ratelimiter_disabled(true);
         if let Some(api) = api {
             http = http.proxy(api.as_str().trim_end_matches('/'));
         }
@@ -81,7 +87,11 @@ impl Discord {
 
     /// The address by which a server lets the bot in, with the least permissions.
     pub async fn invite(&self) -> Result<String, String> {
-        let application = self.http.get_current_application_info().await.map_err(|error| gateway::words(&error))?;
+        let application = self
+            .http
+            .get_current_application_info()
+            .await
+            .map_err(|error| gateway::words(&error))?;
         Ok(permissions::invite_url(application.id.get()))
     }
 
@@ -95,7 +105,11 @@ impl Discord {
         let me = self.http.get_current_user().await.map_err(|error| gateway::words(&error))?;
         self.me.store(me.id.get(), Ordering::Relaxed);
         let (lacks, name) = self.lacks(channel).await.map_err(|error| error.to_string())?;
-        if lacks.is_empty() { Ok(()) } else { Err(format!("I lack {} in {name}", lacks.join(" and "))) }
+        if lacks.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("I lack {} in {name}", lacks.join(" and ")))
+        }
     }
 }
 
@@ -117,12 +131,15 @@ enum Address {
 
 impl Address {
     fn read(text: &str) -> Result<Self, SendError> {
-        let (make, id): (fn(u64) -> Self, &str) = match (text.strip_prefix("forum:"), text.strip_prefix('@')) {
-            (Some(id), _) => (Self::Forum, id),
-            (_, Some(id)) => (Self::Person, id),
-            _ => (Self::Channel, text),
-        };
-        id.parse().map(make).map_err(|_| SendError::ChatUnreachable { why: format!("`{text}` is no Discord channel") })
+        let (make, id): (fn(u64) -> Self, &str) =
+            match (text.strip_prefix("forum:"), text.strip_prefix('@')) {
+                (Some(id), _) => (Self::Forum, id),
+                (_, Some(id)) => (Self::Person, id),
+                _ => (Self::Channel, text),
+            };
+        id.parse().map(make).map_err(|_| SendError::ChatUnreachable {
+            why: format!("`{text}` is no Discord channel"),
+        })
     }
 }
 

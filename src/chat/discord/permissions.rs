@@ -33,11 +33,19 @@ pub(super) fn missing(has: Permissions, is_thread: bool) -> Vec<String> {
     } else {
         (Permissions::SEND_MESSAGES, "Send Messages")
     };
-    let needed = [(Permissions::VIEW_CHANNEL, "View Channel"), send, (Permissions::EMBED_LINKS, "Embed Links")];
+    let needed = [
+        (Permissions::VIEW_CHANNEL, "View Channel"),
+        send,
+        (Permissions::EMBED_LINKS, "Embed Links"),
+    ];
     if has.contains(Permissions::ADMINISTRATOR) {
         return Vec::new();
     }
-    needed.into_iter().filter(|(permission, _)| !has.contains(*permission)).map(|(_, name)| name.to_owned()).collect()
+    needed
+        .into_iter()
+        .filter(|(permission, _)| !has.contains(*permission))
+        .map(|(_, name)| name.to_owned())
+        .collect()
 }
 
 impl Discord {
@@ -60,15 +68,19 @@ impl Discord {
         let Some(guild) = snowflake(&shown, "guild_id") else { return Ok((Vec::new(), name)) };
         // A thread has the permissions of the channel that it hangs on.
         let of_parent = match snowflake(&shown, "parent_id").filter(|_| is_thread) {
-            Some(parent) => get(format!("/channels/{parent}")).await.map_err(|refusal| refusal.error)?,
+            Some(parent) => {
+                get(format!("/channels/{parent}")).await.map_err(|refusal| refusal.error)?
+            }
             None => shown.clone(),
         };
         let me = self.me.load(Ordering::Relaxed);
         let roles = get(format!("/guilds/{guild}/roles")).await.map_err(|refusal| refusal.error)?;
-        let member = get(format!("/guilds/{guild}/members/{me}")).await.map_err(|refusal| refusal.error)?;
+        let member =
+            get(format!("/guilds/{guild}/members/{me}")).await.map_err(|refusal| refusal.error)?;
         let has = added_up(guild, me, &roles, &member, &of_parent);
         let mut lacks = missing(has, is_thread);
-        let is_locked = shown.pointer("/thread_metadata/locked").and_then(Value::as_bool).unwrap_or_default();
+        let is_locked =
+            shown.pointer("/thread_metadata/locked").and_then(Value::as_bool).unwrap_or_default();
         if is_locked && !has.intersects(Permissions::ADMINISTRATOR | Permissions::MANAGE_THREADS) {
             lacks.push("Manage Threads, as the thread is locked,".to_owned());
         }
@@ -113,21 +125,27 @@ fn added_up(guild: u64, me: u64, roles: &Value, member: &Value, channel: &Value)
         Permissions::from_bits_truncate(text.unwrap_or_default())
     };
     let mut has = Permissions::empty();
-    for role in list(roles).iter().filter(|role| snowflake(role, "id").is_some_and(|id| held.contains(&id))) {
+    for role in
+        list(roles).iter().filter(|role| snowflake(role, "id").is_some_and(|id| held.contains(&id)))
+    {
         has |= bits(role, "permissions");
     }
     let overwrites = channel.get("permission_overwrites").map(list).unwrap_or_default();
     let of = |wanted: &dyn Fn(u64) -> bool| {
         let mut both = (Permissions::empty(), Permissions::empty());
-        for overwrite in overwrites.iter().filter(|overwrite| snowflake(overwrite, "id").is_some_and(wanted)) {
+        for overwrite in
+            overwrites.iter().filter(|overwrite| snowflake(overwrite, "id").is_some_and(wanted))
+        {
             both.0 |= bits(overwrite, "deny");
             both.1 |= bits(overwrite, "allow");
         }
         both
     };
-    for (deny, allow) in
-        [of(&|id| id == guild), of(&|id| id != guild && id != me && held.contains(&id)), of(&|id| id == me)]
-    {
+    for (deny, allow) in [
+        of(&|id| id == guild),
+        of(&|id| id != guild && id != me && held.contains(&id)),
+        of(&|id| id == me),
+    ] {
         has = (has - deny) | allow;
     }
     has

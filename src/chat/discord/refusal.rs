@@ -52,12 +52,15 @@ pub(super) struct Headers {
 impl Headers {
     pub(super) fn read(headers: &HeaderMap) -> Self {
         let text = |name: &str| headers.get(name)?.to_str().ok();
-        let seconds = |name: &str| text(name)?.parse::<f64>().ok().map(|seconds| (seconds * 1000.0).ceil() as i64);
+        let seconds = |name: &str| {
+            text(name)?.parse::<f64>().ok().map(|seconds| (seconds * 1000.0).ceil() as i64)
+        };
         Self {
             remaining: text("x-ratelimit-remaining").and_then(|text| text.parse().ok()),
             reset_after_ms: seconds("x-ratelimit-reset-after"),
             retry_after_ms: seconds("retry-after"),
-            is_global: text("x-ratelimit-global").is_some_and(|text| text.eq_ignore_ascii_case("true"))
+            is_global: text("x-ratelimit-global")
+                .is_some_and(|text| text.eq_ignore_ascii_case("true"))
                 || text("x-ratelimit-scope") == Some("global"),
         }
     }
@@ -85,7 +88,8 @@ impl Refusal {
 
     pub(super) fn of_answer(status: u16, body: &Value, headers: &Headers) -> Self {
         let code = body.get("code").and_then(Value::as_u64).filter(|code| *code > 0);
-        let said = tame(body.get("message").and_then(Value::as_str).unwrap_or("no reason given"), 200);
+        let said =
+            tame(body.get("message").and_then(Value::as_str).unwrap_or("no reason given"), 200);
         let about_answered = code == Some(NO_HISTORY_TO_ANSWER)
             || body.get("errors").is_some_and(|errors| errors.get("message_reference").is_some());
         let error = match (status, code) {
@@ -137,23 +141,43 @@ impl Refusal {
 /// Reads how long to wait, and who. Discord says `global` in the body or by a header; an answer that is no JSON object
 /// comes from its front end, which refuses the whole address.
 fn wait(body: &Value, headers: &Headers) -> SendError {
-    let said = body.get("retry_after").and_then(Value::as_f64).map(|seconds| (seconds * 1000.0).ceil() as i64);
-    let is_global = body.get("global").and_then(Value::as_bool).unwrap_or(headers.is_global || !body.is_object());
+    let said = body
+        .get("retry_after")
+        .and_then(Value::as_f64)
+        .map(|seconds| (seconds * 1000.0).ceil() as i64);
+    let is_global = body
+        .get("global")
+        .and_then(Value::as_bool)
+        .unwrap_or(headers.is_global || !body.is_object());
     let pause_ms = said.or(headers.retry_after_ms).unwrap_or(5_000).max(1);
-    SendError::RateLimited { pause_ms, scope: if is_global { LimitScope::Platform } else { LimitScope::Chat } }
+    SendError::RateLimited {
+        pause_ms,
+        scope: if is_global { LimitScope::Platform } else { LimitScope::Chat },
+    }
 }
 
 /// Whether the code refuses everything that is sent to the chat.
 fn is_about_the_chat(code: u64) -> bool {
     matches!(
         code,
-        UNKNOWN_CHANNEL | UNKNOWN_GUILD | UNKNOWN_USER | MISSING_ACCESS | CANNOT_MESSAGE_USER | MISSING_PERMISSIONS
+        UNKNOWN_CHANNEL
+            | UNKNOWN_GUILD
+            | UNKNOWN_USER
+            | MISSING_ACCESS
+            | CANNOT_MESSAGE_USER
+            | MISSING_PERMISSIONS
     )
 }
 
 /// Whether the code refuses the words of the message, not the chat.
 fn is_about_the_text(code: u64) -> bool {
-    matches!(code, EXPLICIT_CONTENT | BLOCKED_BY_AUTO_MODERATION | TITLE_BLOCKED_BY_AUTO_MODERATION | HARMFUL_LINK)
+    matches!(
+        code,
+        EXPLICIT_CONTENT
+            | BLOCKED_BY_AUTO_MODERATION
+            | TITLE_BLOCKED_BY_AUTO_MODERATION
+            | HARMFUL_LINK
+    )
 }
 
 fn is_final(code: u64) -> bool {
@@ -179,7 +203,9 @@ fn reason(code: u64, said: &str) -> String {
         UNKNOWN_USER => "the person is not known any more".to_owned(),
         CANNOT_MESSAGE_USER => "this person takes no direct messages from me".to_owned(),
         NOT_A_TEXT_CHANNEL => "messages cannot be written in a channel of this kind".to_owned(),
-        FORUM_WANTS_A_TAG => "this forum wants each post to have a tag, which I cannot choose".to_owned(),
+        FORUM_WANTS_A_TAG => {
+            "this forum wants each post to have a tag, which I cannot choose".to_owned()
+        }
         THREAD_ARCHIVED | THREAD_LOCKED => "the thread is locked or archived".to_owned(),
         MISSING_ACCESS => "I lack View Channel there".to_owned(),
         MISSING_PERMISSIONS => "I lack Send Messages or Embed Links there".to_owned(),
@@ -204,17 +230,28 @@ mod tests {
     #[test]
     fn a_refusal_is_read_as_discord_means_it() {
         let wait = |pause_ms, scope| SendError::RateLimited { pause_ms, scope };
-        let limited =
-            |global| json!({ "message": "You are being rate limited.", "retry_after": 0.65, "global": global });
+        let limited = |global| json!({ "message": "You are being rate limited.", "retry_after": 0.65, "global": global });
         assert_eq!(error(429, &limited(false)), wait(650, LimitScope::Chat));
         assert_eq!(error(429, &limited(true)), wait(650, LimitScope::Platform));
-        assert_eq!(error(429, &Value::Null), wait(5000, LimitScope::Platform), "a page of the front end");
+        assert_eq!(
+            error(429, &Value::Null),
+            wait(5000, LimitScope::Platform),
+            "a page of the front end"
+        );
         assert_eq!(error(403, &Value::Null), wait(BANNED_MS, LimitScope::Platform));
-        assert_eq!(error(404, &json!({ "message": "Unknown Message", "code": 10_008 })), SendError::MessageGone);
+        assert_eq!(
+            error(404, &json!({ "message": "Unknown Message", "code": 10_008 })),
+            SendError::MessageGone
+        );
         let forbidden = json!({ "message": "Missing Permissions", "code": 50_013 });
-        assert!(matches!(error(403, &forbidden), SendError::ChatUnreachable { why } if why.contains("Send Messages")));
-        let malformed = json!({ "message": "Invalid Form Body", "code": 50_035, "errors": { "embeds": {} } });
-        assert!(matches!(error(400, &malformed), SendError::Unreadable { why } if why.contains("embeds")));
+        assert!(
+            matches!(error(403, &forbidden), SendError::ChatUnreachable { why } if why.contains("Send Messages"))
+        );
+        let malformed =
+            json!({ "message": "Invalid Form Body", "code": 50_035, "errors": { "embeds": {} } });
+        assert!(
+            matches!(error(400, &malformed), SendError::Unreadable { why } if why.contains("embeds"))
+        );
         assert!(matches!(error(502, &Value::Null), SendError::Transient { .. }));
         assert!(matches!(error(401, &json!({ "code": 0 })), SendError::InvalidToken { .. }));
     }
@@ -227,7 +264,10 @@ mod tests {
         }
         let passing = |code| error(403, &json!({ "message": "later", "code": code }));
         assert!(matches!(passing(40_006), SendError::Transient { .. }));
-        assert!(matches!(passing(200_000), SendError::Unreadable { .. }), "the words are blocked, not the chat");
+        assert!(
+            matches!(passing(200_000), SendError::Unreadable { .. }),
+            "the words are blocked, not the chat"
+        );
         assert!(matches!(passing(0), SendError::Transient { .. }), "no code of Discord's own");
     }
 
@@ -237,25 +277,40 @@ mod tests {
         let old = json!({ "message": "Maximum number of edits to messages older than 1 hour reached. Try again later.",
             "code": 30_046 });
         let error = of(&old, Headers::default()).of_edit();
-        assert!(matches!(error, SendError::EditRefused { until: EditAgain::Later, .. }), "{error:?}");
+        assert!(
+            matches!(error, SendError::EditRefused { until: EditAgain::Later, .. }),
+            "{error:?}"
+        );
         let bare = json!({ "message": "You are being rate limited." });
         let (chat, all) = (LimitScope::Chat, LimitScope::Platform);
         let wait = |pause_ms, scope| SendError::RateLimited { pause_ms, scope };
         assert_eq!(of(&bare, Headers::default()).error, wait(5_000, chat));
-        let headers = Headers { retry_after_ms: Some(3_000), is_global: true, ..Headers::default() };
+        let headers =
+            Headers { retry_after_ms: Some(3_000), is_global: true, ..Headers::default() };
         assert_eq!(of(&bare, headers).error, wait(3_000, all));
     }
 
     #[test]
     fn a_refused_edit_says_nothing_about_new_messages_unless_the_chat_is_shut() {
         let edit = |status, code: u64| {
-            Refusal::of_answer(status, &json!({ "message": "no", "code": code }), &Headers::default()).of_edit()
+            Refusal::of_answer(
+                status,
+                &json!({ "message": "no", "code": code }),
+                &Headers::default(),
+            )
+            .of_edit()
         };
         for (status, code) in [(400, THREAD_ARCHIVED), (403, THREAD_LOCKED)] {
             let error = edit(status, code);
-            assert!(matches!(error, SendError::EditRefused { until: EditAgain::AfterAMessage, .. }), "{error:?}");
+            assert!(
+                matches!(error, SendError::EditRefused { until: EditAgain::AfterAMessage, .. }),
+                "{error:?}"
+            );
         }
-        assert!(matches!(edit(403, 50_278), SendError::EditRefused { until: EditAgain::Later, .. }));
+        assert!(matches!(
+            edit(403, 50_278),
+            SendError::EditRefused { until: EditAgain::Later, .. }
+        ));
         assert!(matches!(edit(403, MISSING_ACCESS), SendError::ChatUnreachable { .. }));
         assert_eq!(edit(404, UNKNOWN_CHANNEL), SendError::MessageGone);
     }

@@ -38,7 +38,8 @@ impl Rest {
         deadline: Duration,
         pace: SharedPace,
     ) -> Result<Self, String> {
-        let agent = concat!("DiscordBot (https://linkdown.example/, ", env!("CARGO_PKG_VERSION"), ")");
+        let agent =
+            concat!("DiscordBot (https://linkdown.example/, ", env!("CARGO_PKG_VERSION"), ")");
         let client = Client::builder()
             .user_agent(agent)
             .connect_timeout(deadline.min(Duration::from_secs(5)))
@@ -76,15 +77,25 @@ impl Rest {
         self.call(Method::PATCH, path, Some(body)).await
     }
 
-    async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, Refusal> {
+    async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Answer, Refusal> {
         let now = self.clock.millis();
         let paused_ms = Some(self.pace.lock().all_rest_until() - now).filter(|left| *left > 0);
         if let Some(pause_ms) = self.invalid.pause(now).or(paused_ms) {
-            return Err(Refusal::transport(SendError::RateLimited { pause_ms, scope: LimitScope::Platform }));
+            return Err(Refusal::transport(SendError::RateLimited {
+                pause_ms,
+                scope: LimitScope::Platform,
+            }));
         }
         let url = format!("{}/api/v10{path}", self.base.as_str().trim_end_matches('/'));
-        let mut call =
-            self.client.request(method, url).header("Authorization", format!("Bot {}", self.token.expose_secret()));
+        let mut call = self
+            .client
+            .request(method, url)
+            .header("Authorization", format!("Bot {}", self.token.expose_secret()));
         if let Some(body) = body {
             call = call.header("Content-Type", "application/json").body(body.to_string());
         }
@@ -92,10 +103,14 @@ impl Rest {
         let status = response.status();
         let headers = refusal::Headers::read(response.headers());
         let mut bytes = Vec::new();
-        while let Some(piece) = response.chunk().await.map_err(|error| Refusal::of_transport(&error))? {
+        while let Some(piece) =
+            response.chunk().await.map_err(|error| Refusal::of_transport(&error))?
+        {
             bytes.extend_from_slice(&piece);
             if bytes.len() > LONGEST_BODY {
-                return Err(Refusal::transport(SendError::in_doubt("Discord's answer is too long to be one")));
+                return Err(Refusal::transport(SendError::in_doubt(
+                    "Discord's answer is too long to be one",
+                )));
             }
         }
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);

@@ -33,9 +33,16 @@ impl Discord {
         for _ in 0..PAGES {
             let page = self.newest(channel, &before).await?;
             let recent = || page.iter().filter(|found| id(found) >= oldest);
-            let is_ours = |found: &&Value| found.get("author").and_then(|author| snowflake(author, "id")) == Some(me);
-            if let Some(found) = recent().filter(is_ours).find(|found| is_the_same(found, message)) {
-                tracing::info!(channel, delivery = message.key, "found in the channel: it had arrived");
+            let is_ours = |found: &&Value| {
+                found.get("author").and_then(|author| snowflake(author, "id")) == Some(me)
+            };
+            if let Some(found) = recent().filter(is_ours).find(|found| is_the_same(found, message))
+            {
+                tracing::info!(
+                    channel,
+                    delivery = message.key,
+                    "found in the channel: it had arrived"
+                );
                 return Some(id(found).to_string());
             }
             if recent().count() < AT_ONCE {
@@ -48,10 +55,15 @@ impl Discord {
 
     /// The newest messages of a channel, the newest first.
     async fn newest(&self, channel: u64, before: &str) -> Option<Vec<Value>> {
-        match self.rest.get(&format!("/channels/{channel}/messages?limit={AT_ONCE}{before}")).await {
+        match self.rest.get(&format!("/channels/{channel}/messages?limit={AT_ONCE}{before}")).await
+        {
             Ok(answer) => answer.body.as_array().cloned(),
             Err(refusal) => {
-                tracing::info!(channel, "whether a message arrived cannot be looked up: {}", refusal.error);
+                tracing::info!(
+                    channel,
+                    "whether a message arrived cannot be looked up: {}",
+                    refusal.error
+                );
                 None
             }
         }
@@ -74,11 +86,16 @@ impl Discord {
 
 fn is_the_same(found: &Value, message: &Outgoing) -> bool {
     let rows = found.get("components").and_then(Value::as_array).into_iter().flatten();
-    let buttons = rows.flat_map(|row| row.get("components").and_then(Value::as_array).into_iter().flatten());
+    let buttons =
+        rows.flat_map(|row| row.get("components").and_then(Value::as_array).into_iter().flatten());
     let ids: Vec<&str> = buttons.filter_map(|button| button.get("custom_id")?.as_str()).collect();
     if !ids.is_empty() {
         // With its command: an older database that was put back counts its messages anew.
-        return message.card.actions.iter().any(|action| ids.contains(&&*marked(action, message.key)));
+        return message
+            .card
+            .actions
+            .iter()
+            .any(|action| ids.contains(&&*marked(action, message.key)));
     }
     // What has no buttons is told by its title.
     let title = embed(&message.card).title;

@@ -11,7 +11,8 @@ pub(super) struct Address {
 
 impl Address {
     pub(super) fn read(text: &str) -> Result<Self, SendError> {
-        let (chat, topic) = text.split_once('/').map_or((text, None), |(chat, topic)| (chat, Some(topic)));
+        let (chat, topic) =
+            text.split_once('/').map_or((text, None), |(chat, topic)| (chat, Some(topic)));
         let topic = topic.map(|topic| topic.parse().map(|id| ThreadId(MessageId(id)))).transpose();
         match (chat.parse(), topic) {
             (Ok(chat), Ok(topic)) => Ok(Self { chat: ChatId(chat), topic }),

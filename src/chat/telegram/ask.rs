@@ -61,7 +61,9 @@ pub(super) fn command(listener: Arc<Listener>, message: Said, update: i64) {
 pub(super) fn tap(listener: Arc<Listener>, tap: Tap, update: i64) {
     let Some(message) = tap.message.clone() else {
         tokio::spawn(async move {
-            listener.toast(&tap, "This message is too old for its buttons; type /history instead.").await;
+            listener
+                .toast(&tap, "This message is too old for its buttons; type /history instead.")
+                .await;
         });
         return;
     };
@@ -85,7 +87,9 @@ pub(super) fn tap(listener: Arc<Listener>, tap: Tap, update: i64) {
             person: Some(tap.from.0.to_string()),
             ..asker_at(&message, update)
         };
-        if let Some(incident) = tap.data.strip_prefix("outage ").and_then(|number| number.parse().ok()) {
+        if let Some(incident) =
+            tap.data.strip_prefix("outage ").and_then(|number| number.parse().ok())
+        {
             return listener.details(&tap, &message, incident, &asker).await;
         }
         let cards = listener.context.reply(&tap.data, &asker).await;
@@ -114,7 +118,10 @@ fn line(message: &Said, me: &str) -> Option<String> {
         Some((word, name)) if name.eq_ignore_ascii_case(me) => word,
         Some(_) => return None,
         // In a group an unknown command may be another bot's.
-        None if !is_private && !WORDS.contains(&word.to_lowercase().as_str()) && word != "start" => {
+        None if !is_private
+            && !WORDS.contains(&word.to_lowercase().as_str())
+            && word != "start" =>
+        {
             return None;
         }
         None => word,
@@ -126,11 +133,13 @@ fn line(message: &Said, me: &str) -> Option<String> {
 /// also talk to each other in answer to an alert: of that only a plain question is one to us.
 fn is_addressed<'a>(message: &Said, text: &'a str, me: &str) -> Option<&'a str> {
     let named = text.strip_prefix('@').and_then(|rest| {
-        let (name, question) = rest.split_once(|c: char| c.is_whitespace() || matches!(c, ':' | ','))?;
+        let (name, question) =
+            rest.split_once(|c: char| c.is_whitespace() || matches!(c, ':' | ','))?;
         name.eq_ignore_ascii_case(me).then_some(question.trim())
     });
     let is_to_us = message.kind == ChatKind::Private
-        || message.answers.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(me)) && is_question(text);
+        || message.answers.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(me))
+            && is_question(text);
     named.or_else(|| is_to_us.then_some(text)).filter(|text| !text.is_empty())
 }
 
@@ -199,11 +208,19 @@ impl Listener {
             }
             let outcome = self.reply(at, Some(asked), &card).await;
             if let Err(Refusal::RetryAfter { seconds }) = outcome {
-                tracing::debug!(chat = at.chat.0, seconds, "an answer would have to wait and is left out");
+                tracing::debug!(
+                    chat = at.chat.0,
+                    seconds,
+                    "an answer would have to wait and is left out"
+                );
                 return;
             }
             if let Err(error) = outcome {
-                tracing::warn!(chat = at.chat.0, "Telegram: an answer was not taken: {}", error.error(at));
+                tracing::warn!(
+                    chat = at.chat.0,
+                    "Telegram: an answer was not taken: {}",
+                    error.error(at)
+                );
                 return;
             }
         }
@@ -223,7 +240,12 @@ impl Listener {
 
     /// Sends an answer; again when Telegram asked to wait a little, once more as plain text when it cannot be read. An
     /// answer that would have to wait longer than [`PATIENCE_S`] is left out.
-    pub(super) async fn reply(&self, at: Address, asked: Option<MessageId>, card: &Card) -> Result<i64, Refusal> {
+    pub(super) async fn reply(
+        &self,
+        at: Address,
+        asked: Option<MessageId>,
+        card: &Card,
+    ) -> Result<i64, Refusal> {
         let patience = self.context.clock.millis() + 1000 * PATIENCE_S;
         let send = async |message: &Message| {
             self.wait_for_pace(at, patience).await?;
@@ -296,7 +318,9 @@ impl Listener {
         self.telegram.pace.lock().rest(&place, clock.millis() + 1000 * seconds);
         let now = clock.now();
         let pause = Pause::asked_for(Some(place), seconds, now);
-        if let Err(error) = self.context.store.write(move |tx| tx.pauses().keep(PLATFORM, &pause, now)).await {
+        if let Err(error) =
+            self.context.store.write(move |tx| tx.pauses().keep(PLATFORM, &pause, now)).await
+        {
             tracing::error!(chat = at.chat.0, %error, "a pause that Telegram asked for could not be stored");
         }
     }

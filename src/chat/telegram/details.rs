@@ -56,7 +56,10 @@ impl Listener {
             // They have not started the bot, or have blocked it.
             Err(Refusal::Said { .. })
                 if message.kind == ChatKind::Group
-                    && self.details.may_be_told((message.at.chat, message.id), self.context.clock.millis()) =>
+                    && self.details.may_be_told(
+                        (message.at.chat, message.id),
+                        self.context.clock.millis(),
+                    ) =>
             {
                 self.toast(tap, "").await;
                 self.answer(message.at, message.id, std::slice::from_ref(&card)).await;
@@ -94,8 +97,12 @@ mod tests {
         let details = Details::default();
         let at = |number: i32| (ChatId(-7), MessageId(number));
         assert!(details.may_be_told(at(1), 0) && details.may_be_told(at(2), 0));
-        assert!(!details.may_be_told(at(1), AGAIN_AFTER_MS - 1) && details.may_be_told(at(1), AGAIN_AFTER_MS));
-        let told = (0..5 * REMEMBERED as i32).filter(|number| details.may_be_told(at(*number), 2 * AGAIN_AFTER_MS));
+        assert!(
+            !details.may_be_told(at(1), AGAIN_AFTER_MS - 1)
+                && details.may_be_told(at(1), AGAIN_AFTER_MS)
+        );
+        let told = (0..5 * REMEMBERED as i32)
+            .filter(|number| details.may_be_told(at(*number), 2 * AGAIN_AFTER_MS));
         assert_eq!(told.count(), REMEMBERED);
         assert!(details.0.lock().unwrap().len() <= REMEMBERED);
     }

@@ -12,7 +12,8 @@ use teloxide_core::types::{BotCommand, BotCommandScope};
 /// Says it in each scope, where it is not what was said before.
 pub(super) async fn show(bot: &Bot, bot_id: u64, context: &AppContext) {
     for (scope, commands) in menus() {
-        let what = format!("menu of {bot_id} for {}", serde_json::to_string(&scope).unwrap_or_default());
+        let what =
+            format!("menu of {bot_id} for {}", serde_json::to_string(&scope).unwrap_or_default());
         let said = serde_json::to_string(&commands).unwrap_or_default();
         let tell = async { bot.set_my_commands(commands).scope(scope).await.map(drop) };
         if let Err(error) = tell_changed(context, PLATFORM, what, said, tell).await {

@@ -76,13 +76,18 @@ pub struct Webhook {
 
 impl Telegram {
     /// `deadline` stands in for the usual one.
-    pub fn new(token: &SecretString, api: Option<&Url>, deadline: Option<Duration>) -> Result<Self, String> {
+    pub fn new(
+        token: &SecretString,
+        api: Option<&Url>,
+        deadline: Option<Duration>,
+    ) -> Result<Self, String> {
         let deadline = deadline.unwrap_or(DEADLINE);
         let base = match api {
             Some(api) => api.clone(),
             None => Url::parse(API).map_err(|error| error.to_string())?,
         };
-        let bot = Bot::with_client(token.expose_secret(), rest::client(deadline)?).set_api_url(base.clone());
+        let bot = Bot::with_client(token.expose_secret(), rest::client(deadline)?)
+            .set_api_url(base.clone());
         Ok(Self {
             rest: Rest::new(token, api, deadline)?,
             bot,
@@ -129,9 +134,14 @@ impl Telegram {
     async fn webhook(&self) -> Result<Option<Webhook>, Refusal> {
         let info = self.rest.call("getWebhookInfo", &json!({})).await?;
         let url = info.get("url").and_then(Value::as_str).filter(|url| !url.is_empty());
-        let host = url.map(|url| Url::parse(url).ok().and_then(|url| url.host_str().map(|host| tame(host, 100))));
+        let host = url.map(|url| {
+            Url::parse(url).ok().and_then(|url| url.host_str().map(|host| tame(host, 100)))
+        });
         let waiting = info.get("pending_update_count").and_then(Value::as_u64).unwrap_or(0);
-        Ok(host.map(|host| Webhook { host: host.unwrap_or_else(|| "an unknown host".to_owned()), waiting }))
+        Ok(host.map(|host| Webhook {
+            host: host.unwrap_or_else(|| "an unknown host".to_owned()),
+            waiting,
+        }))
     }
 
     /// What waits for the webhook is kept, and arrives here.
@@ -223,7 +233,8 @@ impl Platform for Telegram {
 
     /// Telegram counts all topics of a group together.
     fn place_of(&self, chat: &Chat) -> String {
-        Address::read(&chat.address).map_or_else(|_| chat.address.clone(), |address| address.chat.to_string())
+        Address::read(&chat.address)
+            .map_or_else(|_| chat.address.clone(), |address| address.chat.to_string())
     }
 
     fn place(&self, chat: &Chat) -> String {

@@ -45,7 +45,11 @@ impl Poller {
     }
 
     /// Waits for updates and returns each as it was written. `offset` confirms those before it.
-    pub(super) async fn updates(&self, offset: Option<i64>, limit: Limit) -> Result<Vec<Box<RawValue>>, Failed> {
+    pub(super) async fn updates(
+        &self,
+        offset: Option<i64>,
+        limit: Limit,
+    ) -> Result<Vec<Box<RawValue>>, Failed> {
         let of_transport = |error: reqwest::Error| Failed::Refused(Refusal::of_transport(&error));
         let base = self.base.as_str().trim_end_matches('/');
         let url = format!("{base}/bot{}/getUpdates", self.token.expose_secret());
@@ -53,7 +57,11 @@ impl Poller {
         if let Some(offset) = offset {
             asked["offset"] = json!(offset);
         }
-        let call = self.client.post(url).header("Content-Type", "application/json").body(asked.to_string());
+        let call = self
+            .client
+            .post(url)
+            .header("Content-Type", "application/json")
+            .body(asked.to_string());
         let mut response = call.send().await.map_err(of_transport)?;
         let status = response.status();
         let mut bytes = Vec::new();

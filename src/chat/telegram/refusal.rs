@@ -138,7 +138,10 @@ mod tests {
     #[test]
     fn a_refusal_is_read_as_telegram_means_it() {
         let flood = json!({ "ok": false, "description": "Too Many Requests", "parameters": { "retry_after": 7 } });
-        assert_eq!(error(429, &flood), SendError::RateLimited { pause_ms: 7000, scope: LimitScope::Chat });
+        assert_eq!(
+            error(429, &flood),
+            SendError::RateLimited { pause_ms: 7000, scope: LimitScope::Chat }
+        );
         let moved = json!({ "ok": false, "parameters": { "migrate_to_chat_id": -1009 } });
         assert_eq!(error(400, &moved), SendError::Moved { to: "-1009".into() });
         let gone = says("Bad Request: message thread not found");
@@ -148,9 +151,15 @@ mod tests {
         let markup = says("Bad Request: can't parse entities: Unsupported start tag");
         assert!(matches!(error(400, &markup), SendError::Unreadable { .. }));
         assert!(matches!(error(401, &says("Unauthorized")), SendError::InvalidToken { .. }));
-        for doubtful in [error(502, &Value::Null), error(500, &says("Internal Server Error")), error(200, &Value::Null)]
-        {
-            assert!(matches!(doubtful, SendError::Transient { arrival: DeliveryDoubt::Perhaps, .. }), "{doubtful:?}");
+        for doubtful in [
+            error(502, &Value::Null),
+            error(500, &says("Internal Server Error")),
+            error(200, &Value::Null),
+        ] {
+            assert!(
+                matches!(doubtful, SendError::Transient { arrival: DeliveryDoubt::Perhaps, .. }),
+                "{doubtful:?}"
+            );
         }
     }
 }

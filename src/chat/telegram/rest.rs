@@ -19,7 +19,11 @@ pub(super) struct Rest {
 }
 
 impl Rest {
-    pub(super) fn new(token: &SecretString, api: Option<&Url>, deadline: Duration) -> Result<Self, String> {
+    pub(super) fn new(
+        token: &SecretString,
+        api: Option<&Url>,
+        deadline: Duration,
+    ) -> Result<Self, String> {
         let base = match api {
             Some(api) => api.clone(),
             None => Url::parse(API).map_err(|error| error.to_string())?,
@@ -28,7 +32,11 @@ impl Rest {
     }
 
     /// Calls a method of the Bot API; gives its `result`.
-    pub(super) async fn call(&self, method: &str, payload: &impl Serialize) -> Result<Value, Refusal> {
+    pub(super) async fn call(
+        &self,
+        method: &str,
+        payload: &impl Serialize,
+    ) -> Result<Value, Refusal> {
         let base = self.base.as_str().trim_end_matches('/');
         let url = format!("{base}/bot{}/{method}", self.token.expose_secret());
         let body = serde_json::to_string(payload).map_err(|error| Refusal::unwritable(&error))?;
@@ -36,7 +44,9 @@ impl Rest {
         let mut response = call.send().await.map_err(|error| Refusal::of_transport(&error))?;
         let status = response.status().as_u16();
         let mut bytes = Vec::new();
-        while let Some(piece) = response.chunk().await.map_err(|error| Refusal::of_transport(&error))? {
+        while let Some(piece) =
+            response.chunk().await.map_err(|error| Refusal::of_transport(&error))?
+        {
             bytes.extend_from_slice(&piece);
             if bytes.len() > LONGEST_BODY {
                 return Err(Refusal::in_doubt("an answer that is too long to be Telegram's"));

@@ -11,7 +11,8 @@ use serde_json::Value;
 use teloxide_core::RequestError;
 use teloxide_core::payloads::{EditMessageText, SendMessage};
 use teloxide_core::types::{
-    InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions, MessageId, ParseMode, ReplyMarkup, ReplyParameters,
+    InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions, MessageId, ParseMode,
+    ReplyMarkup, ReplyParameters,
 };
 
 /// What a button may carry.
@@ -58,13 +59,17 @@ pub(super) async fn edit(rest: &Rest, edit: &Edit) -> Result<(), SendError> {
     match rest.call("editMessageText", &payload).await {
         Ok(_) => Ok(()),
         Err(refusal) if refusal.says("message is not modified") => Ok(()),
-        Err(refusal) if refusal.says("message to edit not found") || refusal.says("message can't be edited") => {
+        Err(refusal)
+            if refusal.says("message to edit not found")
+                || refusal.says("message can't be edited") =>
+        {
             Err(SendError::MessageGone)
         }
         // A closed topic takes no edits; new messages go to its group.
-        Err(refusal) if refusal.says("TOPIC_CLOSED") => {
-            Err(SendError::EditRefused { why: "the topic is closed".to_owned(), until: EditAgain::AfterAMessage })
-        }
+        Err(refusal) if refusal.says("TOPIC_CLOSED") => Err(SendError::EditRefused {
+            why: "the topic is closed".to_owned(),
+            until: EditAgain::AfterAMessage,
+        }),
         Err(refusal) => Err(refusal.error(to)),
     }
 }
@@ -76,12 +81,15 @@ pub(super) async fn say(rest: &Rest, to: Address, message: &Message) -> Result<i
     payload.disable_notification = Some(message.volume == Volume::Silent);
     payload.message_thread_id = to.topic;
     payload.parse_mode = (message.form == Form::Rich).then_some(ParseMode::Html);
-    payload.reply_parameters = message.answers.map(|id| ReplyParameters::new(id).allow_sending_without_reply());
+    payload.reply_parameters =
+        message.answers.map(|id| ReplyParameters::new(id).allow_sending_without_reply());
     if !message.keyboard.inline_keyboard.is_empty() {
         payload.reply_markup = Some(ReplyMarkup::InlineKeyboard(message.keyboard.clone()));
     }
     let sent = rest.call("sendMessage", &payload).await?;
-    sent.get("message_id").and_then(Value::as_i64).ok_or_else(|| Refusal::in_doubt("Telegram named no message"))
+    sent.get("message_id")
+        .and_then(Value::as_i64)
+        .ok_or_else(|| Refusal::in_doubt("Telegram named no message"))
 }
 
 fn text(mut card: Card, mention: Option<&str>, form: Form) -> String {

@@ -166,7 +166,11 @@ impl Message {
             Some(Value::Null) | None => None,
             Some(_) => return Err("its text cannot be read"),
         };
-        let entities = message.get(if message.get("text").is_some() { "entities" } else { "caption_entities" });
+        let entities = message.get(if message.get("text").is_some() {
+            "entities"
+        } else {
+            "caption_entities"
+        });
         let is_passed_on = NOT_THEIR_OWN.iter().any(|field| is_set(message.get(*field)));
         let is_service = from.is_some_and(|from| from.id == SERVICE);
         let is_quoted = words.as_deref().is_some_and(|words| begins_in_a_quote(words, entities));
@@ -186,7 +190,10 @@ impl Message {
             migrates_to: message.get("migrate_to_chat_id").and_then(Value::as_i64).map(ChatId),
             words,
             is_own: !is_passed_on && !is_service && !is_quoted,
-            answers: message.pointer("/reply_to_message/from/username").and_then(Value::as_str).map(str::to_owned),
+            answers: message
+                .pointer("/reply_to_message/from/username")
+                .and_then(Value::as_str)
+                .map(str::to_owned),
         })
     }
 }
@@ -197,9 +204,9 @@ impl Tap {
         let from = tap.get("from").and_then(person).ok_or("its sender cannot be read")?;
         let data = tap.get("data").and_then(Value::as_str).unwrap_or_default();
         // A message that is too old arrives with the date 0 and without content.
-        let message = tap
-            .get("message")
-            .filter(|message| message.is_object() && message.get("date").and_then(Value::as_i64) != Some(0));
+        let message = tap.get("message").filter(|message| {
+            message.is_object() && message.get("date").and_then(Value::as_i64) != Some(0)
+        });
         let message = message.map(Message::read).transpose()?;
         Ok(Self { id: id.to_owned(), from: from.id, data: data.to_owned(), message })
     }
@@ -209,9 +216,10 @@ impl Membership {
     fn read(change: &Value) -> Result<Self, &'static str> {
         let (chat, kind) = chat(change)?;
         let new = change.get("new_chat_member");
-        let status = new.and_then(|new| new.get("status")?.as_str()).ok_or("it has no new status")?;
-        let is_inside =
-            is_inside(status, new.and_then(|new| new.get("is_member"))).ok_or("its new status is not known")?;
+        let status =
+            new.and_then(|new| new.get("status")?.as_str()).ok_or("it has no new status")?;
+        let is_inside = is_inside(status, new.and_then(|new| new.get("is_member")))
+            .ok_or("its new status is not known")?;
         Ok(Self { chat, kind, is_inside })
     }
 }
@@ -258,9 +266,13 @@ fn begins_in_a_quote(words: &str, entities: Option<&Value>) -> bool {
     let blank = words.len() - words.trim_start().len();
     let first = words[..blank].encode_utf16().count() as i64;
     let quotes = entities.and_then(Value::as_array).into_iter().flatten().filter(|entity| {
-        matches!(entity.get("type").and_then(Value::as_str), Some("blockquote" | "expandable_blockquote"))
+        matches!(
+            entity.get("type").and_then(Value::as_str),
+            Some("blockquote" | "expandable_blockquote")
+        )
     });
-    let mut spans = quotes.filter_map(|quote| Some((quote.get("offset")?.as_i64()?, quote.get("length")?.as_i64()?)));
+    let mut spans = quotes
+        .filter_map(|quote| Some((quote.get("offset")?.as_i64()?, quote.get("length")?.as_i64()?)));
     spans.any(|(offset, length)| (offset..offset.saturating_add(length)).contains(&first))
 }
 
@@ -287,8 +299,20 @@ mod tests {
 
     #[test]
     fn a_text_and_a_caption_are_both_words() {
-        assert_eq!(read_message(json!({ "text": "/status KP" })).words.as_deref(), Some("/status KP"));
-        for media in ["photo", "video", "animation", "document", "audio", "voice", "paid_media", "something_newer"] {
+        assert_eq!(
+            read_message(json!({ "text": "/status KP" })).words.as_deref(),
+            Some("/status KP")
+        );
+        for media in [
+            "photo",
+            "video",
+            "animation",
+            "document",
+            "audio",
+            "voice",
+            "paid_media",
+            "something_newer",
+        ] {
             let said = read_message(json!({ media: { "any": "shape" }, "caption": "/status KP" }));
             assert_eq!((said.words.as_deref(), said.is_own), (Some("/status KP"), true), "{media}");
         }
@@ -323,7 +347,10 @@ mod tests {
             ("sender_business_bot", json!({ "id": 7, "is_bot": true })),
             ("from", json!({ "id": 777_000, "is_bot": false })),
         ] {
-            assert!(!read_message(json!({ "text": "/subscribe KP", field: value })).is_own, "{field}");
+            assert!(
+                !read_message(json!({ "text": "/subscribe KP", field: value })).is_own,
+                "{field}"
+            );
         }
         for (field, value) in [
             ("forward_origin", Value::Null),
@@ -332,7 +359,10 @@ mod tests {
             ("external_reply", json!({ "origin": { "type": "user" } })),
             ("quote", json!({ "text": "/subscribe KP", "position": 0 })),
         ] {
-            assert!(read_message(json!({ "text": "/subscribe KP", field: value })).is_own, "{field}");
+            assert!(
+                read_message(json!({ "text": "/subscribe KP", field: value })).is_own,
+                "{field}"
+            );
         }
     }
 
@@ -359,14 +389,23 @@ mod tests {
     fn what_cannot_be_read_is_named_without_its_content() {
         let kinds = [
             (json!({ "update_id": 5, "message": { "text": "secret words" } }), "message"),
-            (json!({ "update_id": 5, "message": message(json!({ "text": ["secret"] })) }), "message"),
-            (json!({ "update_id": 5, "message": message(json!({ "from": { "id": "secret" } })) }), "message"),
+            (
+                json!({ "update_id": 5, "message": message(json!({ "text": ["secret"] })) }),
+                "message",
+            ),
+            (
+                json!({ "update_id": 5, "message": message(json!({ "from": { "id": "secret" } })) }),
+                "message",
+            ),
             (
                 json!({ "update_id": 5, "message": message(json!({ "chat": { "id": 1, "type": "secret" } })) }),
                 "message",
             ),
             (json!({ "update_id": 5, "callback_query": { "data": "secret" } }), "callback_query"),
-            (json!({ "update_id": 5, "my_chat_member": { "chat": { "id": 1, "type": "group" } } }), "my_chat_member"),
+            (
+                json!({ "update_id": 5, "my_chat_member": { "chat": { "id": 1, "type": "group" } } }),
+                "my_chat_member",
+            ),
             (json!({ "update_id": 5, "secret": "secret" }), "unknown"),
         ];
         for (update, kind) in kinds {
@@ -376,7 +415,9 @@ mod tests {
             assert!(!format!("{unreadable:?}").contains("secret"), "{unreadable:?}");
         }
         // A lone surrogate is no text, and numbers may be out of range: the update's own number is still found.
-        for raw in [r#"{"message":{"text":"\ud83d"},"update_id":6}"#, r#"{"update_id":6,"message":1e999}"#] {
+        for raw in
+            [r#"{"message":{"text":"\ud83d"},"update_id":6}"#, r#"{"update_id":6,"message":1e999}"#]
+        {
             assert_eq!((read(raw).is_err(), number(raw)), (true, Some(6)), "{raw}");
         }
         assert_eq!(number("[]"), None);
@@ -385,14 +426,19 @@ mod tests {
     #[test]
     fn a_kind_that_was_not_asked_for_is_left_alone() {
         for kind in NOT_ASKED_FOR {
-            assert_eq!(read(&json!({ "update_id": 1, kind: {} }).to_string()), Ok(Update::Other), "{kind}");
+            assert_eq!(
+                read(&json!({ "update_id": 1, kind: {} }).to_string()),
+                Ok(Update::Other),
+                "{kind}"
+            );
         }
     }
 
     #[test]
     fn a_tap_on_a_message_that_is_too_old_has_no_message() {
         let tap = |message: Value| {
-            let query = json!({ "id": "9", "from": { "id": 42 }, "data": "outage 3", "message": message });
+            let query =
+                json!({ "id": "9", "from": { "id": 42 }, "data": "outage 3", "message": message });
             match read(&json!({ "update_id": 1, "callback_query": query }).to_string()) {
                 Ok(Update::Tap(tap)) => tap,
                 other => panic!("{other:?}"),
@@ -401,7 +447,10 @@ mod tests {
         assert_eq!(tap(message(json!({ "date": 0 }))).message, None);
         assert_eq!(tap(Value::Null).message, None);
         let shown = tap(message(json!({})));
-        assert_eq!((shown.data.as_str(), shown.message.map(|message| message.id)), ("outage 3", Some(MessageId(7))));
+        assert_eq!(
+            (shown.data.as_str(), shown.message.map(|message| message.id)),
+            ("outage 3", Some(MessageId(7)))
+        );
     }
 
     #[test]
@@ -417,7 +466,8 @@ mod tests {
             let change = json!({ "chat": { "id": -7, "type": "supergroup" },
                 "new_chat_member": { "status": status, "is_member": is_member } });
             let read = read(&json!({ "update_id": 1, "my_chat_member": change }).to_string());
-            let expected = Membership { chat: ChatId(-7), kind: ChatKind::Group, is_inside: inside };
+            let expected =
+                Membership { chat: ChatId(-7), kind: ChatKind::Group, is_inside: inside };
             assert_eq!(read, Ok(Update::Membership(expected)), "{status}");
         }
     }

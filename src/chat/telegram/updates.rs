@@ -30,8 +30,10 @@ const REMOVED_AGAIN_AFTER_MS: Millis = 600_000;
 const ANSWERS: Limit = Limit { every_ms: 1050.0, burst: 3 };
 
 /// How much is answered. Telegram takes 20 messages a minute in a group.
-const BOUNDS: Bounds =
-    Bounds { person: Limit { every_ms: 2000.0, burst: 20 }, chat: Limit { every_ms: 3000.0, burst: 20 } };
+const BOUNDS: Bounds = Bounds {
+    person: Limit { every_ms: 2000.0, burst: 20 },
+    chat: Limit { every_ms: 3000.0, burst: 20 },
+};
 
 /// One bot with all that it shares.
 #[derive(Debug)]
@@ -90,7 +92,9 @@ impl Telegram {
                     if std::mem::take(&mut failures.count) > 0 {
                         failures.told_of_webhook = false;
                         failures.said.clear();
-                        context.said.say(PLATFORM, format!("connected as @{}", listener.me.username));
+                        context
+                            .said
+                            .say(PLATFORM, format!("connected as @{}", listener.me.username));
                         tracing::info!("Telegram: connected again");
                     }
                     at_once = AtOnce::AsUsual;
@@ -109,7 +113,9 @@ impl Telegram {
                     let refusal = Refusal::in_doubt("an update is too long to be read");
                     self.pause_after(context, &refusal, &mut failures).await;
                 }
-                Err(Failed::Refused(refusal)) => self.pause_after(context, &refusal, &mut failures).await,
+                Err(Failed::Refused(refusal)) => {
+                    self.pause_after(context, &refusal, &mut failures).await
+                }
             }
         }
     }
@@ -147,13 +153,17 @@ impl Telegram {
             tracing::error!("Telegram: {said}");
         }
         context.said.say(PLATFORM, said);
-        let _busy = context.clock.sleep_until_millis(context.clock.millis() + pause, ActivityGuard::default()).await;
+        let _busy = context
+            .clock
+            .sleep_until_millis(context.clock.millis() + pause, ActivityGuard::default())
+            .await;
     }
 
     /// Removes the webhook where the operator allows that; else says once that it is there, and waits.
     async fn pause_for_the_webhook(&self, context: &AppContext, failures: &mut Failures) {
         let now = context.clock.millis();
-        let is_set_again = failures.webhook_removed_at.is_some_and(|at| now - at < REMOVED_AGAIN_AFTER_MS);
+        let is_set_again =
+            failures.webhook_removed_at.is_some_and(|at| now - at < REMOVED_AGAIN_AFTER_MS);
         let place = match self.webhook().await {
             Ok(Some(webhook)) => format!("the webhook at {}", webhook.host),
             _ => "a webhook".to_owned(),
@@ -161,7 +171,8 @@ impl Telegram {
         let advice = if !self.removes_webhooks {
             "remove it by calling deleteWebhook, or let the bot do so by [telegram] remove_webhook = true".to_owned()
         } else if is_set_again {
-            "it was set again soon after the bot had removed it: stop the program that sets it".to_owned()
+            "it was set again soon after the bot had removed it: stop the program that sets it"
+                .to_owned()
         } else {
             match self.remove_webhook().await {
                 Ok(()) => {
@@ -179,10 +190,16 @@ impl Telegram {
              {advice}"
         );
         if !std::mem::replace(&mut failures.told_of_webhook, true) {
-            tracing::error!("Telegram: {said}; the bot looks again every {} s", LONGEST_PAUSE_MS / 1000);
+            tracing::error!(
+                "Telegram: {said}; the bot looks again every {} s",
+                LONGEST_PAUSE_MS / 1000
+            );
         }
         context.said.say(PLATFORM, said);
-        let _busy = context.clock.sleep_until_millis(now + LONGEST_PAUSE_MS, ActivityGuard::default()).await;
+        let _busy = context
+            .clock
+            .sleep_until_millis(now + LONGEST_PAUSE_MS, ActivityGuard::default())
+            .await;
     }
 }
 
@@ -208,9 +225,12 @@ impl Listener {
             };
             if let Err(error) = outcome {
                 // A full disk must not make it forgotten.
-                tracing::error!("Telegram: what happened in a chat could not be stored: {error}; trying again");
+                tracing::error!(
+                    "Telegram: what happened in a chat could not be stored: {error}; trying again"
+                );
                 let again = self.context.clock.millis() + NOT_STORED_PAUSE_MS;
-                let _busy = self.context.clock.sleep_until_millis(again, ActivityGuard::default()).await;
+                let _busy =
+                    self.context.clock.sleep_until_millis(again, ActivityGuard::default()).await;
                 // Asked for again from here on, also where nothing was taken before it.
                 return offset.or(number);
             }
@@ -224,7 +244,13 @@ impl Listener {
         let mut rarely = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(skipped) = rarely.count(now) {
             let update::Unreadable { kind, why } = unreadable;
-            tracing::warn!(update = number, kind, why, skipped, "Telegram: an update cannot be read and is skipped");
+            tracing::warn!(
+                update = number,
+                kind,
+                why,
+                skipped,
+                "Telegram: an update cannot be read and is skipped"
+            );
         }
     }
 
@@ -240,7 +266,9 @@ impl Listener {
             self.context.let_in(PLATFORM, able).await
         };
         if let Err(error) = outcome.await {
-            tracing::error!("Telegram: whether chats let the bot in meanwhile could not be stored: {error}");
+            tracing::error!(
+                "Telegram: whether chats let the bot in meanwhile could not be stored: {error}"
+            );
         }
     }
 
@@ -248,7 +276,10 @@ impl Listener {
     async fn take(self: Arc<Self>, update: Update, number: i64) -> Result<(), StoreError> {
         match update {
             Update::Message(Message { migrates_to: Some(to), at, .. }) => {
-                return self.context.moved(PLATFORM, &at.chat.0.to_string(), &to.0.to_string()).await;
+                return self
+                    .context
+                    .moved(PLATFORM, &at.chat.0.to_string(), &to.0.to_string())
+                    .await;
             }
             Update::Message(message) => ask::command(self, message, number),
             Update::Tap(tap) => ask::tap(self, tap, number),

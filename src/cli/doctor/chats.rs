@@ -13,7 +13,8 @@ pub(super) async fn look(patient: &Patient<'_>) -> Result<Vec<(String, Finding)>
     let (secrets, addresses) = (&patient.environment.secrets, &patient.environment.addresses);
     let places: Vec<Place> = match &patient.store {
         Some(store) => {
-            let chats = store.read(|db| db.deliveries().overview(None)).await.map_err(Failure::work)?;
+            let chats =
+                store.read(|db| db.deliveries().overview(None)).await.map_err(Failure::work)?;
             chats.into_iter().map(|chat| chat.place).collect()
         }
         None => Vec::new(),
@@ -25,7 +26,9 @@ pub(super) async fn look(patient: &Patient<'_>) -> Result<Vec<(String, Finding)>
         Err(finding) => findings.push((discord::PLATFORM.to_owned(), finding)),
         Ok(discord) => {
             findings.push((discord::PLATFORM.to_owned(), token_of(discord.invite().await)));
-            findings.extend(each(&places, discord::PLATFORM, |address| discord.may_tell(address)).await);
+            findings.extend(
+                each(&places, discord::PLATFORM, |address| discord.may_tell(address)).await,
+            );
         }
     }
     match made(telegram::PLATFORM, secrets.telegram_token.as_ref(), |token| {
@@ -37,9 +40,15 @@ pub(super) async fn look(patient: &Patient<'_>) -> Result<Vec<(String, Finding)>
             let is_good = matches!(token, Finding::Well(_));
             findings.push((telegram::PLATFORM.to_owned(), token));
             if is_good {
-                findings.extend(webhook(patient, &telegram).await.map(|found| (telegram::PLATFORM.to_owned(), found)));
+                findings.extend(
+                    webhook(patient, &telegram)
+                        .await
+                        .map(|found| (telegram::PLATFORM.to_owned(), found)),
+                );
             }
-            findings.extend(each(&places, telegram::PLATFORM, |address| telegram.may_tell(address)).await);
+            findings.extend(
+                each(&places, telegram::PLATFORM, |address| telegram.may_tell(address)).await,
+            );
         }
     }
     findings.push(("operator".to_owned(), operator(patient)));
@@ -54,7 +63,9 @@ fn made<P>(
 ) -> Result<P, Finding> {
     let variable = format!("LINKDOWN_{}_TOKEN_FILE", platform.to_uppercase());
     let token = token.ok_or_else(|| {
-        Finding::Hint(format!("off: no token; to use it, put one into a file and name that in {variable}"))
+        Finding::Hint(format!(
+            "off: no token; to use it, put one into a file and name that in {variable}"
+        ))
     })?;
     make(token).map_err(Finding::Wrong)
 }
@@ -70,13 +81,21 @@ fn token_of(answer: Result<String, String>) -> Finding {
 async fn webhook(patient: &Patient<'_>, telegram: &Telegram) -> Option<Finding> {
     let webhook = match telegram.left_webhook().await {
         Ok(webhook) => webhook?,
-        Err(why) => return Some(Finding::Wrong(format!("whether a webhook is set could not be looked up: {why}"))),
+        Err(why) => {
+            return Some(Finding::Wrong(format!(
+                "whether a webhook is set could not be looked up: {why}"
+            )));
+        }
     };
     let waiting = plural(webhook.waiting, "update waits", "updates wait");
-    let said =
-        format!("a webhook at {} takes this bot's commands, so none arrives here ({waiting} for it)", webhook.host);
+    let said = format!(
+        "a webhook at {} takes this bot's commands, so none arrives here ({waiting} for it)",
+        webhook.host
+    );
     Some(if patient.config.telegram.remove_webhook {
-        Finding::Hint(format!("{said}; `linkdown run` removes it ([telegram] remove_webhook = true)"))
+        Finding::Hint(format!(
+            "{said}; `linkdown run` removes it ([telegram] remove_webhook = true)"
+        ))
     } else {
         Finding::Wrong(format!(
             "{said}: stop the program that uses it, then call deleteWebhook, or set [telegram] remove_webhook = true and \
@@ -92,10 +111,15 @@ async fn each<'a, W: Future<Output = Result<(), String>>>(
     may_tell: impl Fn(&'a str) -> W,
 ) -> Vec<(String, Finding)> {
     let mut findings = Vec::new();
-    for place in places.iter().filter(|place| place.chat.platform == platform && platform != console::PLATFORM) {
+    for place in places
+        .iter()
+        .filter(|place| place.chat.platform == platform && platform != console::PLATFORM)
+    {
         let finding = match may_tell(&place.chat.address).await {
             Ok(()) => Finding::Well("it can be told".to_owned()),
-            Err(why) => Finding::Wrong(format!("{why}: let the bot in, or give it back what is missing")),
+            Err(why) => {
+                Finding::Wrong(format!("{why}: let the bot in, or give it back what is missing"))
+            }
         };
         findings.push((format!("{platform} {}", place.chat.address), finding));
     }
@@ -105,7 +129,9 @@ async fn each<'a, W: Future<Output = Result<(), String>>>(
 fn operator(patient: &Patient<'_>) -> Finding {
     let secrets = &patient.environment.secrets;
     match &patient.config.operator {
-        None => Finding::Hint("no chat is told when the bot itself is ill: name yours in [operator] chat".to_owned()),
+        None => Finding::Hint(
+            "no chat is told when the bot itself is ill: name yours in [operator] chat".to_owned(),
+        ),
         Some((platform, _)) => {
             let has_token = if platform == discord::PLATFORM {
                 secrets.discord_token.is_some()
@@ -115,7 +141,9 @@ fn operator(patient: &Patient<'_>) -> Finding {
             if has_token {
                 Finding::Well(format!("told on {platform} when the bot itself is ill"))
             } else {
-                Finding::Wrong(format!("[operator] chat is on {platform}, for which there is no token"))
+                Finding::Wrong(format!(
+                    "[operator] chat is on {platform}, for which there is no token"
+                ))
             }
         }
     }

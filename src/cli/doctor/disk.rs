@@ -26,7 +26,8 @@ pub(super) async fn look(store: &Store) -> Vec<(&'static str, Finding)> {
         ));
     }
     if let Some(space) = store.space() {
-        let said = format!("{} MiB free, the database has {} MiB", space.free >> 20, space.used >> 20);
+        let said =
+            format!("{} MiB free, the database has {} MiB", space.free >> 20, space.used >> 20);
         findings.push((
             "disk",
             if space.free < LITTLE {

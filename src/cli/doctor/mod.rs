@@ -71,7 +71,8 @@ pub(super) async fn run(common: &Common) -> Result<(), Failure> {
             None
         }
     };
-    let patient = Patient { config: &config, environment: &environment, clock: Clock::system(), store };
+    let patient =
+        Patient { config: &config, environment: &environment, clock: Clock::system(), store };
     if let Some(store) = &patient.store {
         for (about, finding) in disk::look(store).await {
             report.add(about, &finding)?;
@@ -83,13 +84,17 @@ pub(super) async fn run(common: &Common) -> Result<(), Failure> {
     for (about, finding) in chats::look(&patient).await? {
         report.add(&about, &finding)?;
     }
-    let hints =
-        if report.hints == 0 { String::new() } else { format!(", {}", plural(report.hints as u64, "hint", "hints")) };
+    let hints = if report.hints == 0 {
+        String::new()
+    } else {
+        format!(", {}", plural(report.hints as u64, "hint", "hints"))
+    };
     match report.wrong {
         0 => writeln!(io::stdout().lock(), "\nall is well{hints}").map_err(Failure::unwritten),
-        wrong => {
-            Err(Failure::Work(format!("{} wrong{hints}: see above", plural(wrong as u64, "thing is", "things are"))))
-        }
+        wrong => Err(Failure::Work(format!(
+            "{} wrong{hints}: see above",
+            plural(wrong as u64, "thing is", "things are")
+        ))),
     }
 }
 
@@ -97,7 +102,9 @@ fn configuration(common: &Common, config: &Config) -> Finding {
     let path = common.config.display();
     let watched = plural(config.watch.len() as u64, "entity", "entities");
     if config.watch.is_empty() {
-        return Finding::Hint(format!("{path} watches nothing: name entities in [watch], or let chats subscribe"));
+        return Finding::Hint(format!(
+            "{path} watches nothing: name entities in [watch], or let chats subscribe"
+        ));
     }
     if config.contact == DEFAULT_CONTACT {
         return Finding::Hint(format!(

@@ -22,7 +22,8 @@ const RARE: i64 = 2 * HOUR;
 pub(super) async fn look(patient: &Patient<'_>) -> Result<Vec<(String, Finding)>, Failure> {
     let (config, environment) = (patient.config, patient.environment);
     let feeds =
-        feeds(config, &environment.secrets, &environment.addresses, &patient.clock, PATIENCE).map_err(Failure::work)?;
+        feeds(config, &environment.secrets, &environment.addresses, &patient.clock, PATIENCE)
+            .map_err(Failure::work)?;
     let watched: Vec<Entity> = config.watch.iter().map(|watched| watched.entity.clone()).collect();
     let mut findings = Vec::new();
     for feed in &feeds {
@@ -53,19 +54,25 @@ async fn reached(feed: &Feed, watched: &[Entity], patient: &Patient<'_>) -> Find
     let answer = feed.ask(&requests, &patient.clock, &mut ActivityGuard::default()).await;
     match answer.failures.first() {
         None => Finding::Well("it answers".to_owned()),
-        Some(failure) => {
-            Finding::Wrong(format!("{}; is this machine's way out open, and is its name server well?", failure.error))
-        }
+        Some(failure) => Finding::Wrong(format!(
+            "{}; is this machine's way out open, and is its name server well?",
+            failure.error
+        )),
     }
 }
 
 fn budget(feed: &Feed, watched: &[Entity]) -> Option<Finding> {
     let budget = feed.budget().filter(|_| feed.off.is_none())?;
     let cadence = budget.cadence(feed.covered(watched.iter()).len());
-    let said =
-        format!("each entity about every {} with {} calls a day", duration(cadence.max(MINUTE)), budget.calls_a_day);
+    let said = format!(
+        "each entity about every {} with {} calls a day",
+        duration(cadence.max(MINUTE)),
+        budget.calls_a_day
+    );
     Some(if cadence > RARE {
-        Finding::Hint(format!("{said}: watch fewer, or ask its operators for more and raise calls_a_day"))
+        Finding::Hint(format!(
+            "{said}: watch fewer, or ask its operators for more and raise calls_a_day"
+        ))
     } else {
         Finding::Well(said)
     })

@@ -33,7 +33,11 @@ pub(super) fn entities(text: &str, watchlist: &Watchlist) -> Result<Vec<Entity>,
 
 /// Returns the entities that a text names, where each of its words belongs to one. `is_name` tells whether a single word
 /// may be a name where others stand beside it.
-pub(super) fn find(text: &str, watchlist: &Watchlist, is_name: impl Fn(&str) -> bool) -> Option<Vec<Entity>> {
+pub(super) fn find(
+    text: &str,
+    watchlist: &Watchlist,
+    is_name: impl Fn(&str) -> bool,
+) -> Option<Vec<Entity>> {
     // An article says nothing of a name: `is the` is as little one as `is`.
     let may_be_one = |name: &str| {
         let mut bare = name.split_whitespace().filter(|word| !word.eq_ignore_ascii_case("the"));
@@ -45,7 +49,8 @@ pub(super) fn find(text: &str, watchlist: &Watchlist, is_name: impl Fn(&str) -> 
         return Some(vec![entity]);
     }
     let text = apart(text);
-    let words: Vec<&str> = text.split([' ', ',', ';', '\n', '\t']).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> =
+        text.split([' ', ',', ';', '\n', '\t']).filter(|word| !word.is_empty()).collect();
     let mut found: Vec<Entity> = Vec::new();
     let mut at = 0;
     while at < words.len() {
@@ -92,12 +97,18 @@ mod tests {
 
     fn names(text: &str) -> Vec<String> {
         let found = entities(text, &Watchlist::default());
-        found.map_or_else(|error| vec![error.to_string()], |found| found.iter().map(ToString::to_string).collect())
+        found.map_or_else(
+            |error| vec![error.to_string()],
+            |found| found.iter().map(ToString::to_string).collect(),
+        )
     }
 
     #[test]
     fn a_list_may_hold_names_of_several_words_as_they_are_shown() {
-        assert_eq!(names("North Korea, Iran and AS131279"), ["country/KP", "country/IR", "asn/131279"]);
+        assert_eq!(
+            names("North Korea, Iran and AS131279"),
+            ["country/KP", "country/IR", "asn/131279"]
+        );
         assert_eq!(names("KP 🇮🇷 Iran (IR)"), ["country/KP", "country/IR"]);
         assert_eq!(names("🇰🇵 North Korea (KP) 🇮🇷 Iran (IR)"), ["country/KP", "country/IR"]);
         assert_eq!(names("AS131279 (Star JV) KP"), ["asn/131279", "country/KP"]);
@@ -106,7 +117,11 @@ mod tests {
         assert_eq!(names("🇰🇵🇮🇷"), ["country/KP", "country/IR"]);
         assert_eq!(names("KP 🇮🇷"), ["country/KP", "country/IR"]);
         assert!(names("nort korea")[0].contains("did you mean North Korea (KP)"));
-        assert!(names("and")[0].contains("AND") || names("and") == ["country/AD"], "{:?}", names("and"));
+        assert!(
+            names("and")[0].contains("AND") || names("and") == ["country/AD"],
+            "{:?}",
+            names("and")
+        );
     }
 
     #[test]

@@ -42,17 +42,28 @@ impl Mistake {
         let call = |word: &str, options: &[(&str, &str)]| syntax.call(word, options);
         let help = |word: &str| syntax.call("help", &[("command", word)]);
         match self {
-            Self::Unknown { said, near: Some(near) } => format!("there is no command `{said}`; did you mean /{near}?"),
-            Self::Unknown { said, near: None } => format!("there is no command `{said}`; /help lists them"),
+            Self::Unknown { said, near: Some(near) } => {
+                format!("there is no command `{said}`; did you mean /{near}?")
+            }
+            Self::Unknown { said, near: None } => {
+                format!("there is no command `{said}`; /help lists them")
+            }
             Self::What(error) => error.to_string(),
             Self::Option(error) => error.to_string(),
             Self::NothingNamed { word } => {
                 let length = if *word == "mute" { Some(("for", "2h")) } else { None };
                 let of = |what| {
-                    let options: Vec<(&str, &str)> = [("what", what)].into_iter().chain(length).collect();
+                    let options: Vec<(&str, &str)> =
+                        [("what", what)].into_iter().chain(length).collect();
                     call(word, &options)
                 };
-                format!("say of what: {}, {}, {}; {} tells more", of("KP"), of("AS131279"), of("all"), help(word))
+                format!(
+                    "say of what: {}, {}, {}; {} tells more",
+                    of("KP"),
+                    of("AS131279"),
+                    of("all"),
+                    help(word)
+                )
             }
             Self::WhyWhat => format!(
                 "say of what: {}, {}, {}; {} tells more",
@@ -67,7 +78,10 @@ impl Mistake {
                 call("mute", &[("what", "all"), ("for", "3d")])
             ),
             Self::NoNumber => {
-                format!("/outage takes an incident's number, such as {}; /history lists them", syntax.outage(3))
+                format!(
+                    "/outage takes an incident's number, such as {}; /history lists them",
+                    syntax.outage(3)
+                )
             }
             Self::NotUnderstood { said } => format!(
                 "I did not understand `{said}`. Name a country, a network or a site, such as KP, North Korea or \
@@ -79,6 +93,7 @@ impl Mistake {
 
 /// The command that may have been meant.
 pub(super) fn near(word: &str) -> Option<String> {
-    let nearest = WORDS.iter().map(|known| (strsim::damerau_levenshtein(known, word), *known)).min();
+    let nearest =
+        WORDS.iter().map(|known| (strsim::damerau_levenshtein(known, word), *known)).min();
     nearest.filter(|(distance, _)| *distance <= NEAR).map(|(_, known)| known.to_owned())
 }

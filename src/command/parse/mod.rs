@@ -108,10 +108,13 @@ pub fn parse_in(text: &str, watchlist: &Watchlist) -> Result<Command, Mistake> {
     let word = word.strip_prefix('/').unwrap_or(word).to_lowercase();
     let outcome = command(&word, &without_names(&word, rest.trim()), watchlist);
     // A command that changes something is never guessed from its words.
-    let may_be_plain = !has_slash || matches!(word.as_str(), "status" | "why" | "history" | "outage");
+    let may_be_plain =
+        !has_slash || matches!(word.as_str(), "status" | "why" | "history" | "outage");
     match outcome {
         Some(Ok(command)) => Ok(command),
-        Some(Err(mistake)) if may_be_plain => plain::understand(text.trim_start_matches('/'), watchlist).ok_or(mistake),
+        Some(Err(mistake)) if may_be_plain => {
+            plain::understand(text.trim_start_matches('/'), watchlist).ok_or(mistake)
+        }
         Some(Err(mistake)) => Err(mistake),
         None if has_slash => Err(Mistake::unknown(&word)),
         None => plain::understand(&text, watchlist).ok_or_else(|| plain::mistake(&text, watchlist)),
@@ -157,15 +160,20 @@ fn without_names(word: &str, rest: &str) -> String {
     let mut at = 0;
     for part in rest.split_inclusive(char::is_whitespace) {
         let key = part.split_once(':').map(|(key, _)| key.to_lowercase());
-        starts.extend(names.iter().find(|name| key.as_deref() == Some(**name)).map(|name| (at, *name)));
+        starts.extend(
+            names.iter().find(|name| key.as_deref() == Some(**name)).map(|name| (at, *name)),
+        );
         at += part.len();
     }
     if starts.first().is_none_or(|(start, _)| *start > 0) {
         return rest.to_owned();
     }
     let ends = starts.iter().skip(1).map(|(start, _)| *start).chain([rest.len()]);
-    let given: Vec<(&str, &str)> =
-        starts.iter().zip(ends).map(|((start, name), end)| (*name, rest[start + name.len() + 1..end].trim())).collect();
+    let given: Vec<(&str, &str)> = starts
+        .iter()
+        .zip(ends)
+        .map(|((start, name), end)| (*name, rest[start + name.len() + 1..end].trim()))
+        .collect();
     line(word, &given).strip_prefix(word).unwrap_or_default().trim().to_owned()
 }
 
@@ -183,7 +191,9 @@ fn command(word: &str, rest: &str, watchlist: &Watchlist) -> Option<Result<Comma
         "unmute" => scopes(rest, watchlist).map(Command::Unmute).map_err(Mistake::from),
         "watchlist" => Ok(Command::Watchlist),
         "history" if rest.is_empty() || is_all(rest) => Ok(Command::History(None)),
-        "history" => lookup::parse_in(rest, watchlist).map(|what| Command::History(Some(what))).map_err(Mistake::from),
+        "history" => lookup::parse_in(rest, watchlist)
+            .map(|what| Command::History(Some(what)))
+            .map_err(Mistake::from),
         "outage" => incident(rest).map(Command::Outage).ok_or(Mistake::NoNumber),
         "sources" => Ok(Command::Sources),
         "test" => Ok(Command::Test),
@@ -193,7 +203,9 @@ fn command(word: &str, rest: &str, watchlist: &Watchlist) -> Option<Result<Comma
         })),
         "start" => Ok(Command::Start(lookup::parse_in(rest, watchlist).ok())),
         "about" => Ok(Command::About),
-        "help" => Ok(Command::Help((!rest.is_empty()).then(|| rest.trim_start_matches('/').to_lowercase()))),
+        "help" => Ok(Command::Help(
+            (!rest.is_empty()).then(|| rest.trim_start_matches('/').to_lowercase()),
+        )),
         _ => return None,
     })
 }
@@ -240,7 +252,9 @@ fn why(text: &str, watchlist: &Watchlist) -> Result<Command, Mistake> {
     let at_the_end = (1..words.len()).map(parts).find(|(_, when)| When::parse(when).is_some());
     let at_the_front = || {
         let turned = (1..words.len()).rev().map(parts).map(|(when, what)| (what, when));
-        turned.into_iter().find(|(what, when)| When::parse(when).is_some() && lookup::find(what, watchlist).is_some())
+        turned.into_iter().find(|(what, when)| {
+            When::parse(when).is_some() && lookup::find(what, watchlist).is_some()
+        })
     };
     let Some((what, when)) = at_the_end.or_else(at_the_front) else {
         return Ok(Command::Why { entity: lookup::parse_in(text, watchlist)?, when: When::Now });
@@ -280,7 +294,8 @@ fn incident(text: &str) -> Option<i64> {
     }
     let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
     let (number, after) = rest.split_at(end);
-    let is_end = after.trim_start().is_empty() || after.trim_start().starts_with(['·', ':', ',', ')', '.']);
+    let is_end =
+        after.trim_start().is_empty() || after.trim_start().starts_with(['·', ':', ',', ')', '.']);
     number.parse().ok().filter(|id| is_end && *id > 0)
 }
 
@@ -311,7 +326,10 @@ mod tests {
     fn an_entity_may_be_called_what_people_call_it() {
         assert_eq!(status_of("/status KP"), ["country/KP"]);
         assert_eq!(status_of("status north korea"), ["country/KP"]);
-        assert_eq!(status_of("/status KP IR AS131279 kp"), ["country/KP", "country/IR", "asn/131279"]);
+        assert_eq!(
+            status_of("/status KP IR AS131279 kp"),
+            ["country/KP", "country/IR", "asn/131279"]
+        );
         assert_eq!(status_of("/status"), Vec::<String>::new());
     }
 
@@ -357,14 +375,26 @@ mod tests {
         assert_eq!(mistake("/statsu KP"), "there is no command `statsu`; did you mean /status?");
         assert_eq!(mistake("/frobnicate"), "there is no command `frobnicate`; /help lists them");
         assert_eq!(parse("/outage three").unwrap_err(), Mistake::NoNumber);
-        assert_eq!(mistake("/subscribe KP form: sure"), "there is no option `form`; did you mean `from`?");
-        assert_eq!(mistake("/subscribe KP zone: Asia/Soul"), "`Asia/Soul` is no time zone; did you mean `Asia/Seoul`?");
+        assert_eq!(
+            mistake("/subscribe KP form: sure"),
+            "there is no option `form`; did you mean `from`?"
+        );
+        assert_eq!(
+            mistake("/subscribe KP zone: Asia/Soul"),
+            "`Asia/Soul` is no time zone; did you mean `Asia/Seoul`?"
+        );
         assert_eq!(
             mistake("/subscribe KP quiet: night"),
             "`night` are no quiet hours; say them as 22-07 or 22:30-06:45, with zone: Europe/Berlin where not in UTC"
         );
-        assert!(mistake("/subscribe KP kinds: recoveries").starts_with("a recovery goes only to a chat that heard"));
-        assert!(mistake("/subscribe KP layers: roads").starts_with("`roads` is no layer; there are routing, reach"));
+        assert!(
+            mistake("/subscribe KP kinds: recoveries")
+                .starts_with("a recovery goes only to a chat that heard")
+        );
+        assert!(
+            mistake("/subscribe KP layers: roads")
+                .starts_with("`roads` is no layer; there are routing, reach")
+        );
         assert!(mistake("/subscribe").starts_with("say of what: /subscribe KP"));
         assert!(mistake("/subscribe Nort Korea").contains("did you mean North Korea (KP)"));
     }
@@ -378,7 +408,9 @@ mod tests {
         assert_eq!(mute("/mute KP for 2h"), (1, 7200));
         assert_eq!(mute("/mute KP IR for 90 min"), (2, 5400));
         assert_eq!(mute("/mute all for 3 days"), (1, 259_200));
-        for wrong in ["/mute KP", "/mute KP for", "/mute KP for ever", "/mute KP for 0h", "/mute KP for 99d"] {
+        for wrong in
+            ["/mute KP", "/mute KP for", "/mute KP for ever", "/mute KP for 0h", "/mute KP for 99d"]
+        {
             assert_eq!(parse(wrong).unwrap_err(), Mistake::NoLength, "{wrong}");
         }
     }

@@ -12,7 +12,9 @@ const KEYS: [&str; 7] = ["sensitivity", "from", "kinds", "layers", "mention", "q
 pub enum OptionError {
     #[error("there is no option `{said}`{}", near_key(.said))]
     Unknown { said: String },
-    #[error("`from` takes `sure` (told when it is) or `suspected` (told from the first sign), not `{0}`")]
+    #[error(
+        "`from` takes `sure` (told when it is) or `suspected` (told from the first sign), not `{0}`"
+    )]
     From(String),
     #[error(
         "`sensitivity` takes `careful` (told when highly sure), `balanced` (when sure) or `eager` (from the first \
@@ -27,7 +29,9 @@ pub enum OptionError {
     Layer(String),
     #[error("`{0}` cannot be called by name; pick a role or a person, or say @name")]
     Mention(String),
-    #[error("`{0}` are no quiet hours; say them as 22-07 or 22:30-06:45, with zone: Europe/Berlin where not in UTC")]
+    #[error(
+        "`{0}` are no quiet hours; say them as 22-07 or 22:30-06:45, with zone: Europe/Berlin where not in UTC"
+    )]
     Quiet(String),
     #[error("`{said}` is no time zone{near}")]
     Zone { said: String, near: String },
@@ -43,7 +47,8 @@ pub(super) fn split(text: &str) -> (&str, Vec<(String, &str)>) {
             let is_a_word = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphabetic());
             let is_known = KEYS.contains(&key.to_lowercase().as_str());
             // `eager: from the first suspicion` is what a list shows of a sensitivity, not an option.
-            let is_value = Sensitivity::ALL.iter().any(|known| known.as_str().eq_ignore_ascii_case(key));
+            let is_value =
+                Sensitivity::ALL.iter().any(|known| known.as_str().eq_ignore_ascii_case(key));
             if is_value {
                 at += word.len();
                 continue;
@@ -57,20 +62,26 @@ pub(super) fn split(text: &str) -> (&str, Vec<(String, &str)>) {
     let what = text[..starts.first().map_or(text.len(), |(start, _)| *start)].trim();
     let ends = starts.iter().skip(1).map(|(start, _)| *start).chain([text.len()]);
     let given = starts.iter().zip(ends);
-    let given = given.map(|((start, colon), end)| (text[*start..*colon].to_lowercase(), text[colon + 1..end].trim()));
+    let given = given.map(|((start, colon), end)| {
+        (text[*start..*colon].to_lowercase(), text[colon + 1..end].trim())
+    });
     (what, given.collect())
 }
 
 /// Reads the options; `nearby` are the zones in which the reader is shown times. Returns also the zone as it was said,
 /// where one was.
-pub(super) fn read(given: &[(String, &str)], nearby: &[Tz]) -> Result<(Options, Option<SaidZone>), OptionError> {
+pub(super) fn read(
+    given: &[(String, &str)],
+    nearby: &[Tz],
+) -> Result<(Options, Option<SaidZone>), OptionError> {
     let mut options = Options::default();
     let mut said = None;
     for (key, value) in given {
         let shown = || visible_within(value, 40);
         match key.as_str() {
             "sensitivity" => {
-                let word = Sensitivity::parse(value).ok_or_else(|| OptionError::Sensitivity(shown()))?;
+                let word =
+                    Sensitivity::parse(value).ok_or_else(|| OptionError::Sensitivity(shown()))?;
                 options.sensitivity = Some(word);
             }
             // The older words for two of the three.
@@ -83,10 +94,13 @@ pub(super) fn read(given: &[(String, &str)], nearby: &[Tz]) -> Result<(Options, 
             }
             "kinds" => options.kinds = kinds(value)?,
             "layers" => options.layers = layers(value)?,
-            "mention" => options.mention = Some(mention(value).ok_or_else(|| OptionError::Mention(shown()))?),
+            "mention" => {
+                options.mention = Some(mention(value).ok_or_else(|| OptionError::Mention(shown()))?)
+            }
             "quiet" => {
                 let (hours, place) = quiet(value);
-                options.quiet = Some(Quiet::parse(hours).ok_or_else(|| OptionError::Quiet(shown()))?);
+                options.quiet =
+                    Some(Quiet::parse(hours).ok_or_else(|| OptionError::Quiet(shown()))?);
                 if let Some(place) = place {
                     said = Some(said_zone(place, nearby)?);
                 }
@@ -118,7 +132,8 @@ fn quiet(value: &str) -> (&str, Option<&str>) {
 }
 
 fn words(value: &str) -> impl Iterator<Item = String> {
-    let words = value.split([',', ' ', '+', '&']).filter(|word| !word.is_empty()).map(str::to_lowercase);
+    let words =
+        value.split([',', ' ', '+', '&']).filter(|word| !word.is_empty()).map(str::to_lowercase);
     words.filter(|word| !matches!(word.as_str(), "and" | "or"))
 }
 
@@ -142,7 +157,10 @@ fn layers(value: &str) -> Result<Vec<Layer>, OptionError> {
     let mut layers = Vec::new();
     // As subscriptions show it: `only where routing or web is lost`.
     let value = value.trim();
-    let value = value.strip_prefix("only where ").and_then(|rest| rest.strip_suffix(" is lost")).unwrap_or(value);
+    let value = value
+        .strip_prefix("only where ")
+        .and_then(|rest| rest.strip_suffix(" is lost"))
+        .unwrap_or(value);
     for word in words(value) {
         let layer = Layer::ALL.into_iter().find(|layer| layer.as_str() == word);
         let layer = layer.ok_or_else(|| OptionError::Layer(visible_within(&word, 40)))?;
@@ -156,7 +174,8 @@ fn layers(value: &str) -> Result<Vec<Layer>, OptionError> {
 /// `<@&123>` and `<@123>` as Discord writes a role and a person, `@name` as Telegram does; nobody else, and never all.
 fn mention(value: &str) -> Option<String> {
     let value = value.trim();
-    let is_number = |text: &str| (1..=20).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    let is_number =
+        |text: &str| (1..=20).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
     let discord = value.strip_prefix("<@").and_then(|rest| rest.strip_suffix('>'));
     let discord = discord.map(|id| id.strip_prefix('&').unwrap_or(id)).is_some_and(is_number);
     let telegram = value.strip_prefix('@').is_some_and(|name| {

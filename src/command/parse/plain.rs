@@ -12,7 +12,8 @@ use crate::render::outside::visible_within;
 const WORDS_AT_MOST: usize = 16;
 
 /// Words that say hello or thank you.
-const GREETINGS: &str = "hi hello hey hallo hola salut good morning evening afternoon day thanks thank you there bot";
+const GREETINGS: &str =
+    "hi hello hey hallo hola salut good morning evening afternoon day thanks thank you there bot";
 /// Words that may stand before a name.
 const BEFORE: &str = "a about access actually alert any are at been bot can check cut did do does down ever explain \
     follow for from get give happen happened happening has have hello hey hi history how how's hows i if in internet is \
@@ -47,7 +48,8 @@ enum Wants {
 /// Reads a question, or a name alone. None where a word is not understood.
 pub(super) fn understand(text: &str, watchlist: &Watchlist) -> Option<Command> {
     // Where all is in capitals they tell codes from words no more.
-    let is_shouted = !text.contains(char::is_lowercase) && words(text).iter().any(|word| word.chars().count() > 3);
+    let is_shouted = !text.contains(char::is_lowercase)
+        && words(text).iter().any(|word| word.chars().count() > 3);
     let lowered = if is_shouted { text.to_lowercase() } else { String::new() };
     let text = if is_shouted { &lowered } else { text };
     if is_all(text) {
@@ -60,7 +62,8 @@ pub(super) fn understand(text: &str, watchlist: &Watchlist) -> Option<Command> {
     if words.is_empty() || words.len() > WORDS_AT_MOST {
         return None;
     }
-    let lower: Vec<String> = words.iter().map(|word| word.to_lowercase().replace('’', "'")).collect();
+    let lower: Vec<String> =
+        words.iter().map(|word| word.to_lowercase().replace('’', "'")).collect();
     let lower: Vec<&str> = lower.iter().map(String::as_str).collect();
     if lower.iter().all(|word| holds(GREETINGS, word)) {
         return Some(Command::Start(None));
@@ -86,7 +89,8 @@ pub(super) fn mistake(text: &str, watchlist: &Watchlist) -> Mistake {
     }
     let word = words.first().map(|word| word.to_lowercase()).unwrap_or_default();
     // Without a slash a word must be much like a command's: `what` is none.
-    let is_alike = |near: &String| strsim::damerau_levenshtein(near, &word) * 3 <= word.chars().count();
+    let is_alike =
+        |near: &String| strsim::damerau_levenshtein(near, &word) * 3 <= word.chars().count();
     if let Some(near) = near(&word).filter(is_alike) {
         return Mistake::Unknown { said: visible_within(&word, 40), near: Some(near) };
     }
@@ -96,7 +100,10 @@ pub(super) fn mistake(text: &str, watchlist: &Watchlist) -> Mistake {
 /// The words without the marks around them; a mark that is a word of its own is left out.
 fn words(text: &str) -> Vec<&str> {
     let marks = ['?', '!', '.', ',', ';', '"', '“', '”', '„', '…', '`', '¿', '¡'];
-    text.split_whitespace().map(|word| word.trim_matches(marks)).filter(|word| !word.is_empty()).collect()
+    text.split_whitespace()
+        .map(|word| word.trim_matches(marks))
+        .filter(|word| !word.is_empty())
+        .collect()
 }
 
 /// `what is down?`, `help`, `what can you do`.
@@ -117,13 +124,25 @@ fn about_everything(lower: &[&str]) -> Option<Command> {
     if is_help {
         return Some(Command::Help(None));
     }
-    let everything =
-        ["anything", "everything", "something", "what", "who", "what's", "whats", "which", "anybody", "all"];
+    let everything = [
+        "anything",
+        "everything",
+        "something",
+        "what",
+        "who",
+        "what's",
+        "whats",
+        "which",
+        "anybody",
+        "all",
+    ];
     let asks = lower.iter().any(|word| everything.contains(word));
-    let is_down =
-        lower.iter().any(|word| matches!(*word, "down" | "offline" | "up" | "happening" | "wrong" | "out" | "watched"));
-    let known =
-        |word: &&str| everything.contains(word) || holds(BEFORE, word) || holds(AFTER, word) || *word == "watched";
+    let is_down = lower.iter().any(|word| {
+        matches!(*word, "down" | "offline" | "up" | "happening" | "wrong" | "out" | "watched")
+    });
+    let known = |word: &&str| {
+        everything.contains(word) || holds(BEFORE, word) || holds(AFTER, word) || *word == "watched"
+    };
     (asks && is_down && lower.iter().all(known)).then(|| Command::Status(Vec::new()))
 }
 
@@ -148,7 +167,12 @@ fn named(words: &[&str], lower: &[&str], watchlist: &Watchlist) -> Option<Comman
                 let moment = if after.is_empty() { before.clone() } else { after };
                 best = Some((
                     until - from,
-                    Question { entities, moment, before: lower[..from].to_vec(), after: lower[until..].to_vec() },
+                    Question {
+                        entities,
+                        moment,
+                        before: lower[..from].to_vec(),
+                        after: lower[until..].to_vec(),
+                    },
                 ));
             }
         }
@@ -164,7 +188,9 @@ fn is_name(word: &str) -> bool {
 /// Finds the moment among some words of which all others are in the list: its own words, or none where no moment is
 /// named. Returns None where another word is there.
 fn around<'a>(words: &[&'a str], list: &str) -> Option<Vec<&'a str>> {
-    let is_known = |words: &[&str]| words.iter().all(|word| holds(list, &word.to_lowercase().replace('’', "'")));
+    let is_known = |words: &[&str]| {
+        words.iter().all(|word| holds(list, &word.to_lowercase().replace('’', "'")))
+    };
     if words.len() > WORDS_AT_MOST {
         return None;
     }
@@ -193,16 +219,23 @@ impl Question<'_> {
         let has = |word: &str| self.before.contains(&word) || self.after.contains(&word);
         let scopes = || self.entities.iter().cloned().map(Scope::One).collect();
         match self.wants() {
-            Wants::Subscribe => {
-                Some(Command::Subscribe(Wish { scopes: scopes(), options: Options::default(), zone_said: None }))
-            }
+            Wants::Subscribe => Some(Command::Subscribe(Wish {
+                scopes: scopes(),
+                options: Options::default(),
+                zone_said: None,
+            })),
             Wants::Unsubscribe => Some(Command::Unsubscribe(Unsubscribe::These(scopes()))),
-            Wants::History => self.entities.first().cloned().map(|entity| Command::History(Some(entity))),
+            Wants::History => {
+                self.entities.first().cloned().map(|entity| Command::History(Some(entity)))
+            }
             wants => {
-                let [entity] = self.entities.as_slice() else { return Some(Command::Status(self.entities)) };
+                let [entity] = self.entities.as_slice() else {
+                    return Some(Command::Status(self.entities));
+                };
                 let zone = lookup::zone_of(entity, watchlist.wholes_of(entity));
                 let named = (!self.moment.is_empty()).then(|| self.moment.join(" "));
-                let when = named.and_then(|text| When::parse_near(&text, &[zone])).unwrap_or(When::Now);
+                let when =
+                    named.and_then(|text| When::parse_near(&text, &[zone])).unwrap_or(When::Now);
                 let of_the_past = ["was", "were", "did", "happened"].into_iter().any(has);
                 let is_of_now = when == When::Now || is_today(when) && !of_the_past;
                 match wants {
@@ -219,7 +252,9 @@ impl Question<'_> {
         if has(&["unsubscribe", "stop"]) {
             Wants::Unsubscribe
         } else if has(&["subscribe", "notify", "warn", "alert", "alarm", "watch", "follow"])
-            || has(&["tell", "know"]) && has(&["when", "whenever", "once", "if"]) && self.goes_down()
+            || has(&["tell", "know"])
+                && has(&["when", "whenever", "once", "if"])
+                && self.goes_down()
         {
             Wants::Subscribe
         } else if has(&["why", "explain", "reason"]) {
@@ -233,7 +268,9 @@ impl Question<'_> {
 
     /// `when it goes down`, not `whether it is down`.
     fn goes_down(&self) -> bool {
-        ["goes", "go", "drops", "drop", "comes", "come"].into_iter().any(|word| self.after.contains(&word))
+        ["goes", "go", "drops", "drop", "comes", "come"]
+            .into_iter()
+            .any(|word| self.after.contains(&word))
             || self.before.iter().any(|word| matches!(*word, "when" | "whenever" | "once"))
     }
 }
@@ -318,7 +355,11 @@ mod tests {
         ] {
             assert_eq!(understood(text), expected, "{text}");
         }
-        for text in ["was north korea down yesterday?", "what happened in KP yesterday", "why was KP down yesterday"] {
+        for text in [
+            "was north korea down yesterday?",
+            "what happened in KP yesterday",
+            "why was KP down yesterday",
+        ] {
             assert!(
                 understood(text).starts_with("why country/KP Day { day: Before(1)"),
                 "{text}: {}",
@@ -340,7 +381,10 @@ mod tests {
                 "no country, network or site is called `nort korea`; did you mean North Korea (KP)",
             ),
             ("statsu KP", "there is no command `statsu`; did you mean /status?"),
-            ("what is the weather in paris", "I did not understand `what is the weather in paris`."),
+            (
+                "what is the weather in paris",
+                "I did not understand `what is the weather in paris`.",
+            ),
             ("is it down?", "I did not understand `is it down?`."),
             ("asdf qwer zxcv", "I did not understand"),
             ("?", "I did not understand"),
@@ -350,6 +394,9 @@ mod tests {
         let long = "is ".repeat(300);
         assert!(understood(&long).starts_with("I did not understand"));
         assert!(understood("/forget about KP").starts_with("Forget(Asked)"));
-        assert!(parse_in("/mute is KP down", &Watchlist::default()).is_err(), "nothing is changed by a guess");
+        assert!(
+            parse_in("/mute is KP down", &Watchlist::default()).is_err(),
+            "nothing is changed by a guess"
+        );
     }
 }

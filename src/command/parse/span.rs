@@ -107,7 +107,18 @@ mod tests {
         ] {
             assert_eq!(parse(text), Some(expected), "{text}");
         }
-        for wrong in ["", "2", "h", "ever", "0h", "2 parsecs", "2 h 3", "-1 h", "99999999999999999999 d", "1.h x"] {
+        for wrong in [
+            "",
+            "2",
+            "h",
+            "ever",
+            "0h",
+            "2 parsecs",
+            "2 h 3",
+            "-1 h",
+            "99999999999999999999 d",
+            "1.h x",
+        ] {
             assert_eq!(parse(wrong), None, "{wrong}");
         }
     }

@@ -64,7 +64,8 @@ impl When {
     /// The same; an abbreviation such as `KST` is one of `nearby`, where one of these is called so.
     pub fn parse_near(text: &str, nearby: &[Tz]) -> Option<Self> {
         let text = text.trim();
-        if let Some((outer, inner)) = text.strip_suffix(')').and_then(|rest| rest.rsplit_once('(')) {
+        if let Some((outer, inner)) = text.strip_suffix(')').and_then(|rest| rest.rsplit_once('('))
+        {
             // `Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)`: the same moment twice.
             return Self::parse_near(inner, nearby).or_else(|| Self::parse_near(outer, nearby));
         }
@@ -119,7 +120,8 @@ impl Offset {
     /// So many seconds after the midnight with which the day begins, by the clock on the wall.
     fn at(self, date: NaiveDate, of_day: Seconds) -> Timestamp {
         let date = date.checked_add_days(Days::new((of_day / DAY).unsigned_abs())).unwrap_or(date);
-        let time = NaiveTime::from_num_seconds_from_midnight_opt((of_day % DAY) as u32, 0).unwrap_or_default();
+        let time = NaiveTime::from_num_seconds_from_midnight_opt((of_day % DAY) as u32, 0)
+            .unwrap_or_default();
         let local = date.and_time(time);
         let utc = Timestamp::from_unix(local.and_utc().timestamp());
         match self {
@@ -150,16 +152,22 @@ impl Day {
             Self::Weekday(weekday) => {
                 let days = i64::from(today.weekday().days_since(weekday));
                 let date = days_before(days).unwrap_or(today);
-                if days == 0 && zone.at(date, begins) > now { days_before(7).unwrap_or(date) } else { date }
+                if days == 0 && zone.at(date, begins) > now {
+                    days_before(7).unwrap_or(date)
+                } else {
+                    date
+                }
             }
             Self::Date { day, month, year: Some(year), .. } => {
                 NaiveDate::from_ymd_opt(year, month, day).unwrap_or(today)
             }
             Self::Date { day, month, year: None, weekday } => {
                 let newest = today.year() + 1;
-                let dates = (0..YEARS).filter_map(|back| NaiveDate::from_ymd_opt(newest - back, month, day));
+                let dates = (0..YEARS)
+                    .filter_map(|back| NaiveDate::from_ymd_opt(newest - back, month, day));
                 let mut past = dates.filter(|date| zone.at(*date, begins) <= now);
-                let fits = |date: &NaiveDate| weekday.is_none_or(|weekday| date.weekday() == weekday);
+                let fits =
+                    |date: &NaiveDate| weekday.is_none_or(|weekday| date.weekday() == weekday);
                 past.find(fits).unwrap_or(today)
             }
         }
@@ -207,8 +215,10 @@ impl Words {
     /// None where a word is no part of a moment.
     fn read(text: &str, nearby: &[Tz]) -> Option<Self> {
         const LONGEST: usize = 12;
-        let words: Vec<&str> =
-            text.split_whitespace().map(|word| word.trim_end_matches([',', '.', '?', '!'])).collect();
+        let words: Vec<&str> = text
+            .split_whitespace()
+            .map(|word| word.trim_end_matches([',', '.', '?', '!']))
+            .collect();
         if words.is_empty() || words.len() > LONGEST {
             return None;
         }
@@ -250,8 +260,9 @@ impl Words {
         let end = lower.iter().position(|word| *word == "ago")?;
         let said = lower[..end].join(" ");
         let length = span::parse(&said)?;
-        let is_days =
-            lower[..end].iter().any(|word| word.starts_with("day") || word.starts_with("week") || word.ends_with('d'));
+        let is_days = lower[..end]
+            .iter()
+            .any(|word| word.starts_with("day") || word.starts_with("week") || word.ends_with('d'));
         if self.ago.is_some() || self.day.is_some() {
             return None;
         }
@@ -303,7 +314,9 @@ impl Words {
             [word, "am" | "pm" | "a.m" | "p.m", ..] => {
                 (Hours::At(clock(&format!("{word}{}", lower[1].replace('.', "")))?), 2)
             }
-            [word, "o'clock" | "o’clock" | "oclock", ..] => (Hours::At(clock(&format!("{word}:00"))?), 2),
+            [word, "o'clock" | "o’clock" | "oclock", ..] => {
+                (Hours::At(clock(&format!("{word}:00"))?), 2)
+            }
             [word, ..] => match part_of_day(word) {
                 Some(part) if self.day.is_some() || self.weekday.is_some() => (part, 1),
                 _ => (Hours::At(clock(word)?), 1),
@@ -324,7 +337,9 @@ impl Words {
     fn finish(self) -> Option<When> {
         let zone = self.zone.unwrap_or(Offset::Fixed(0));
         let day = match (self.day, self.weekday) {
-            (Some(Day::Date { day, month, year, .. }), weekday) => Some(Day::Date { day, month, year, weekday }),
+            (Some(Day::Date { day, month, year, .. }), weekday) => {
+                Some(Day::Date { day, month, year, weekday })
+            }
             (Some(_), Some(_)) => return None,
             (day, weekday) => day.or(weekday.map(Day::Weekday)),
         };
@@ -334,10 +349,14 @@ impl Words {
             (false, Some(ago), None, Some(hours)) if ago.is_days && ago.length % DAY == 0 => {
                 Some(When::Day { day: Day::Before(ago.length / DAY), hours, zone })
             }
-            (false, None, Some(day), hours) => Some(When::Day { day, hours: hours.unwrap_or(ALL_DAY), zone }),
+            (false, None, Some(day), hours) => {
+                Some(When::Day { day, hours: hours.unwrap_or(ALL_DAY), zone })
+            }
             (false, None, None, Some(Hours::At(of_day))) => match zone {
                 Offset::Fixed(east) => Some(When::Clock((of_day - east).rem_euclid(DAY))),
-                Offset::Zone(_) => Some(When::Day { day: Day::Latest, hours: Hours::At(of_day), zone }),
+                Offset::Zone(_) => {
+                    Some(When::Day { day: Day::Latest, hours: Hours::At(of_day), zone })
+                }
             },
             _ => None,
         }
@@ -402,19 +421,27 @@ fn date(lower: &[&str]) -> Option<(Day, usize)> {
         (1970..=9999).contains(&year).then_some(year)
     };
     let day_of = |word: &str| -> Option<u32> {
-        let digits = ["st", "nd", "rd", "th"].iter().find_map(|end| word.strip_suffix(end)).unwrap_or(word);
+        let digits =
+            ["st", "nd", "rd", "th"].iter().find_map(|end| word.strip_suffix(end)).unwrap_or(word);
         digits.parse().ok().filter(|day| digits.len() <= 2 && (1..=31).contains(day))
     };
     if let Ok(whole) = NaiveDate::parse_from_str(lower.first()?, "%Y-%m-%d") {
-        let date = Day::Date { day: whole.day(), month: whole.month(), year: Some(whole.year()), weekday: None };
+        let date = Day::Date {
+            day: whole.day(),
+            month: whole.month(),
+            year: Some(whole.year()),
+            weekday: None,
+        };
         return Some((date, 1));
     }
     let (day, month, count) = match lower {
         [day, "of", month, ..] => (day_of(day)?, self::month(month)?, 3),
-        [first, second, ..] => match (day_of(first), self::month(second), self::month(first), day_of(second)) {
-            (Some(day), Some(month), ..) | (.., Some(month), Some(day)) => (day, month, 2),
-            _ => return None,
-        },
+        [first, second, ..] => {
+            match (day_of(first), self::month(second), self::month(first), day_of(second)) {
+                (Some(day), Some(month), ..) | (.., Some(month), Some(day)) => (day, month, 2),
+                _ => return None,
+            }
+        }
         _ => return None,
     };
     let year = year(lower.get(count));
@@ -427,7 +454,9 @@ fn date(lower: &[&str]) -> Option<(Day, usize)> {
 fn month(word: &str) -> Option<u32> {
     match word {
         "sept" => Some(9),
-        word if word.len() >= 3 => word.parse::<chrono::Month>().ok().map(|month| month.number_from_month()),
+        word if word.len() >= 3 => {
+            word.parse::<chrono::Month>().ok().map(|month| month.number_from_month())
+        }
         _ => None,
     }
 }
@@ -518,7 +547,8 @@ mod tests {
     #[test]
     fn a_day_or_a_part_of_one_is_a_span() {
         let now = at("2025-06-07 01:30");
-        let read = |text: &str| When::parse(text).filter(|when| when.is_span()).map(|when| when.span(now));
+        let read =
+            |text: &str| When::parse(text).filter(|when| when.is_span()).map(|when| when.span(now));
         for (text, from, until) in [
             ("today", "2025-06-07 00:00", "2025-06-08 00:00"),
             ("yesterday", "2025-06-06 00:00", "2025-06-07 00:00"),

@@ -27,7 +27,8 @@ pub struct StateOverlay<'a> {
 }
 
 /// The life of an entity that is new in a batch.
-static NEW: std::sync::LazyLock<IncidentTracker> = std::sync::LazyLock::new(IncidentTracker::default);
+static NEW: std::sync::LazyLock<IncidentTracker> =
+    std::sync::LazyLock::new(IncidentTracker::default);
 
 impl<'a> StateOverlay<'a> {
     pub fn new(state: &'a State, batch: &'a Batch) -> Self {
@@ -88,7 +89,12 @@ impl<'a> StateOverlay<'a> {
         starts.dedup();
         for start in starts {
             let (mut answered, mut failing, mut all, mut step) = (0, 0, 0, 60);
-            let new = self.change.new_series.iter().enumerate().filter(|(_, (series, ..))| series.is_control());
+            let new = self
+                .change
+                .new_series
+                .iter()
+                .enumerate()
+                .filter(|(_, (series, ..))| series.is_control());
             let new = new.map(|(at, _)| (self.state.names.len() + at) as u32).collect::<Vec<_>>();
             for number in self.state.controls.iter().copied().chain(new) {
                 let Some(head) = self.head(number) else { continue };
@@ -149,8 +155,9 @@ impl<'a> StateOverlay<'a> {
         let Some(mut head) = self.take_head(number) else { return };
         let normal = state.histories.get(number as usize).and_then(History::normal);
         let family = head.family;
-        let taken =
-            head.take(received, Bin { start, value }, normal, |from, until| self.is_in_fault(family, from, until));
+        let taken = head.take(received, Bin { start, value }, normal, |from, until| {
+            self.is_in_fault(family, from, until)
+        });
         let entity = head.entity;
         if row.series.is_our_own()
             && let Some(history) = state.histories.get(number as usize)
@@ -195,7 +202,8 @@ impl<'a> StateOverlay<'a> {
         let Some(head) = self.head(series) else { return false };
         let hour_ended = (i64::from(slot.hour) + 1) * HOUR;
         if head.score.is_low
-            && (hour_ended - head.score.since < SUSPICION_LASTS || !self.all_others_are_well(series, head))
+            && (hour_ended - head.score.since < SUSPICION_LASTS
+                || !self.all_others_are_well(series, head))
         {
             return false;
         }
@@ -204,8 +212,12 @@ impl<'a> StateOverlay<'a> {
 
     /// Whether other witnesses are heard of the entity and none of them misses anything.
     fn all_others_are_well(&self, series: u32, head: &SeriesTracker) -> bool {
-        let others = self.series_of(head.entity).iter().filter_map(|other| Some((*other, self.head(*other)?)));
-        let mut others = others.filter(|(other, _)| self.named(*other).witness != self.named(series).witness);
+        let others = self
+            .series_of(head.entity)
+            .iter()
+            .filter_map(|other| Some((*other, self.head(*other)?)));
+        let mut others =
+            others.filter(|(other, _)| self.named(*other).witness != self.named(series).witness);
         let mut heard = 0;
         others.all(|(other, head)| {
             heard += usize::from(self.why_unknown(other, head).is_none());
@@ -255,7 +267,8 @@ impl<'a> StateOverlay<'a> {
     pub fn facts_of(&self, entity: u32) -> Vec<Fact> {
         let fresh = self.change.facts.iter().filter(|(of, _)| *of == entity).map(|(_, fact)| fact);
         let known = &self.state.entities[entity as usize].facts;
-        let kept = known.iter().filter(|old| !fresh.clone().any(|new| says_the_same_thing(old, new)));
+        let kept =
+            known.iter().filter(|old| !fresh.clone().any(|new| says_the_same_thing(old, new)));
         kept.chain(fresh.clone()).filter_map(|json| serde_json::from_str(json).ok()).collect()
     }
 
@@ -309,7 +322,9 @@ impl<'a> StateOverlay<'a> {
         let at = match self.change.heads.binary_search_by_key(&series, |(at, _)| *at) {
             Ok(at) => at,
             Err(at) => {
-                self.change.heads.insert(at, (series, Box::new(self.state.heads[series as usize].clone())));
+                self.change
+                    .heads
+                    .insert(at, (series, Box::new(self.state.heads[series as usize].clone())));
                 at
             }
         };
@@ -348,7 +363,10 @@ impl<'a> StateOverlay<'a> {
         });
         let number = (first + self.change.new_series.len()) as u32;
         self.change.new_series.push((Arc::clone(series), entity, family));
-        self.put_head(number, Box::new(SeriesTracker::new(entity, family, series.counts_witnesses())));
+        self.put_head(
+            number,
+            Box::new(SeriesTracker::new(entity, family, series.counts_witnesses())),
+        );
         number
     }
 }

@@ -21,7 +21,11 @@ enum Is {
 fn known(minutes: i64, signals: &[(&str, &str, Is)], gateways: &[(u32, u32, i64)]) -> Evidence {
     let entity: Entity = "country/KP".parse().unwrap();
     let assessment = |(source, signal, is): &(&str, &str, Is)| {
-        let series = Series { entity: entity.clone(), source: (*source).to_owned(), signal: (*signal).to_owned() };
+        let series = Series {
+            entity: entity.clone(),
+            source: (*source).to_owned(),
+            signal: (*signal).to_owned(),
+        };
         let is_low = matches!(is, Is::Low(_));
         Assessment {
             layer: series.layer(),
@@ -40,7 +44,12 @@ fn known(minutes: i64, signals: &[(&str, &str, Is)], gateways: &[(u32, u32, i64)
         entity: entity.clone(),
         source: "ripestat".to_owned(),
         observed_at: at(*seen),
-        kind: FactKind::Gateway { asn: *asn, name: None, prefixes_seen: *prefixes_seen, peers_seeing: 0 },
+        kind: FactKind::Gateway {
+            asn: *asn,
+            name: None,
+            prefixes_seen: *prefixes_seen,
+            peers_seeing: 0,
+        },
     };
     Evidence {
         at: at(minutes),
@@ -71,30 +80,44 @@ const AT_ONCE_THROUGH_ALL: Judgement = Judgement::AllGateways(Timing::AtOnce);
 
 #[test]
 fn a_short_return_through_one_gateway_does_not_change_how_it_fell() {
-    let mut days =
-        vec![known(-5, &[], &[(4837, 4, -5), (20485, 2, -5)]), known(10, &routes(0), &[(4837, 0, 0), (20485, 0, 0)])];
+    let mut days = vec![
+        known(-5, &[], &[(4837, 4, -5), (20485, 2, -5)]),
+        known(10, &routes(0), &[(4837, 0, 0), (20485, 0, 0)]),
+    ];
     assert_eq!(taken(&days).judgement, AT_ONCE_THROUGH_ALL);
     // Back through one of them after three hours; gone again; back through both.
     days.push(known(185, &routes(0), &[(4837, 1, 185), (20485, 0, 185)]));
     assert_eq!(taken(&days).judgement, AT_ONCE_THROUGH_ALL);
     days.push(known(205, &routes(0), &[(4837, 0, 205), (20485, 0, 205)]));
-    days.push(known(520, &[("ripestat", "visibility", Is::Back(515))], &[(4837, 4, 520), (20485, 2, 520)]));
+    days.push(known(
+        520,
+        &[("ripestat", "visibility", Is::Back(515))],
+        &[(4837, 4, 520), (20485, 2, 520)],
+    ));
     let onset = taken(&days);
     assert_eq!((onset.judgement, &onset.corrections[..]), (AT_ONCE_THROUGH_ALL, &[][..]));
     assert_eq!(onset.returned_at, Some(at(185)));
-    assert_eq!(onset.gateways.iter().map(|g| g.gone_at).collect::<Vec<_>>(), [Some(at(0)), Some(at(0))]);
+    assert_eq!(
+        onset.gateways.iter().map(|g| g.gone_at).collect::<Vec<_>>(),
+        [Some(at(0)), Some(at(0))]
+    );
 }
 
 #[test]
 fn a_lost_link_is_corrected_when_the_other_gateway_goes_as_well() {
-    let mut days =
-        vec![known(-5, &[], &[(4837, 4, -5), (20485, 2, -5)]), known(10, &routes(0), &[(4837, 0, 0), (20485, 2, 5)])];
+    let mut days = vec![
+        known(-5, &[], &[(4837, 4, -5), (20485, 2, -5)]),
+        known(10, &routes(0), &[(4837, 0, 0), (20485, 2, 5)]),
+    ];
     assert_eq!(taken(&days).judgement, Judgement::SomeGateways);
     days.push(known(45, &routes(0), &[(4837, 0, 0), (20485, 0, 40)]));
     let onset = taken(&days);
     assert_eq!(onset.judgement, Judgement::AllGateways(Timing::Apart(2_400)));
     let because = Reason::GatewayLost { asn: 20485, at: at(40) };
-    assert_eq!(onset.corrections, [Correction { at: at(45), was: Judgement::SomeGateways, because }]);
+    assert_eq!(
+        onset.corrections,
+        [Correction { at: at(45), was: Judgement::SomeGateways, because }]
+    );
 }
 
 #[test]
@@ -125,7 +148,10 @@ fn services_alone_is_corrected_when_the_routes_follow() {
     ]);
     assert_eq!(onset.judgement, Judgement::RoutesAndReach);
     let because = Reason::LayerLost { layer: Layer::Routing, at: at(15) };
-    assert_eq!(onset.corrections, [Correction { at: at(20), was: Judgement::ServicesAlone, because }]);
+    assert_eq!(
+        onset.corrections,
+        [Correction { at: at(20), was: Judgement::ServicesAlone, because }]
+    );
     assert_eq!(onset.stood, []);
 }
 

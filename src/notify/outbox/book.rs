@@ -54,7 +54,9 @@ impl Finished {
     /// For so long nothing more may go to the chat, where the platform said so.
     pub(super) fn rest_ms(&self) -> Option<i64> {
         match self {
-            Self::Message { outcome: Ok(sent), .. } => Some(sent.rest_ms).filter(|rest_ms| *rest_ms > 0),
+            Self::Message { outcome: Ok(sent), .. } => {
+                Some(sent.rest_ms).filter(|rest_ms| *rest_ms > 0)
+            }
             _ => None,
         }
     }
@@ -72,15 +74,25 @@ impl Finished {
             Self::Message { message, outcome: Err(error), .. } => {
                 note_failed(tx, platform, message, error, now, jitter)
             }
-            Self::Edited { card, outcome } => note_edited(tx, platform, card, outcome.as_ref().err(), now),
-            Self::Fallen { delivery } => {
-                tx.deliveries().put_off(*delivery, now + AFTER_A_FALL, "given up half-way", Attempt::InDoubt)
+            Self::Edited { card, outcome } => {
+                note_edited(tx, platform, card, outcome.as_ref().err(), now)
             }
+            Self::Fallen { delivery } => tx.deliveries().put_off(
+                *delivery,
+                now + AFTER_A_FALL,
+                "given up half-way",
+                Attempt::InDoubt,
+            ),
         }
     }
 }
 
-fn note_sent(tx: &Tx<'_>, message: &Composed, sent: &Sent, now: Timestamp) -> Result<(), StoreError> {
+fn note_sent(
+    tx: &Tx<'_>,
+    message: &Composed,
+    sent: &Sent,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     // A chat that was forgotten meanwhile is owed nothing that could be marked; one that moved has another number.
     let Some(delivery) = tx.deliveries().by_id(message.delivery)? else { return Ok(()) };
     tx.deliveries().mark_sent(message.delivery, Some(&sent.message), now)?;
@@ -126,14 +138,21 @@ fn note_failed(
         tx.deliveries().count_failure(id)?;
     }
     match retry::after(error, message.failures, delivery.plain, now, jitter) {
-        RetryDecision::Again { at, arrival } => tx.deliveries().put_off(id, at, &why, attempt(arrival)),
+        RetryDecision::Again { at, arrival } => {
+            tx.deliveries().put_off(id, at, &why, attempt(arrival))
+        }
         RetryDecision::Plain => {
             tracing::error!(platform = platform.name(), delivery = id.0, card = ?message.outgoing.card,
                 "the platform could not read this message ({why}); sending it once more as plain text");
             tx.deliveries().make_plain(id, now, &why)
         }
         RetryDecision::Move { to } => {
-            tracing::info!(platform = platform.name(), from = chat.address, to, "the chat has moved");
+            tracing::info!(
+                platform = platform.name(),
+                from = chat.address,
+                to,
+                "the chat has moved"
+            );
             tx.deliveries().put_off(id, now, &why, Attempt::Refused)?;
             tx.chats().moved(chat.id, &to)
         }
@@ -149,7 +168,13 @@ fn note_failed(
 }
 
 /// Nothing more is told there.
-fn suspend(tx: &Tx<'_>, platform: &dyn Platform, chat: i64, why: &str, now: Timestamp) -> Result<(), StoreError> {
+fn suspend(
+    tx: &Tx<'_>,
+    platform: &dyn Platform,
+    chat: i64,
+    why: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let Some(place) = tx.chats().by_id(chat)? else { return Ok(()) };
     let link = platform.link(&place.chat, place.home.as_deref());
     if suspend::suspend(tx, &place, &platform.place(&place.chat), link, why, now)? {
@@ -185,9 +210,16 @@ fn note_edited(
             tx.cards().not_before(card.incident, chat, now + retry::whole_seconds(*pause_ms))
         }
         // The chat has shut the bot out: when it lets it in again, the card is still behind.
-        Some(error @ SendError::ChatUnreachable { .. }) => suspend(tx, platform, chat, &error.to_string(), now),
+        Some(error @ SendError::ChatUnreachable { .. }) => {
+            suspend(tx, platform, chat, &error.to_string(), now)
+        }
         Some(SendError::EditRefused { why, until }) => {
-            tracing::info!(chat, incident = card.incident.0, why, "the card cannot be edited for now");
+            tracing::info!(
+                chat,
+                incident = card.incident.0,
+                why,
+                "the card cannot be edited for now"
+            );
             let again = now + AFTER_A_REFUSED_EDIT;
             match until {
                 EditAgain::Later => tx.cards().not_before(card.incident, chat, again),
@@ -226,10 +258,12 @@ pub(super) fn sum_up(tx: &Tx<'_>, chat: i64, now: Timestamp) -> Result<bool, Sto
             held_for: pending.held_for,
             owed_at: pending.owed_at,
             in_doubt: pending.in_doubt,
-            summary: pending.summary.as_ref().and_then(Body::from_json).and_then(|body| match body {
-                Body::Summary { incidents, why, since } => Some((incidents, why, since)),
-                _ => None,
-            }),
+            summary: pending.summary.as_ref().and_then(Body::from_json).and_then(
+                |body| match body {
+                    Body::Summary { incidents, why, since } => Some((incidents, why, since)),
+                    _ => None,
+                },
+            ),
         })
         .collect();
     let steps = digest(&items, now);
@@ -241,7 +275,8 @@ pub(super) fn sum_up(tx: &Tx<'_>, chat: i64, now: Timestamp) -> Result<bool, Sto
             Step::Summary { incidents, why, since } => {
                 let newest = incidents.last().copied().unwrap_or_default();
                 let body = Body::Summary { incidents, why, since };
-                let notice = NewNotice::summary(format!("summary {chat} {now} {newest}"), body.to_json());
+                let notice =
+                    NewNotice::summary(format!("summary {chat} {now} {newest}"), body.to_json());
                 tx.deliveries().owe(&notice, &[NewDelivery::now(chat, false)], now, 0)?;
             }
         }

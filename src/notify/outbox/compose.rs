@@ -1,6 +1,8 @@
 //! From what is owed to the message that says it: everything that it takes is read in one view of the database.
 
-use crate::domain::{Chat, Entity, Phase, Subscription, Timestamp, TransitionKind, Watchlist, lookup};
+use crate::domain::{
+    Chat, Entity, Phase, Subscription, Timestamp, TransitionKind, Watchlist, lookup,
+};
 use crate::notify::body::Body;
 use crate::notify::platform::{Cards, Edit, Form, Outgoing, Volume};
 use crate::render::alert::{Alert, AsOf, alert, brief};
@@ -9,7 +11,9 @@ use crate::render::summary::{missed, sample, summary, suspended, trouble, troubl
 use crate::render::words::utc_time;
 use crate::render::{Card, Syntax};
 use crate::source;
-use crate::store::{Card as Shown, Db, Delivery, DeliveryId, Incident, IncidentId, Notice, StoreError};
+use crate::store::{
+    Card as Shown, Db, Delivery, DeliveryId, Incident, IncidentId, Notice, StoreError,
+};
 use chrono_tz::Tz;
 
 /// What is owed longer than this after it was decided is told as of now.
@@ -44,7 +48,11 @@ pub(super) struct Composer {
 
 impl Composer {
     /// `None` where what it told of is not on record.
-    pub(super) fn compose(&self, db: &Db<'_>, delivery: &Delivery) -> Result<Option<Composed>, StoreError> {
+    pub(super) fn compose(
+        &self,
+        db: &Db<'_>,
+        delivery: &Delivery,
+    ) -> Result<Option<Composed>, StoreError> {
         let (failures, id) = (delivery.failures, delivery.id);
         let form = if delivery.plain { Form::Plain } else { Form::Rich };
         let mut outgoing = Outgoing {
@@ -60,13 +68,19 @@ impl Composer {
         let mut becomes_card = None;
         match &delivery.notice {
             Notice::Alert { incident, number } => {
-                let Some(told) = self.alert(db, delivery, *incident, *number)? else { return Ok(None) };
-                (outgoing.card, outgoing.answers, outgoing.mention) = (told.card, told.answers, told.mention);
+                let Some(told) = self.alert(db, delivery, *incident, *number)? else {
+                    return Ok(None);
+                };
+                (outgoing.card, outgoing.answers, outgoing.mention) =
+                    (told.card, told.answers, told.mention);
                 (outgoing.volume, becomes_card) = (told.volume, told.becomes_card);
             }
             Notice::Summary { body } | Notice::Test { body } | Notice::Operator { body } => {
                 let syntax = Syntax::of(&delivery.chat.platform);
-                let Some(card) = Body::from_json(body).map(|body| self.other(db, &body, syntax)).transpose()?.flatten()
+                let Some(card) = Body::from_json(body)
+                    .map(|body| self.other(db, &body, syntax))
+                    .transpose()?
+                    .flatten()
                 else {
                     return Ok(None);
                 };
@@ -85,15 +99,23 @@ impl Composer {
     ) -> Result<Option<ComposedAlert>, StoreError> {
         let Some(incident) = db.incidents().by_id(id)? else { return Ok(None) };
         let history = db.incidents().transitions(id)?;
-        let Some(at) = history.iter().position(|transition| transition.number == number) else { return Ok(None) };
+        let Some(at) = history.iter().position(|transition| transition.number == number) else {
+            return Ok(None);
+        };
         let transition = &history[at];
         let is_newest = number == incident.transitions;
         let wishes = self.wishes(db, &delivery.chat, &incident.key.entity)?;
         let shown = match self.cards {
-            Cards::Kept => db.cards().get(id, delivery.chat.id)?.filter(|card| card.message_id.is_some()),
+            Cards::Kept => {
+                db.cards().get(id, delivery.chat.id)?.filter(|card| card.message_id.is_some())
+            }
             Cards::None => None,
         };
-        let as_of_now = if delivery.owed_at - transition.at > AS_IT_HAPPENS { AsOf::Now } else { AsOf::Decision };
+        let as_of_now = if delivery.owed_at - transition.at > AS_IT_HAPPENS {
+            AsOf::Now
+        } else {
+            AsOf::Decision
+        };
         let entity = &incident.key.entity;
         let parts_down = self.parts_down(db, entity)?;
         let earlier = db.incidents().in_the_week_before(&incident)?;
@@ -116,7 +138,11 @@ impl Composer {
         };
         let is_first = shown.is_none();
         // What the card above shows in full is not said twice.
-        let card = if is_first || transition.kind == TransitionKind::Recovered { alert(&told) } else { brief(&told) };
+        let card = if is_first || transition.kind == TransitionKind::Recovered {
+            alert(&told)
+        } else {
+            brief(&told)
+        };
         let is_loud = !matches!(
             transition.kind,
             TransitionKind::Worsened | TransitionKind::PartlyBack | TransitionKind::GoneAgain
@@ -136,7 +162,9 @@ impl Composer {
 
     /// What an incident's card should say now.
     pub(super) fn revise(&self, db: &Db<'_>, shown: Shown) -> Result<Option<Revised>, StoreError> {
-        let (Some(incident), Some(message)) = (db.incidents().by_id(shown.incident)?, shown.message_id) else {
+        let (Some(incident), Some(message)) =
+            (db.incidents().by_id(shown.incident)?, shown.message_id)
+        else {
             return Ok(None);
         };
         let history = db.incidents().transitions(shown.incident)?;
@@ -168,13 +196,16 @@ impl Composer {
     /// A message that is no alert.
     fn other(&self, db: &Db<'_>, body: &Body, syntax: Syntax) -> Result<Option<Card>, StoreError> {
         Ok(match body {
-            Body::MissedIncident(id) => {
-                db.incidents().by_id(IncidentId(*id))?.map(|incident| missed(&self.past(incident), self.now, syntax))
-            }
+            Body::MissedIncident(id) => db
+                .incidents()
+                .by_id(IncidentId(*id))?
+                .map(|incident| missed(&self.past(incident), self.now, syntax)),
             Body::Summary { incidents, why, since } => {
                 let mut past = Vec::new();
                 for id in incidents {
-                    past.extend(db.incidents().by_id(IncidentId(*id))?.map(|incident| self.past(incident)));
+                    past.extend(
+                        db.incidents().by_id(IncidentId(*id))?.map(|incident| self.past(incident)),
+                    );
                 }
                 (!past.is_empty()).then(|| summary(*why, *since, &past, self.now, syntax))
             }
@@ -187,7 +218,12 @@ impl Composer {
     }
 
     /// The chat's subscriptions that cover the entity.
-    fn wishes(&self, db: &Db<'_>, chat: &Chat, entity: &Entity) -> Result<Vec<Subscription>, StoreError> {
+    fn wishes(
+        &self,
+        db: &Db<'_>,
+        chat: &Chat,
+        entity: &Entity,
+    ) -> Result<Vec<Subscription>, StoreError> {
         let in_config = self.watchlist.is_configured(entity);
         let mut wishes = db.subscriptions().of_chat(chat.id)?;
         wishes.retain(|wish| wish.scope.covers(entity, in_config));

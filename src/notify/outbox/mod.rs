@@ -44,7 +44,12 @@ pub struct Outbox {
 
 impl Outbox {
     /// Delivers until it is dropped or closed. `wake` says that something new may be owed.
-    pub async fn run(self, wake: &mut UnboundedReceiver<ActivityGuard>, watchdog: Watchdog, mut busy: ActivityGuard) {
+    pub async fn run(
+        self,
+        wake: &mut UnboundedReceiver<ActivityGuard>,
+        watchdog: Watchdog,
+        mut busy: ActivityGuard,
+    ) {
         let (clock, mut closing) = (self.clock.clone(), self.closing.clone());
         while let Err(error) = self.take_up_doubtful().await {
             tracing::error!("what was being told when the program stopped cannot be read: {error}");

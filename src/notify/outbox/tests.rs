@@ -8,7 +8,8 @@ mod pacing;
 use super::Outbox;
 use crate::clock::{Clock, Millis};
 use crate::domain::{
-    Chat, Entity, IncidentKey, NewDelivery, Timestamp, Transition, TransitionKind, Watched, Watchlist,
+    Chat, Entity, IncidentKey, NewDelivery, Timestamp, Transition, TransitionKind, Watched,
+    Watchlist,
 };
 use crate::failpoints::Failpoints;
 use crate::notify::body::Body;
@@ -64,7 +65,8 @@ impl Played {
             all.push(seen);
             all.len()
         };
-        let answer = self.answers.lock().unwrap().get_mut(&chat.address).and_then(VecDeque::pop_front);
+        let answer =
+            self.answers.lock().unwrap().get_mut(&chat.address).and_then(VecDeque::pop_front);
         let sent = |rest_ms| Sent { message: format!("m{number}"), rest_ms };
         match answer {
             None => Ok(sent(0)),
@@ -112,7 +114,9 @@ impl Platform for Played {
     }
 
     fn send<'a>(&'a self, message: &'a Outgoing) -> Doing<'a, Sent> {
-        Box::pin(self.takes(&message.chat, Seen::Message(self.since_the_beginning(), message.clone())))
+        Box::pin(
+            self.takes(&message.chat, Seen::Message(self.since_the_beginning(), message.clone())),
+        )
     }
 
     fn edit<'a>(&'a self, edit: &'a Edit) -> Doing<'a, ()> {
@@ -165,7 +169,8 @@ impl World {
             name: None,
             sensitivity: crate::domain::Sensitivity::default(),
         };
-        let watchlist = vec![watched("country/KP", None), watched("asn/131279", Some("country/KP"))];
+        let watchlist =
+            vec![watched("country/KP", None), watched("asn/131279", Some("country/KP"))];
         Self {
             watchdog: Supervisor::new(clock.clone()).watchdog(),
             clock,
@@ -183,13 +188,22 @@ impl World {
     async fn chats<const N: usize>(&self, addresses: [&'static str; N]) -> [i64; N] {
         let chats = self.store.write(move |tx| {
             tx.chats().ensure(PLATFORM, "nobody")?;
-            addresses.iter().map(|address| Ok(tx.chats().ensure(PLATFORM, address)?.id)).collect::<Result<Vec<_>, _>>()
+            addresses
+                .iter()
+                .map(|address| Ok(tx.chats().ensure(PLATFORM, address)?.id))
+                .collect::<Result<Vec<_>, _>>()
         });
         chats.await.unwrap().try_into().unwrap()
     }
 
     /// A change in the course of the `ordinal`th outage of `entity`, decided now. Nobody is owed it yet.
-    async fn decided(&self, entity: &str, ordinal: u32, number: u32, kind: TransitionKind) -> IncidentId {
+    async fn decided(
+        &self,
+        entity: &str,
+        ordinal: u32,
+        number: u32,
+        kind: TransitionKind,
+    ) -> IncidentId {
         let (entity, at): (Entity, _) = (entity.parse().unwrap(), self.clock.now());
         let mut transition = transition(ordinal, number, kind);
         transition.evidence.entity = entity.clone();
@@ -247,7 +261,13 @@ impl World {
     }
 
     fn answers<const N: usize>(&self, address: &str, answers: [Answer; N]) {
-        self.platform.answers.lock().unwrap().entry(address.to_owned()).or_default().extend(answers);
+        self.platform
+            .answers
+            .lock()
+            .unwrap()
+            .entry(address.to_owned())
+            .or_default()
+            .extend(answers);
     }
 
     fn begins(&mut self) {
@@ -286,7 +306,10 @@ impl World {
     async fn until(&self, millis: Millis) {
         self.clock.advance_to_millis(BEGIN.unix() * 1000 + millis).await;
         self.clock.until_all_rest().await;
-        assert!(self.runs.as_ref().is_none_or(|runs| !runs.is_finished()), "the outbox has come to its end");
+        assert!(
+            self.runs.as_ref().is_none_or(|runs| !runs.is_finished()),
+            "the outbox has come to its end"
+        );
     }
 
     /// Waits until the platform has seen so much: for where something hangs there, and the clock waits for it.

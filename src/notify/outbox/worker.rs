@@ -90,7 +90,8 @@ impl DeliveryWorker {
 
     /// Takes up the pauses that the platform asked for before the start.
     pub(super) async fn take_up_pauses(&self) -> Result<(), StoreError> {
-        let (name, now, millis) = (self.outbox.platform.name(), self.outbox.clock.now(), self.outbox.clock.millis());
+        let (name, now, millis) =
+            (self.outbox.platform.name(), self.outbox.clock.now(), self.outbox.clock.millis());
         let pauses = self.outbox.store.read(move |db| db.pauses().of(name, now)).await?;
         let mut pace = self.pace.lock();
         for pause in pauses {
@@ -128,7 +129,9 @@ impl DeliveryWorker {
             }
             Err(error) => {
                 tracing::error!("a delivery was given up half-way: {error}");
-                let fallen = target.and_then(|(_, delivery)| delivery).map(|delivery| Finished::Fallen { delivery });
+                let fallen = target
+                    .and_then(|(_, delivery)| delivery)
+                    .map(|delivery| Finished::Fallen { delivery });
                 self.finished.extend(fallen.map(Arc::new));
                 self.outbox.clock.busy()
             }
@@ -140,9 +143,12 @@ impl DeliveryWorker {
         let (now, platform) = (self.outbox.clock.millis(), self.outbox.platform.name());
         let error = finished.error();
         self.count_failure(error);
-        let place = finished.chat().map(|chat| self.outbox.platform.place_of(chat)).unwrap_or_default();
+        let place =
+            finished.chat().map(|chat| self.outbox.platform.place_of(chat)).unwrap_or_default();
         match error {
-            Some(SendError::RateLimited { pause_ms, scope: LimitScope::Chat }) => self.rest(place, now, now + pause_ms),
+            Some(SendError::RateLimited { pause_ms, scope: LimitScope::Chat }) => {
+                self.rest(place, now, now + pause_ms)
+            }
             Some(SendError::RateLimited { pause_ms, scope: LimitScope::Edits }) => {
                 self.pace.lock().rest(&Pace::edits_in(&place), now + pause_ms);
             }
@@ -207,7 +213,8 @@ impl DeliveryWorker {
             return Ok(());
         }
         let finished = std::mem::take(&mut self.finished);
-        let (platform, now, jitter) = (Arc::clone(&self.outbox.platform), self.outbox.clock.now(), fastrand::f64());
+        let (platform, now, jitter) =
+            (Arc::clone(&self.outbox.platform), self.outbox.clock.now(), fastrand::f64());
         let (noted, is_back, name) = (finished.clone(), self.is_back, platform.name());
         let together = move |tx: &Tx<'_>| {
             noted.iter().try_for_each(|one| one.note(tx, &*platform, now, jitter))?;
@@ -254,11 +261,17 @@ impl DeliveryWorker {
 
     async fn sum_up_released(&self) -> Result<(), StoreError> {
         let (name, now) = (self.outbox.platform.name(), self.outbox.clock.now());
-        let released = self.outbox.store.read(move |db| db.deliveries().released(name, now, SUMMED_AT_ONCE)).await?;
+        let released = self
+            .outbox
+            .store
+            .read(move |db| db.deliveries().released(name, now, SUMMED_AT_ONCE))
+            .await?;
         if released.is_empty() {
             return Ok(());
         }
-        let sum_up = move |tx: &Tx<'_>| released.iter().try_for_each(|chat| book::sum_up(tx, *chat, now).map(drop));
+        let sum_up = move |tx: &Tx<'_>| {
+            released.iter().try_for_each(|chat| book::sum_up(tx, *chat, now).map(drop))
+        };
         self.outbox.store.write(sum_up).await
     }
 
@@ -268,7 +281,11 @@ impl DeliveryWorker {
         let (now, millis) = (clock.now(), clock.millis());
         self.opens_next = None;
         let most = SPARE + self.pace.lock().closed(millis);
-        let due = self.outbox.store.read(move |db| db.deliveries().due(name, now, now - LATE, most)).await?;
+        let due = self
+            .outbox
+            .store
+            .read(move |db| db.deliveries().due(name, now, now - LATE, most))
+            .await?;
         let mut chosen: Vec<(Delivery, Millis)> = Vec::new();
         for delivery in due {
             if let Some(at) = self.slot(&delivery.chat, millis, Call::Message) {
@@ -294,9 +311,13 @@ impl DeliveryWorker {
 
     /// Sums up what piled up for the chats that were chosen. The first of what is left to tell goes in the place that was
     /// chosen for the chat: summing up costs no pace.
-    async fn sum_up_piles(&self, chosen: Vec<(Delivery, Millis)>) -> Result<Vec<(Delivery, Millis)>, StoreError> {
+    async fn sum_up_piles(
+        &self,
+        chosen: Vec<(Delivery, Millis)>,
+    ) -> Result<Vec<(Delivery, Millis)>, StoreError> {
         let now = self.outbox.clock.now();
-        let ids: Vec<(i64, DeliveryId)> = chosen.iter().map(|(delivery, _)| (delivery.chat.id, delivery.id)).collect();
+        let ids: Vec<(i64, DeliveryId)> =
+            chosen.iter().map(|(delivery, _)| (delivery.chat.id, delivery.id)).collect();
         let crowded = self.outbox.store.read(move |db| {
             let mut crowded = Vec::new();
             for (chat, id) in ids {
@@ -363,7 +384,9 @@ impl DeliveryWorker {
     async fn compose(&self, chosen: Vec<(Delivery, Millis)>) -> Result<Vec<Going>, StoreError> {
         let composer = self.composer();
         let composed = self.outbox.store.read(move |db| {
-            let each = chosen.into_iter().map(|(delivery, at)| Ok((delivery.id, composer.compose(db, &delivery)?, at)));
+            let each = chosen
+                .into_iter()
+                .map(|(delivery, at)| Ok((delivery.id, composer.compose(db, &delivery)?, at)));
             each.collect::<Result<Vec<_>, StoreError>>()
         });
         let (mut going, mut lost) = (Vec::new(), Vec::new());
@@ -375,7 +398,8 @@ impl DeliveryWorker {
         }
         if !lost.is_empty() {
             let why = "what it told of is not on record";
-            let give_up = move |tx: &Tx<'_>| lost.iter().try_for_each(|id| tx.deliveries().give_up(*id, why));
+            let give_up =
+                move |tx: &Tx<'_>| lost.iter().try_for_each(|id| tx.deliveries().give_up(*id, why));
             self.outbox.store.write(give_up).await?;
         }
         Ok(going)
@@ -401,7 +425,9 @@ impl DeliveryWorker {
             self.outbox.failpoints.hit("sending is marked");
         }
         // What is owed no more, since the chat was forgotten or put the bot out meanwhile, stays where it is.
-        for one in going.into_iter().filter(|one| one.delivery().is_none_or(|id| marked.contains(&id))) {
+        for one in
+            going.into_iter().filter(|one| one.delivery().is_none_or(|id| marked.contains(&id)))
+        {
             let (platform, clock) = (Arc::clone(&self.outbox.platform), self.outbox.clock.clone());
             let failpoints = self.outbox.failpoints.clone();
             let target = (one.chat(), one.delivery());
@@ -428,10 +454,9 @@ impl DeliveryWorker {
     /// When something is due next, as far as is known.
     async fn next_look(&self) -> Result<Option<Millis>, StoreError> {
         let name = self.outbox.platform.name();
-        let next = self
-            .outbox
-            .store
-            .read(move |db| Ok(db.deliveries().next_due(name)?.into_iter().chain(db.cards().next_edit(name)?).min()));
+        let next = self.outbox.store.read(move |db| {
+            Ok(db.deliveries().next_due(name)?.into_iter().chain(db.cards().next_edit(name)?).min())
+        });
         let next = next.await?;
         let (now, millis) = (self.outbox.clock.now(), self.outbox.clock.millis());
         let next = next.map(|next| millis + ((next - now) * 1000).max(SHORT_PAUSE_MS));

@@ -19,7 +19,8 @@ use Is::{Back, Before, Low, Stale, Usual};
 fn evidence(entity: &str, verdict: Verdict, signals: &[(&str, &str, f64, Is)]) -> Evidence {
     let entity: Entity = entity.parse().unwrap();
     let assessment = |(source, signal, share, is): &(&str, &str, f64, Is)| {
-        let series = Series { entity: entity.clone(), source: (*source).into(), signal: (*signal).into() };
+        let series =
+            Series { entity: entity.clone(), source: (*source).into(), signal: (*signal).into() };
         let after = Timestamp::from_unix(FELL + 1_200);
         Assessment {
             layer: series.layer(),
@@ -31,7 +32,11 @@ fn evidence(entity: &str, verdict: Verdict, signals: &[(&str, &str, f64, Is)]) -
             },
             value: Some(share * 100.0),
             normal: Some(100.0),
-            observed_at: if matches!(is, Before) { Timestamp::from_unix(FELL - 600) } else { after },
+            observed_at: if matches!(is, Before) {
+                Timestamp::from_unix(FELL - 600)
+            } else {
+                after
+            },
             step: 300,
             low_since: matches!(is, Low).then(|| Timestamp::from_unix(FELL)),
             back_since: matches!(is, Back).then_some(after),
@@ -85,7 +90,10 @@ fn each_kind_of_entity_is_called_what_it_is() {
         ("country/IQ", "Almost nothing in Iraq can be reached."),
         ("region/4416", "Almost nothing in region 4416 can be reached."),
         ("asn/131279", "Almost nothing in the network AS131279 can be reached."),
-        ("prefix/175.45.176.0/22", "Almost nothing in the address block 175.45.176.0/22 can be reached."),
+        (
+            "prefix/175.45.176.0/22",
+            "Almost nothing in the address block 175.45.176.0/22 can be reached.",
+        ),
         ("site/kcna.kp", "kcna.kp cannot be reached."),
     ] {
         assert_eq!(said(Stage::Down, entity, &gone()), format!("{claim} {by}"));
@@ -119,7 +127,11 @@ fn the_claim_is_no_larger_than_the_mildest_reading() {
          by IODA; RIPE routing data measures normal values."
     );
     assert_eq!(
-        down(&[("probe", "blocks", 0.0, Low), ("ripestat", "visibility", 1.0, Before), ("ioda", "bgp", 1.0, Stale)]),
+        down(&[
+            ("probe", "blocks", 0.0, Low),
+            ("ripestat", "visibility", 1.0, Before),
+            ("ioda", "bgp", 1.0, Stale)
+        ]),
         "Almost nothing of what is probed in North Korea answers. Measured by own probes; not yet by RIPE routing data; \
          no data from IODA."
     );
@@ -129,7 +141,11 @@ fn the_claim_is_no_larger_than_the_mildest_reading() {
          routing data measures normal values."
     );
     assert_eq!(
-        down(&[("probe", "dns", 0.0, Low), ("probe", "http", 0.2, Low), ("ripestat", "visibility", 1.0, Usual)]),
+        down(&[
+            ("probe", "dns", 0.0, Low),
+            ("probe", "http", 0.2, Low),
+            ("ripestat", "visibility", 1.0, Usual)
+        ]),
         "Few of the name servers and web sites that are checked in North Korea work; the network itself is up. Measured \
          by own probes; RIPE routing data measures normal values."
     );
@@ -149,21 +165,37 @@ fn a_suspicion_a_return_and_an_end_say_so() {
          data; not yet by IODA."
     );
     assert_eq!(
-        said(Stage::Returning, "country/KP", &[("ripestat", "visibility", 1.0, Back), ("probe", "http", 0.0, Low)]),
+        said(
+            Stage::Returning,
+            "country/KP",
+            &[("ripestat", "visibility", 1.0, Back), ("probe", "http", 0.0, Low)]
+        ),
         "The internet routes to North Korea are back, but almost nothing that is probed there answers yet. Measured by \
          RIPE routing data; not yet by own probes."
     );
     assert_eq!(
-        said(Stage::Returning, "country/KP", &[("ripestat", "visibility", 1.0, Back), ("probe", "http", 0.4, Low)]),
+        said(
+            Stage::Returning,
+            "country/KP",
+            &[("ripestat", "visibility", 1.0, Back), ("probe", "http", 0.4, Low)]
+        ),
         "A part of North Korea can be reached again. Measured by RIPE routing data; not yet by own probes."
     );
     let ended = Stage::Over(Timestamp::from_unix(FELL + 900));
     assert_eq!(
-        said(ended, "country/KP", &[("ripestat", "visibility", 1.0, Back), ("ioda", "bgp", 1.0, Before)]),
+        said(
+            ended,
+            "country/KP",
+            &[("ripestat", "visibility", 1.0, Back), ("ioda", "bgp", 1.0, Before)]
+        ),
         "North Korea can be reached again. Measured by RIPE routing data; not yet by IODA."
     );
     assert_eq!(
-        said(ended, "asn/131279", &[("ripestat", "visibility", 1.0, Back), ("probe", "mail", 0.0, Low)]),
+        said(
+            ended,
+            "asn/131279",
+            &[("ripestat", "visibility", 1.0, Back), ("probe", "mail", 0.0, Low)]
+        ),
         "The network AS131279 can be reached again; mail is still below normal. Measured by RIPE routing data; not yet \
          by own probes."
     );

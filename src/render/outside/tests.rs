@@ -41,7 +41,11 @@ fn what_is_not_seen_is_left_out() {
     ] {
         assert_eq!(tame(&format!("a{unseen}b"), 9), "ab", "U+{:04X}", u32::from(unseen));
     }
-    assert_eq!(visible("⚠️ ℹ️ 1\u{fe0f}"), "⚠️ ℹ️ 1", "a symbol keeps its colour, a digit is not dressed up");
+    assert_eq!(
+        visible("⚠️ ℹ️ 1\u{fe0f}"),
+        "⚠️ ℹ️ 1",
+        "a symbol keeps its colour, a digit is not dressed up"
+    );
 }
 
 #[test]
@@ -56,7 +60,10 @@ fn addresses_mentions_commands_and_tags_are_dead() {
         ("@admin @everyone (@here)", "@ admin @ everyone (@ here)"),
         ("/start x /forget yes \"/mute\"", "/ start x / forget yes \"/ mute\""),
         ("#ops and $BTC", "# ops and $ BTC"),
-        ("<@123> <@&9> <#5> </outage:7> <t:0:R> <:x:1>", "< @ 123> < @ &9> < # 5> < / outage:7> < t:0:R> < :x:1>"),
+        (
+            "<@123> <@&9> <#5> </outage:7> <t:0:R> <:x:1>",
+            "< @ 123> < @ &9> < # 5> < / outage:7> < t:0:R> < :x:1>",
+        ),
         ("call +850 2 1234567", "call + 850 2 1234567"),
         ("4111 1111 1111 1111", "4111 1111 1111 _1111"),
     ] {
@@ -93,7 +100,10 @@ fn live(text: &str) -> Option<String> {
         let lower = word.to_lowercase();
         let word_after = |mark: char| {
             word.char_indices().filter(|(_, c)| *c == mark).any(|(at, c)| {
-                word[at + c.len_utf8()..].chars().next().is_some_and(|next| next.is_alphanumeric() || next == '_')
+                word[at + c.len_utf8()..]
+                    .chars()
+                    .next()
+                    .is_some_and(|next| next.is_alphanumeric() || next == '_')
             })
         };
         // Telegram makes a command of a slash only where a letter, a digit or `_` is next to it.
@@ -102,7 +112,8 @@ fn live(text: &str) -> Option<String> {
         if lower.contains("://") || word_after('@') || word_after('#') || is_command {
             return Some(word.to_owned());
         }
-        let labels: Vec<&str> = lower.split(['/', ':', '@']).next().unwrap_or("").split('.').collect();
+        let labels: Vec<&str> =
+            lower.split(['/', ':', '@']).next().unwrap_or("").split('.').collect();
         if let [.., host, top] = labels[..]
             && !host.is_empty()
             && top.chars().filter(|c| c.is_alphabetic()).count() >= 2
@@ -118,7 +129,9 @@ fn live(text: &str) -> Option<String> {
 
 #[test]
 fn whatever_comes_from_outside_is_dead() {
-    assert!(live("see evil.example").is_some() && live("x @you").is_some() && live("/start").is_some());
+    assert!(
+        live("see evil.example").is_some() && live("x @you").is_some() && live("/start").is_some()
+    );
     assert!(live("http://x").is_some() && live("#tag").is_some() && live("a\u{ad}b").is_some());
     for seed in 0..20_000 {
         let text = hostile(&mut Rng::with_seed(seed));

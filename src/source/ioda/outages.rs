@@ -50,7 +50,9 @@ pub fn events(request: &Request, data: Items<Event>, received_at: Timestamp) -> 
                 continue;
             }
         };
-        let (Some(started_at), Some(duration)) = (event.start.time(), event.duration.number().and_then(sane)) else {
+        let (Some(started_at), Some(duration)) =
+            (event.start.time(), event.duration.number().and_then(sane))
+        else {
             let why = format!("an IODA event of {entity} has no readable start and duration");
             readings.odd.push(Oddity { entity: Some(entity), why });
             continue;
@@ -152,7 +154,8 @@ pub fn alerts(request: &Request, data: Items<Alert>, received_at: Timestamp) -> 
         if !is_over {
             open.entry(thread.clone()).or_default().push(facts.len());
         }
-        let number = |value: &Loose| value.number().map_or_else(|| "unknown".to_owned(), |n| n.to_string());
+        let number =
+            |value: &Loose| value.number().map_or_else(|| "unknown".to_owned(), |n| n.to_string());
         let (value, before) = (number(&alert.value), number(&alert.history_value));
         facts.push(Fact {
             source: super::ABOUT.name.to_owned(),
@@ -221,11 +224,20 @@ mod tests {
 
     #[test]
     fn an_event_that_ends_where_the_question_did_is_still_open() {
-        let data = format!("[{},{},{}]", event(-2700, 2700, true), event(-5000, 600, false), event(-9000, 3000, true));
+        let data = format!(
+            "[{},{},{}]",
+            event(-2700, 2700, true),
+            event(-5000, 600, false),
+            event(-9000, 3000, true)
+        );
         let seen = reports("/outages/events", &data);
         assert_eq!(seen[0], ("IODA outage event in bgp (score 4500)".to_owned(), -2700, None));
         assert_eq!((seen[1].1, seen[1].2), (-5000, Some(-4400)));
-        assert_eq!((seen[2].1, seen[2].2), (-9000, Some(-6000)), "it overlaps the beginning of the window only");
+        assert_eq!(
+            (seen[2].1, seen[2].2),
+            (-9000, Some(-6000)),
+            "it overlaps the beginning of the window only"
+        );
     }
 
     fn alert(time: i64, level: &str, value: i64) -> String {
@@ -238,8 +250,12 @@ mod tests {
 
     #[test]
     fn an_alert_lasts_until_the_normal_that_follows() {
-        let data =
-            format!("[{},{},{}]", alert(-600, "normal", 4), alert(-3000, "critical", 0), alert(-300, "critical", 1));
+        let data = format!(
+            "[{},{},{}]",
+            alert(-600, "normal", 4),
+            alert(-3000, "critical", 0),
+            alert(-300, "critical", 1)
+        );
         assert_eq!(
             reports("/outages/alerts", &data),
             [
@@ -252,6 +268,9 @@ mod tests {
     #[test]
     fn no_event_is_no_failure_and_a_strangers_event_is_left_out() {
         assert_eq!(reports("/outages/events", "[]"), []);
-        assert_eq!(reports("/outages/events", &format!("[{}]", event(0, 9, true).replace("KP", "IR"))), []);
+        assert_eq!(
+            reports("/outages/events", &format!("[{}]", event(0, 9, true).replace("KP", "IR"))),
+            []
+        );
     }
 }

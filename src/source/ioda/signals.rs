@@ -55,7 +55,9 @@ pub fn read(
     let (mut found, mut odd) = (BTreeSet::new(), BTreeMap::new());
     let unreadable = data.odd + data.read.iter().map(|group| group.odd).sum::<usize>();
     readings.odd.extend(Oddity::unreadable(unreadable, "IODA series"));
-    for series in data.read.iter().flat_map(|group| &group.read).filter(|series| may_be_of(series, asked)) {
+    for series in
+        data.read.iter().flat_map(|group| &group.read).filter(|series| may_be_of(series, asked))
+    {
         // By its code, never by its place: an unknown code is left out of the list silently.
         let entity = request.wanted.entities.iter().find(|entity| is_of(series, entity));
         let malformed = match (entity, observations(series, entity, asked, request)) {
@@ -114,8 +116,11 @@ fn is_named(series: &RawSeries) -> bool {
 }
 
 fn is_of(series: &RawSeries, entity: &Entity) -> bool {
-    let (Some(code), Some(entity_type)) = (code(series), series.entity_type.text()) else { return false };
-    kind_and_code(entity).is_some_and(|(kind, own)| kind == entity_type && own.eq_ignore_ascii_case(&code))
+    let (Some(code), Some(entity_type)) = (code(series), series.entity_type.text()) else {
+        return false;
+    };
+    kind_and_code(entity)
+        .is_some_and(|(kind, own)| kind == entity_type && own.eq_ignore_ascii_case(&code))
 }
 
 /// Returns the bins of a series that start in the wanted window, or what is malformed.
@@ -135,17 +140,27 @@ fn observations(
     let wanted = &request.wanted;
     let step = series.step.integer().filter(|step| STEPS.contains(step) && step % MINUTE == 0);
     let step = step.ok_or_else(|| format!("its step is {}", shown(&series.step)))?;
-    let first = series.from.time().ok_or_else(|| format!("its `from` is {}", shown(&series.from)))?;
+    let first =
+        series.from.time().ok_or_else(|| format!("its `from` is {}", shown(&series.from)))?;
     if let Some(until) = series.until.time().filter(|until| *until < first) {
         return Err(format!("it ends at {until}, before it begins at {first}"));
     }
-    let Member(Some(values)) = &series.values else { return Err("it has no list of values".to_owned()) };
+    let Member(Some(values)) = &series.values else {
+        return Err("it has no list of values".to_owned());
+    };
     if values.len() as i64 > (wanted.until - wanted.from) / step + 4 {
-        return Err(format!("{} values from {first} in steps of {step} s do not fit", values.len()));
+        return Err(format!(
+            "{} values from {first} in steps of {step} s do not fit",
+            values.len()
+        ));
     }
-    let named =
-        Arc::new(Series { entity: entity.clone(), source: super::ABOUT.name.to_owned(), signal: asked.to_owned() });
-    let published = values.iter().rposition(|v| matches!(v, Loose::Number(_))).map_or(0, |last| last + 1);
+    let named = Arc::new(Series {
+        entity: entity.clone(),
+        source: super::ABOUT.name.to_owned(),
+        signal: asked.to_owned(),
+    });
+    let published =
+        values.iter().rposition(|v| matches!(v, Loose::Number(_))).map_or(0, |last| last + 1);
     let bins = values.iter().take(published).enumerate();
     Ok(bins
         .map(|(index, value)| (first + step * index as i64, plain_number(value)))
@@ -177,7 +192,12 @@ fn not_found(entity: &Entity, received_at: Timestamp) -> Fact {
 
 fn poll_failed(entity: &Entity, error: String, received_at: Timestamp) -> Fact {
     let kind = FactKind::PollFailed { error };
-    Fact { entity: entity.clone(), source: super::ABOUT.name.to_owned(), observed_at: received_at, kind }
+    Fact {
+        entity: entity.clone(),
+        source: super::ABOUT.name.to_owned(),
+        observed_at: received_at,
+        kind,
+    }
 }
 
 #[cfg(test)]
@@ -196,7 +216,11 @@ mod tests {
             purpose: Purpose::Backfill,
         };
         let request = Ioda.plan(&wanted, wanted.until, 1).remove(0);
-        Ioda.read(&request, format!(r#"{{"type":"signals","error":null,"data":{data}}}"#).as_bytes(), RECEIVED)
+        Ioda.read(
+            &request,
+            format!(r#"{{"type":"signals","error":null,"data":{data}}}"#).as_bytes(),
+            RECEIVED,
+        )
     }
 
     fn series(code: &str, values: &str) -> String {
@@ -207,15 +231,22 @@ mod tests {
     }
 
     fn values(readings: &Readings) -> Vec<(String, i64, Option<f64>)> {
-        let row = |o: &Observation| (o.series.entity.to_string(), o.observed_at.unix() - 1_749_231_000, o.value);
+        let row = |o: &Observation| {
+            (o.series.entity.to_string(), o.observed_at.unix() - 1_749_231_000, o.value)
+        };
         readings.observations.iter().map(row).collect()
     }
 
     #[test]
     fn a_trailing_null_is_not_published_yet_and_an_inner_one_a_gap() {
-        let readings = read_as(&["country/KP"], &format!("[{}]", series("KP", "[4,0,null,4,null,null]"))).unwrap();
+        let readings =
+            read_as(&["country/KP"], &format!("[{}]", series("KP", "[4,0,null,4,null,null]")))
+                .unwrap();
         let kp = |at, value| ("country/KP".to_owned(), at, value);
-        assert_eq!(values(&readings), [kp(0, Some(4.0)), kp(300, Some(0.0)), kp(600, None), kp(900, Some(4.0))]);
+        assert_eq!(
+            values(&readings),
+            [kp(0, Some(4.0)), kp(300, Some(0.0)), kp(600, None), kp(900, Some(4.0))]
+        );
     }
 
     #[test]
@@ -232,7 +263,10 @@ mod tests {
         let readings = read_as(&["country/KP", "country/SY", "country/IR"], &data).unwrap();
         let mut seen = values(&readings);
         seen.sort_by(|a, b| a.0.cmp(&b.0));
-        assert_eq!(seen, [("country/IR".to_owned(), 0, Some(90.0)), ("country/KP".to_owned(), 0, Some(4.0))]);
+        assert_eq!(
+            seen,
+            [("country/IR".to_owned(), 0, Some(90.0)), ("country/KP".to_owned(), 0, Some(4.0))]
+        );
         assert_eq!(readings.facts.len(), 1);
         assert_eq!(readings.facts[0].entity.to_string(), "country/SY");
         assert!(matches!(readings.facts[0].kind, FactKind::PollFailed { .. }));
@@ -240,14 +274,18 @@ mod tests {
 
     #[test]
     fn all_null_says_nothing_at_all() {
-        let readings = read_as(&["country/KP"], &format!("[{}]", series("KP", "[null,null]"))).unwrap();
+        let readings =
+            read_as(&["country/KP"], &format!("[{}]", series("KP", "[null,null]"))).unwrap();
         assert_eq!(readings, Readings::default());
     }
 
     #[test]
     fn empty_data_is_a_failed_source_and_no_outage() {
         let why = |data: &str| read_as(&["country/KP"], data).unwrap_err().to_string();
-        assert_eq!(why("[]"), "sent no data: 200 with empty data: IODA's back end is probably down");
+        assert_eq!(
+            why("[]"),
+            "sent no data: 200 with empty data: IODA's back end is probably down"
+        );
         assert_eq!(why("[[]]"), "sent no data: IODA has no bgp series for what was asked");
         assert_eq!(why("null"), "sent no data: IODA's answer has no data at all");
         assert!(why(r#"{"a":1}"#).starts_with("sent an answer that we cannot read"));

@@ -51,11 +51,19 @@ pub async fn probe(kit: &ProbeContext, target: &Target) -> Found {
     let (v4, v6) = tokio::join!(family(kit, target, &v4), family(kit, target, &v6));
     let both = [v4, v6];
     let certificate = both.iter().flatten().find_map(|(_, certificate)| certificate.clone());
-    Found { seen: both.into_iter().flatten().map(|(seen, _)| seen).collect(), name_trouble, certificate }
+    Found {
+        seen: both.into_iter().flatten().map(|(seen, _)| seen).collect(),
+        name_trouble,
+        certificate,
+    }
 }
 
 /// Probes a host at its first address, and at the next one, if there is one, where that does not work.
-async fn family(kit: &ProbeContext, target: &Target, addresses: &[IpAddr]) -> Option<(Seen, Option<tls::Seen>)> {
+async fn family(
+    kit: &ProbeContext,
+    target: &Target,
+    addresses: &[IpAddr],
+) -> Option<(Seen, Option<tls::Seen>)> {
     let first = *addresses.first()?;
     let (outcome, certificate) = knock(kit, target, first).await;
     if outcome.does_work() || matches!(outcome, Outcome::Unknown { .. }) {
@@ -69,7 +77,11 @@ async fn family(kit: &ProbeContext, target: &Target, addresses: &[IpAddr]) -> Op
 }
 
 /// One attempt at one address.
-async fn knock(kit: &ProbeContext, target: &Target, address: IpAddr) -> (Outcome, Option<tls::Seen>) {
+async fn knock(
+    kit: &ProbeContext,
+    target: &Target,
+    address: IpAddr,
+) -> (Outcome, Option<tls::Seen>) {
     if let Some(why) = kit.guard.refuses(address) {
         return (Outcome::unknown(format!("it leads to {address}, which is refused: {why}")), None);
     }
@@ -86,7 +98,13 @@ async fn knock(kit: &ProbeContext, target: &Target, address: IpAddr) -> (Outcome
             tls::knock(&kit.tls, &kit.clock, (&target.host, at), *certificate, limits).await
         }
         ProbeKind::Http { path, text, tls } => {
-            let page = http::Page { host: &target.host, port: target.port, path, tls: *tls, text: text.as_deref() };
+            let page = http::Page {
+                host: &target.host,
+                port: target.port,
+                path,
+                tls: *tls,
+                text: text.as_deref(),
+            };
             http::knock(kit, &page, at, limits).await
         }
         ProbeKind::Smtp => (smtp::knock(&kit.clock, at, limits).await, None),

@@ -68,7 +68,8 @@ enum Form {
 
 impl Question {
     pub fn new(name: &str, record: RecordType, recursion: bool) -> Result<Self, AskError> {
-        let mut name = Name::from_str(name).map_err(|error| AskError::Malformed(error.to_string()))?;
+        let mut name =
+            Name::from_str(name).map_err(|error| AskError::Malformed(error.to_string()))?;
         name.set_fqdn(true);
         Ok(Self { name, record, recursion })
     }
@@ -92,7 +93,9 @@ impl Question {
     /// one. Names are compared without regard to case (RFC 4343).
     fn is_answered_by(&self, asked: &Message, answer: &Message) -> bool {
         let repeats = |query: &Query| {
-            query.name() == &self.name && query.query_type() == self.record && query.query_class() == DNSClass::IN
+            query.name() == &self.name
+                && query.query_type() == self.record
+                && query.query_class() == DNSClass::IN
         };
         answer.metadata.id == asked.metadata.id
             && answer.metadata.message_type == MessageType::Response
@@ -110,7 +113,10 @@ impl Question {
         };
         // RFC 1035, section 4.1.1: number, QR, opcode, AA, TC, RD, RA, Z, RCODE.
         let [high, low, flags, code, ..] = *bytes else { return Err(Unread::Stray(error)) };
-        if u16::from_be_bytes([high, low]) != asked.metadata.id || flags & 0x80 == 0 || bytes.len() < HEADER {
+        if u16::from_be_bytes([high, low]) != asked.metadata.id
+            || flags & 0x80 == 0
+            || bytes.len() < HEADER
+        {
             return Err(Unread::Stray(error));
         }
         let code = ResponseCode::from(0, code & 0x0f);
@@ -192,7 +198,8 @@ async fn exchange(
     let left = watch.left_of(limit);
     let mut over_tcp = std::pin::pin!(by_stream(clock, server, question, form, left));
     let mut plainly = std::pin::pin!(by_datagram(clock, server, question, Form::Plain, left));
-    let (mut of_tcp, mut of_plain) = (None, (form == Form::Plain).then_some(AskError::Silent { after: limit }));
+    let (mut of_tcp, mut of_plain) =
+        (None, (form == Form::Plain).then_some(AskError::Silent { after: limit }));
     let cut = loop {
         tokio::select! {
             biased;
@@ -224,8 +231,11 @@ async fn by_datagram(
     limit: Duration,
 ) -> Result<Message, AskError> {
     let (asked, bytes) = question.message(form)?;
-    let any: SocketAddr =
-        if server.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
+    let any: SocketAddr = if server.is_ipv4() {
+        (Ipv4Addr::UNSPECIFIED, 0).into()
+    } else {
+        (Ipv6Addr::UNSPECIFIED, 0).into()
+    };
     let answer = async {
         // A port of its own for each question; connected, so that only the server's own answers come in.
         let socket = UdpSocket::bind(any).await?;
@@ -279,7 +289,9 @@ async fn by_stream(
         Some(Err(error)) => return Err(AskError::Socket(error)),
         Some(Ok(bytes)) => bytes,
     };
-    question.read(&asked, &bytes).map_err(|(Unread::Stray(why) | Unread::Garbled(why))| AskError::Malformed(why))
+    question
+        .read(&asked, &bytes)
+        .map_err(|(Unread::Stray(why) | Unread::Garbled(why))| AskError::Malformed(why))
 }
 
 /// The addresses that an answer gives, whatever aliases lead to them, and how long they hold.
@@ -299,7 +311,12 @@ pub fn addresses(answer: &Message) -> (Vec<IpAddr>, u32) {
 }
 
 /// Asks a name server for the SOA of its own zone.
-pub(super) async fn knock(clock: &Clock, server: SocketAddr, zone: &str, limit: Duration) -> Outcome {
+pub(super) async fn knock(
+    clock: &Clock,
+    server: SocketAddr,
+    zone: &str,
+    limit: Duration,
+) -> Outcome {
     let question = match Question::new(zone, RecordType::SOA, false) {
         Ok(question) => question,
         Err(error) => return Outcome::from(error),
@@ -323,7 +340,8 @@ fn judge(zone: &str, answer: &Message, way: Way) -> Outcome {
     if way == Way::CutShort {
         return Outcome::broken(Class::Dns, "its answer is cut short, and none comes over TCP");
     }
-    let lame = (!answer.metadata.authoritative).then(|| format!("lame: no authority for {}", hostname::shown(zone)));
+    let lame = (!answer.metadata.authoritative)
+        .then(|| format!("lame: no authority for {}", hostname::shown(zone)));
     let filtered = (way == Way::TcpAlone).then(|| "by TCP alone, UDP is lost".to_owned());
     let notes: Vec<String> = lame.into_iter().chain(filtered).collect();
     Outcome::Works { note: (!notes.is_empty()).then(|| notes.join("; ")) }

@@ -74,7 +74,10 @@ const PUBLIC_V6: Ipv6Net = v6(0x2000, 0, 0, 3);
 /// Blocks of [`PUBLIC_V6`] that are not public, and names for some beside it. The first that holds
 /// an address names it.
 const REFUSED_V6: [(Ipv6Net, &str); 17] = [
-    (Ipv6Net::new_assert(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254), 128), "a cloud's metadata service"),
+    (
+        Ipv6Net::new_assert(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254), 128),
+        "a cloud's metadata service",
+    ),
     (Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128), "loopback"),
     (Ipv6Net::new_assert(Ipv6Addr::UNSPECIFIED, 128), "no address"),
     (v6(0x64, 0xff9b, 1, 48), "private (translation)"),
@@ -118,7 +121,9 @@ impl Guard {
             IpAddr::V6(address) => inner_v4(address).map(IpAddr::V4),
         };
         let is_in = |nets: &[IpNet]| {
-            nets.iter().any(|net| net.contains(&address) || inner.is_some_and(|inner| net.contains(&inner)))
+            nets.iter().any(|net| {
+                net.contains(&address) || inner.is_some_and(|inner| net.contains(&inner))
+            })
         };
         if is_in(&self.refused) {
             return Some("a network that the configuration refuses");
@@ -140,14 +145,19 @@ impl Guard {
 /// Returns what the address is, where it is not a public one.
 fn special(address: IpAddr) -> Option<&'static str> {
     match address {
-        IpAddr::V4(address) => REFUSED_V4.iter().find(|(net, _)| net.contains(&address)).map(|(_, why)| *why),
+        IpAddr::V4(address) => {
+            REFUSED_V4.iter().find(|(net, _)| net.contains(&address)).map(|(_, why)| *why)
+        }
         IpAddr::V6(address) => {
-            let own = REFUSED_V6.iter().find(|(net, _)| net.contains(&address)).map(|(_, why)| *why);
+            let own =
+                REFUSED_V6.iter().find(|(net, _)| net.contains(&address)).map(|(_, why)| *why);
             let of_inner = || inner_v4(address).and_then(|inner| special(inner.into()));
             let otherwise = || {
                 let is_tunnel = SIX_TO_FOUR.contains(&address);
                 let is_public = PUBLIC_V6.contains(&address) || TRANSLATED.contains(&address);
-                is_tunnel.then_some("a tunnel (6to4)").or((!is_public).then_some("not a public address"))
+                is_tunnel
+                    .then_some("a tunnel (6to4)")
+                    .or((!is_public).then_some("not a public address"))
             };
             own.or_else(of_inner).or_else(otherwise)
         }
@@ -162,7 +172,9 @@ fn inner_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
         | [0, 0, 0, 0, 0xffff, 0, high, low]
         | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
         | [0x2002, high, low, ..]
-        | [_, _, _, _, 0 | 0x200, 0x5efe, high, low] => Some(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low))),
+        | [_, _, _, _, 0 | 0x200, 0x5efe, high, low] => {
+            Some(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)))
+        }
         _ => None,
     }
 }
@@ -171,7 +183,8 @@ fn inner_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
 /// now: then the system takes the address itself for their source. No packet is sent. Where an
 /// address is not reached at all, it is nobody's.
 pub fn is_of_this_machine(address: IpAddr) -> bool {
-    let any: IpAddr = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let any: IpAddr =
+        if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     // The port only stands for one: a datagram socket is connected without asking anybody.
     let source = UdpSocket::bind((any, 0)).and_then(|socket| {
         socket.connect((address, 9))?;

@@ -19,7 +19,11 @@ const REPLY: (u8, u8) = (0, 129);
 #[derive(Debug)]
 pub(super) struct NotAllowed;
 
-pub(super) async fn knock(clock: &Clock, address: IpAddr, limit: Duration) -> Result<Outcome, NotAllowed> {
+pub(super) async fn knock(
+    clock: &Clock,
+    address: IpAddr,
+    limit: Duration,
+) -> Result<Outcome, NotAllowed> {
     let socket = match open(address) {
         Ok(socket) => socket,
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(NotAllowed),
@@ -53,7 +57,12 @@ fn open(address: IpAddr) -> io::Result<UdpSocket> {
     UdpSocket::from_std(socket.into())
 }
 
-async fn echo(socket: &UdpSocket, address: IpAddr, sequence: u16, nonce: [u8; 8]) -> io::Result<()> {
+async fn echo(
+    socket: &UdpSocket,
+    address: IpAddr,
+    sequence: u16,
+    nonce: [u8; 8],
+) -> io::Result<()> {
     let of = |pair: (u8, u8)| if address.is_ipv4() { pair.0 } else { pair.1 };
     // Type, code, then checksum and id, which the kernel fills in.
     let mut packet = vec![of(REQUEST), 0, 0, 0, 0, 0];

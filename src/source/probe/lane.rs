@@ -47,7 +47,11 @@ impl Lane {
             }
             let Some(slot) = self.slot(clock, span.began + span.whole).await else {
                 self.first = names.get(*number).cloned();
-                return order[place..].iter().copied().filter(|number| !is_under_way(*number)).collect();
+                return order[place..]
+                    .iter()
+                    .copied()
+                    .filter(|number| !is_under_way(*number))
+                    .collect();
             };
             begin(*number, slot);
         }
@@ -57,7 +61,11 @@ impl Lane {
     /// The numbers of `names` in their order, beginning with the first that had no turn. It stays the first while all have
     /// turns: each keeps its moment of the round.
     fn order(&self, names: &[String]) -> Vec<usize> {
-        let first = self.first.as_ref().and_then(|first| names.iter().position(|name| name == first)).unwrap_or(0);
+        let first = self
+            .first
+            .as_ref()
+            .and_then(|first| names.iter().position(|name| name == first))
+            .unwrap_or(0);
         (first..names.len()).chain(0..first).collect()
     }
 
@@ -119,7 +127,8 @@ mod tests {
     /// Plays rounds of a minute, six hundred times as fast, in which nothing that was begun ends within its round. Returns who
     /// had turns in each.
     async fn turns(in_flight: usize, all: usize, rounds: usize) -> Vec<Vec<usize>> {
-        let (clock, mut lane) = (Clock::accelerated(Timestamp::from_unix(0), 600), Lane::new(in_flight));
+        let (clock, mut lane) =
+            (Clock::accelerated(Timestamp::from_unix(0), 600), Lane::new(in_flight));
         let (names, mut played) = (names(all), Vec::new());
         for _ in 0..rounds {
             let (mut had, mut held) = (Vec::new(), Vec::new());
@@ -128,8 +137,13 @@ mod tests {
                 had.push(number);
                 held.push(slot);
             };
-            let unreached = lane.run(&clock, &names, span, |_| false, begin, ActivityGuard::default()).await;
-            assert_eq!(had.len() + unreached.len(), all, "each had a turn or is told not to have had one");
+            let unreached =
+                lane.run(&clock, &names, span, |_| false, begin, ActivityGuard::default()).await;
+            assert_eq!(
+                had.len() + unreached.len(),
+                all,
+                "each had a turn or is told not to have had one"
+            );
             played.push(had);
         }
         played
@@ -138,7 +152,16 @@ mod tests {
     #[tokio::test]
     async fn who_had_no_turn_is_the_first_of_the_next_round() {
         let played = turns(4, 10, 5).await;
-        assert_eq!(played, [vec![0, 1, 2, 3], vec![4, 5, 6, 7], vec![8, 9, 0, 1], vec![2, 3, 4, 5], vec![6, 7, 8, 9]]);
+        assert_eq!(
+            played,
+            [
+                vec![0, 1, 2, 3],
+                vec![4, 5, 6, 7],
+                vec![8, 9, 0, 1],
+                vec![2, 3, 4, 5],
+                vec![6, 7, 8, 9]
+            ]
+        );
     }
 
     #[tokio::test]

@@ -30,7 +30,8 @@ pub async fn look(kit: &ProbeContext, controls: &[Control], which: &[usize]) -> 
 }
 
 async fn once(kit: &ProbeContext, ask: &Ask) -> ControlAnswer {
-    let (Ask::Resolver { server, .. } | Ask::Root { server } | Ask::Tcp { address: server }) = ask else {
+    let (Ask::Resolver { server, .. } | Ask::Root { server } | Ask::Tcp { address: server }) = ask
+    else {
         return page(kit, ask).await;
     };
     if !tcp::has_route(*server).await {
@@ -46,7 +47,12 @@ async fn once(kit: &ProbeContext, ask: &Ask) -> ControlAnswer {
     }
 }
 
-async fn resolver(kit: &ProbeContext, server: SocketAddr, name: &str, expect: &[IpAddr]) -> ControlAnswer {
+async fn resolver(
+    kit: &ProbeContext,
+    server: SocketAddr,
+    name: &str,
+    expect: &[IpAddr],
+) -> ControlAnswer {
     match ask(kit, server, name, RecordType::A, true).await {
         Ok(answer) => {
             let (addresses, _) = dns::addresses(&answer);
@@ -69,7 +75,9 @@ async fn root(kit: &ProbeContext, server: SocketAddr) -> ControlAnswer {
         Ok(answer) => {
             if answer.metadata.response_code == ResponseCode::NXDomain {
                 ControlAnswer::Wrong("the root does not exist".to_owned())
-            } else if answer.metadata.response_code == ResponseCode::NoError && !answer.metadata.authoritative {
+            } else if answer.metadata.response_code == ResponseCode::NoError
+                && !answer.metadata.authoritative
+            {
                 ControlAnswer::Wrong("an answer about the root without its authority".to_owned())
             } else {
                 ControlAnswer::Right
@@ -108,7 +116,9 @@ async fn page(kit: &ProbeContext, ask: &Ask) -> ControlAnswer {
         Resolved::Fresh(addresses) | Resolved::LastGood { addresses, .. } => addresses,
         Resolved::Unknown { .. } => return ControlAnswer::Nothing,
     };
-    let Some(address) = addresses.iter().find(|address| address.is_ipv4()) else { return ControlAnswer::Nothing };
+    let Some(address) = addresses.iter().find(|address| address.is_ipv4()) else {
+        return ControlAnswer::Nothing;
+    };
     // A name that leads inside is a lie about somebody who is known to stand outside.
     if let Some(why) = kit.guard.refuses(*address) {
         return ControlAnswer::Wrong(format!("{host} is at {address}, which is {why}"));
@@ -127,8 +137,9 @@ async fn page(kit: &ProbeContext, ask: &Ask) -> ControlAnswer {
     let Some(Ok(answer)) = fetched.await else { return ControlAnswer::Nothing };
     let answer = String::from_utf8_lossy(&answer);
     let said: Option<u16> = answer.split_whitespace().nth(1).and_then(|status| status.parse().ok());
-    let holds_text =
-        text.as_ref().is_none_or(|text| answer.split("\r\n\r\n").nth(1).is_some_and(|body| body.contains(text)));
+    let holds_text = text
+        .as_ref()
+        .is_none_or(|text| answer.split("\r\n\r\n").nth(1).is_some_and(|body| body.contains(text)));
     match said {
         Some(said) if said == *status && holds_text => ControlAnswer::Right,
         Some(said) if said == *status => ControlAnswer::Wrong(format!("another page at {host}")),

@@ -59,9 +59,23 @@ pub struct Limits {
 }
 
 impl ProbeContext {
-    pub fn new(clock: Clock, guard: Guard, resolver: Resolver, contact: &str, timeout: Duration) -> Self {
+    pub fn new(
+        clock: Clock,
+        guard: Guard,
+        resolver: Resolver,
+        contact: &str,
+        timeout: Duration,
+    ) -> Self {
         let agent = format!("linkdown/{} (+{contact})", env!("CARGO_PKG_VERSION")).into();
-        Self { clock, guard, resolver, tls: Tls::new(), agent, timeout, no_echo: AtomicBool::new(false) }
+        Self {
+            clock,
+            guard,
+            resolver,
+            tls: Tls::new(),
+            agent,
+            timeout,
+            no_echo: AtomicBool::new(false),
+        }
     }
 
     /// A host that takes more than half of the time to be reached would have no time left to answer.

@@ -89,7 +89,9 @@ impl Outcome {
             ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
                 Self::broken(Class::Connect, "cuts the connection off")
             }
-            ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => Self::silent("unreachable, says a router"),
+            ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
+                Self::silent("unreachable, says a router")
+            }
             ErrorKind::TimedOut => Self::silent("no answer"),
             _ => Self::unknown(format!("our own socket failed: {error}")),
         }
@@ -105,7 +107,9 @@ impl From<AskError> for Outcome {
         match error {
             AskError::Silent { after } => Self::timed_out(after),
             AskError::Socket(error) => Self::of_socket(&error),
-            AskError::Malformed(why) => Self::broken(Class::Protocol, format!("no DNS answer: {why}")),
+            AskError::Malformed(why) => {
+                Self::broken(Class::Protocol, format!("no DNS answer: {why}"))
+            }
         }
     }
 }

@@ -120,8 +120,14 @@ impl Prober {
         mut busy: ActivityGuard,
     ) {
         let Self { kit, targets, controls, every, in_flight, sites_in_flight, progress } = self;
-        let shared = Arc::new(Shared { kit, controls, line: Mutex::default(), under_way: UnderWay::default() });
-        let (mut lane, mut sites) = (Lane::new(in_flight), Sites::new(Arc::clone(&shared.kit), sites_in_flight));
+        let shared = Arc::new(Shared {
+            kit,
+            controls,
+            line: Mutex::default(),
+            under_way: UnderWay::default(),
+        });
+        let (mut lane, mut sites) =
+            (Lane::new(in_flight), Sites::new(Arc::clone(&shared.kit), sites_in_flight));
         let clock = shared.kit.clock.clone();
         let mut closing = JoinSet::new();
         let mut start = clock.now().floor_to(every) + every;
@@ -171,8 +177,9 @@ fn in_order(mut targets: Vec<Target>) -> Vec<Target> {
 /// Where something stands in the order of a round.
 pub(super) fn order_of(text: String) -> (u64, String) {
     // FNV-1a: the same in every version of the program, which the library's own hash is not.
-    let hash =
-        text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, b| (hash ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, b| {
+        (hash ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
+    });
     (hash, text)
 }
 
@@ -193,7 +200,8 @@ impl Shared {
         let clock = &self.kit.clock;
         let span = Span { began: plan.began, whole: every * 1000 };
         let mut probes = Probes::default();
-        let names: Vec<String> = plan.targets[..plan.operator].iter().map(ToString::to_string).collect();
+        let names: Vec<String> =
+            plan.targets[..plan.operator].iter().map(ToString::to_string).collect();
         let mut looks = std::mem::take(&mut probes.looks);
         let own = lane.run(
             clock,
@@ -203,7 +211,8 @@ impl Shared {
             |number, slot| self.start(&mut probes, &plan.targets, number, slot),
             clock.busy(),
         );
-        let (unreached, (), ()) = tokio::join!(own, sites.run(span, clock.busy()), self.looks(&mut looks, span, busy));
+        let (unreached, (), ()) =
+            tokio::join!(own, sites.run(span, clock.busy()), self.looks(&mut looks, span, busy));
         (probes.unreached, probes.looks) = (unreached, looks);
         (probes, clock.sleep_until_millis(span.began + span.whole - 1, clock.busy()).await)
     }
@@ -229,7 +238,8 @@ impl Shared {
         slot: OwnedSemaphorePermit,
     ) {
         probes.join();
-        let (shared, targets, mark) = (Arc::clone(self), Arc::clone(targets), self.kit.clock.busy());
+        let (shared, targets, mark) =
+            (Arc::clone(self), Arc::clone(targets), self.kit.clock.busy());
         // One address that speaks of two entities is asked for one of them at a time.
         let Some(under_way) = self.under_way.begin(&targets[number].to_string()) else { return };
         probes.under_way.spawn(async move {
@@ -245,9 +255,11 @@ impl Shared {
         let at = self.kit.clock.millis();
         let first = self.next_controls();
         let mut seen = look(&self.kit, &self.controls, &first).await;
-        let right = seen.answers.iter().filter(|answer| answer.said == ControlAnswer::Right).count();
+        let right =
+            seen.answers.iter().filter(|answer| answer.said == ControlAnswer::Right).count();
         if right * 2 < seen.answers.len() {
-            let others: Vec<usize> = (0..self.controls.len()).filter(|control| !first.contains(control)).collect();
+            let others: Vec<usize> =
+                (0..self.controls.len()).filter(|control| !first.contains(control)).collect();
             seen.answers.extend(look(&self.kit, &self.controls, &others).await.answers);
         }
         let mut line = self.line();
@@ -278,20 +290,30 @@ impl Shared {
         let last = self.look().await;
         // The worst of the round: what was asked before a cut that nobody saw, or during one, says nothing.
         let line = self.line();
-        let of_this_round = line.judged.iter().filter(|(at, _)| *at >= plan.began).map(|(_, uplink)| uplink);
+        let of_this_round =
+            line.judged.iter().filter(|(at, _)| *at >= plan.began).map(|(_, uplink)| uplink);
         let uplink = of_this_round.max_by_key(|uplink| uplink.line).cloned().unwrap_or(last);
         for (place, ended) in sites.into_iter().enumerate() {
             let number = plan.operator + place;
             match ended {
                 // A probe that was begun in the round before may have met a cut that was over before this one.
-                Ended::Found { since, .. } if line.was_bad_since(since) => drop(unreached.insert(number)),
+                Ended::Found { since, .. } if line.was_bad_since(since) => {
+                    drop(unreached.insert(number))
+                }
                 Ended::Found { found: what, .. } => found.push((number, what)),
                 Ended::UnderWay => {}
                 Ended::Unreached => drop(unreached.insert(number)),
             }
         }
         found.sort_by_key(|(number, _)| *number);
-        Round { start: plan.start, targets: plan.targets, operator: plan.operator, found, unreached, uplink }
+        Round {
+            start: plan.start,
+            targets: plan.targets,
+            operator: plan.operator,
+            found,
+            unreached,
+            uplink,
+        }
     }
 }
 

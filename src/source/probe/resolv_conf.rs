@@ -48,10 +48,18 @@ fn parse(text: &str) -> (Vec<Server>, Vec<Skipped>) {
             continue;
         };
         if !rest.starts_with([' ', '\t']) {
-            skip(if rest.is_empty() { "it names no address" } else { "a space must follow `nameserver`" });
+            skip(if rest.is_empty() {
+                "it names no address"
+            } else {
+                "a space must follow `nameserver`"
+            });
             continue;
         }
-        let word = rest.trim_start_matches([' ', '\t']).split([' ', '\t', '\r']).next().unwrap_or_default();
+        let word = rest
+            .trim_start_matches([' ', '\t'])
+            .split([' ', '\t', '\r'])
+            .next()
+            .unwrap_or_default();
         match server(word) {
             None if word.is_empty() => skip("it names no address"),
             None => skip("it names no address that can be read"),
@@ -66,7 +74,8 @@ fn server(word: &str) -> Option<Server> {
     if let Some(address) = inet_aton(word) {
         return Some(Server { address: address.into(), scope: None });
     }
-    let (address, scope) = word.split_once('%').map_or((word, None), |(address, scope)| (address, Some(scope)));
+    let (address, scope) =
+        word.split_once('%').map_or((word, None), |(address, scope)| (address, Some(scope)));
     let address: Ipv6Addr = address.parse().ok()?;
     Some(Server { address: address.into(), scope: scope.map(str::to_owned) })
 }
@@ -101,7 +110,9 @@ impl Server {
     /// Returns where to ask, or nothing while there is no such interface.
     fn place(&self) -> Option<SocketAddr> {
         match (self.address, &self.scope) {
-            (IpAddr::V6(address), Some(scope)) => Some(SocketAddrV6::new(address, PORT, 0, interface(scope)?).into()),
+            (IpAddr::V6(address), Some(scope)) => {
+                Some(SocketAddrV6::new(address, PORT, 0, interface(scope)?).into())
+            }
             (address, _) => Some(SocketAddr::new(address, PORT)),
         }
     }
@@ -114,7 +125,8 @@ fn interface(scope: &str) -> Option<u32> {
     }
     // A name is a folder's name there, never a path.
     let is_name = !scope.is_empty() && !matches!(scope, "." | "..") && !scope.contains('/');
-    let index = is_name.then(|| std::fs::read_to_string(format!("/sys/class/net/{scope}/ifindex")).ok())??;
+    let index = is_name
+        .then(|| std::fs::read_to_string(format!("/sys/class/net/{scope}/ifindex")).ok())??;
     index.trim().parse().ok()
 }
 
@@ -136,7 +148,8 @@ impl ResolvConf {
     /// Returns the servers to ask now. Reads the file when it has changed, and logs then, once for
     /// each, the lines that name a server and are passed over.
     pub fn servers(&self) -> Vec<SocketAddr> {
-        let stamp = std::fs::metadata(&self.path).and_then(|file| Ok((file.modified()?, file.len()))).ok();
+        let stamp =
+            std::fs::metadata(&self.path).and_then(|file| Ok((file.modified()?, file.len()))).ok();
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         let servers = match read.take() {
             Some((known, servers)) if known == stamp => servers,
@@ -193,11 +206,19 @@ mod tests {
             ("nameserver fe80::1%2 trailing words", vec!["fe80::1%2"], vec![]),
             ("nameserver 2001:db8::53", vec!["2001:db8::53"], vec![]),
             ("# nameserver 192.0.2.1\n;nameserver 192.0.2.2\n#nameserver", vec![], vec![]),
-            ("search example.org\noptions edns0 timeout:1\nsortlist 192.0.2.0\ndomain kp", vec![], vec![]),
+            (
+                "search example.org\noptions edns0 timeout:1\nsortlist 192.0.2.0\ndomain kp",
+                vec![],
+                vec![],
+            ),
             ("nameserver\nnameserver   \nnameserver \t# nothing", vec![], vec![1, 2, 3]),
             ("  nameserver 192.0.2.1", vec![], vec![1]),
             ("nameserver=192.0.2.1\nnameservers 192.0.2.1", vec![], vec![1, 2]),
-            ("nameserver 192.0.2.53#home\nnameserver 192.0.2.53:53\nnameserver dns.example", vec![], vec![1, 2, 3]),
+            (
+                "nameserver 192.0.2.53#home\nnameserver 192.0.2.53:53\nnameserver dns.example",
+                vec![],
+                vec![1, 2, 3],
+            ),
             (
                 "nameserver 127.1\nnameserver 0x7f.0.0.2\nnameserver 010.1.2.3",
                 vec!["127.0.0.1", "127.0.0.2", "8.1.2.3"],
@@ -224,7 +245,8 @@ mod tests {
     #[test]
     fn a_scope_becomes_the_number_of_its_interface() {
         let place = |word: &str| server(word).unwrap().place();
-        let loopback = std::fs::read_to_string("/sys/class/net/lo/ifindex").unwrap().trim().to_owned();
+        let loopback =
+            std::fs::read_to_string("/sys/class/net/lo/ifindex").unwrap().trim().to_owned();
         assert_eq!(place("fe80::1%lo"), Some(format!("[fe80::1%{loopback}]:53").parse().unwrap()));
         assert_eq!(place("fe80::1%7"), Some("[fe80::1%7]:53".parse().unwrap()));
         assert_eq!(place("fe80::1%no-such-interface"), None);
@@ -241,7 +263,8 @@ mod tests {
         assert_eq!(servers(), ["127.0.0.1:53"]);
         std::fs::write(&file, "nameserver 192.0.2.53 # home router\n").unwrap();
         assert_eq!(servers(), ["192.0.2.53:53"]);
-        std::fs::write(&file, "nameserver 192.0.2.54\nnameserver fe80::1%no-such-interface\n").unwrap();
+        std::fs::write(&file, "nameserver 192.0.2.54\nnameserver fe80::1%no-such-interface\n")
+            .unwrap();
         assert_eq!(servers(), ["192.0.2.54:53"]);
         std::fs::remove_file(&file).unwrap();
         assert_eq!(servers(), ["127.0.0.1:53"]);

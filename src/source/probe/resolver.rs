@@ -19,8 +19,10 @@ const HOLDS_AT_LEAST: u32 = 30;
 /// One server's time; then the next is asked.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// After those of the system, which may be ill by themselves.
-const PUBLIC: [IpAddr; 2] =
-    [IpAddr::V4(std::net::Ipv4Addr::new(9, 9, 9, 9)), IpAddr::V4(std::net::Ipv4Addr::new(1, 1, 1, 1))];
+const PUBLIC: [IpAddr; 2] = [
+    IpAddr::V4(std::net::Ipv4Addr::new(9, 9, 9, 9)),
+    IpAddr::V4(std::net::Ipv4Addr::new(1, 1, 1, 1)),
+];
 /// More servers than this are not worth waiting for.
 const SERVERS: usize = 3;
 /// More addresses of one name than this are not kept.
@@ -62,7 +64,8 @@ impl Servers {
             Self::OfTheSystem(file) => file.servers(),
         };
         let public = PUBLIC.map(|address| SocketAddr::new(address, 53));
-        let others = public.into_iter().filter(|public| !servers.contains(public)).collect::<Vec<_>>();
+        let others =
+            public.into_iter().filter(|public| !servers.contains(public)).collect::<Vec<_>>();
         servers.extend(others);
         servers.truncate(SERVERS);
         servers
@@ -75,7 +78,10 @@ impl Resolver {
         if given.is_empty() {
             return Self::asking(clock, Servers::OfTheSystem(ResolvConf::new(resolv_conf::FILE)));
         }
-        Self::with(clock, given.iter().take(SERVERS).map(|address| SocketAddr::new(*address, 53)).collect())
+        Self::with(
+            clock,
+            given.iter().take(SERVERS).map(|address| SocketAddr::new(*address, 53)).collect(),
+        )
     }
 
     /// The same at ports of their own.
@@ -115,7 +121,8 @@ impl Resolver {
                 Resolved::Fresh(addresses)
             }
             Err(why) => {
-                let last = known.map(|known| known.addresses).or_else(|| given.map(|given| vec![given]));
+                let last =
+                    known.map(|known| known.addresses).or_else(|| given.map(|given| vec![given]));
                 match last {
                     Some(addresses) => Resolved::LastGood { addresses, why },
                     None => Resolved::Unknown { why },
@@ -136,8 +143,10 @@ impl Resolver {
     async fn ask(&self, name: &str) -> Result<(Vec<IpAddr>, u32), String> {
         let mut said = "there is no resolver to ask".to_owned();
         for server in self.servers.now() {
-            let (v4, v6) =
-                tokio::join!(self.ask_for(server, name, RecordType::A), self.ask_for(server, name, RecordType::AAAA));
+            let (v4, v6) = tokio::join!(
+                self.ask_for(server, name, RecordType::A),
+                self.ask_for(server, name, RecordType::AAAA)
+            );
             match (v4, v6) {
                 (Err(why), Err(_)) => {
                     tracing::debug!(resolver = %server, name, why, "a name was not resolved");
@@ -151,7 +160,10 @@ impl Resolver {
                     if addresses.is_empty() {
                         "it has no address".clone_into(&mut said);
                     } else {
-                        return Ok((addresses, ttl.min(other_ttl).clamp(HOLDS_AT_LEAST, HOLDS_AT_MOST)));
+                        return Ok((
+                            addresses,
+                            ttl.min(other_ttl).clamp(HOLDS_AT_LEAST, HOLDS_AT_MOST),
+                        ));
                     }
                 }
             }
@@ -159,20 +171,31 @@ impl Resolver {
         Err(said)
     }
 
-    async fn ask_for(&self, server: SocketAddr, name: &str, record: RecordType) -> Result<(Vec<IpAddr>, u32), String> {
+    async fn ask_for(
+        &self,
+        server: SocketAddr,
+        name: &str,
+        record: RecordType,
+    ) -> Result<(Vec<IpAddr>, u32), String> {
         let question = Question::new(name, record, true).map_err(|_| "it is no name".to_owned())?;
         match dns::ask(&self.clock, server, &question, PATIENCE).await {
             Ok((answer, way)) if answer.metadata.response_code == ResponseCode::NoError => {
                 let found = dns::addresses(&answer);
                 if found.0.is_empty() && way == Way::CutShort {
-                    return Err("the resolver's answer is cut off, and it gives none over TCP".to_owned());
+                    return Err(
+                        "the resolver's answer is cut off, and it gives none over TCP".to_owned()
+                    );
                 }
                 Ok(found)
             }
-            Ok((answer, _)) => Err(format!("the resolver says {}", dns::word(answer.metadata.response_code))),
+            Ok((answer, _)) => {
+                Err(format!("the resolver says {}", dns::word(answer.metadata.response_code)))
+            }
             Err(dns::AskError::Silent { .. }) => Err("the resolver does not answer".to_owned()),
             Err(dns::AskError::Malformed(why)) => Err(format!("the resolver answers {why}")),
-            Err(dns::AskError::Socket(error)) => Err(format!("the resolver cannot be asked: {error}")),
+            Err(dns::AskError::Socket(error)) => {
+                Err(format!("the resolver cannot be asked: {error}"))
+            }
         }
     }
 }

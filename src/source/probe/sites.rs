@@ -68,8 +68,10 @@ impl Sites {
         for target in targets {
             sites.entry(target.entity.clone()).or_default().push(target);
         }
-        let site =
-            |(entity, targets): (Entity, Vec<Target>)| Site { name: entity.to_string(), targets: Arc::new(targets) };
+        let site = |(entity, targets): (Entity, Vec<Target>)| Site {
+            name: entity.to_string(),
+            targets: Arc::new(targets),
+        };
         self.list = sites.into_iter().map(site).collect();
         self.list.sort_by_cached_key(|site| order_of(site.name.clone()));
         self.list.iter().flat_map(|site| site.targets.iter().cloned()).collect()
@@ -92,7 +94,8 @@ impl Sites {
                 Turn { name, since, targets, found }
             });
         };
-        lane.run(&kit.clock, &names, span, |number| under_way.holds(&names[number]), begin, busy).await;
+        lane.run(&kit.clock, &names, span, |number| under_way.holds(&names[number]), begin, busy)
+            .await;
     }
 
     /// What has become of each target since this was asked last, in the order of the list.
@@ -107,7 +110,9 @@ impl Sites {
                 Some(Turn { since, found, .. }) => {
                     all.extend(found.into_iter().map(|found| Ended::Found { since, found }));
                 }
-                None if self.under_way.holds(&site.name) => all.extend(site.targets.iter().map(|_| Ended::UnderWay)),
+                None if self.under_way.holds(&site.name) => {
+                    all.extend(site.targets.iter().map(|_| Ended::UnderWay))
+                }
                 None => all.extend(site.targets.iter().map(|_| Ended::Unreached)),
             }
         }

@@ -25,17 +25,19 @@ pub(super) async fn knock(clock: &Clock, address: SocketAddr, limits: Limits) ->
         Some(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
             Outcome::broken(Class::Protocol, "hangs up in the middle")
         }
-        Some(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
-            Outcome::broken(Class::Protocol, "no SMTP: a line that never ends, or one without a code")
-        }
+        Some(Err(error)) if error.kind() == io::ErrorKind::InvalidData => Outcome::broken(
+            Class::Protocol,
+            "no SMTP: a line that never ends, or one without a code",
+        ),
         Some(Err(error)) => match Outcome::of_socket(&error) {
             // It was connected before.
             Outcome::Silent { detail } => Outcome::broken(Class::Protocol, detail),
             other => other,
         },
-        None => {
-            Outcome::broken(Class::Protocol, format!("takes the connection and says nothing for {} s", left.as_secs()))
-        }
+        None => Outcome::broken(
+            Class::Protocol,
+            format!("takes the connection and says nothing for {} s", left.as_secs()),
+        ),
     }
 }
 
@@ -71,8 +73,10 @@ async fn reply(stream: &mut BufReader<TcpStream>) -> io::Result<u16> {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         left = left.saturating_sub(read as u64);
-        let code = line.get(..3).and_then(|code| std::str::from_utf8(code).ok()?.parse::<u16>().ok());
-        let code = code.filter(|code| (200..600).contains(code)).ok_or(io::ErrorKind::InvalidData)?;
+        let code =
+            line.get(..3).and_then(|code| std::str::from_utf8(code).ok()?.parse::<u16>().ok());
+        let code =
+            code.filter(|code| (200..600).contains(code)).ok_or(io::ErrorKind::InvalidData)?;
         if left == 0 {
             return Err(io::ErrorKind::InvalidData.into());
         }

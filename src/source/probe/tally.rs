@@ -5,7 +5,9 @@ use super::attempt::Found;
 use super::outcome::Outcome;
 use super::{NAME, uplink::Uplink};
 use crate::domain::observation::{BLOCKS, CONTROL};
-use crate::domain::{Batch, Block, Entity, Fact, FactKind, Observation, Series, Target, Timestamp, UplinkState};
+use crate::domain::{
+    Batch, Block, Entity, Fact, FactKind, Observation, Series, Target, Timestamp, UplinkState,
+};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
@@ -99,7 +101,8 @@ impl Tally {
         let entities: Vec<Entity> = self.of_entity.keys().cloned().collect();
         for entity in &entities {
             let (blocks, outside) = (self.blocks(entity), self.outside(entity));
-            let is_known = is_good && self.had_a_turn(entity, &round.unreached) && !is_cut_off(&outside);
+            let is_known =
+                is_good && self.had_a_turn(entity, &round.unreached) && !is_cut_off(&outside);
             for (signal, value) in self.values(entity, &blocks) {
                 let series = self.series(entity, signal);
                 let value = is_known.then_some(value);
@@ -114,17 +117,25 @@ impl Tally {
 
     fn learn(&mut self, round: &Round, batch: &mut Batch) {
         for (number, found) in &round.found {
-            let (Some(target), Some(last)) = (self.targets.get(*number), self.last.get_mut(*number)) else { continue };
+            let (Some(target), Some(last)) =
+                (self.targets.get(*number), self.last.get_mut(*number))
+            else {
+                continue;
+            };
             let is_told = |address: &IpAddr| address.is_ipv4() || round.uplink.v6;
             let seen = || found.seen.iter().filter(|seen| is_told(&seen.address));
-            let outcome = seen().fold(Outcome::unknown(""), |best, seen| best.or_better(seen.outcome.clone()));
-            let reached: Vec<_> = seen().filter_map(|seen| Some((seen.address, seen.outcome.reached()?))).collect();
+            let outcome = seen()
+                .fold(Outcome::unknown(""), |best, seen| best.or_better(seen.outcome.clone()));
+            let reached: Vec<_> =
+                seen().filter_map(|seen| Some((seen.address, seen.outcome.reached()?))).collect();
             if !matches!(outcome, Outcome::Unknown { .. }) {
                 *last = Some(Last { outcome, reached, name_trouble: found.name_trouble.clone() });
             } else if let Some(last) = last {
                 last.name_trouble.clone_from(&found.name_trouble);
             }
-            let Some(ends_at) = found.certificate.as_ref().and_then(|seen| seen.ends_at) else { continue };
+            let Some(ends_at) = found.certificate.as_ref().and_then(|seen| seen.ends_at) else {
+                continue;
+            };
             let host = target.host.to_string();
             if self.certificates.insert(host.clone(), ends_at) != Some(ends_at) {
                 let kind = FactKind::Certificate { host, ends_at };
@@ -153,7 +164,8 @@ impl Tally {
         let mut outside: BTreeMap<String, bool> = BTreeMap::new();
         for (target, last) in self.all_of(entity) {
             if let Some(name) = &target.outside {
-                *outside.entry(name.clone()).or_default() |= last.reached.iter().any(|(_, reached)| *reached);
+                *outside.entry(name.clone()).or_default() |=
+                    last.reached.iter().any(|(_, reached)| *reached);
             }
         }
         outside.into_iter().collect()
@@ -167,7 +179,8 @@ impl Tally {
                 *working.entry(signal).or_default() += u32::from(last.outcome.does_work());
             }
         }
-        let mut values: Vec<_> = working.into_iter().map(|(signal, count)| (signal, f64::from(count))).collect();
+        let mut values: Vec<_> =
+            working.into_iter().map(|(signal, count)| (signal, f64::from(count))).collect();
         if !blocks.is_empty() {
             let answering = blocks.iter().filter(|block| block.answering > 0).count();
             values.push((BLOCKS, answering as f64));
@@ -177,7 +190,8 @@ impl Tally {
 
     fn blocks(&self, entity: &Entity) -> Vec<Block> {
         let mut hosts: BTreeMap<IpAddr, bool> = BTreeMap::new();
-        for (address, reached) in self.of(entity).flat_map(|(_, last)| last.reached.iter().copied()) {
+        for (address, reached) in self.of(entity).flat_map(|(_, last)| last.reached.iter().copied())
+        {
             *hosts.entry(address).or_default() |= reached;
         }
         let mut blocks: BTreeMap<IpNet, (u32, u32)> = BTreeMap::new();
@@ -186,7 +200,10 @@ impl Tally {
             *all += 1;
             *answering += u32::from(reached);
         }
-        blocks.into_iter().map(|(net, (hosts, answering))| Block { net, hosts, answering }).collect()
+        blocks
+            .into_iter()
+            .map(|(net, (hosts, answering))| Block { net, hosts, answering })
+            .collect()
     }
 
     /// What stands behind the numbers, where that has changed.
@@ -200,7 +217,8 @@ impl Tally {
         if blocks.is_empty() {
             return None;
         }
-        let mut troubles: Vec<String> = self.of(entity).filter_map(|(target, last)| trouble(target, last)).collect();
+        let mut troubles: Vec<String> =
+            self.of(entity).filter_map(|(target, last)| trouble(target, last)).collect();
         let more = troubles.len().saturating_sub(TROUBLES);
         troubles.truncate(TROUBLES);
         if more > 0 {
@@ -217,10 +235,9 @@ impl Tally {
     /// How our line stands, where that has changed. Its reason alone is news only while the line is not good.
     fn line(&mut self, uplink: &Uplink, now: Timestamp) -> Option<Fact> {
         let news = (uplink.line, uplink.why.clone());
-        let is_known = self
-            .uplink
-            .as_ref()
-            .is_some_and(|known| known.0 == news.0 && (news.0 == UplinkState::Good || known.1 == news.1));
+        let is_known = self.uplink.as_ref().is_some_and(|known| {
+            known.0 == news.0 && (news.0 == UplinkState::Good || known.1 == news.1)
+        });
         if is_known {
             return None;
         }
@@ -230,7 +247,11 @@ impl Tally {
     }
 
     fn series(&mut self, entity: &Entity, signal: &'static str) -> Arc<Series> {
-        let new = || Series { entity: entity.clone(), source: NAME.to_owned(), signal: signal.to_owned() };
+        let new = || Series {
+            entity: entity.clone(),
+            source: NAME.to_owned(),
+            signal: signal.to_owned(),
+        };
         Arc::clone(self.series.entry((entity.clone(), signal)).or_insert_with(|| Arc::new(new())))
     }
 }
@@ -292,20 +313,28 @@ mod tests {
         }
     }
 
-    fn take((tally, targets): (&mut Tally, &Arc<Vec<Target>>), round: Round) -> (Vec<String>, Vec<FactKind>) {
+    fn take(
+        (tally, targets): (&mut Tally, &Arc<Vec<Target>>),
+        round: Round,
+    ) -> (Vec<String>, Vec<FactKind>) {
         let round = Round { targets: Arc::clone(targets), ..round };
         let batch = tally.take(&round, round.start + 70);
         let line = |o: &Observation| {
             let value = o.value.map_or_else(|| "unknown".to_owned(), |value| value.to_string());
             format!("{} {value}", o.series.signal)
         };
-        (batch.observations.iter().map(line).collect(), batch.facts.into_iter().map(|fact| fact.kind).collect())
+        (
+            batch.observations.iter().map(line).collect(),
+            batch.facts.into_iter().map(|fact| fact.kind).collect(),
+        )
     }
 
     #[test]
     fn an_error_page_is_a_site_that_does_not_work_in_a_block_that_answers() {
-        let (mut tally, targets) =
-            (Tally::default(), targets(&["http://kcna.kp/", "dns://ns1.kptc.kp/kp", "smtp://mail.star.edu.kp"]));
+        let (mut tally, targets) = (
+            Tally::default(),
+            targets(&["http://kcna.kp/", "dns://ns1.kptc.kp/kp", "smtp://mail.star.edu.kp"]),
+        );
         let error = Outcome::broken(Class::Http, "http 503");
         let (values, facts) = take(
             (&mut tally, &targets),
@@ -321,18 +350,29 @@ mod tests {
         );
         assert_eq!(values, ["control 1", "dns 1", "http 0", "mail 0", "blocks 1"]);
         let FactKind::Hosts { blocks, troubles, .. } = &facts[1] else { panic!("{facts:?}") };
-        let shown: Vec<_> = blocks.iter().map(|b| (b.net.to_string(), b.hosts, b.answering)).collect();
-        assert_eq!(shown, [("175.45.176.0/24".to_owned(), 2, 2), ("175.45.179.0/24".to_owned(), 1, 0)]);
+        let shown: Vec<_> =
+            blocks.iter().map(|b| (b.net.to_string(), b.hosts, b.answering)).collect();
+        assert_eq!(
+            shown,
+            [("175.45.176.0/24".to_owned(), 2, 2), ("175.45.179.0/24".to_owned(), 1, 0)]
+        );
         assert_eq!(
             troubles,
-            &["http://kcna.kp/: answers, but broken: http 503", "smtp://mail.star.edu.kp: no answer in 5 s"]
+            &[
+                "http://kcna.kp/: answers, but broken: http 503",
+                "smtp://mail.star.edu.kp: no answer in 5 s"
+            ]
         );
     }
 
     #[test]
     fn names_on_one_address_are_one_host() {
-        let (mut tally, targets) = (Tally::default(), targets(&["http://cooks.org.kp/", "http://friend.com.kp/"]));
-        let both = vec![found("175.45.176.81", Outcome::works()), found("175.45.176.81", Outcome::works())];
+        let (mut tally, targets) =
+            (Tally::default(), targets(&["http://cooks.org.kp/", "http://friend.com.kp/"]));
+        let both = vec![
+            found("175.45.176.81", Outcome::works()),
+            found("175.45.176.81", Outcome::works()),
+        ];
         let (values, facts) = take((&mut tally, &targets), round(0, UplinkState::Good, both));
         assert_eq!(values, ["control 1", "http 2", "blocks 1"]);
         assert!(matches!(&facts[1], FactKind::Hosts { blocks, .. } if blocks[0].hosts == 1));
@@ -344,9 +384,16 @@ mod tests {
         for number in 0..500 {
             let entity = format!("site/n{number}.example").parse().unwrap();
             let target = Target::parse(&format!("https://n{number}.example/"), entity).unwrap();
-            let seen = tls::Seen { ends_at: Some(Timestamp::from_unix(1_800_000_000)), ..tls::Seen::default() };
-            let found = Found { certificate: Some(seen), ..found("175.45.176.71", Outcome::works()) };
-            let (_, facts) = take((&mut tally, &Arc::new(vec![target])), round(number, UplinkState::Good, vec![found]));
+            let seen = tls::Seen {
+                ends_at: Some(Timestamp::from_unix(1_800_000_000)),
+                ..tls::Seen::default()
+            };
+            let found =
+                Found { certificate: Some(seen), ..found("175.45.176.71", Outcome::works()) };
+            let (_, facts) = take(
+                (&mut tally, &Arc::new(vec![target])),
+                round(number, UplinkState::Good, vec![found]),
+            );
             assert_eq!(facts.len(), if number == 0 { 3 } else { 2 }, "{facts:?}");
         }
         // The last entity, its two numbers, and our own line.
@@ -357,21 +404,29 @@ mod tests {
     #[test]
     fn a_round_on_a_bad_line_is_unknown_and_changes_nothing() {
         let (mut tally, targets) = (Tally::default(), targets(&["http://kcna.kp/"]));
-        take((&mut tally, &targets), round(0, UplinkState::Good, vec![found("175.45.176.71", Outcome::works())]));
+        take(
+            (&mut tally, &targets),
+            round(0, UplinkState::Good, vec![found("175.45.176.71", Outcome::works())]),
+        );
         let (values, facts) = take(
             (&mut tally, &targets),
             round(1, UplinkState::Gone, vec![found("175.45.176.71", Outcome::silent("no answer"))]),
         );
         assert_eq!(values, ["control 0", "http unknown", "blocks unknown"]);
-        assert_eq!(facts, [FactKind::Uplink { line: UplinkState::Gone, why: "as said".to_owned() }]);
+        assert_eq!(
+            facts,
+            [FactKind::Uplink { line: UplinkState::Gone, why: "as said".to_owned() }]
+        );
         let (values, _) = take((&mut tally, &targets), round(2, UplinkState::Good, vec![]));
         assert_eq!(values, ["control 1", "http 1", "blocks 1"], "what was learned before stands");
     }
 
     #[test]
     fn a_target_that_taught_nothing_is_not_counted_as_gone() {
-        let (mut tally, targets) = (Tally::default(), targets(&["http://kcna.kp/", "http://nowhere.kp/"]));
-        let nothing = Found { seen: vec![], name_trouble: Some("NXDOMAIN".into()), certificate: None };
+        let (mut tally, targets) =
+            (Tally::default(), targets(&["http://kcna.kp/", "http://nowhere.kp/"]));
+        let nothing =
+            Found { seen: vec![], name_trouble: Some("NXDOMAIN".into()), certificate: None };
         let (values, _) = take(
             (&mut tally, &targets),
             round(0, UplinkState::Good, vec![found("175.45.176.71", Outcome::works()), nothing]),
@@ -384,7 +439,8 @@ mod tests {
         let (mut tally, targets) = (Tally::default(), targets(&["http://kcna.kp/"]));
         let mut by_last_address = found("175.45.176.71", Outcome::works());
         by_last_address.name_trouble = Some("the resolver does not answer".to_owned());
-        let (values, facts) = take((&mut tally, &targets), round(0, UplinkState::Good, vec![by_last_address]));
+        let (values, facts) =
+            take((&mut tally, &targets), round(0, UplinkState::Good, vec![by_last_address]));
         assert_eq!(values[1], "http 1");
         let FactKind::Hosts { troubles, .. } = &facts[1] else { panic!("{facts:?}") };
         assert_eq!(
@@ -404,14 +460,24 @@ mod tests {
         let (mut tally, targets) = (Tally::default(), Arc::new(of_texts));
         let silent = || Outcome::silent("no answer");
         let seen = |first: Outcome, second: Outcome| {
-            vec![found("175.45.176.71", silent()), found("202.97.0.1", first), found("188.43.0.1", second)]
+            vec![
+                found("175.45.176.71", silent()),
+                found("202.97.0.1", first),
+                found("188.43.0.1", second),
+            ]
         };
-        let (values, facts) =
-            take((&mut tally, &targets), round(0, UplinkState::Good, seen(Outcome::works(), silent())));
+        let (values, facts) = take(
+            (&mut tally, &targets),
+            round(0, UplinkState::Good, seen(Outcome::works(), silent())),
+        );
         assert_eq!(values, ["control 1", "http 0", "blocks 0"], "one of the two still leads there");
         let FactKind::Hosts { outside, .. } = &facts[1] else { panic!("{facts:?}") };
-        assert_eq!(outside, &[("China Unicom AS4837".to_owned(), true), ("TransTelecom AS20485".to_owned(), false)]);
-        let (values, _) = take((&mut tally, &targets), round(1, UplinkState::Good, seen(silent(), silent())));
+        assert_eq!(
+            outside,
+            &[("China Unicom AS4837".to_owned(), true), ("TransTelecom AS20485".to_owned(), false)]
+        );
+        let (values, _) =
+            take((&mut tally, &targets), round(1, UplinkState::Good, seen(silent(), silent())));
         assert_eq!(values, ["control 1", "http unknown", "blocks unknown"]);
     }
 
@@ -419,20 +485,27 @@ mod tests {
     fn over_ipv6_nothing_is_told_while_there_is_none() {
         let (mut tally, targets) = (Tally::default(), targets(&["http://kcna.kp/"]));
         let mut both = found("175.45.176.71", Outcome::works());
-        both.seen.push(Seen { address: "2001:200::1".parse().unwrap(), outcome: Outcome::silent("no answer") });
+        both.seen.push(Seen {
+            address: "2001:200::1".parse().unwrap(),
+            outcome: Outcome::silent("no answer"),
+        });
         let (values, _) = take((&mut tally, &targets), round(0, UplinkState::Good, vec![both]));
         assert_eq!(values, ["control 1", "http 1", "blocks 1"]);
     }
 
     #[test]
     fn a_site_that_had_no_turn_is_unknown_in_that_round_and_neither_up_nor_down() {
-        let target =
-            |site: &str| Target::parse(&format!("http://{site}/"), format!("site/{site}").parse().unwrap()).unwrap();
+        let target = |site: &str| {
+            Target::parse(&format!("http://{site}/"), format!("site/{site}").parse().unwrap())
+                .unwrap()
+        };
         let all = Arc::new(vec![target("one.example"), target("two.example")]);
         let mut tally = Tally::default();
-        let both = vec![found("192.0.2.1", Outcome::works()), found("198.51.100.1", Outcome::works())];
+        let both =
+            vec![found("192.0.2.1", Outcome::works()), found("198.51.100.1", Outcome::works())];
         take((&mut tally, &all), round(0, UplinkState::Good, both));
-        let mut second = round(1, UplinkState::Good, vec![found("192.0.2.1", Outcome::silent("no answer"))]);
+        let mut second =
+            round(1, UplinkState::Good, vec![found("192.0.2.1", Outcome::silent("no answer"))]);
         second.unreached = BTreeSet::from([1]);
         let (values, facts) = take((&mut tally, &all), second);
         assert_eq!(values, ["control 1", "http 0", "blocks 0", "http unknown", "blocks unknown"]);

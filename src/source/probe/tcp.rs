@@ -15,10 +15,16 @@ pub async fn open(address: SocketAddr) -> io::Result<TcpStream> {
 }
 
 /// A connection within `limit`, or what there is instead.
-pub(super) async fn connect(clock: &Clock, address: SocketAddr, limit: Duration) -> Result<TcpStream, Outcome> {
+pub(super) async fn connect(
+    clock: &Clock,
+    address: SocketAddr,
+    limit: Duration,
+) -> Result<TcpStream, Outcome> {
     match clock.within(limit, open(address)).await {
         Some(Ok(stream)) => Ok(stream),
-        Some(Err(error)) if error.kind() == io::ErrorKind::NetworkUnreachable && !has_route(address).await => {
+        Some(Err(error))
+            if error.kind() == io::ErrorKind::NetworkUnreachable && !has_route(address).await =>
+        {
             Err(Outcome::unknown("no route to it from here"))
         }
         Some(Err(error)) => Err(Outcome::of_socket(&error)),

@@ -67,7 +67,9 @@ pub struct Looks {
 impl Looks {
     pub fn add(&mut self, look: ControlCheck, controls: &[Control]) {
         // What was lost while the line was gone says nothing of the line that came back.
-        if self.looks.back().is_some_and(|before| is_gone(before, controls)) && !is_gone(&look, controls) {
+        if self.looks.back().is_some_and(|before| is_gone(before, controls))
+            && !is_gone(&look, controls)
+        {
             self.looks.clear();
         }
         self.looks.push_back(look);
@@ -90,7 +92,11 @@ impl Looks {
     /// What the looks come to. The newest look decides what is gone; the others, what is only in part there.
     pub fn judge(&self, controls: &[Control]) -> Uplink {
         let Some(newest) = self.looks.back() else {
-            return Uplink { line: UplinkState::Doubtful, why: "no control was asked yet".to_owned(), v6: false };
+            return Uplink {
+                line: UplinkState::Doubtful,
+                why: "no control was asked yet".to_owned(),
+                v6: false,
+            };
         };
         let is_v6 = |answer: &Answer| controls[answer.control].is_v6();
         let known = self.newest();
@@ -98,18 +104,25 @@ impl Looks {
         let of_v4: Vec<&Answer> = newest.answers.iter().filter(|answer| !is_v6(answer)).collect();
         let judged = |line, why: String| Uplink { line, why, v6 };
         if let Some(jumped) = self.jumped() {
-            return judged(UplinkState::Doubtful, format!("the clock jumped by {} s", jumped / 1000));
+            return judged(
+                UplinkState::Doubtful,
+                format!("the clock jumped by {} s", jumped / 1000),
+            );
         }
         if let Some((answer, said)) = of_v4.iter().find_map(|answer| match &answer.said {
             ControlAnswer::Wrong(said) => Some((answer, said)),
             _ => None,
         }) {
             let operator = &controls[answer.control].operator;
-            return judged(UplinkState::Doubtful, format!("somebody answers in place of {operator}: {said}"));
+            return judged(
+                UplinkState::Doubtful,
+                format!("somebody answers in place of {operator}: {said}"),
+            );
         }
         if is_gone(newest, controls) {
             let no_route = of_v4.iter().all(|answer| answer.said == ControlAnswer::NoRoute);
-            let why = if no_route { "no route leads out of this machine" } else { "no control answers" };
+            let why =
+                if no_route { "no route leads out of this machine" } else { "no control answers" };
             return judged(UplinkState::Gone, why.to_owned());
         }
         let lost = self.lost_share(controls);
@@ -119,19 +132,33 @@ impl Looks {
                 format!("{:.0} % of what the controls are asked is lost", lost * 100.0),
             );
         }
-        let unanswered =
-            operators(controls, known.iter().copied().filter(|a| !is_v6(a) && a.said != ControlAnswer::Right));
-        let answering =
-            operators(controls, known.iter().copied().filter(|a| !is_v6(a) && a.said == ControlAnswer::Right));
-        let silent: Vec<&str> = unanswered.into_iter().filter(|operator| !answering.contains(operator)).collect();
-        if silent.len() > 1 && silent.len() as f32 >= PART * (silent.len() + answering.len()) as f32 {
-            return judged(UplinkState::Doubtful, format!("a part is not reached from here: {}", silent.join(", ")));
+        let unanswered = operators(
+            controls,
+            known.iter().copied().filter(|a| !is_v6(a) && a.said != ControlAnswer::Right),
+        );
+        let answering = operators(
+            controls,
+            known.iter().copied().filter(|a| !is_v6(a) && a.said == ControlAnswer::Right),
+        );
+        let silent: Vec<&str> =
+            unanswered.into_iter().filter(|operator| !answering.contains(operator)).collect();
+        if silent.len() > 1 && silent.len() as f32 >= PART * (silent.len() + answering.len()) as f32
+        {
+            return judged(
+                UplinkState::Doubtful,
+                format!("a part is not reached from here: {}", silent.join(", ")),
+            );
         }
-        let asked_v6 = known.iter().any(|answer| is_v6(answer) && answer.said != ControlAnswer::NoRoute);
+        let asked_v6 =
+            known.iter().any(|answer| is_v6(answer) && answer.said != ControlAnswer::NoRoute);
         let without = if asked_v6 && !v6 { "; over IPv6 no control answers" } else { "" };
         judged(
             UplinkState::Good,
-            format!("{} of {} operators answer{without}", answering.len(), answering.len() + silent.len()),
+            format!(
+                "{} of {} operators answer{without}",
+                answering.len(),
+                answering.len() + silent.len()
+            ),
         )
     }
 
@@ -148,11 +175,18 @@ impl Looks {
         let newest = || self.looks.iter().rev().take(LOSSY_LOOKS);
         // A control that never answers is its own trouble, a lost attempt of one that does is ours.
         let counts = |answer: &&Answer| {
-            let of_it = || self.looks.iter().flat_map(|look| &look.answers).filter(|a| a.control == answer.control);
+            let of_it = || {
+                self.looks
+                    .iter()
+                    .flat_map(|look| &look.answers)
+                    .filter(|a| a.control == answer.control)
+            };
             !controls[answer.control].is_v6()
                 && (of_it().count() < 2 || of_it().any(|a| a.said == ControlAnswer::Right))
         };
-        let lost = |look: &ControlCheck| look.answers.iter().filter(counts).filter(|answer| !answer.at_once).count();
+        let lost = |look: &ControlCheck| {
+            look.answers.iter().filter(counts).filter(|answer| !answer.at_once).count()
+        };
         let all: usize = newest().map(|look| look.answers.iter().filter(counts).count()).sum();
         let bad_looks = newest().filter(|look| lost(look) > 0).count();
         if all < ENOUGH_ATTEMPTS || bad_looks < 2 {
@@ -164,12 +198,19 @@ impl Looks {
 
 /// Nobody answered over IPv4, who was asked.
 fn is_gone(look: &ControlCheck, controls: &[Control]) -> bool {
-    let mut of_v4 = look.answers.iter().filter(|answer| !controls[answer.control].is_v6()).peekable();
-    of_v4.peek().is_some() && of_v4.all(|answer| matches!(answer.said, ControlAnswer::Nothing | ControlAnswer::NoRoute))
+    let mut of_v4 =
+        look.answers.iter().filter(|answer| !controls[answer.control].is_v6()).peekable();
+    of_v4.peek().is_some()
+        && of_v4
+            .all(|answer| matches!(answer.said, ControlAnswer::Nothing | ControlAnswer::NoRoute))
 }
 
-fn operators<'a>(controls: &'a [Control], answers: impl Iterator<Item = &'a Answer>) -> Vec<&'a str> {
-    let mut operators: Vec<&str> = answers.map(|answer| controls[answer.control].operator.as_str()).collect();
+fn operators<'a>(
+    controls: &'a [Control],
+    answers: impl Iterator<Item = &'a Answer>,
+) -> Vec<&'a str> {
+    let mut operators: Vec<&str> =
+        answers.map(|answer| controls[answer.control].operator.as_str()).collect();
     operators.sort_unstable();
     operators.dedup();
     operators
@@ -223,7 +264,12 @@ mod tests {
     #[test]
     fn one_control_that_is_silent_has_a_bad_day_of_its_own() {
         assert_eq!(
-            judge(8, |control, _| if control == 2 { ControlAnswer::Nothing } else { ControlAnswer::Right }).line,
+            judge(8, |control, _| if control == 2 {
+                ControlAnswer::Nothing
+            } else {
+                ControlAnswer::Right
+            })
+            .line,
             UplinkState::Good
         );
     }
@@ -231,47 +277,72 @@ mod tests {
     #[test]
     fn nobody_answering_is_a_line_that_is_gone_at_once_and_back_at_once() {
         let cut = |look: usize| look == 5;
-        let gone = judge(6, |_, look| if cut(look) { ControlAnswer::Nothing } else { ControlAnswer::Right });
+        let gone = judge(
+            6,
+            |_, look| if cut(look) { ControlAnswer::Nothing } else { ControlAnswer::Right },
+        );
         assert_eq!((gone.line, gone.why.as_str()), (UplinkState::Gone, "no control answers"));
-        let back = judge(7, |_, look| if cut(look) { ControlAnswer::Nothing } else { ControlAnswer::Right });
+        let back = judge(
+            7,
+            |_, look| if cut(look) { ControlAnswer::Nothing } else { ControlAnswer::Right },
+        );
         assert_eq!(back.line, UplinkState::Good);
-        assert_eq!(judge(1, |_, _| ControlAnswer::NoRoute).why, "no route leads out of this machine");
+        assert_eq!(
+            judge(1, |_, _| ControlAnswer::NoRoute).why,
+            "no route leads out of this machine"
+        );
     }
 
     #[test]
     fn a_third_of_what_is_asked_being_lost_is_doubtful() {
         let lossy = |control: usize, look: usize| {
-            if (control + look).is_multiple_of(3) { ControlAnswer::Nothing } else { ControlAnswer::Right }
+            if (control + look).is_multiple_of(3) {
+                ControlAnswer::Nothing
+            } else {
+                ControlAnswer::Right
+            }
         };
         let uplink = judge(8, lossy);
         assert_eq!(uplink.line, UplinkState::Doubtful);
         assert_eq!(uplink.why, "33 % of what the controls are asked is lost");
-        let once = judge(8, |control, look| if look == 5 { lossy(control, look) } else { ControlAnswer::Right });
+        let once = judge(
+            8,
+            |control, look| if look == 5 { lossy(control, look) } else { ControlAnswer::Right },
+        );
         assert_eq!(once.line, UplinkState::Good, "one bad look is an edge");
     }
 
     #[test]
     fn a_part_of_the_internet_that_is_not_reached_is_named() {
-        let uplink =
-            judge(8, |control, _| if matches!(control, 4 | 5) { ControlAnswer::Nothing } else { ControlAnswer::Right });
+        let uplink = judge(8, |control, _| {
+            if matches!(control, 4 | 5) { ControlAnswer::Nothing } else { ControlAnswer::Right }
+        });
         assert_eq!(uplink.line, UplinkState::Doubtful, "{}", uplink.why);
         assert_eq!(uplink.why, "a part is not reached from here: RIPE NCC, WIDE");
     }
 
     #[test]
     fn a_portal_or_a_resolver_that_lies_is_told_by_its_answer() {
-        let uplink =
-            judge(
-                1,
-                |control, _| if control == 0 { ControlAnswer::Wrong("10.0.0.1".into()) } else { ControlAnswer::Right },
-            );
+        let uplink = judge(1, |control, _| {
+            if control == 0 {
+                ControlAnswer::Wrong("10.0.0.1".into())
+            } else {
+                ControlAnswer::Right
+            }
+        });
         assert_eq!(uplink.line, UplinkState::Doubtful);
         assert_eq!(uplink.why, "somebody answers in place of Cloudflare: 10.0.0.1");
     }
 
     #[test]
     fn without_ipv6_only_what_is_asked_over_it_is_unknown() {
-        let uplink = judge(4, |control, _| if control > 5 { ControlAnswer::Nothing } else { ControlAnswer::Right });
+        let uplink =
+            judge(
+                4,
+                |control, _| {
+                    if control > 5 { ControlAnswer::Nothing } else { ControlAnswer::Right }
+                },
+            );
         assert_eq!((uplink.line, uplink.v6), (UplinkState::Good, false));
         assert_eq!(uplink.why, "6 of 6 operators answer; over IPv6 no control answers");
     }

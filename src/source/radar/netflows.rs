@@ -31,7 +31,9 @@ pub fn requests(entity: &Entity, wanted: &Query) -> Vec<Request> {
     let (key, code) = match entity {
         Entity::Country(country) => ("location", country.to_string()),
         Entity::Asn(Asn(number)) => ("asn", number.to_string()),
-        Entity::Region(_) | Entity::Prefix(_) | Entity::Site(_) | Entity::Name(_) => return Vec::new(),
+        Entity::Region(_) | Entity::Prefix(_) | Entity::Site(_) | Entity::Name(_) => {
+            return Vec::new();
+        }
     };
     let mut requests = Vec::new();
     let mut until = wanted.until;
@@ -84,7 +86,11 @@ struct Serie {
     values: Vec<Loose>,
 }
 
-pub fn read(request: &Request, data: Data, received_at: Timestamp) -> Result<Readings, SourceError> {
+pub fn read(
+    request: &Request,
+    data: Data,
+    received_at: Timestamp,
+) -> Result<Readings, SourceError> {
     let Some(entity) = request.wanted.entities.first() else { return Ok(Readings::default()) };
     let unusable = |why: String| {
         let kind = FactKind::PollFailed { error: why };
@@ -93,7 +99,9 @@ pub fn read(request: &Request, data: Data, received_at: Timestamp) -> Result<Rea
         Ok(Readings { facts: vec![fact], ..Readings::default() })
     };
     if !matches!(data.meta.agg_interval.text(), None | Some("FIFTEEN_MINUTES" | "15m")) {
-        return Err(SourceError::malformed("buckets of another width than the 15 minutes that were asked for"));
+        return Err(SourceError::malformed(
+            "buckets of another width than the 15 minutes that were asked for",
+        ));
     }
     if data.meta.normalization.text().is_some_and(|how| how != "MIN0_MAX") {
         return Err(SourceError::malformed("values scaled in another way than MIN0_MAX"));
@@ -112,11 +120,18 @@ pub fn read(request: &Request, data: Data, received_at: Timestamp) -> Result<Rea
         }
     }
     let Some(median) = median(&buckets) else {
-        return unusable(format!("Radar has too little traffic of {entity} to know its usual amount"));
+        return unusable(format!(
+            "Radar has too little traffic of {entity} to know its usual amount"
+        ));
     };
-    let series =
-        Arc::new(Series { entity: entity.clone(), source: super::ABOUT.name.to_owned(), signal: "netflow".to_owned() });
-    let (Some(first), Some(last)) = (buckets.keys().next().copied(), buckets.keys().last().copied()) else {
+    let series = Arc::new(Series {
+        entity: entity.clone(),
+        source: super::ABOUT.name.to_owned(),
+        signal: "netflow".to_owned(),
+    });
+    let (Some(first), Some(last)) =
+        (buckets.keys().next().copied(), buckets.keys().last().copied())
+    else {
         return Ok(Readings::default());
     };
     // A bucket that is missing between others is a gap: unknown, not zero.
@@ -129,12 +144,19 @@ pub fn read(request: &Request, data: Data, received_at: Timestamp) -> Result<Rea
         entity: Some(entity.clone()),
         why: format!("{odd} buckets of Radar's traffic of {entity} have no readable time"),
     });
-    Ok(Readings { observations: observations.collect(), odd: odd.into_iter().collect(), ..Readings::default() })
+    Ok(Readings {
+        observations: observations.collect(),
+        odd: odd.into_iter().collect(),
+        ..Readings::default()
+    })
 }
 
 /// Returns the buckets of the week that ends at `until`, and how many times could not be read. A value that is not a
 /// measurement is unknown; a bucket whose time cannot be read is a gap.
-fn buckets(serie: Option<Serie>, until: Timestamp) -> Result<(BTreeMap<Timestamp, Option<f64>>, usize), SourceError> {
+fn buckets(
+    serie: Option<Serie>,
+    until: Timestamp,
+) -> Result<(BTreeMap<Timestamp, Option<f64>>, usize), SourceError> {
     let Serie { timestamps, values } = serie.unwrap_or_default();
     if timestamps.len() != values.len() {
         return Err(SourceError::malformed("a different number of times and values"));
@@ -156,7 +178,10 @@ fn buckets(serie: Option<Serie>, until: Timestamp) -> Result<(BTreeMap<Timestamp
     }
     // With so many the shape of the answer has changed.
     if odd * 2 > timestamps.len() {
-        return Err(SourceError::malformed(format!("{odd} of {} times cannot be read or used", timestamps.len())));
+        return Err(SourceError::malformed(format!(
+            "{odd} of {} times cannot be read or used",
+            timestamps.len()
+        )));
     }
     Ok((buckets, odd))
 }
@@ -187,7 +212,8 @@ mod tests {
     fn reply(scale: f64, last: &[&str], level: u32) -> String {
         let wanted = wanted(2);
         let count = (WEEK / STEP) as usize;
-        let times: Vec<String> = (0..count).map(|i| format!("\"{}\"", wanted.until - WEEK + i as i64 * STEP)).collect();
+        let times: Vec<String> =
+            (0..count).map(|i| format!("\"{}\"", wanted.until - WEEK + i as i64 * STEP)).collect();
         let values: Vec<String> = (0..count)
             .map(|i| match i.checked_sub(count - last.len()) {
                 Some(at_end) => format!("\"{}\"", last[at_end]),
@@ -217,16 +243,29 @@ mod tests {
         let last = ["0.8", "0.8", "0.2", "0", "0.4", "0.8", "0.1", "0.1"];
         let halved = ["0.4", "0.4", "0.1", "0", "0.2", "0.4", "0.05", "0.05"];
         let expected = [Some(1.0), Some(1.0), Some(0.25), Some(0.0), Some(0.5), Some(1.0)];
-        assert_eq!(values(&reply(0.8, &last, 5)), expected, "without the two newest, which are still filling");
-        assert_eq!(values(&reply(0.4, &halved, 5)), expected, "after a peak elsewhere in the window");
+        assert_eq!(
+            values(&reply(0.8, &last, 5)),
+            expected,
+            "without the two newest, which are still filling"
+        );
+        assert_eq!(
+            values(&reply(0.4, &halved, 5)),
+            expected,
+            "after a peak elsewhere in the window"
+        );
     }
 
     #[test]
     fn a_series_that_radar_does_not_trust_is_left_alone() {
         let readings = read_as(&reply(0.8, &[], 2)).unwrap();
         assert!(readings.observations.is_empty());
-        let FactKind::PollFailed { error } = &readings.facts[0].kind else { panic!("{readings:?}") };
-        assert_eq!(error, "Radar's confidence in its traffic for country/IR is 2, and only 5 is used");
+        let FactKind::PollFailed { error } = &readings.facts[0].kind else {
+            panic!("{readings:?}")
+        };
+        assert_eq!(
+            error,
+            "Radar's confidence in its traffic for country/IR is 2, and only 5 is used"
+        );
     }
 
     #[test]

@@ -43,7 +43,8 @@ pub fn annotations(request: &Request, data: Annotations, received_at: Timestamp)
     for annotation in data.annotations.read {
         let countries = listed(&annotation.locations).filter_map(|code| country(code.text()?));
         let networks = listed(&annotation.asns).filter_map(network);
-        let entities = countries.chain(networks).filter(|entity| request.wanted.entities.contains(entity));
+        let entities =
+            countries.chain(networks).filter(|entity| request.wanted.entities.contains(entity));
         let entities: BTreeSet<Entity> = entities.collect();
         let Some(started_at) = annotation.start_date.time() else {
             readings.odd.extend(undated("annotation", &annotation.id, entities.into_iter().next()));
@@ -51,7 +52,9 @@ pub fn annotations(request: &Request, data: Annotations, received_at: Timestamp)
         };
         let outage = annotation.outage.0.as_ref();
         // Both vocabularies grow: a word is shown as it came.
-        let mut what = outage.and_then(|outage| said(&outage.outage_type)).unwrap_or_else(|| "outage".to_owned());
+        let mut what = outage
+            .and_then(|outage| said(&outage.outage_type))
+            .unwrap_or_else(|| "outage".to_owned());
         // How far it reaches, such as `Multiple cities in Florida`.
         if let Some(scope) = said(&annotation.scope) {
             what = format!("{what} ({scope})");
@@ -115,17 +118,22 @@ pub fn anomalies(request: &Request, data: Anomalies, received_at: Timestamp) -> 
     for anomaly in data.traffic_anomalies.read {
         let of_network = anomaly.asn_details.0.as_ref().and_then(|details| network(&details.asn));
         let of_country = || country(anomaly.location_details.0.as_ref()?.code.text()?);
-        let entity = of_network.or_else(of_country).filter(|entity| request.wanted.entities.contains(entity));
+        let entity = of_network
+            .or_else(of_country)
+            .filter(|entity| request.wanted.entities.contains(entity));
         let Some(started_at) = anomaly.start_date.time() else {
             readings.odd.extend(undated("anomaly", &anomaly.uuid, entity));
             continue;
         };
         let Some(entity) = entity else { continue };
         let status = said(&anomaly.status).unwrap_or_else(|| "status unknown".to_owned());
-        let seen_in: Vec<&str> = listed(&anomaly.visible_in_data_sources).filter_map(Loose::text).collect();
+        let seen_in: Vec<&str> =
+            listed(&anomaly.visible_in_data_sources).filter_map(Loose::text).collect();
         let what = match seen_in.join(", ").as_str() {
             "" => format!("Cloudflare Radar: traffic anomaly ({status})"),
-            seen_in => format!("Cloudflare Radar: traffic anomaly ({status}) in {}", excerpt(seen_in)),
+            seen_in => {
+                format!("Cloudflare Radar: traffic anomaly ({status}) in {}", excerpt(seen_in))
+            }
         };
         let report = FactKind::Report {
             id: format!("anomaly/{}", key(&anomaly.uuid, started_at)),
@@ -185,13 +193,23 @@ fn key(id: &Loose, started_at: Timestamp) -> String {
 }
 
 /// The source's own evidence where it is a web address, else the entity's page.
-fn link(theirs: Option<&str>, entity: &Entity, started_at: Timestamp, request: &Request) -> Option<String> {
+fn link(
+    theirs: Option<&str>,
+    entity: &Entity,
+    started_at: Timestamp,
+    request: &Request,
+) -> Option<String> {
     let is_plain = |url: &&str| {
         (url.starts_with("https://") || url.starts_with("http://"))
             && url.len() <= 500
-            && !url.chars().any(|c| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | '"'))
+            && !url
+                .chars()
+                .any(|c| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | '"'))
     };
-    theirs.filter(is_plain).map(str::to_owned).or_else(|| Radar.link(entity, started_at, request.wanted.until))
+    theirs
+        .filter(is_plain)
+        .map(str::to_owned)
+        .or_else(|| Radar.link(entity, started_at, request.wanted.until))
 }
 
 fn fact(entity: Entity, kind: FactKind, received_at: Timestamp) -> Fact {
@@ -216,7 +234,11 @@ mod tests {
             FactKind::Report { id, what, ended_at, cause, link, .. } => {
                 let cause = cause.as_deref().unwrap_or("-");
                 let end = ended_at.map_or_else(|| "open".to_owned(), |end| end.to_string());
-                format!("{} {id} | {what} | {cause} | {end} | {}", fact.entity, link.as_deref().unwrap_or("-"))
+                format!(
+                    "{} {id} | {what} | {cause} | {end} | {}",
+                    fact.entity,
+                    link.as_deref().unwrap_or("-")
+                )
             }
             other => panic!("{other:?}"),
         };

@@ -58,12 +58,17 @@ struct Interval {
 pub fn read(request: &Request, data: &Data) -> Result<Readings, SourceError> {
     let Some(entity) = request.wanted.entities.first() else { return Ok(Readings::default()) };
     if data.stats.read.is_empty() && data.stats.odd == 0 {
-        return Err(SourceError::empty(format!("RIPEstat has no routing numbers for {entity} in this window")));
+        return Err(SourceError::empty(format!(
+            "RIPEstat has no routing numbers for {entity} in this window"
+        )));
     }
     let resolution = data.resolution.text().unwrap_or_default();
     // A week tells nothing that could be used.
     let step = width(resolution).filter(|step| *step <= DAY).ok_or_else(|| {
-        SourceError::malformed(format!("a resolution of `{}` where 5m or 1h was asked", excerpt(resolution)))
+        SourceError::malformed(format!(
+            "a resolution of `{}` where 5m or 1h was asked",
+            excerpt(resolution)
+        ))
     })?;
     let series = Arc::new(Series {
         entity: entity.clone(),
@@ -75,13 +80,21 @@ pub fn read(request: &Request, data: &Data) -> Result<Readings, SourceError> {
     let observations = bins(runs, step, &request.wanted)
         .into_iter()
         .filter(|(at, _)| latest.is_none_or(|latest| *at <= latest))
-        .map(|(observed_at, value)| Observation { series: Arc::clone(&series), observed_at, value });
+        .map(|(observed_at, value)| Observation {
+            series: Arc::clone(&series),
+            observed_at,
+            value,
+        });
     let odd = (odd > 0).then(|| Oddity {
         entity: Some(entity.clone()),
         why: format!("{odd} entries of RIPEstat's routing numbers of {entity} could not be read"),
     });
-    Readings { observations: observations.collect(), odd: odd.into_iter().collect(), ..Readings::default() }
-        .unless_all_odd()
+    Readings {
+        observations: observations.collect(),
+        odd: odd.into_iter().collect(),
+        ..Readings::default()
+    }
+    .unless_all_odd()
 }
 
 /// Returns the seconds of a resolution such as `5m`, `1h`, `8h`, `1d` or `1w`.
@@ -137,7 +150,8 @@ fn bins(mut runs: Vec<Run>, step: Seconds, wanted: &Query) -> BTreeMap<Timestamp
     let mut spread = BTreeMap::new();
     for run in runs {
         // Only what lies in the window is spread: an interval may be years long.
-        let (mut at, last) = (run.first.max(wanted.from.floor_to(step)), run.last.min(wanted.until));
+        let (mut at, last) =
+            (run.first.max(wanted.from.floor_to(step)), run.last.min(wanted.until));
         while at <= last {
             if wanted.holds(at) {
                 spread.insert(at, run.value);
@@ -163,11 +177,21 @@ mod tests {
         };
         let source = Ripestat::new("");
         let request = source.plan(&wanted, wanted.until, 1).remove(0);
-        let body =
-            format!(r#"{{"messages":[],"status":"ok","status_code":200,"data_call_name":"{COUNTRY}","data":{data}}}"#);
+        let body = format!(
+            r#"{{"messages":[],"status":"ok","status_code":200,"data_call_name":"{COUNTRY}","data":{data}}}"#
+        );
         let readings = source.read(&request, body.as_bytes(), wanted.until)?;
-        assert!(readings.observations.iter().all(|o| o.series.signal == "prefixes" && o.series.source == ABOUT.name));
-        Ok(readings.observations.iter().map(|o| (o.observed_at.to_string()[11..16].to_owned(), o.value)).collect())
+        assert!(
+            readings
+                .observations
+                .iter()
+                .all(|o| o.series.signal == "prefixes" && o.series.source == ABOUT.name)
+        );
+        Ok(readings
+            .observations
+            .iter()
+            .map(|o| (o.observed_at.to_string()[11..16].to_owned(), o.value))
+            .collect())
     }
 
     fn entry(value: i64, timeline: &str) -> String {
@@ -215,7 +239,11 @@ mod tests {
             let request = Ripestat::new("").plan(&wanted, wanted.until, 1).remove(0);
             let data: Data = serde_json::from_str(data).unwrap();
             let readings = super::read(&request, &data).unwrap();
-            readings.observations.iter().map(|o| (o.observed_at.to_string()[8..16].to_owned(), o.value)).collect()
+            readings
+                .observations
+                .iter()
+                .map(|o| (o.observed_at.to_string()[8..16].to_owned(), o.value))
+                .collect()
         };
         let one = r#"{"resolution":"1h","stats":[{"timeline":[
             {"starttime":"2026-08-01T00:00:00","endtime":"2026-08-01T01:00:00"}],"v4_prefixes_ris":9601,"v6_prefixes_ris":1204}]}"#;
@@ -238,7 +266,10 @@ mod tests {
         for (resolution, bins) in [("8h", 4), ("1d", 2), ("15m", 97), ("5m", 289), ("1H", 25)] {
             let data = gap
                 .replace("1h", resolution)
-                .replace("T05:00:00\",\"endtime\":\"2026-08-01T06", "T23:00:00\",\"endtime\":\"2026-08-02T00")
+                .replace(
+                    "T05:00:00\",\"endtime\":\"2026-08-01T06",
+                    "T23:00:00\",\"endtime\":\"2026-08-02T00",
+                )
                 .replace(
                     "2026-08-01T04:00:00\",\"endtime\":\"2026-08-01T04",
                     "2026-08-01T01:00:00\",\"endtime\":\"2026-08-01T23",
@@ -255,20 +286,30 @@ mod tests {
             entry(4, &interval("17:00", "17:20")),
             entry(3, &interval("17:00", "17:00"))
         );
-        let expected = [("17:00", 3.0), ("17:05", 4.0), ("17:10", 0.0), ("17:15", 0.0), ("17:20", 4.0)];
+        let expected =
+            [("17:00", 3.0), ("17:05", 4.0), ("17:10", 0.0), ("17:15", 0.0), ("17:20", 4.0)];
         assert_eq!(prefixes(&data).unwrap(), expected.map(|(at, value)| bin(at, value)));
     }
 
     #[test]
     fn a_negative_number_is_unknown() {
-        let data = format!(r#"{{"resolution":"5m","stats":[{}]}}"#, entry(-1, &interval("17:00", "17:05")));
-        assert_eq!(prefixes(&data).unwrap(), [("17:00".to_owned(), None), ("17:05".to_owned(), None)]);
+        let data = format!(
+            r#"{{"resolution":"5m","stats":[{}]}}"#,
+            entry(-1, &interval("17:00", "17:05"))
+        );
+        assert_eq!(
+            prefixes(&data).unwrap(),
+            [("17:00".to_owned(), None), ("17:05".to_owned(), None)]
+        );
     }
 
     #[test]
     fn no_entries_are_no_zero() {
         let error = prefixes(r#"{"resolution":"5m","stats":[]}"#).unwrap_err();
-        assert_eq!(error.to_string(), "sent no data: RIPEstat has no routing numbers for country/KP in this window");
+        assert_eq!(
+            error.to_string(),
+            "sent no data: RIPEstat has no routing numbers for country/KP in this window"
+        );
         assert!(prefixes(r#"{"resolution":"1w","stats":[{"timeline":[]}]}"#).is_err());
     }
 }

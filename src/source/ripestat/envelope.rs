@@ -28,7 +28,8 @@ pub fn open<T: DeserializeOwned>(call: &str, body: &[u8]) -> Result<T, SourceErr
         return Err(SourceError::empty("RIPEstat says that it is under maintenance"));
     }
     if word != "ok" || said.is_some() || head.status_code.whole() != Some(200) {
-        let status = head.status_code.whole().and_then(|code| u16::try_from(code).ok()).unwrap_or(200);
+        let status =
+            head.status_code.whole().and_then(|code| u16::try_from(code).ok()).unwrap_or(200);
         let said = said.unwrap_or_else(|| format!("its envelope says `{}`", excerpt(word)));
         // Told inside HTTP 200: an overload or a call that took too long, as a rule. It may pass.
         return Err(if status >= 500 || status == 200 {
@@ -52,8 +53,12 @@ pub fn refusal(status: u16, body: &[u8]) -> SourceError {
 
 impl Head {
     fn error(&self) -> Option<String> {
-        self.messages.0.iter().flat_map(|messages| &messages.read).find_map(|message| match message.as_slice() {
-            [Loose::Text(severity), Loose::Text(text), ..] if severity == "error" => Some(excerpt(text)),
+        self.messages.0.iter().flat_map(|messages| &messages.read).find_map(|message| match message
+            .as_slice()
+        {
+            [Loose::Text(severity), Loose::Text(text), ..] if severity == "error" => {
+                Some(excerpt(text))
+            }
             _ => None,
         })
     }
@@ -66,7 +71,13 @@ mod tests {
     #[derive(Deserialize)]
     struct Object {}
 
-    fn opened(status: &str, code: &str, call: &str, messages: &str, data: &str) -> Result<(), SourceError> {
+    fn opened(
+        status: &str,
+        code: &str,
+        call: &str,
+        messages: &str,
+        data: &str,
+    ) -> Result<(), SourceError> {
         let body = format!(
             r#"{{"messages":{messages},"status":"{status}","status_code":{code},"data_call_name":"{call}","data":{data}}}"#
         );
@@ -85,8 +96,14 @@ mod tests {
             why(opened("ok", "400", "bgp-state", r#"[["error","bad resource"]]"#, "{}")),
             "refused the question (HTTP 400): bad resource"
         );
-        assert!(why(opened("maintenance", "200", "bgp-state", "[]", "{}")).contains("under maintenance"));
-        assert!(why(opened("ok", "200", "visibility", "[]", "{}")).contains("answers visibility where bgp-state"));
+        assert!(
+            why(opened("maintenance", "200", "bgp-state", "[]", "{}"))
+                .contains("under maintenance")
+        );
+        assert!(
+            why(opened("ok", "200", "visibility", "[]", "{}"))
+                .contains("answers visibility where bgp-state")
+        );
         assert!(why(opened("ok", "200", "bgp-state", "[]", "4")).contains("not of the shape"));
         assert!(why(opened("ok", "500", "bgp-state", "[]", "{}")).contains("reports an error"));
     }

@@ -54,18 +54,23 @@ struct Route<'a> {
 impl Data {
     /// The data's own time, never the envelope's: that one only says when the answer was written.
     fn time(&self) -> Result<Timestamp, SourceError> {
-        let at = [&self.timestamp, &self.query_time, &self.latest_time].into_iter().find_map(Loose::time);
+        let at = [&self.timestamp, &self.query_time, &self.latest_time]
+            .into_iter()
+            .find_map(Loose::time);
         at.ok_or_else(|| SourceError::malformed("a state without its time"))
     }
 
     /// Returns the routes that can be read and how many cannot. Fails where these are so many that a count of the others
     /// would read like a fall.
     fn routes(&self) -> Result<(Vec<Route<'_>>, usize), SourceError> {
-        let routes: Vec<Route<'_>> = self.bgp_state.read.iter().filter_map(RawRoute::read).collect();
+        let routes: Vec<Route<'_>> =
+            self.bgp_state.read.iter().filter_map(RawRoute::read).collect();
         let all = self.bgp_state.read.len() + self.bgp_state.odd;
         let odd = all - routes.len();
         if odd as f64 > MALFORMED_AT_MOST * all as f64 {
-            return Err(SourceError::malformed(format!("{odd} of {all} routes of a state are malformed")));
+            return Err(SourceError::malformed(format!(
+                "{odd} of {all} routes of a state are malformed"
+            )));
         }
         Ok((routes, odd))
     }
@@ -86,7 +91,11 @@ impl Route<'_> {
     }
 }
 
-pub fn read(request: &Request, data: &Data, received_at: Timestamp) -> Result<Readings, SourceError> {
+pub fn read(
+    request: &Request,
+    data: &Data,
+    received_at: Timestamp,
+) -> Result<Readings, SourceError> {
     let Some(entity) = request.wanted.entities.first() else { return Ok(Readings::default()) };
     let at = data.time()?;
     let due = match request.wanted.purpose {
@@ -103,11 +112,16 @@ pub fn read(request: &Request, data: &Data, received_at: Timestamp) -> Result<Re
         return Err(SourceError::empty(format!("RIPEstat answered with an old state, of {at}")));
     }
     if routes.is_empty() && !all.is_empty() {
-        return Err(SourceError::malformed("a state of other networks than the one that was asked for"));
+        return Err(SourceError::malformed(
+            "a state of other networks than the one that was asked for",
+        ));
     }
     let source = super::ABOUT.name;
-    let series =
-        Arc::new(Series { entity: entity.clone(), source: source.to_owned(), signal: "visibility".to_owned() });
+    let series = Arc::new(Series {
+        entity: entity.clone(),
+        source: source.to_owned(),
+        signal: "visibility".to_owned(),
+    });
     let observed_at = at.floor_to(STEP);
     let facts = gateways(entity, &routes).into_iter().map(|kind| Fact {
         entity: entity.clone(),
@@ -145,7 +159,8 @@ pub fn routes(data: &Data) -> Result<Routes, SourceError> {
     let seeds = routes.iter().filter_map(|route| {
         // `00-192.0.2.1`: collector and address.
         let (collector, address) = route.source_id.split_once('-')?;
-        let peer = Peer { collector: message::collector(collector)?, address: address.parse().ok()? };
+        let peer =
+            Peer { collector: message::collector(collector)?, address: address.parse().ok()? };
         Some(Seed { net: route.target.trunc(), peer, gateway: route.gateway() })
     });
     Ok(Routes { at, routes: seeds.collect() })
@@ -156,7 +171,9 @@ fn concerns(entity: &Entity, route: &Route<'_>) -> bool {
     match entity {
         Entity::Prefix(net) => net.contains(&route.target),
         // An origin that is a set may be anybody's.
-        Entity::Asn(Asn(number)) => route.path.last().is_none_or(|origin| origin == number || *origin == 0),
+        Entity::Asn(Asn(number)) => {
+            route.path.last().is_none_or(|origin| origin == number || *origin == 0)
+        }
         _ => false,
     }
 }
@@ -171,11 +188,18 @@ fn gateways(entity: &Entity, routes: &[&Route<'_>]) -> Vec<FactKind> {
             peers.insert(route.source_id);
         }
     }
-    let mut found: Vec<(u32, u32, u32)> =
-        seen.into_iter().map(|(asn, (prefixes, peers))| (peers.len() as u32, prefixes.len() as u32, asn)).collect();
+    let mut found: Vec<(u32, u32, u32)> = seen
+        .into_iter()
+        .map(|(asn, (prefixes, peers))| (peers.len() as u32, prefixes.len() as u32, asn))
+        .collect();
     found.sort_by(|a, b| b.cmp(a));
     found.truncate(GATEWAYS);
-    let told = |(peers_seeing, prefixes_seen, asn)| FactKind::Gateway { asn, name: None, prefixes_seen, peers_seeing };
+    let told = |(peers_seeing, prefixes_seen, asn)| FactKind::Gateway {
+        asn,
+        name: None,
+        prefixes_seen,
+        peers_seeing,
+    };
     found.into_iter().map(told).collect()
 }
 
@@ -227,9 +251,15 @@ pub fn peers(request: &Request, data: &PeerCount) -> Result<Readings, SourceErro
         .entities
         .iter()
         .filter_map(|entity| {
-            let (observed_at, total) = if matches!(entity, Entity::Prefix(IpNet::V6(_))) { v6 } else { v4 }?;
+            let (observed_at, total) =
+                if matches!(entity, Entity::Prefix(IpNet::V6(_))) { v6 } else { v4 }?;
             let source = super::ABOUT.name.to_owned();
-            Some(Fact { entity: entity.clone(), source, observed_at, kind: FactKind::Peers { total } })
+            Some(Fact {
+                entity: entity.clone(),
+                source,
+                observed_at,
+                kind: FactKind::Peers { total },
+            })
         })
         .collect();
     if facts.is_empty() {
@@ -246,11 +276,14 @@ mod tests {
 
     fn read_as(entity: &str, purpose: Purpose, state: &str) -> Result<Readings, SourceError> {
         let until = Timestamp::parse("2025-06-06 17:35").unwrap();
-        let wanted = Query { entities: vec![entity.parse().unwrap()], from: until - 7200, until, purpose };
+        let wanted =
+            Query { entities: vec![entity.parse().unwrap()], from: until - 7200, until, purpose };
         let source = Ripestat::new("");
         let plan = source.plan(&wanted, until, 99);
         let request = plan.iter().find(|r| r.path.contains(STATE)).unwrap();
-        let data = format!(r#"{{"resource":"131279","timestamp":"2025-06-06T17:32:10","bgp_state":{state}}}"#);
+        let data = format!(
+            r#"{{"resource":"131279","timestamp":"2025-06-06T17:32:10","bgp_state":{state}}}"#
+        );
         source.read(request, envelope(STATE, &data).as_bytes(), until)
     }
 
@@ -261,12 +294,16 @@ mod tests {
     }
 
     fn route(prefix: &str, path: &str, peer: &str) -> String {
-        format!(r#"{{"target_prefix":"{prefix}","path":{path},"community":[],"source_id":"{peer}"}}"#)
+        format!(
+            r#"{{"target_prefix":"{prefix}","path":{path},"community":[],"source_id":"{peer}"}}"#
+        )
     }
 
     fn gateways_of(readings: &Readings) -> Vec<(u32, u32, u32)> {
         let row = |fact: &Fact| match fact.kind {
-            FactKind::Gateway { asn, prefixes_seen, peers_seeing, .. } => (asn, prefixes_seen, peers_seeing),
+            FactKind::Gateway { asn, prefixes_seen, peers_seeing, .. } => {
+                (asn, prefixes_seen, peers_seeing)
+            }
             _ => panic!("{fact:?}"),
         };
         readings.facts.iter().map(row).collect()
@@ -282,7 +319,8 @@ mod tests {
             route("175.45.178.0/24", "[131279]", "04-192.0.2.4"),
             route("175.45.178.0/24", r#"[64496,"{64512}",131279]"#, "04-192.0.2.4"),
         ];
-        let readings = read_as("asn/131279", Purpose::Live, &format!("[{}]", state.join(","))).unwrap();
+        let readings =
+            read_as("asn/131279", Purpose::Live, &format!("[{}]", state.join(","))).unwrap();
         assert_eq!(readings.observations.len(), 1);
         assert_eq!(readings.observations[0].value, Some(4.0));
         assert_eq!(readings.observations[0].observed_at.to_string(), "2025-06-06T17:30:00Z");
@@ -296,7 +334,9 @@ mod tests {
             route("175.45.176.0/20", "[4837,64500]", "01-192.0.2.2"),
             route("0.0.0.0/0", "[4837]", "02-192.0.2.3"),
         ];
-        let readings = read_as("prefix/175.45.176.0/22", Purpose::Live, &format!("[{}]", state.join(","))).unwrap();
+        let readings =
+            read_as("prefix/175.45.176.0/22", Purpose::Live, &format!("[{}]", state.join(",")))
+                .unwrap();
         assert_eq!(readings.observations[0].value, Some(1.0));
     }
 
@@ -315,16 +355,29 @@ mod tests {
             source.read(&request, envelope(STATE, &data).as_bytes(), later)
         };
         let error = read("[]").unwrap_err().to_string();
-        assert_eq!(error, "sent no data: RIPEstat answered with an old state, of 2025-06-06T17:32:10Z");
-        let seen = read(&format!("[{}]", route("175.45.176.0/24", "[4837,131279]", "00-192.0.2.1"))).unwrap();
-        assert_eq!(seen.observations[0].observed_at.to_string(), "2025-06-06T17:30:00Z", "at its own time");
+        assert_eq!(
+            error,
+            "sent no data: RIPEstat answered with an old state, of 2025-06-06T17:32:10Z"
+        );
+        let seen =
+            read(&format!("[{}]", route("175.45.176.0/24", "[4837,131279]", "00-192.0.2.1")))
+                .unwrap();
+        assert_eq!(
+            seen.observations[0].observed_at.to_string(),
+            "2025-06-06T17:30:00Z",
+            "at its own time"
+        );
     }
 
     #[test]
     fn a_state_of_the_past_must_be_the_one_that_was_asked_for() {
         let seen = read_as("asn/131279", Purpose::Backfill, "[]").unwrap();
         assert_eq!(seen.observations[0].value, Some(0.0));
-        let error = read_as("asn/64500", Purpose::Live, &format!("[{}]", route("192.0.2.0/24", "[1,2]", "00-a")));
+        let error = read_as(
+            "asn/64500",
+            Purpose::Live,
+            &format!("[{}]", route("192.0.2.0/24", "[1,2]", "00-a")),
+        );
         assert!(error.unwrap_err().to_string().contains("other networks"));
     }
 

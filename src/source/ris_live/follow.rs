@@ -116,7 +116,9 @@ impl Follower {
             memory.table.gap();
             failures = if self.clock.now() - began > 10 * MINUTE { 1 } else { failures + 1 };
             let pause = RECONNECT.pause(failures, fastrand::f64(), None);
-            tracing::warn!("{NAME}: {error}. Connecting again in {pause} s; until then its routes are unknown");
+            tracing::warn!(
+                "{NAME}: {error}. Connecting again in {pause} s; until then its routes are unknown"
+            );
             self.tell(&tell, FollowerEvent::State(format!("{error}; connecting again")));
             busy = self.clock.sleep(pause, busy).await;
         }
@@ -144,7 +146,10 @@ impl Follower {
         memory.follow_only(watched);
         stream.subscribe(memory.table.watched()).await?;
         let connected_at = self.clock.now();
-        self.tell(tell, FollowerEvent::State("connected, reading the state of the routes".to_owned()));
+        self.tell(
+            tell,
+            FollowerEvent::State("connected, reading the state of the routes".to_owned()),
+        );
         let (seeds, mut seeded) = tokio::sync::mpsc::unbounded_channel();
         let mut seeding = tokio::task::JoinSet::new();
         self.seed(&mut seeding, watched, &seeds);
@@ -236,9 +241,16 @@ impl Follower {
     }
 
     /// Asks RIPEstat for the routes, while the stream is read on.
-    fn seed(&self, tasks: &mut tokio::task::JoinSet<()>, watched: &[Watched], seeds: &UnboundedSender<Seeded>) {
-        let nets: Vec<IpNet> = watched.iter().flat_map(|watched| watched.nets.iter().copied()).collect();
-        let (feed, clock, seeds, app) = (self.ripestat.clone(), self.clock.clone(), seeds.clone(), self.client.clone());
+    fn seed(
+        &self,
+        tasks: &mut tokio::task::JoinSet<()>,
+        watched: &[Watched],
+        seeds: &UnboundedSender<Seeded>,
+    ) {
+        let nets: Vec<IpNet> =
+            watched.iter().flat_map(|watched| watched.nets.iter().copied()).collect();
+        let (feed, clock, seeds, app) =
+            (self.ripestat.clone(), self.clock.clone(), seeds.clone(), self.client.clone());
         let mut busy = clock.busy();
         tasks.spawn(async move {
             for some in nets.chunks(ripestat::NETS_AT_ONCE) {
@@ -296,7 +308,8 @@ impl Memory {
 
     /// Whether the routes of any of them are gone, all of them.
     fn anybody_is_gone(&self, watched: &[Watched]) -> bool {
-        let standing = |one: &Watched| self.table.standing(&one.nets).filter(BlockVisibility::is_known);
+        let standing =
+            |one: &Watched| self.table.standing(&one.nets).filter(BlockVisibility::is_known);
         watched.iter().filter_map(standing).any(|standing| standing.blocks == 0)
     }
 
@@ -306,12 +319,20 @@ impl Memory {
         for one in watched {
             let standing = self.table.standing(&one.nets).filter(BlockVisibility::is_known);
             let series = |signal: &str| {
-                Arc::new(Series { entity: one.entity.clone(), source: NAME.to_owned(), signal: signal.to_owned() })
+                Arc::new(Series {
+                    entity: one.entity.clone(),
+                    source: NAME.to_owned(),
+                    signal: signal.to_owned(),
+                })
             };
             let seeing = standing.as_ref().map(BlockVisibility::seeing_of_all);
             let blocks = standing.as_ref().map(|standing| f64::from(standing.blocks));
             for (signal, value) in [("visibility", seeing), ("prefixes", blocks)] {
-                batch.observations.push(Observation { series: series(signal), observed_at: start, value });
+                batch.observations.push(Observation {
+                    series: series(signal),
+                    observed_at: start,
+                    value,
+                });
             }
             if let Some(standing) = standing {
                 self.facts(one, &standing, start, now, &mut batch.facts);
@@ -329,18 +350,33 @@ impl Memory {
         now: Timestamp,
         facts: &mut Vec<Fact>,
     ) {
-        let fact = |kind| Fact { entity: one.entity.clone(), source: NAME.to_owned(), observed_at: start, kind };
+        let fact = |kind| Fact {
+            entity: one.entity.clone(),
+            source: NAME.to_owned(),
+            observed_at: start,
+            kind,
+        };
         let total = standing.peers + standing.unknown;
         if self.peers.insert(one.entity.clone(), total) != Some(total) {
             facts.push(fact(FactKind::Peers { total }));
         }
-        let known: Vec<u32> =
-            self.gateways.keys().filter(|(entity, _)| *entity == one.entity).map(|(_, asn)| *asn).collect();
-        let gone = known.into_iter().filter(|asn| !standing.gateways.contains_key(asn)).map(|asn| (asn, (0, 0)));
-        for (asn, (prefixes_seen, peers_seeing)) in standing.gateways.clone().into_iter().chain(gone) {
+        let known: Vec<u32> = self
+            .gateways
+            .keys()
+            .filter(|(entity, _)| *entity == one.entity)
+            .map(|(_, asn)| *asn)
+            .collect();
+        let gone = known
+            .into_iter()
+            .filter(|asn| !standing.gateways.contains_key(asn))
+            .map(|asn| (asn, (0, 0)));
+        for (asn, (prefixes_seen, peers_seeing)) in
+            standing.gateways.clone().into_iter().chain(gone)
+        {
             let told = self.gateways.entry((one.entity.clone(), asn)).or_insert((u32::MAX, 0));
             let is_news = told.0 != prefixes_seen
-                || f64::from(told.1.abs_diff(peers_seeing)) > NEWS * f64::from(total) && peers_seeing > 0;
+                || f64::from(told.1.abs_diff(peers_seeing)) > NEWS * f64::from(total)
+                    && peers_seeing > 0;
             if is_news {
                 *told = (prefixes_seen, peers_seeing);
                 let name = one.names.get(&asn).cloned();
@@ -348,7 +384,9 @@ impl Memory {
             }
         }
         // Who announces a route names the neighbours in its path: those that are gone are not kept.
-        self.gateways.retain(|(entity, asn), _| *entity != one.entity || standing.gateways.contains_key(asn));
+        self.gateways.retain(|(entity, asn), _| {
+            *entity != one.entity || standing.gateways.contains_key(asn)
+        });
         let falling = self.falling.entry(one.entity.clone()).or_default().note(standing, now);
         let Some(since) = falling.filter(|_| standing.share() < 0.5) else { return };
         let mut gateways = self.table.falls(&one.nets, since);

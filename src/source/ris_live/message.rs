@@ -152,7 +152,8 @@ impl<'de> Deserialize<'de> for Hop {
 
 /// Reads one frame. A malformed block of an update is passed over; an update of which nothing can be read is malformed.
 pub fn read(text: &str) -> Result<Message, Malformed> {
-    let frame: Frame<'_> = serde_json::from_str(text).map_err(|error| Malformed(error.to_string()))?;
+    let frame: Frame<'_> =
+        serde_json::from_str(text).map_err(|error| Malformed(error.to_string()))?;
     let data = frame.data.unwrap_or_default();
     match &*frame.kind {
         "ris_message" => message(&data),
@@ -190,7 +191,8 @@ fn message(data: &Data<'_>) -> Result<Message, Malformed> {
         return Ok(Message::Other);
     }
     let at = data.timestamp.number().filter(|at| *at > 0.0).ok_or_else(|| missing("time"))?;
-    let address = data.peer.as_str().and_then(|peer| peer.parse().ok()).ok_or_else(|| missing("peer"))?;
+    let address =
+        data.peer.as_str().and_then(|peer| peer.parse().ok()).ok_or_else(|| missing("peer"))?;
     let collector = data.host.as_str().and_then(collector).ok_or_else(|| missing("collector"))?;
     let peer = Peer { collector, address };
     if matches!(kind, Kind::Session) {
@@ -205,15 +207,21 @@ fn message(data: &Data<'_>) -> Result<Message, Malformed> {
         for word in words {
             match word.as_str().and_then(|text| text.parse::<IpNet>().ok()) {
                 Some(net) => read.push(net.trunc()),
-                None => malformed = Some(word.as_str().unwrap_or_default().chars().take(60).collect::<String>()),
+                None => {
+                    malformed =
+                        Some(word.as_str().unwrap_or_default().chars().take(60).collect::<String>())
+                }
             }
         }
         read
     };
-    let announced: Vec<IpNet> = data.announcements.0.iter().flat_map(|one| blocks(&one.0.0)).collect();
+    let announced: Vec<IpNet> =
+        data.announcements.0.iter().flat_map(|one| blocks(&one.0.0)).collect();
     let withdrawn = blocks(&data.withdrawals.0);
     match malformed {
-        Some(block) if announced.is_empty() && withdrawn.is_empty() => Err(Malformed(format!("no block: {block}"))),
+        Some(block) if announced.is_empty() && withdrawn.is_empty() => {
+            Err(Malformed(format!("no block: {block}")))
+        }
         _ => {
             let path = data.path.0.iter().map(|Hop(number)| *number).collect();
             Ok(Message::Update(Update { peer, at, path, announced, withdrawn }))
@@ -295,7 +303,9 @@ mod tests {
         for kind in ["RIS_PEER_STATE", "PEER_STATE", "state", "Ris_Peer_State"] {
             assert_eq!(read(&SESSION.replace("STATE", kind)), session(true), "{kind}");
         }
-        for (state, up) in [("down", false), ("DOWN", false), ("Connected", true), ("up", true), ("idle", false)] {
+        for (state, up) in
+            [("down", false), ("DOWN", false), ("Connected", true), ("up", true), ("idle", false)]
+        {
             assert_eq!(read(&SESSION.replace("connected", state)), session(up), "{state}");
         }
         for (from, to) in [
@@ -311,7 +321,11 @@ mod tests {
             assert_eq!(read(&SESSION.replace(from, to)), session(true), "{to}");
         }
         for state in ["null", "7", "[]", "{}"] {
-            assert_eq!(read(&SESSION.replace(r#""connected""#, state)), session(false), "{state}: nothing is known");
+            assert_eq!(
+                read(&SESSION.replace(r#""connected""#, state)),
+                session(false),
+                "{state}: nothing is known"
+            );
         }
         for kind in ["OPEN", "NOTIFICATION", "KEEPALIVE"] {
             assert_eq!(read(&SESSION.replace("STATE", kind)), Ok(Message::Other), "{kind}");
@@ -330,7 +344,10 @@ mod tests {
         for wrong in ["null", "5", "\"all\"", "[]", "{}", "\"\\ud800\"", "1e999", "true"] {
             let text = ANNOUNCED
                 .replace(r#"["175.45.176.0/24"]"#, &format!(r#"[{wrong},"175.45.176.0/24"]"#))
-                .replace(r#""withdrawals":[]"#, &format!(r#""withdrawals":["175.45.178.0/24",{wrong}]"#))
+                .replace(
+                    r#""withdrawals":[]"#,
+                    &format!(r#""withdrawals":["175.45.178.0/24",{wrong}]"#),
+                )
                 .replace("64500,", &format!("{wrong},"))
                 .replace("[[64496,100]]", wrong)
                 .replace(r#""announcements":["#, &format!(r#""announcements":[{wrong},"#));
@@ -340,7 +357,8 @@ mod tests {
             assert_eq!((update.gateway(), update.path.len()), (4837, 5), "{text}");
         }
         for list in ["null", "5", "{}", "\"x\""] {
-            let text = ANNOUNCED.replace(r#""withdrawals":[]"#, &format!(r#""withdrawals":{list}"#));
+            let text =
+                ANNOUNCED.replace(r#""withdrawals":[]"#, &format!(r#""withdrawals":{list}"#));
             assert_eq!(update(&text).announced.len(), 1, "{list}");
         }
     }
@@ -358,7 +376,10 @@ mod tests {
             assert!(read(text).is_err(), "{text}");
         }
         assert_eq!(read(r#"{"type":"pong","data":null}"#), Ok(Message::Pong));
-        assert_eq!(read(r#"{"type":"ris_subscribe_ok","data":{"subscription":{"prefix":"x"}}}"#), Ok(Message::Other));
+        assert_eq!(
+            read(r#"{"type":"ris_subscribe_ok","data":{"subscription":{"prefix":"x"}}}"#),
+            Ok(Message::Other)
+        );
         let keepalive = ANNOUNCED.replace("UPDATE", "KEEPALIVE");
         assert_eq!(read(&keepalive), Ok(Message::Other));
         assert_eq!(

@@ -57,15 +57,21 @@ impl std::fmt::Debug for Stream {
 
 impl Stream {
     /// Connects to `url` (`ws` or `wss`), naming ourselves as `client`.
-    pub async fn connect(url: &Url, client: &str, tls: &Tls, clock: &Clock) -> Result<Self, StreamError> {
+    pub async fn connect(
+        url: &Url,
+        client: &str,
+        tls: &Tls,
+        clock: &Clock,
+    ) -> Result<Self, StreamError> {
         let unreachable = |why: &dyn std::fmt::Display| StreamError::Unreachable(why.to_string());
         let mut url = url.clone();
         url.query_pairs_mut().append_pair("client", client);
         let connecting = async {
             let host = url.host_str().ok_or_else(|| unreachable(&"no host"))?.to_owned();
             let port = url.port_or_known_default().unwrap_or(443);
-            let stream =
-                TcpStream::connect((host.trim_matches(['[', ']']), port)).await.map_err(|e| unreachable(&e))?;
+            let stream = TcpStream::connect((host.trim_matches(['[', ']']), port))
+                .await
+                .map_err(|e| unreachable(&e))?;
             stream.set_nodelay(true).map_err(|e| unreachable(&e))?;
             let stream: Box<dyn Both> = if url.scheme() == "wss" {
                 Box::new(tls.vouched(stream, &host).await.map_err(|e| unreachable(&e))?)
@@ -77,21 +83,27 @@ impl Stream {
                 max_frame_size: Some(MESSAGE_CAP),
                 ..WebSocketConfig::default()
             };
-            let (socket, _) = tokio_tungstenite::client_async_with_config(url.as_str(), stream, Some(config))
-                .await
-                .map_err(|e| unreachable(&e))?;
+            let (socket, _) =
+                tokio_tungstenite::client_async_with_config(url.as_str(), stream, Some(config))
+                    .await
+                    .map_err(|e| unreachable(&e))?;
             Ok(Self { socket, clock: clock.clone() })
         };
-        clock.within(CONNECT, connecting).await.unwrap_or_else(|| Err(unreachable(&"no answer in 20 s")))
+        clock
+            .within(CONNECT, connecting)
+            .await
+            .unwrap_or_else(|| Err(unreachable(&"no answer in 20 s")))
     }
 
     /// Subscribes to all updates about the blocks and what is inside them, and to sessions that come up or go down, under
     /// both of their names. Never by path: a withdrawal has none, and would not come.
-    pub async fn subscribe(&mut self, nets: impl Iterator<Item = IpNet>) -> Result<(), StreamError> {
+    pub async fn subscribe(
+        &mut self,
+        nets: impl Iterator<Item = IpNet>,
+    ) -> Result<(), StreamError> {
         let options = json!({"includeRaw": false, "acknowledge": true});
         for net in nets {
-            let what =
-                json!({"prefix": net.to_string(), "moreSpecific": true, "type": "UPDATE", "socketOptions": options});
+            let what = json!({"prefix": net.to_string(), "moreSpecific": true, "type": "UPDATE", "socketOptions": options});
             self.say(&json!({"type": "ris_subscribe", "data": what})).await?;
             self.clock.breathe(APART).await;
         }
@@ -119,12 +131,17 @@ impl Stream {
                 Some(Ok(Frame::Text(text))) => return Ok(message::read(&text)),
                 Some(Ok(Frame::Binary(_))) => return Ok(Err(Malformed("binary".to_owned()))),
                 Some(Ok(Frame::Close(frame))) => {
-                    let why = frame.map_or_else(|| "closed without a reason".to_owned(), |frame| frame.to_string());
+                    let why = frame.map_or_else(
+                        || "closed without a reason".to_owned(),
+                        |frame| frame.to_string(),
+                    );
                     return Err(StreamError::Broken(why));
                 }
                 Some(Ok(Frame::Ping(_) | Frame::Pong(_) | Frame::Frame(_))) => {}
                 // A message beyond the cap is nobody's update.
-                Some(Err(Error::Capacity(error))) => return Err(StreamError::Broken(error.to_string())),
+                Some(Err(Error::Capacity(error))) => {
+                    return Err(StreamError::Broken(error.to_string()));
+                }
                 Some(Err(error)) => return Err(StreamError::Broken(error.to_string())),
                 None => return Err(StreamError::Broken("closed".to_owned())),
             }

@@ -100,7 +100,8 @@ pub struct BlockVisibility {
 impl BlockVisibility {
     /// Whether enough is known to say anything.
     pub fn is_known(&self) -> bool {
-        self.peers > 0 && f64::from(self.peers) >= ENOUGH_PEERS * f64::from(self.peers + self.unknown)
+        self.peers > 0
+            && f64::from(self.peers) >= ENOUGH_PEERS * f64::from(self.peers + self.unknown)
     }
 
     /// As many as see it, were every peer's word known: a session that is down is no peer that lost the route.
@@ -108,7 +109,8 @@ impl BlockVisibility {
         if self.peers == 0 {
             return 0.0;
         }
-        (f64::from(self.seeing) * f64::from(self.peers + self.unknown) / f64::from(self.peers)).round()
+        (f64::from(self.seeing) * f64::from(self.peers + self.unknown) / f64::from(self.peers))
+            .round()
     }
 
     pub fn share(&self) -> f64 {
@@ -127,7 +129,8 @@ impl Table {
     pub fn watch_only(&mut self, nets: impl IntoIterator<Item = IpNet>) {
         let nets: HashSet<IpNet> = nets.into_iter().collect();
         self.watched.retain(|net, _| nets.contains(net));
-        let announced: HashSet<IpNet> = self.watched.values().flat_map(|watched| watched.announced.clone()).collect();
+        let announced: HashSet<IpNet> =
+            self.watched.values().flat_map(|watched| watched.announced.clone()).collect();
         self.blocks.retain(|net, _| announced.contains(net));
         for net in nets {
             self.watch(net);
@@ -188,7 +191,8 @@ impl Table {
 
     /// The watched block that it is, or the smallest that it is in.
     fn home(&self, net: &IpNet) -> Option<IpNet> {
-        std::iter::successors(Some(*net), IpNet::supernet).find(|net| self.watched.contains_key(net))
+        std::iter::successors(Some(*net), IpNet::supernet)
+            .find(|net| self.watched.contains_key(net))
     }
 
     /// The announced block inside a watched one; a new one only while there are not too many.
@@ -222,7 +226,8 @@ impl Table {
     pub fn wants_seed(&self, nets: &[IpNet]) -> bool {
         let standing = self.standing(nets);
         standing.is_some_and(|standing| {
-            f64::from(standing.unknown) > UNKNOWN_AT_MOST * f64::from(standing.peers + standing.unknown)
+            f64::from(standing.unknown)
+                > UNKNOWN_AT_MOST * f64::from(standing.peers + standing.unknown)
         })
     }
 
@@ -266,12 +271,15 @@ impl Table {
             }
             standing.blocks += u32::from(f64::from(seeing) > GONE * f64::from(known) && seeing > 0);
             for (gateway, peers) in gateways {
-                through.entry(gateway).or_default().0 += u32::from(f64::from(peers) > GONE * f64::from(known));
+                through.entry(gateway).or_default().0 +=
+                    u32::from(f64::from(peers) > GONE * f64::from(known));
             }
         }
         for word in by_peer.values() {
             match word {
-                Word::Seen => (standing.seeing, standing.peers) = (standing.seeing + 1, standing.peers + 1),
+                Word::Seen => {
+                    (standing.seeing, standing.peers) = (standing.seeing + 1, standing.peers + 1)
+                }
                 Word::Withdrawn => standing.peers += 1,
                 Word::Unknown => standing.unknown += 1,
             }
@@ -292,7 +300,9 @@ impl Table {
     /// tried the other before it lost that as well.
     pub fn falls(&self, nets: &[IpNet], since: Timestamp) -> Vec<Fall> {
         let mut falls: BTreeMap<u32, (u32, u32, Vec<u16>)> = BTreeMap::new();
-        let lost = |route: &&Route| route.word == Word::Withdrawn && i64::from(route.since) >= since.unix();
+        let lost = |route: &&Route| {
+            route.word == Word::Withdrawn && i64::from(route.since) >= since.unix()
+        };
         for route in self.announced(nets).flat_map(|block| &block.routes).filter(lost) {
             for (gateway, at) in [(route.gateway, route.since), (route.left, route.left_at)] {
                 if gateway == 0 || i64::from(at) < since.unix() {
@@ -307,13 +317,22 @@ impl Table {
         let fall = |(gateway, (first, last, mut peers)): (u32, (u32, u32, Vec<u16>))| {
             peers.sort_unstable();
             peers.dedup();
-            Fall { gateway, name: None, first: at(first), last: at(last), peers: peers.len() as u32 }
+            Fall {
+                gateway,
+                name: None,
+                first: at(first),
+                last: at(last),
+                peers: peers.len() as u32,
+            }
         };
         falls.into_iter().map(fall).collect()
     }
 
     fn announced<'a>(&'a self, nets: &'a [IpNet]) -> impl Iterator<Item = &'a Block> {
-        let inside = nets.iter().filter_map(|net| self.watched.get(net)).flat_map(|watched| &watched.announced);
+        let inside = nets
+            .iter()
+            .filter_map(|net| self.watched.get(net))
+            .flat_map(|watched| &watched.announced);
         inside.filter_map(|net| self.blocks.get(net))
     }
 
@@ -365,7 +384,9 @@ impl Block {
             }
             // Who withdraws what was never had counts for nothing.
             Err(_) if word == Word::Withdrawn => {}
-            Err(place) => self.routes.insert(place, Route { peer, word, gateway, at, since: at, left: 0, left_at: 0 }),
+            Err(place) => self
+                .routes
+                .insert(place, Route { peer, word, gateway, at, since: at, left: 0, left_at: 0 }),
         }
     }
 }
@@ -408,8 +429,13 @@ mod tests {
         let mut table = Table::default();
         for net in nets() {
             table.watch(net);
-            let routes: Vec<Seed> =
-                (0..20).map(|n| Seed { net, peer: peer(n), gateway: if n % 2 == 0 { 4837 } else { 20485 } }).collect();
+            let routes: Vec<Seed> = (0..20)
+                .map(|n| Seed {
+                    net,
+                    peer: peer(n),
+                    gateway: if n % 2 == 0 { 4837 } else { 20485 },
+                })
+                .collect();
             table.seed(net, &routes, Timestamp::from_unix(1000));
         }
         table
@@ -417,7 +443,13 @@ mod tests {
 
     fn update(number: u8, at: f64, announced: &[IpNet], withdrawn: &[IpNet]) -> Update {
         let path = if announced.is_empty() { vec![] } else { vec![64496, 4837, 131_279] };
-        Update { peer: peer(number), at, path, announced: announced.to_vec(), withdrawn: withdrawn.to_vec() }
+        Update {
+            peer: peer(number),
+            at,
+            path,
+            announced: announced.to_vec(),
+            withdrawn: withdrawn.to_vec(),
+        }
     }
 
     fn standing(table: &Table) -> BlockVisibility {
@@ -436,7 +468,8 @@ mod tests {
         let after = standing(&table);
         assert_eq!((after.seeing, after.peers, after.blocks), (0, 20, 0));
         let falls = table.falls(&nets(), Timestamp::from_unix(1060));
-        let shown: Vec<_> = falls.iter().map(|f| (f.gateway, f.first.unix(), f.last.unix(), f.peers)).collect();
+        let shown: Vec<_> =
+            falls.iter().map(|f| (f.gateway, f.first.unix(), f.last.unix(), f.peers)).collect();
         assert_eq!(shown, [(4837, 1100, 1118, 10), (20485, 1101, 1119, 10)]);
     }
 
@@ -470,7 +503,8 @@ mod tests {
         let mut table = Table::default();
         let whole: IpNet = "175.45.176.0/22".parse().unwrap();
         table.watch(whole);
-        let seeds: Vec<Seed> = (0..4).map(|n| Seed { net: nets()[0], peer: peer(n), gateway: 4837 }).collect();
+        let seeds: Vec<Seed> =
+            (0..4).map(|n| Seed { net: nets()[0], peer: peer(n), gateway: 4837 }).collect();
         table.seed(whole, &seeds, Timestamp::from_unix(1000));
         table.take(&update(1, 1100.0, &nets()[1..], &[]));
         let standing = table.standing(&[whole]).unwrap();
@@ -519,14 +553,26 @@ mod tests {
         table.take(&update(0, 1201.0, &nets(), &[]));
         assert_eq!((standing(&table).seeing, standing(&table).unknown), (1, 2));
         for net in nets() {
-            table.seed(net, &[Seed { net, peer: peer(1), gateway: 4837 }], Timestamp::from_unix(1300));
+            table.seed(
+                net,
+                &[Seed { net, peer: peer(1), gateway: 4837 }],
+                Timestamp::from_unix(1300),
+            );
         }
         let seeded = standing(&table);
-        assert_eq!((seeded.seeing, seeded.unknown), (0, 2), "a state does not speak for sessions that are down");
+        assert_eq!(
+            (seeded.seeing, seeded.unknown),
+            (0, 2),
+            "a state does not speak for sessions that are down"
+        );
         table.session(peer(1), true, 1400.0);
         table.session(peer(2), true, 1400.0);
         for net in nets() {
-            table.seed(net, &[Seed { net, peer: peer(1), gateway: 4837 }], Timestamp::from_unix(1500));
+            table.seed(
+                net,
+                &[Seed { net, peer: peer(1), gateway: 4837 }],
+                Timestamp::from_unix(1500),
+            );
         }
         let seeded = standing(&table);
         assert_eq!((seeded.seeing, seeded.peers, seeded.unknown), (1, 20, 0));
@@ -539,7 +585,11 @@ mod tests {
         table.gap();
         assert_eq!(table.standing(&nets()), None);
         for net in nets() {
-            table.seed(net, &[Seed { net, peer: peer(1), gateway: 4837 }], Timestamp::from_unix(2000));
+            table.seed(
+                net,
+                &[Seed { net, peer: peer(1), gateway: 4837 }],
+                Timestamp::from_unix(2000),
+            );
         }
         assert_eq!(standing(&table).seeing, 1, "who is not in the state has it no more");
     }

@@ -56,12 +56,15 @@ impl Deliveries<'_, Writes> {
             "SELECT d.id, n.body FROM delivery d JOIN notice n ON n.id = d.notice_id
              WHERE d.chat_id = :chat AND d.state = 'given_up' AND n.kind = 'summary' ORDER BY d.id",
         )?;
-        let rows = select.query_map(named_params! { ":chat": chat }, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let rows = select
+            .query_map(named_params! { ":chat": chat }, |row| Ok((row.get(0)?, row.get(1)?)))?;
         let given_up: Vec<(i64, String)> = rows.collect::<Result<_, _>>()?;
         let mut bodies = Vec::new();
         for (id, body) in given_up {
-            self.connection
-                .execute("UPDATE delivery SET state = 'summed' WHERE id = :id", named_params! { ":id": id })?;
+            self.connection.execute(
+                "UPDATE delivery SET state = 'summed' WHERE id = :id",
+                named_params! { ":id": id },
+            )?;
             bodies.push(from_json("a notice", &body)?);
         }
         Ok(bodies)
@@ -69,11 +72,17 @@ impl Deliveries<'_, Writes> {
 
     /// Owes a summary to suspended chats and gives it up at once: each of them hears of it when it lets the bot in again,
     /// by [`take_given_up_sums`](Self::take_given_up_sums).
-    pub fn owe_suspended(&self, summary: &NewNotice, chats: &[i64], at: Timestamp) -> Result<(), StoreError> {
+    pub fn owe_suspended(
+        &self,
+        summary: &NewNotice,
+        chats: &[i64],
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
         if chats.is_empty() {
             return Ok(());
         }
-        let owings: Vec<NewDelivery> = chats.iter().map(|chat| NewDelivery::now(*chat, false)).collect();
+        let owings: Vec<NewDelivery> =
+            chats.iter().map(|chat| NewDelivery::now(*chat, false)).collect();
         self.owe(summary, &owings, at, 0)?;
         let notice = self.notice(summary, at)?;
         for chat in chats {
@@ -123,10 +132,12 @@ impl Deliveries<'_, Writes> {
                 .connection
                 .prepare_cached("SELECT id FROM notice WHERE once = :once")?
                 .query_row(named_params! { ":once": once }, |row| row.get(0))?,
-            None => self
-                .connection
-                .prepare_cached(ALERT_ID)?
-                .query_row(named_params! { ":incident": incident, ":number": number }, |row| row.get(0))?,
+            None => {
+                self.connection.prepare_cached(ALERT_ID)?.query_row(
+                    named_params! { ":incident": incident, ":number": number },
+                    |row| row.get(0),
+                )?
+            }
         })
     }
 
@@ -154,7 +165,10 @@ impl Deliveries<'_, Writes> {
     /// The next attempt is made in plain text.
     pub fn make_plain(&self, id: DeliveryId, at: Timestamp, error: &str) -> Result<(), StoreError> {
         self.put_off(id, at, error, Attempt::Refused)?;
-        self.connection.execute("UPDATE delivery SET plain = 1 WHERE id = :id", named_params! { ":id": id.0 })?;
+        self.connection.execute(
+            "UPDATE delivery SET plain = 1 WHERE id = :id",
+            named_params! { ":id": id.0 },
+        )?;
         Ok(())
     }
 
@@ -182,7 +196,11 @@ impl Deliveries<'_, Writes> {
     }
 
     /// A start that was to be told only later, and is not worth telling any more, was never owed.
-    pub fn withdraw_later_starts(&self, incident: IncidentId, now: Timestamp) -> Result<(), StoreError> {
+    pub fn withdraw_later_starts(
+        &self,
+        incident: IncidentId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         self.connection.execute(
             "UPDATE delivery SET state = 'given_up', error = 'it was over before it was to be told'
              WHERE notice_id IN (SELECT id FROM notice WHERE incident_id = :incident)
@@ -204,13 +222,20 @@ impl Deliveries<'_, Writes> {
 
     /// Counts an attempt that failed by a fault of the platform or the network.
     pub fn count_failure(&self, id: DeliveryId) -> Result<(), StoreError> {
-        self.connection
-            .execute("UPDATE delivery SET failures = failures + 1 WHERE id = :id", named_params! { ":id": id.0 })?;
+        self.connection.execute(
+            "UPDATE delivery SET failures = failures + 1 WHERE id = :id",
+            named_params! { ":id": id.0 },
+        )?;
         Ok(())
     }
 
     /// The chat has it, as `message_id`.
-    pub fn mark_sent(&self, id: DeliveryId, message_id: Option<&str>, at: Timestamp) -> Result<(), StoreError> {
+    pub fn mark_sent(
+        &self,
+        id: DeliveryId,
+        message_id: Option<&str>,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
         let changed = self.connection.execute(
             "UPDATE delivery SET state = 'sent', sent_at = :at, message_id = :message_id, error = NULL, in_doubt = 0
              WHERE id = :id AND state IN ('owed', 'sending')",
@@ -220,7 +245,13 @@ impl Deliveries<'_, Writes> {
     }
 
     /// It stays owed, and is tried again from `next_at` on. Doubt, once there, stays until it is known to be sent.
-    pub fn put_off(&self, id: DeliveryId, next_at: Timestamp, error: &str, attempt: Attempt) -> Result<(), StoreError> {
+    pub fn put_off(
+        &self,
+        id: DeliveryId,
+        next_at: Timestamp,
+        error: &str,
+        attempt: Attempt,
+    ) -> Result<(), StoreError> {
         let changed = self.connection.execute(
             "UPDATE delivery SET state = 'owed', next_at = :next_at, error = :error, in_doubt = max(in_doubt, :in_doubt),
                     doubt_since = iif(:in_doubt, coalesce(doubt_since, sending_at), doubt_since)
@@ -276,6 +307,8 @@ const GIVE_UP_THE_REST: &str = "
 fn one(changed: usize, id: DeliveryId, what: &str) -> Result<(), StoreError> {
     match changed {
         1 => Ok(()),
-        _ => Err(StoreError::Inconsistent(format!("delivery {id} cannot be {what}: it is not owed any more"))),
+        _ => Err(StoreError::Inconsistent(format!(
+            "delivery {id} cannot be {what}: it is not owed any more"
+        ))),
     }
 }

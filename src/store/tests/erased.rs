@@ -16,16 +16,22 @@ fn files_with(database: &Path, words: &str) -> Vec<String> {
         let bytes = fs::read(beside(database, ending)).unwrap_or_default();
         bytes.windows(words.len()).any(|window| window == words.as_bytes())
     };
-    ["", "-wal", "-shm", "-journal"].iter().filter(|ending| holds(ending)).map(|ending| format!("db{ending}")).collect()
+    ["", "-wal", "-shm", "-journal"]
+        .iter()
+        .filter(|ending| holds(ending))
+        .map(|ending| format!("db{ending}"))
+        .collect()
 }
 
 /// The numbers of all marked words in any of the files.
 fn marked_numbers(database: &Path) -> BTreeSet<u32> {
     let mut numbers = BTreeSet::new();
     for ending in ["", "-wal", "-shm", "-journal"] {
-        let text = String::from_utf8_lossy(&fs::read(beside(database, ending)).unwrap_or_default()).into_owned();
+        let text = String::from_utf8_lossy(&fs::read(beside(database, ending)).unwrap_or_default())
+            .into_owned();
         for word in text.split("marked-").skip(1) {
-            let number = word.trim_start_matches(|c: char| c.is_ascii_lowercase()).trim_start_matches('-');
+            let number =
+                word.trim_start_matches(|c: char| c.is_ascii_lowercase()).trim_start_matches('-');
             let digits: String = number.chars().take_while(char::is_ascii_digit).take(4).collect();
             numbers.extend(digits.parse::<u32>());
         }
@@ -37,14 +43,24 @@ fn marked_numbers(database: &Path) -> BTreeSet<u32> {
 fn lives(tx: &Tx<'_>, number: u32) -> Result<i64, StoreError> {
     let chat = tx.chats().ensure("telegram", &format!("marked-address-{number}"))?;
     let id = chat.id;
-    tx.chats().belongs_to(id, Some(&format!("marked-home-{number}")), Some(&format!("marked-owner-{number}")))?;
+    tx.chats().belongs_to(
+        id,
+        Some(&format!("marked-home-{number}")),
+        Some(&format!("marked-owner-{number}")),
+    )?;
     let mention = Some(format!("marked-mention-{number}"));
     for scope in [Scope::All, Scope::One("country/KP".parse().unwrap())] {
         let options = Options { mention: mention.clone(), ..Options::default() };
-        tx.subscriptions().subscribe(&Subscription { chat: chat.clone(), scope, since: NOW, options })?;
+        tx.subscriptions().subscribe(&Subscription {
+            chat: chat.clone(),
+            scope,
+            since: NOW,
+            options,
+        })?;
     }
     for round in 0..3 {
-        let body = json!({ "word": { "said": format!("marked-body-{number} {}", "x".repeat(300)) } });
+        let body =
+            json!({ "word": { "said": format!("marked-body-{number} {}", "x".repeat(300)) } });
         let notice = NewNotice::operator(format!("marked-once-{number}-{round}"), body);
         tx.deliveries().owe(&notice, &[crate::domain::NewDelivery::now(id, false)], NOW, 0)?;
     }
@@ -65,14 +81,19 @@ async fn nothing_is_left_of_a_chat_in_any_file() {
     let mut ids = Vec::new();
     for part in order.chunks(40) {
         let part = part.to_vec();
-        let lives = move |tx: &Tx<'_>| part.iter().map(|number| Ok((*number, lives(tx, *number)?))).collect();
+        let lives = move |tx: &Tx<'_>| {
+            part.iter().map(|number| Ok((*number, lives(tx, *number)?))).collect()
+        };
         ids.extend(store.write::<Vec<(u32, i64)>, _>(lives).await.unwrap());
     }
     let gone: Vec<(u32, i64)> = ids.iter().filter(|(number, _)| number % 3 == 0).copied().collect();
     // They are there before: else nothing is shown here.
     assert!(!files_with(&path, &format!("marked-body-{}", gone[0].0)).is_empty());
     let forgotten = gone.clone();
-    store.write(move |tx| forgotten.iter().try_for_each(|(_, id)| tx.chats().forget(*id))).await.unwrap();
+    store
+        .write(move |tx| forgotten.iter().try_for_each(|(_, id)| tx.chats().forget(*id)))
+        .await
+        .unwrap();
     let left = marked_numbers(&path);
     assert!(gone.iter().all(|(number, _)| !left.contains(number)), "{left:?}");
     assert_eq!(left.len(), ids.len() - gone.len(), "the others are all there");

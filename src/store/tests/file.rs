@@ -70,7 +70,9 @@ async fn what_was_committed_is_there_after_a_restart_and_no_log_is_left() {
 fn a_missing_file_is_missing_to_a_reader() {
     let folder = folder();
     let path = folder.path().join("linkdown.db");
-    assert!(refusal(&path, Access::Beside).starts_with("there is no database data/linkdown.db yet"));
+    assert!(
+        refusal(&path, Access::Beside).starts_with("there is no database data/linkdown.db yet")
+    );
     assert!(!path.exists());
 }
 
@@ -79,11 +81,16 @@ fn a_newer_version_is_refused_and_not_a_byte_of_it_changes() {
     let folder = folder();
     let path = folder.path().join("linkdown.db");
     drop(Store::open(&path, Access::Own).unwrap());
-    Connection::open(&path).unwrap().pragma_update(None, "user_version", NEWEST_SCHEMA + 1).unwrap();
+    Connection::open(&path)
+        .unwrap()
+        .pragma_update(None, "user_version", NEWEST_SCHEMA + 1)
+        .unwrap();
     let before = fs::read(&path).unwrap();
     for access in [Access::Own, Access::Beside] {
         let newer = NEWEST_SCHEMA + 1;
-        let words = format!("was written by a newer linkdown (schema {newer}, this one knows up to {NEWEST_SCHEMA})");
+        let words = format!(
+            "was written by a newer linkdown (schema {newer}, this one knows up to {NEWEST_SCHEMA})"
+        );
         assert!(refusal(&path, access).contains(&words));
     }
     assert_eq!(fs::read(&path).unwrap(), before);
@@ -111,7 +118,9 @@ fn what_is_not_ours_is_left_alone() {
     Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap();
     let text = folder.path().join("text.db");
     fs::write(&text, "a shopping list ".repeat(100)).unwrap();
-    for (path, words) in [(foreign, "is a database of another program"), (text, "is no SQLite database")] {
+    for (path, words) in
+        [(foreign, "is a database of another program"), (text, "is no SQLite database")]
+    {
         let before = fs::read(&path).unwrap();
         for access in [Access::Own, Access::Beside] {
             assert!(refusal(&path, access).contains(words));
@@ -133,7 +142,10 @@ async fn a_damaged_file_is_called_damaged() {
     bytes[100..].fill(0xA5);
     fs::write(&path, bytes).unwrap();
     let error = refusal(&path, Access::Own);
-    assert!(error.contains("database data/linkdown.db is damaged") && error.contains("put a backup in its place"));
+    assert!(
+        error.contains("database data/linkdown.db is damaged")
+            && error.contains("put a backup in its place")
+    );
 }
 
 /// A copy that was put back is no write-ahead log yet.
@@ -168,12 +180,15 @@ async fn a_full_disk_stores_nothing_of_the_step_and_goes_on_when_there_is_room()
     let folder = folder();
     let store = Store::open(folder.path().join("linkdown.db"), Access::Own).unwrap();
     let limit = |pages: i64| {
-        store.write(move |tx| Ok(tx.connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?))
+        store.write(move |tx| {
+            Ok(tx.connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?)
+        })
     };
     let fill = || {
         store.write(|tx| {
             let bgp = series("country/KP", "bgp");
-            let observations = (0..20_000).map(|n| observation(&bgp, NOW + n * 300, Some(1.5))).collect();
+            let observations =
+                (0..20_000).map(|n| observation(&bgp, NOW + n * 300, Some(1.5))).collect();
             tx.observations().append(&Batch { observations, ..Batch::live(NOW) })
         })
     };

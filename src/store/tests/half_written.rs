@@ -29,7 +29,10 @@ fn half_written(folder: &Path) -> PathBuf {
 /// How many chats are "kept", of how many.
 async fn chats(store: &Store) -> (i64, i64) {
     let count = "SELECT count(*) FILTER (WHERE platform = 'kept'), count(*) FROM chat";
-    store.read(|db| Ok(db.connection.query_row(count, [], |row| Ok((row.get(0)?, row.get(1)?)))?)).await.unwrap()
+    store
+        .read(|db| Ok(db.connection.query_row(count, [], |row| Ok((row.get(0)?, row.get(1)?)))?))
+        .await
+        .unwrap()
 }
 
 #[tokio::test]

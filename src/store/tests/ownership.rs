@@ -15,8 +15,10 @@ fn mode(path: &Path) -> u32 {
 
 /// Every name in a folder, with whether it is a folder.
 fn names(folder: &Path) -> Vec<String> {
-    let mut names: Vec<String> =
-        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
     names
 }
@@ -32,7 +34,10 @@ async fn no_other_name_of_the_same_file_lets_a_second_owner_in() {
     symlink(folder.path(), at("elsewhere/folder")).unwrap();
     for name in ["link.db", "elsewhere/far.db", "elsewhere/folder/linkdown.db"] {
         let error = refusal(&at(name));
-        assert!(matches!(error, StoreError::InUse { pid, .. } if pid == std::process::id()), "{name}: {error}");
+        assert!(
+            matches!(error, StoreError::InUse { pid, .. } if pid == std::process::id()),
+            "{name}: {error}"
+        );
     }
     fs::hard_link(at("linkdown.db"), at("elsewhere/hard.db")).unwrap();
     let error = refusal(&at("elsewhere/hard.db"));
@@ -52,7 +57,10 @@ fn a_lock_that_is_a_link_is_refused_and_what_it_leads_to_stays_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     fs::write(at("theirs"), "precious").unwrap();
-    for make in [|from: &Path, to: &Path| symlink(from, to), |from: &Path, to: &Path| fs::hard_link(from, to)] {
+    for make in [
+        |from: &Path, to: &Path| symlink(from, to),
+        |from: &Path, to: &Path| fs::hard_link(from, to),
+    ] {
         make(&at("theirs"), &at("linkdown.db.lock")).unwrap();
         let error = refusal(&at("linkdown.db"));
         assert!(matches!(error, StoreError::LinkedLock { .. }), "{error}");
@@ -92,8 +100,13 @@ async fn nobody_else_reads_the_database_its_log_its_lock_or_its_copies() {
     let store = Store::open(at("made/linkdown.db"), Access::Own).unwrap();
     store.write(|tx| tx.chats().ensure("console", "")).await.unwrap();
     store.backup(&at("copy.db"), |_, _| ()).await.unwrap();
-    for name in ["made/linkdown.db", "made/linkdown.db-wal", "made/linkdown.db-shm", "made/linkdown.db.lock", "copy.db"]
-    {
+    for name in [
+        "made/linkdown.db",
+        "made/linkdown.db-wal",
+        "made/linkdown.db-shm",
+        "made/linkdown.db.lock",
+        "copy.db",
+    ] {
         assert_eq!(mode(&at(name)), 0o600, "{name}");
     }
     assert_eq!(mode(&at("made")), 0o700);
@@ -104,7 +117,12 @@ async fn nobody_else_reads_the_database_its_log_its_lock_or_its_copies() {
     fs::set_permissions(at("made/linkdown.db-wal"), Permissions::from_mode(0o666)).unwrap();
     fs::set_permissions(at("made/linkdown.db.lock"), Permissions::from_mode(0o644)).unwrap();
     let store = Store::open(at("made/linkdown.db"), Access::Own).unwrap();
-    for name in ["made/linkdown.db", "made/linkdown.db-wal", "made/linkdown.db-shm", "made/linkdown.db.lock"] {
+    for name in [
+        "made/linkdown.db",
+        "made/linkdown.db-wal",
+        "made/linkdown.db-shm",
+        "made/linkdown.db.lock",
+    ] {
         assert_eq!(mode(&at(name)), 0o600, "{name}");
     }
     drop(store);
@@ -137,7 +155,11 @@ fn a_restore_that_fails_leaves_nothing_behind() {
     fs::write(at("text.db"), "a shopping list ".repeat(100)).unwrap();
     fs::write(at("empty.db"), "").unwrap();
     let newer = rusqlite::Connection::open(at("newer.db")).unwrap();
-    newer.execute_batch("CREATE TABLE x (y); PRAGMA application_id = 1282304836; PRAGMA user_version = 999").unwrap();
+    newer
+        .execute_batch(
+            "CREATE TABLE x (y); PRAGMA application_id = 1282304836; PRAGMA user_version = 999",
+        )
+        .unwrap();
     drop(newer);
     let before = names(folder.path());
     for from in ["damaged.db", "text.db", "empty.db", "newer.db", "none.db"] {

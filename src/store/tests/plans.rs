@@ -5,7 +5,11 @@ use rusqlite::Connection;
 
 fn plan(connection: &Connection, sql: &str) -> String {
     let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-    let lines = explain.raw_query().mapped(|row| row.get::<_, String>(3)).collect::<Result<Vec<_>, _>>().unwrap();
+    let lines = explain
+        .raw_query()
+        .mapped(|row| row.get::<_, String>(3))
+        .collect::<Result<Vec<_>, _>>()
+        .unwrap();
     lines.join("\n")
 }
 
@@ -51,20 +55,28 @@ fn hot_queries_walk_no_table_that_grows() {
             ];
             assert!(small.iter().any(|word| step.contains(word)), "{step}\nin\n{plan}\nof{sql}");
         }
-        assert!(!sql.contains("ORDER BY batch_id") || !plan.contains("TEMP B-TREE"), "sorted anew: {plan}");
+        assert!(
+            !sql.contains("ORDER BY batch_id") || !plan.contains("TEMP B-TREE"),
+            "sorted anew: {plan}"
+        );
     }
     for sql in [delivery::fresh_sql(), delivery::rest_sql()] {
         let plan = plan(&connection, &sql);
-        let is_in_order = plan.contains("INDEX delivery_owed") && !plan.contains("USE TEMP B-TREE FOR ORDER BY");
+        let is_in_order =
+            plan.contains("INDEX delivery_owed") && !plan.contains("USE TEMP B-TREE FOR ORDER BY");
         assert!(is_in_order, "what is owed is sorted anew: {plan}");
     }
     for sql in [retention::DELETE_DELIVERIES, retention::DELETE_CARDS] {
         let plan = plan(&connection, sql);
-        assert!(!plan.contains("SCAN d") && !plan.contains("SCAN c"), "each night all that was ever told: {plan}");
+        assert!(
+            !plan.contains("SCAN d") && !plan.contains("SCAN c"),
+            "each night all that was ever told: {plan}"
+        );
     }
     let recent = plan(&connection, &incident::selected(incident::RECENT));
     assert!(
-        recent.contains("USING INDEX incident_by_start") && !recent.contains("USE TEMP B-TREE FOR ORDER BY"),
+        recent.contains("USING INDEX incident_by_start")
+            && !recent.contains("USE TEMP B-TREE FOR ORDER BY"),
         "{recent}"
     );
 }

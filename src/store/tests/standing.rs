@@ -25,19 +25,25 @@ async fn adds(store: &Store, address: &'static str) -> Result<(), StoreError> {
 /// Whether the file at the path, opened by another, holds the chat.
 fn holds(path: &Path, address: &str) -> bool {
     let count = "SELECT count(*) FROM chat WHERE address = ?1";
-    let found = Connection::open(path).and_then(|file| file.query_row(count, [address], |row| row.get::<_, i64>(0)));
+    let found = Connection::open(path)
+        .and_then(|file| file.query_row(count, [address], |row| row.get::<_, i64>(0)));
     found.is_ok_and(|count| count == 1)
 }
 
 async fn until(standing: &mut watch::Receiver<FileState>, wanted: impl FnMut(&FileState) -> bool) {
-    tokio::time::timeout(PATIENCE, standing.wait_for(wanted)).await.expect("it is noticed").unwrap();
+    tokio::time::timeout(PATIENCE, standing.wait_for(wanted))
+        .await
+        .expect("it is noticed")
+        .unwrap();
 }
 
 #[tokio::test]
 async fn a_database_that_is_deleted_is_written_anew_before_the_next_step() {
     let (_folder, path, store) = opened();
     adds(&store, "before").await.unwrap();
-    for (round, rubbish) in [["", "-wal", "-shm", ".lock"].as_slice(), &[""], &["", "-wal"]].into_iter().enumerate() {
+    for (round, rubbish) in
+        [["", "-wal", "-shm", ".lock"].as_slice(), &[""], &["", "-wal"]].into_iter().enumerate()
+    {
         for ending in rubbish {
             fs::remove_file(beside(&path, ending)).unwrap();
         }
@@ -111,7 +117,10 @@ async fn a_file_that_takes_its_place_is_neither_written_nor_read_and_the_old_one
     let error = adds(&store, "lost").await.unwrap_err();
     assert!(matches!(error, StoreError::Replaced { .. }), "{error}");
     until(&mut standing, |now| *now == FileState::Replaced).await;
-    assert!(matches!(store.read(|db| db.chats().at("console", "")).await, Err(StoreError::Replaced { .. })));
+    assert!(matches!(
+        store.read(|db| db.chats().at("console", "")).await,
+        Err(StoreError::Replaced { .. })
+    ));
     assert_eq!(fs::read(&path).unwrap(), replaced);
     fs::rename(&aside, &path).unwrap();
     adds(&store, "after").await.unwrap();
@@ -120,7 +129,8 @@ async fn a_file_that_takes_its_place_is_neither_written_nor_read_and_the_old_one
 }
 
 #[tokio::test]
-async fn a_step_during_which_the_file_is_replaced_is_not_confirmed_and_nothing_after_it_is_stored() {
+async fn a_step_during_which_the_file_is_replaced_is_not_confirmed_and_nothing_after_it_is_stored()
+{
     let (_folder, path, store) = opened();
     store.backup(&beside(&path, ".new"), |_, _| ()).await.unwrap();
     let (from, to) = (beside(&path, ".new"), path.clone());
@@ -177,8 +187,10 @@ async fn a_file_that_is_copied_over_it_is_noticed_and_left_as_it_is() {
         // The next start takes it, without what stood in the log of the old one.
         let again = Store::open(&path, Access::Own).unwrap();
         assert_eq!(again.look_through().await.unwrap(), None);
-        let seen =
-            again.read(|db| Ok(["backed up", "later", "lost"].map(|at| db.chats().at("console", at)))).await.unwrap();
+        let seen = again
+            .read(|db| Ok(["backed up", "later", "lost"].map(|at| db.chats().at("console", at))))
+            .await
+            .unwrap();
         assert_eq!(seen.map(|seen| seen.unwrap().is_some()), [!is_cut, false, false]);
     }
 }

@@ -10,10 +10,18 @@ use std::sync::Arc;
 const NOW: Timestamp = Timestamp::from_unix(1_749_231_000);
 
 pub(super) fn series(entity: &str, signal: &str) -> Arc<Series> {
-    Arc::new(Series { entity: entity.parse().unwrap(), source: "ioda".to_owned(), signal: signal.to_owned() })
+    Arc::new(Series {
+        entity: entity.parse().unwrap(),
+        source: "ioda".to_owned(),
+        signal: signal.to_owned(),
+    })
 }
 
-pub(super) fn observation(series: &Arc<Series>, observed_at: Timestamp, value: Option<f64>) -> Observation {
+pub(super) fn observation(
+    series: &Arc<Series>,
+    observed_at: Timestamp,
+    value: Option<f64>,
+) -> Observation {
     Observation { series: Arc::clone(series), observed_at, value }
 }
 
@@ -59,13 +67,19 @@ async fn what_fails_half_way_leaves_nothing() {
     let store = Store::in_memory().unwrap();
     let result = store
         .write(|tx| {
-            tx.observations().append(&batch(NOW, vec![observation(&series("country/KP", "bgp"), NOW, Some(4.0))]))?;
+            tx.observations().append(&batch(
+                NOW,
+                vec![observation(&series("country/KP", "bgp"), NOW, Some(4.0))],
+            ))?;
             tx.incidents().apply(&transition(1, 1, TransitionKind::Started))?;
             tx.incidents().apply(&transition(1, 3, TransitionKind::Recovered))
         })
         .await;
     assert!(
-        result.unwrap_err().to_string().contains("change 3 (recovered) of incident 1 of country/KP came out of turn")
+        result
+            .unwrap_err()
+            .to_string()
+            .contains("change 3 (recovered) of incident 1 of country/KP came out of turn")
     );
     store
         .read(|db| {
@@ -192,7 +206,8 @@ async fn an_incident_is_read_as_its_newest_change_left_it() {
             assert_eq!(incidents.transition(id, 3)?, Some(last));
 
             let second = incidents.apply(&transition(2, 1, Started))?;
-            let newest_first: Vec<_> = incidents.recent(9)?.iter().map(|incident| incident.id).collect();
+            let newest_first: Vec<_> =
+                incidents.recent(9)?.iter().map(|incident| incident.id).collect();
             assert_eq!(newest_first, [second.id, id]);
             assert_eq!(incidents.of(&"country/KP".parse().unwrap(), 1)?[0].id, second.id);
             assert_eq!(incidents.ordinals()?, [("country/KP".parse().unwrap(), 2)]);
@@ -217,11 +232,17 @@ async fn a_chat_subscribes_once_and_may_change_its_mind() {
             let subscriptions = tx.subscriptions();
             let chat = tx.chats().ensure("console", "")?;
             assert_eq!(tx.chats().ensure("console", "")?, chat);
-            let wish = Subscription { chat: chat.clone(), scope: Scope::All, since: NOW, options: Options::default() };
+            let wish = Subscription {
+                chat: chat.clone(),
+                scope: Scope::All,
+                since: NOW,
+                options: Options::default(),
+            };
             assert!(subscriptions.subscribe(&wish)?);
             let changed = Subscription { options: eager(), since: NOW + 9, ..wish.clone() };
             assert!(!subscriptions.subscribe(&changed)?);
-            let one = Subscription { scope: Scope::One("country/KP".parse().unwrap()), ..wish.clone() };
+            let one =
+                Subscription { scope: Scope::One("country/KP".parse().unwrap()), ..wish.clone() };
             subscriptions.subscribe(&one)?;
             let kept = Subscription { options: eager(), ..wish };
             assert_eq!(subscriptions.of_chat(chat.id)?, [kept, one]);
@@ -279,7 +300,8 @@ async fn a_chat_that_never_heard_the_start_hears_nothing_of_the_rest() {
     let store = Store::in_memory().unwrap();
     store
         .write(|tx| {
-            let chats = [tx.chats().ensure("console", "a")?.id, tx.chats().ensure("console", "b")?.id];
+            let chats =
+                [tx.chats().ensure("console", "a")?.id, tx.chats().ensure("console", "b")?.id];
             let incident = tx.incidents().apply(&transition(1, 1, TransitionKind::Started))?.id;
             tx.incidents().apply(&transition(1, 2, TransitionKind::Recovered))?;
             let out = tx.deliveries();
@@ -290,7 +312,10 @@ async fn a_chat_that_never_heard_the_start_hears_nothing_of_the_rest() {
 
             // The start goes first, though the test is older.
             let due = out.due("console", NOW, NOW - 600, 9)?;
-            assert!(due.len() == 2 && due.iter().all(|d| d.notice == Notice::Alert { incident, number: 1 }));
+            assert!(
+                due.len() == 2
+                    && due.iter().all(|d| d.notice == Notice::Alert { incident, number: 1 })
+            );
             out.mark_sent(due[0].id, None, NOW)?;
             out.give_up(due[1].id, "the chat is gone")?;
             assert_eq!(out.heard(incident)?, [due[0].chat.id].into());
@@ -300,7 +325,10 @@ async fn a_chat_that_never_heard_the_start_hears_nothing_of_the_rest() {
                 out.mark_sent(delivery.id, None, NOW)?;
             }
             let rest = out.due("console", NOW, NOW - 600, 9)?;
-            assert_eq!(rest.iter().map(|delivery| delivery.chat.id).collect::<Vec<_>>(), [due[0].chat.id]);
+            assert_eq!(
+                rest.iter().map(|delivery| delivery.chat.id).collect::<Vec<_>>(),
+                [due[0].chat.id]
+            );
             Ok(())
         })
         .await
@@ -317,7 +345,12 @@ async fn a_recovery_does_not_wait_behind_a_change_that_it_has_overtaken() {
             let mut incident = None;
             for (number, kind) in [(1, TransitionKind::Started), (2, TransitionKind::PartlyBack)] {
                 let id = tx.incidents().apply(&transition(1, number, kind))?.id;
-                out.owe(&NewNotice::alert(id, number), &[NewDelivery::now(chat, number == 1)], NOW, 0)?;
+                out.owe(
+                    &NewNotice::alert(id, number),
+                    &[NewDelivery::now(chat, number == 1)],
+                    NOW,
+                    0,
+                )?;
                 let due = out.due("console", NOW, NOW - 600, 9)?.remove(0);
                 assert!(out.mark_sending(due.id, NOW)?);
                 out.mark_sent(due.id, None, NOW)?;
@@ -326,11 +359,21 @@ async fn a_recovery_does_not_wait_behind_a_change_that_it_has_overtaken() {
             let incident = incident.unwrap();
             // No sooner than a quarter of an hour after the last; the recovery at once.
             tx.incidents().apply(&transition(1, 3, TransitionKind::GoneAgain))?;
-            out.owe(&NewNotice::alert(incident, 3), &[NewDelivery::now(chat, false)], NOW + 60, 900)?;
+            out.owe(
+                &NewNotice::alert(incident, 3),
+                &[NewDelivery::now(chat, false)],
+                NOW + 60,
+                900,
+            )?;
             assert!(out.due("console", NOW + 60, NOW + 60 - 600, 9)?.is_empty());
             tx.incidents().apply(&transition(1, 4, TransitionKind::Recovered))?;
             out.overtake(incident, 4)?;
-            out.owe(&NewNotice::alert(incident, 4), &[NewDelivery::now(chat, false)], NOW + 120, 0)?;
+            out.owe(
+                &NewNotice::alert(incident, 4),
+                &[NewDelivery::now(chat, false)],
+                NOW + 120,
+                0,
+            )?;
             let due = out.due("console", NOW + 120, NOW + 120 - 600, 9)?;
             assert_eq!(due[0].notice, Notice::Alert { incident, number: 4 });
             Ok(())
@@ -354,7 +397,9 @@ async fn a_card_knows_what_it_shows_and_what_it_should() {
             let applied = tx.incidents().apply(&transition(1, 2, TransitionKind::Worsened))?;
             cards.want(incident, applied.revision)?;
             assert_eq!(cards.behind("console", NOW, 9)?.len(), 1);
-            let revision = tx.incidents().refresh(incident, &transition(1, 2, TransitionKind::Worsened).evidence)?;
+            let revision = tx
+                .incidents()
+                .refresh(incident, &transition(1, 2, TransitionKind::Worsened).evidence)?;
             cards.want(incident, revision)?;
             cards.want(incident, 1)?;
             cards.sent(incident, chat, "m1", 3)?;
@@ -420,7 +465,10 @@ async fn a_source_is_known_by_its_last_polls() {
 
             sources.charge("ripestat", NOW, 3)?;
             sources.charge("ripestat", NOW, 2)?;
-            assert_eq!((sources.used("ripestat", NOW)?, sources.used("ripestat", NOW + DAY)?), (5, 0));
+            assert_eq!(
+                (sources.used("ripestat", NOW)?, sources.used("ripestat", NOW + DAY)?),
+                (5, 0)
+            );
 
             let entity: Entity = "country/KP".parse().unwrap();
             let mut progress = Progress { entity, from: NOW - DAY, to: NOW, done: false };
@@ -449,17 +497,29 @@ async fn what_a_clock_wrote_that_was_ahead_is_moved_back_with_it() {
         .write(move |tx| {
             let then = NOW + ahead;
             assert_eq!(tx.heartbeat().beat(then)?, None);
-            tx.sources().set_progress("ioda", &Progress { entity, from: NOW - DAY, to: then, done: true })?;
+            tx.sources().set_progress(
+                "ioda",
+                &Progress { entity, from: NOW - DAY, to: then, done: true },
+            )?;
             tx.sources().failed("ioda", then, "busy", Some(then + 300))?;
             let chat = tx.chats().ensure("discord", "1")?;
-            tx.deliveries().owe(&NewNotice::test("t", json!(1)), &[NewDelivery::now(chat.id, false)], then, 0)?;
+            tx.deliveries().owe(
+                &NewNotice::test("t", json!(1)),
+                &[NewDelivery::now(chat.id, false)],
+                then,
+                0,
+            )?;
             // Half a minute of slewing is nothing; then somebody sets it right.
             assert_eq!(tx.heartbeat().beat(then - 30)?, None);
             assert_eq!(tx.heartbeat().beat(NOW)?, Some(ahead));
             assert_eq!(tx.heartbeat().beat(NOW + 30)?, None);
             let health = tx.sources().health()?.remove(0);
             let owed = tx.deliveries().recent(1)?.remove(0);
-            Ok((tx.sources().progress("ioda")?.remove(0).to, health.backing_off_until, owed.next_at))
+            Ok((
+                tx.sources().progress("ioda")?.remove(0).to,
+                health.backing_off_until,
+                owed.next_at,
+            ))
         })
         .await
         .unwrap();
@@ -478,9 +538,13 @@ async fn old_observations_become_hours_and_then_nothing() {
                 let value = (bin != 3).then_some(bin as f64);
                 tx.observations().append(&batch(at + 300, vec![observation(&bgp, at, value)]))?;
             }
-            tx.observations().append(&Batch { facts: vec![fact(start, gateway(1, 1))], ..Batch::live(start) })?;
+            tx.observations()
+                .append(&Batch { facts: vec![fact(start, gateway(1, 1))], ..Batch::live(start) })?;
             let later = start + 46 * DAY;
-            assert_eq!(tx.retention().prune(later, Keep::default(), 100)?, Pruned { rows: 0, more: false });
+            assert_eq!(
+                tx.retention().prune(later, Keep::default(), 100)?,
+                Pruned { rows: 0, more: false }
+            );
             tx.checkpoint().save(1, BatchId(20), b"")?;
             // The second hour has batches that the checkpoint does not hold.
             let mut rows = 0;
@@ -492,7 +556,8 @@ async fn old_observations_become_hours_and_then_nothing() {
                 }
             }
             assert_eq!(rows, 12 + 12);
-            let (batches, _): (Vec<_>, Vec<_>) = tx.observations().batches_after(BatchId(0), 99)?.into_iter().unzip();
+            let (batches, _): (Vec<_>, Vec<_>) =
+                tx.observations().batches_after(BatchId(0), 99)?.into_iter().unzip();
             assert_eq!(batches, (13..=25).map(BatchId).collect::<Vec<_>>());
             let expected = Hourly { hour: start, count: 11, low: 0.0, median: 6.0, high: 11.0 };
             assert_eq!(tx.retention().hourly(&bgp, start, later)?, [expected]);
@@ -514,15 +579,21 @@ async fn what_chats_were_told_of_what_is_over_is_kept_for_a_year_and_what_is_owe
     let store = Store::in_memory().unwrap();
     let left = store
         .write(|tx| {
-            let [told, waits] = ["a", "b"].map(|address| tx.chats().ensure("console", address).unwrap().id);
+            let [told, waits] =
+                ["a", "b"].map(|address| tx.chats().ensure("console", address).unwrap().id);
             // The first is over, the second goes on; of the first, one chat still has to hear.
             for ordinal in [1, 2] {
-                let incident = tx.incidents().apply(&transition(ordinal, 1, TransitionKind::Started))?.id;
+                let incident =
+                    tx.incidents().apply(&transition(ordinal, 1, TransitionKind::Started))?.id;
                 let chats = if ordinal == 1 { vec![told, waits] } else { vec![told] };
-                let owings: Vec<NewDelivery> = chats.iter().map(|chat| NewDelivery::now(*chat, true)).collect();
+                let owings: Vec<NewDelivery> =
+                    chats.iter().map(|chat| NewDelivery::now(*chat, true)).collect();
                 tx.deliveries().owe(&NewNotice::alert(incident, 1), &owings, NOW, 0)?;
-                for owed in
-                    tx.deliveries().due("console", NOW, NOW - 600, 9)?.into_iter().filter(|owed| owed.chat.id == told)
+                for owed in tx
+                    .deliveries()
+                    .due("console", NOW, NOW - 600, 9)?
+                    .into_iter()
+                    .filter(|owed| owed.chat.id == told)
                 {
                     tx.deliveries().mark_sending(owed.id, NOW)?;
                     tx.deliveries().mark_sent(owed.id, Some("m"), NOW)?;
@@ -540,7 +611,10 @@ async fn what_chats_were_told_of_what_is_over_is_kept_for_a_year_and_what_is_owe
             let whole = counts()?;
             let nothing = Pruned { rows: 0, more: false };
             assert_eq!(tx.retention().prune_told(NOW + 400 * DAY, Keep::default(), 9)?, nothing);
-            assert_eq!(tx.retention().prune_told(NOW + 401 * DAY, Keep::default(), 1)?, Pruned { rows: 1, more: true });
+            assert_eq!(
+                tx.retention().prune_told(NOW + 401 * DAY, Keep::default(), 1)?,
+                Pruned { rows: 1, more: true }
+            );
             tx.retention().prune_told(NOW + 401 * DAY, Keep::default(), 9)?;
             let owed = counts()?;
             let last = tx.deliveries().due("console", NOW, NOW - 600, 9)?.remove(0);
@@ -555,20 +629,27 @@ async fn what_chats_were_told_of_what_is_over_is_kept_for_a_year_and_what_is_owe
 }
 
 fn batches() -> impl Strategy<Value = Vec<Batch>> {
-    let value = prop_oneof![Just(None), any::<i32>().prop_map(|n| Some(f64::from(n) / 7.0)), Just(Some(0.0))];
+    let value = prop_oneof![
+        Just(None),
+        any::<i32>().prop_map(|n| Some(f64::from(n) / 7.0)),
+        Just(Some(0.0))
+    ];
     let observation = (0..4_usize, 0..5_i64, value).prop_map(|(which, bin, value)| {
-        let names = [("country/KP", "bgp"), ("country/KP", "gtr"), ("asn/131279", "bgp"), ("XA", "x")];
+        let names =
+            [("country/KP", "bgp"), ("country/KP", "gtr"), ("asn/131279", "bgp"), ("XA", "x")];
         observation(&series(names[which].0, names[which].1), NOW + bin * 300, value)
     });
-    let facts = prop::collection::vec((0..3_u32, 0..3_i64).prop_map(|(n, at)| fact(NOW + at, gateway(n, n))), 0..3);
-    let batch = (prop::collection::vec(observation, 0..8), facts, 0..3_usize, 0..1000_i64).prop_map(
-        |(observations, facts, arrival, at)| Batch {
+    let facts = prop::collection::vec(
+        (0..3_u32, 0..3_i64).prop_map(|(n, at)| fact(NOW + at, gateway(n, n))),
+        0..3,
+    );
+    let batch = (prop::collection::vec(observation, 0..8), facts, 0..3_usize, 0..1000_i64)
+        .prop_map(|(observations, facts, arrival, at)| Batch {
             received_at: NOW + at,
             arrival: Arrival::ALL[arrival],
             observations,
             facts,
-        },
-    );
+        });
     prop::collection::vec(batch, 0..8)
 }
 

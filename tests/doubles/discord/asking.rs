@@ -46,8 +46,9 @@ impl World {
 
     /// A message has changed: whoever pressed a button of it sees that.
     pub(super) fn touched(&mut self, message: u64) {
-        let waits =
-            |asking: &&mut Asking| asking.answer == Some(6) && asking.on == Some(message) && asking.took.is_none();
+        let waits = |asking: &&mut Asking| {
+            asking.answer == Some(6) && asking.on == Some(message) && asking.took.is_none()
+        };
         for asking in self.asking.iter_mut().filter(waits) {
             asking.message = Some(message);
             asking.took = Some(asking.asked.elapsed());
@@ -117,13 +118,19 @@ impl World {
 
     /// Whether the person can be there with the bot.
     pub(super) fn meets(&self, user: &User, channel: u64) -> Result<(), String> {
-        let place = self.channels.get(&channel).filter(|place| !place.deleted).ok_or("there is no such channel")?;
+        let place = self
+            .channels
+            .get(&channel)
+            .filter(|place| !place.deleted)
+            .ok_or("there is no such channel")?;
         if place.guild.is_some_and(|guild| !self.guilds[&guild].has_bot) {
             return Err("the bot is not in that guild".to_owned());
         }
         if place.kind == Kind::Forum {
             return Err("a forum takes no commands, its posts do".to_owned());
         }
-        self.permissions_of(user.id, place).map(|_| ()).ok_or_else(|| "they are not in that channel".to_owned())
+        self.permissions_of(user.id, place)
+            .map(|_| ())
+            .ok_or_else(|| "they are not in that channel".to_owned())
     }
 }

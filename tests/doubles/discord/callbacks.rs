@@ -3,8 +3,8 @@
 use super::asking::Asking;
 use super::messages::{Draft, Message};
 use super::refusal::{
-    ACKNOWLEDGED, Complaints, EMPTY_MESSAGE, Refusal, STALE_TOKEN, UNKNOWN_INTERACTION, UNKNOWN_MESSAGE,
-    UNKNOWN_WEBHOOK,
+    ACKNOWLEDGED, Complaints, EMPTY_MESSAGE, Refusal, STALE_TOKEN, UNKNOWN_INTERACTION,
+    UNKNOWN_MESSAGE, UNKNOWN_WEBHOOK,
 };
 use super::validate::{self, EPHEMERAL};
 use super::world::World;
@@ -35,7 +35,8 @@ pub(super) fn answered(
         return Ok(Reply::Empty { status: 204 });
     }
     let asking = world.asking(id);
-    let shown = asking.message.and_then(|message| world.channels[&asking.channel].message(message).ok());
+    let shown =
+        asking.message.and_then(|message| world.channels[&asking.channel].message(message).ok());
     Ok(Reply::json(
         200,
         json!({"interaction": {"id": id.to_string(), "type": asking.kind},
@@ -53,7 +54,10 @@ fn first(world: &mut World, id: u64, body: &Value) -> Result<(), Refusal> {
         _ => matches!(kind, 4 | 5),
     };
     if !fits {
-        complaints.choice("type", if asking.kind == 4 { "(8,)" } else { "(4, 5), and (6, 7) for components" });
+        complaints.choice(
+            "type",
+            if asking.kind == 4 { "(8,)" } else { "(4, 5), and (6, 7) for components" },
+        );
         return complaints.settle();
     }
     let data = &body["data"];
@@ -65,7 +69,11 @@ fn first(world: &mut World, id: u64, body: &Value) -> Result<(), Refusal> {
             } else {
                 let draft = validate::part(&mut complaints, "data.", data);
                 complaints.settle()?;
-                return if kind == 4 { say(world, id, draft, data, ephemeral) } else { change(world, id, draft, kind) };
+                return if kind == 4 {
+                    say(world, id, draft, data, ephemeral)
+                } else {
+                    change(world, id, draft, kind)
+                };
             }
         }
         8 => {
@@ -91,7 +99,13 @@ fn first(world: &mut World, id: u64, body: &Value) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn say(world: &mut World, id: u64, draft: Draft, data: &Value, ephemeral: bool) -> Result<(), Refusal> {
+fn say(
+    world: &mut World,
+    id: u64,
+    draft: Draft,
+    data: &Value,
+    ephemeral: bool,
+) -> Result<(), Refusal> {
     let message = add(world, id, draft, data, ephemeral)?;
     let asking = world.asking_mut(id);
     asking.answer = Some(4);
@@ -124,7 +138,13 @@ fn relay(world: &mut World, channel: u64, message: u64, draft: Draft) -> Result<
     Ok(world.edit(version))
 }
 
-fn add(world: &mut World, id: u64, draft: Draft, data: &Value, ephemeral: bool) -> Result<u64, Refusal> {
+fn add(
+    world: &mut World,
+    id: u64,
+    draft: Draft,
+    data: &Value,
+    ephemeral: bool,
+) -> Result<u64, Refusal> {
     let number = world.snowflake();
     let at = world.clock.millis();
     let asking = world.asking(id);

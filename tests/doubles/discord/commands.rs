@@ -35,8 +35,13 @@ pub(super) fn register(world: &mut World, given: &Value) -> Result<Vec<Value>, R
             complaints.say(&path, "APPLICATION_COMMAND_TOO_LARGE", why);
         }
         let needed = &command["default_member_permissions"];
-        if !needed.is_null() && needed.as_str().and_then(|bits| bits.parse::<u64>().ok()).is_none() {
-            complaints.say(&format!("{path}.default_member_permissions"), "STRING_TYPE_CONVERT", "Not a bit set.");
+        if !needed.is_null() && needed.as_str().and_then(|bits| bits.parse::<u64>().ok()).is_none()
+        {
+            complaints.say(
+                &format!("{path}.default_member_permissions"),
+                "STRING_TYPE_CONVERT",
+                "Not a bit set.",
+            );
         }
     }
     complaints.settle()?;
@@ -75,7 +80,8 @@ fn named(complaints: &mut Complaints, path: &str, thing: &Value) {
     let name = format!("{path}.name");
     let before = thing["name"].as_str().unwrap_or_default();
     complaints.text(&name, thing.get("name"), 1, 32);
-    let is_fine = |c: char| (c.is_alphanumeric() || c == '-' || c == '_') && c.to_lowercase().eq([c]);
+    let is_fine =
+        |c: char| (c.is_alphanumeric() || c == '-' || c == '_') && c.to_lowercase().eq([c]);
     if !before.chars().all(is_fine) {
         complaints.say(&name, "APPLICATION_COMMAND_INVALID_NAME", "Command name is invalid");
     }
@@ -86,7 +92,8 @@ fn options(complaints: &mut Complaints, path: &str, above: &Value, depth: usize)
     let options = complaints.list(&path, above.get("options"), 25);
     let mut names = BTreeSet::new();
     let mut optional_before = false;
-    let nested = options.iter().filter(|option| matches!(option["type"].as_u64(), Some(1 | 2))).count();
+    let nested =
+        options.iter().filter(|option| matches!(option["type"].as_u64(), Some(1 | 2))).count();
     if nested != 0 && nested != options.len() {
         let why = "Sub-command and sub-command group option types are mutually exclusive to all other types";
         complaints.say(&path, "APPLICATION_COMMAND_OPTIONS_TYPE_INVALID", why);
@@ -96,7 +103,11 @@ fn options(complaints: &mut Complaints, path: &str, above: &Value, depth: usize)
         named(complaints, &path, option);
         if !names.insert(option["name"].as_str()) {
             let why = "Option name already exists";
-            complaints.say(&format!("{path}.name"), "APPLICATION_COMMAND_OPTIONS_NAME_ALREADY_EXISTS", why);
+            complaints.say(
+                &format!("{path}.name"),
+                "APPLICATION_COMMAND_OPTIONS_NAME_ALREADY_EXISTS",
+                why,
+            );
         }
         let kind = option["type"].as_u64().unwrap_or(0);
         match kind {
@@ -139,7 +150,11 @@ fn choices(complaints: &mut Complaints, path: &str, option: &Value, kind: u64) {
         one_choice(complaints, &format!("{list}.{at}"), choice, kind);
         if !names.insert(choice["name"].as_str()) {
             let path = format!("{list}.{at}.name");
-            complaints.say(&path, "APPLICATION_COMMAND_OPTIONS_CHOICE_NAME_ALREADY_EXISTS", "Choice already exists");
+            complaints.say(
+                &path,
+                "APPLICATION_COMMAND_OPTIONS_CHOICE_NAME_ALREADY_EXISTS",
+                "Choice already exists",
+            );
         }
     }
 }
@@ -152,13 +167,19 @@ pub(super) fn one_choice(complaints: &mut Complaints, path: &str, choice: &Value
         3 => complaints.text(&value, choice.get("value"), 1, 100),
         4 if choice["value"].is_i64() || choice["value"].is_u64() => {}
         10 if choice["value"].is_number() => {}
-        _ => complaints.say(&value, "NUMBER_TYPE_COERCE", format!("Value {} does not fit.", choice["value"])),
+        _ => complaints.say(
+            &value,
+            "NUMBER_TYPE_COERCE",
+            format!("Value {} does not fit.", choice["value"]),
+        ),
     }
 }
 
 /// Names, descriptions and values, all the way down.
 fn length(thing: &Value) -> usize {
     let own = ["name", "description", "value"].iter().filter_map(|part| thing[*part].as_str());
-    let below = ["options", "choices"].iter().flat_map(|part| thing[*part].as_array().into_iter().flatten());
+    let below = ["options", "choices"]
+        .iter()
+        .flat_map(|part| thing[*part].as_array().into_iter().flatten());
     own.map(|text| text.chars().count()).sum::<usize>() + below.map(length).sum::<usize>()
 }

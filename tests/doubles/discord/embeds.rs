@@ -36,8 +36,18 @@ fn one(complaints: &mut Complaints, path: &str, embed: &Value) -> usize {
     }
     complaints.text(&at("title"), embed.get("title"), 0, 256);
     complaints.text(&at("description"), embed.get("description"), 0, 4096);
-    complaints.text(&at("footer.text"), embed.pointer("/footer/text"), usize::from(!embed["footer"].is_null()), 2048);
-    complaints.text(&at("author.name"), embed.pointer("/author/name"), usize::from(!embed["author"].is_null()), 256);
+    complaints.text(
+        &at("footer.text"),
+        embed.pointer("/footer/text"),
+        usize::from(!embed["footer"].is_null()),
+        2048,
+    );
+    complaints.text(
+        &at("author.name"),
+        embed.pointer("/author/name"),
+        usize::from(!embed["author"].is_null()),
+        256,
+    );
     for (name, pointer) in [
         ("url", "/url"),
         ("footer.icon_url", "/footer/icon_url"),
@@ -50,10 +60,16 @@ fn one(complaints: &mut Complaints, path: &str, embed: &Value) -> usize {
     }
     let colour = &embed["color"];
     if !colour.is_null() && colour.as_u64().is_none_or(|colour| colour > 0x00ff_ffff) {
-        complaints.say(&at("color"), "NUMBER_TYPE_MAX", "int value should be less than or equal to 16777215.");
+        complaints.say(
+            &at("color"),
+            "NUMBER_TYPE_MAX",
+            "int value should be less than or equal to 16777215.",
+        );
     }
     let time = &embed["timestamp"];
-    if !time.is_null() && time.as_str().is_none_or(|text| chrono::DateTime::parse_from_rfc3339(text).is_err()) {
+    if !time.is_null()
+        && time.as_str().is_none_or(|text| chrono::DateTime::parse_from_rfc3339(text).is_err())
+    {
         let why = format!("Could not parse {time}. Should be ISO8601.");
         complaints.say(&at("timestamp"), "DATE_TIME_TYPE_PARSE", why);
     }
@@ -65,7 +81,8 @@ fn one(complaints: &mut Complaints, path: &str, embed: &Value) -> usize {
         complaints.text(&at(&format!("fields.{nth}.value")), field.get("value"), 1, 1024);
         total += long(&field["name"]) + long(&field["value"]);
     }
-    let shows = ["footer", "author", "image", "thumbnail"].iter().any(|part| !embed[*part].is_null());
+    let shows =
+        ["footer", "author", "image", "thumbnail"].iter().any(|part| !embed[*part].is_null());
     if total == 0 && fields.is_empty() && !shows {
         complaints.required(&at("description"));
     }

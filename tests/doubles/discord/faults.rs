@@ -68,7 +68,8 @@ impl DiscordDouble {
 
     /// That share of the message calls goes wrong, always the same ones for the same seed.
     pub fn fault_share(&self, share: f64, seed: u64) {
-        self.inner.change(|world| world.faults.share = Some((share, fastrand::Rng::with_seed(seed))));
+        self.inner
+            .change(|world| world.faults.share = Some((share, fastrand::Rng::with_seed(seed))));
     }
 
     /// No faults any more, and no ban.

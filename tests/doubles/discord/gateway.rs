@@ -50,7 +50,9 @@ impl Gateway {
 
     /// Op 9. What happens meanwhile is told when the bot resumes, where it may.
     pub fn invalid_session(&self, resumable: bool) {
-        self.inner.change(|world| world.sessions.detach_all(&json!({"op": 9, "d": resumable}), !resumable));
+        self.inner.change(|world| {
+            world.sessions.detach_all(&json!({"op": 9, "d": resumable}), !resumable)
+        });
     }
 
     /// Heartbeats are heard, and not answered.
@@ -92,7 +94,10 @@ impl Gateway {
 
     /// Waits until a bot has identified or resumed, and is there.
     pub async fn connected(&self) {
-        assert!(self.inner.until(PATIENCE, |world| world.sessions.is_live()).await, "no bot has connected in 10 s");
+        assert!(
+            self.inner.until(PATIENCE, |world| world.sessions.is_live()).await,
+            "no bot has connected in 10 s"
+        );
     }
 
     /// Waits until every bot that is there has got all that was told, by asking it for a heartbeat. That it has *done*

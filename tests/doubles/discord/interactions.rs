@@ -51,7 +51,13 @@ impl DiscordDouble {
     }
 
     /// Fails where Discord's client would not let one do so, and where the bot does not answer in time.
-    pub async fn try_slash(&self, user: &User, channel: u64, command: &str, options: Value) -> Result<Answer, String> {
+    pub async fn try_slash(
+        &self,
+        user: &User,
+        channel: u64,
+        command: &str,
+        options: Value,
+    ) -> Result<Answer, String> {
         self.is_there(true).await?;
         let id = self.inner.change(|world| {
             let data = options::command(world, user, channel, command, &options)?;
@@ -83,7 +89,8 @@ impl DiscordDouble {
             let world = self.inner.lock();
             Ok::<_, String>(world.asking(id).choices.clone())
         };
-        let choices = asked.await.unwrap_or_else(|why| panic!("completion of {option} of /{command}: {why}"));
+        let choices =
+            asked.await.unwrap_or_else(|why| panic!("completion of {option} of /{command}: {why}"));
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         choices.iter().map(|choice| (text(&choice["name"]), text(&choice["value"]))).collect()
     }
@@ -103,7 +110,14 @@ impl DiscordDouble {
     /// # Panics
     ///
     /// Where [`DiscordDouble::try_clicks`] is an error.
-    pub async fn chooses(&self, user: &User, channel: u64, message: u64, custom_id: &str, values: &[&str]) -> Answer {
+    pub async fn chooses(
+        &self,
+        user: &User,
+        channel: u64,
+        message: u64,
+        custom_id: &str,
+        values: &[&str],
+    ) -> Answer {
         let answer = self.try_clicks(user, channel, message, custom_id, values).await;
         answer.unwrap_or_else(|why| panic!("{} in {custom_id}: {why}", user.name))
     }
@@ -155,7 +169,8 @@ impl DiscordDouble {
     }
 
     async fn is_there(&self, with_commands: bool) -> Result<(), String> {
-        let is_so = |world: &World| world.sessions.is_open() && (world.registrations > 0 || !with_commands);
+        let is_so =
+            |world: &World| world.sessions.is_open() && (world.registrations > 0 || !with_commands);
         if self.inner.until(START, is_so).await {
             Ok(())
         } else {
@@ -177,7 +192,8 @@ impl DiscordDouble {
             }
             asking.expired = true;
             let refused = asking.refused.join("; ");
-            let why = if refused.is_empty() { refused } else { format!("; refused was: {refused}") };
+            let why =
+                if refused.is_empty() { refused } else { format!("; refused was: {refused}") };
             Err(format!("the application did not respond in {deadline:?}{why}"))
         })
     }

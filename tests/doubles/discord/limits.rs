@@ -76,7 +76,9 @@ impl Limits {
             // What was on its way already could not know.
             let is_excused = now - self.all.told_at <= UNDER_WAY && self.told.insert(bucket);
             if !is_excused {
-                self.disobeyed.push(self.all.disobeyed(now, format!("Discord, {bucket:?} in a pause of all")));
+                self.disobeyed.push(
+                    self.all.disobeyed(now, format!("Discord, {bucket:?} in a pause of all")),
+                );
             }
             return Err(Wait { millis: self.all.shut - now, global: true });
         }

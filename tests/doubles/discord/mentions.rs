@@ -41,16 +41,22 @@ pub(super) fn pinged(
     allowed: &Value,
     reply_to: Option<u64>,
 ) -> Vec<u64> {
-    let parses = |kind: &str| allowed["parse"].as_array().is_some_and(|list| list.iter().any(|parsed| parsed == kind));
+    let parses = |kind: &str| {
+        allowed["parse"].as_array().is_some_and(|list| list.iter().any(|parsed| parsed == kind))
+    };
     let names = |kind: &str, id: u64| {
-        allowed[kind].as_array().is_some_and(|list| list.iter().any(|named| number(named) == Some(id)))
+        allowed[kind]
+            .as_array()
+            .is_some_and(|list| list.iter().any(|named| number(named) == Some(id)))
     };
     let may_all = world.bot_permissions(channel) & MENTION_EVERYONE != 0;
     let guild = channel.guild.map(|guild| &world.guilds[&guild]);
     let mut found = Vec::new();
     for (is_role, id) in named(content) {
         let exists = if is_role {
-            guild.and_then(|guild| guild.roles.get(&id)).is_some_and(|(_, mentionable)| *mentionable || may_all)
+            guild
+                .and_then(|guild| guild.roles.get(&id))
+                .is_some_and(|(_, mentionable)| *mentionable || may_all)
         } else {
             channel.with == Some(id) || guild.is_some_and(|guild| guild.members.contains_key(&id))
         };
@@ -67,7 +73,8 @@ pub(super) fn pinged(
         found.push(guild.id);
     }
     if allowed["replied_user"] == true
-        && let Some(author) = reply_to.and_then(|to| channel.message(to).ok()).map(|message| message.author)
+        && let Some(author) =
+            reply_to.and_then(|to| channel.message(to).ok()).map(|message| message.author)
         && author != BOT
     {
         found.push(author);

@@ -48,7 +48,13 @@ pub(super) struct Draft {
 }
 
 impl Message {
-    pub(super) fn new(id: u64, channel: u64, author: u64, content: &str, at_millis: Millis) -> Self {
+    pub(super) fn new(
+        id: u64,
+        channel: u64,
+        author: u64,
+        content: &str,
+        at_millis: Millis,
+    ) -> Self {
         Self {
             id,
             channel,
@@ -126,7 +132,8 @@ impl World {
     /// Lays a new version over a message, and says what it is now.
     pub(super) fn edit(&mut self, mut version: Message) -> Value {
         let at_millis = self.clock.millis();
-        let edit = Edit { at_millis, content: version.content.clone(), embeds: version.embeds.clone() };
+        let edit =
+            Edit { at_millis, content: version.content.clone(), embeds: version.embeds.clone() };
         version.edits.push(edit);
         let line = seen::edit(&version, at_millis);
         let shown = wire::message(self, &version);
@@ -147,7 +154,13 @@ impl DiscordDouble {
     /// What everybody in the channel sees, deleted ones too, oldest first.
     pub fn messages(&self, channel: u64) -> Vec<Message> {
         let mut world = self.inner.lock();
-        world.channel_mut(channel).messages.iter().filter(|message| message.only_for.is_none()).cloned().collect()
+        world
+            .channel_mut(channel)
+            .messages
+            .iter()
+            .filter(|message| message.only_for.is_none())
+            .cloned()
+            .collect()
     }
 
     /// The bot's alone.

@@ -58,8 +58,13 @@ use tokio::task::JoinHandle;
 use world::World;
 
 /// In three parts, so that nobody who searches sources for secrets takes it for one.
-pub const TOKEN: &str =
-    concat!("MTMwMDAwMDAwMDAwMDAwMDAwMQ", ".", "GdOuBl", ".", "eXampleOnly-0123456789_abcdefghijklmno");
+pub const TOKEN: &str = concat!(
+    "MTMwMDAwMDAwMDAwMDAwMDAwMQ",
+    ".",
+    "GdOuBl",
+    ".",
+    "eXampleOnly-0123456789_abcdefghijklmno"
+);
 /// The bot's account, which the token begins with.
 pub const BOT: u64 = 1_300_000_000_000_000_001;
 /// Its application: not the same number, as with every application that is old enough.
@@ -109,7 +114,10 @@ impl DiscordDouble {
     pub async fn start(clock: Clock) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let gateway = format!("ws://{}", listener.local_addr().unwrap());
-        let inner = Arc::new(Inner { world: Mutex::new(World::new(clock, gateway)), changed: Notify::new() });
+        let inner = Arc::new(Inner {
+            world: Mutex::new(World::new(clock, gateway)),
+            changed: Notify::new(),
+        });
         let sockets = tokio::spawn(gateway::serve(listener, Arc::clone(&inner)));
         let answering = Arc::clone(&inner);
         let handler = Arc::new(move |request| -> Replying {
@@ -171,7 +179,10 @@ impl DiscordDouble {
                 changed.await;
             }
         };
-        assert!(tokio::time::timeout(Duration::from_secs(10), wait).await.is_ok(), "not within 10 s: {what}");
+        assert!(
+            tokio::time::timeout(Duration::from_secs(10), wait).await.is_ok(),
+            "not within 10 s: {what}"
+        );
     }
 }
 

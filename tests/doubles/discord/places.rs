@@ -28,8 +28,14 @@ impl DiscordDouble {
             world.snowflake();
             let everyone = BTreeMap::from([(id, ("@everyone".to_owned(), false))]);
             let joined = world.clock.millis();
-            let guild =
-                Guild { id, name: name.to_owned(), has_bot: true, joined, roles: everyone, members: BTreeMap::new() };
+            let guild = Guild {
+                id,
+                name: name.to_owned(),
+                has_bot: true,
+                joined,
+                roles: everyone,
+                members: BTreeMap::new(),
+            };
             world.guilds.insert(id, guild);
             world.tell_guild(id);
             id
@@ -65,7 +71,10 @@ impl DiscordDouble {
     /// The threads of a channel, or the posts of a forum, oldest first: number and name.
     pub fn threads(&self, parent: u64) -> Vec<(u64, String)> {
         let world = self.inner.lock();
-        let below = world.channels.values().filter(|channel| channel.parent == Some(parent) && !channel.deleted);
+        let below = world
+            .channels
+            .values()
+            .filter(|channel| channel.parent == Some(parent) && !channel.deleted);
         below.map(|channel| (channel.id, channel.name.clone())).collect()
     }
 
@@ -119,7 +128,11 @@ impl DiscordDouble {
             let id = world.snowflake();
             world.guild_mut(guild).roles.insert(id, (name.to_owned(), true));
             let role = wire::role(guild, id, name, true);
-            world.sessions.dispatch("GUILD_ROLE_CREATE", &json!({"guild_id": guild.to_string(), "role": role}), GUILDS);
+            world.sessions.dispatch(
+                "GUILD_ROLE_CREATE",
+                &json!({"guild_id": guild.to_string(), "role": role}),
+                GUILDS,
+            );
             id
         })
     }
@@ -186,7 +199,9 @@ impl DiscordDouble {
         self.inner.change(|world| {
             let at = world.clock.millis();
             let place = world.channel_mut(channel);
-            let gone = place.message_mut(message).unwrap_or_else(|| panic!("there is no message {message}"));
+            let gone = place
+                .message_mut(message)
+                .unwrap_or_else(|| panic!("there is no message {message}"));
             gone.deleted = true;
             let line = super::seen::deletion(gone, at);
             place.seen.push(line);
@@ -210,14 +225,22 @@ impl DiscordDouble {
     /// Somebody else's message.
     pub fn posts(&self, channel: u64, author: &User, text: &str) -> u64 {
         self.inner.change(|world| {
-            let message = Message::new(world.snowflake(), channel, author.id, text, world.clock.millis());
+            let message =
+                Message::new(world.snowflake(), channel, author.id, text, world.clock.millis());
             world.store(message)
         })
     }
 }
 
 impl World {
-    pub(super) fn place(&mut self, id: u64, guild: Option<u64>, parent: Option<u64>, kind: Kind, name: &str) {
+    pub(super) fn place(
+        &mut self,
+        id: u64,
+        guild: Option<u64>,
+        parent: Option<u64>,
+        kind: Kind,
+        name: &str,
+    ) {
         let channel = Channel {
             id,
             kind,

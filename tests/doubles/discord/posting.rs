@@ -1,10 +1,13 @@
 //! Messages over REST: made, edited, read, and posts in forums.
 
 use super::messages::{Draft, Message};
-use super::permissions::{EMBED_LINKS, READ_MESSAGE_HISTORY, SEND_MESSAGES, SEND_MESSAGES_IN_THREADS};
+use super::permissions::{
+    EMBED_LINKS, READ_MESSAGE_HISTORY, SEND_MESSAGES, SEND_MESSAGES_IN_THREADS,
+};
 use super::refusal::{
-    Complaints, EMPTY_MESSAGE, MISSING_PERMISSIONS, NO_MUTUAL_GUILDS, NO_SUCH_PATH, NO_TEXT_CHANNEL, NOT_TO_THIS_USER,
-    NOT_YOURS, OLD_EDITS, REPLY_WITHOUT_HISTORY, Refusal, THREAD_ARCHIVED, UNKNOWN_MESSAGE,
+    Complaints, EMPTY_MESSAGE, MISSING_PERMISSIONS, NO_MUTUAL_GUILDS, NO_SUCH_PATH,
+    NO_TEXT_CHANNEL, NOT_TO_THIS_USER, NOT_YOURS, OLD_EDITS, REPLY_WITHOUT_HISTORY, Refusal,
+    THREAD_ARCHIVED, UNKNOWN_MESSAGE,
 };
 use super::rest::query;
 use super::world::{Channel, Kind, World};
@@ -74,7 +77,8 @@ fn compose(
     message.reply_to = reply_to;
     message.nonce = nonce(body);
     let everything = mentions::for_messages();
-    let allowed = body.get("allowed_mentions").filter(|given| !given.is_null()).unwrap_or(&everything);
+    let allowed =
+        body.get("allowed_mentions").filter(|given| !given.is_null()).unwrap_or(&everything);
     message.mentions_pinged = mentions::pinged(world, place, &message.content, allowed, reply_to);
     message.id = world.snowflake();
     Ok(message)
@@ -92,8 +96,14 @@ fn nonce(body: &Value) -> Option<String> {
 fn same_nonce<'w>(world: &World, place: &'w Channel, body: &Value) -> Option<&'w Message> {
     let wanted = nonce(body).filter(|_| body["enforce_nonce"] == true)?;
     let now = world.clock.millis();
-    let is_it = |message: &&Message| message.author == BOT && message.nonce.as_ref() == Some(&wanted);
-    place.messages.iter().rev().take_while(|message| now - message.at_millis < NONCE_HOLDS).find(is_it)
+    let is_it =
+        |message: &&Message| message.author == BOT && message.nonce.as_ref() == Some(&wanted);
+    place
+        .messages
+        .iter()
+        .rev()
+        .take_while(|message| now - message.at_millis < NONCE_HOLDS)
+        .find(is_it)
 }
 
 fn reply(world: &World, place: &Channel, body: &Value) -> Result<Option<u64>, Refusal> {
@@ -107,15 +117,24 @@ fn reply(world: &World, place: &Channel, body: &Value) -> Result<Option<u64>, Re
         complaints.settle().unwrap_err()
     };
     if reference["type"].as_u64().unwrap_or(0) != 0 {
-        return Err(refuse("message_reference.type", "DOUBLE", "this double knows no forwarded messages"));
+        return Err(refuse(
+            "message_reference.type",
+            "DOUBLE",
+            "this double knows no forwarded messages",
+        ));
     }
     let Some(to) = mentions::number(&reference["message_id"]) else {
-        return Err(refuse("message_reference.message_id", "BASE_TYPE_REQUIRED", "This field is required"));
+        return Err(refuse(
+            "message_reference.message_id",
+            "BASE_TYPE_REQUIRED",
+            "This field is required",
+        ));
     };
     if world.bot_permissions(place) & READ_MESSAGE_HISTORY == 0 {
         return Err(REPLY_WITHOUT_HISTORY);
     }
-    let is_here = mentions::number(&reference["channel_id"]).is_none_or(|channel| channel == place.id);
+    let is_here =
+        mentions::number(&reference["channel_id"]).is_none_or(|channel| channel == place.id);
     if is_here && place.message(to).is_ok_and(|message| message.only_for.is_none()) {
         return Ok(Some(to));
     }
@@ -125,9 +144,18 @@ fn reply(world: &World, place: &Channel, body: &Value) -> Result<Option<u64>, Re
     Err(refuse("message_reference", "REPLIES_UNKNOWN_MESSAGE", "Unknown message"))
 }
 
-pub(super) fn edit(world: &mut World, channel: u64, message: u64, body: &Value) -> Result<Value, Refusal> {
+pub(super) fn edit(
+    world: &mut World,
+    channel: u64,
+    message: u64,
+    body: &Value,
+) -> Result<Value, Refusal> {
     let place = world.visible(channel)?;
-    let old = place.message(message).ok().filter(|message| message.only_for.is_none()).ok_or(UNKNOWN_MESSAGE)?;
+    let old = place
+        .message(message)
+        .ok()
+        .filter(|message| message.only_for.is_none())
+        .ok_or(UNKNOWN_MESSAGE)?;
     if old.author != BOT {
         return Err(NOT_YOURS);
     }
@@ -167,8 +195,11 @@ pub(super) fn history(world: &World, channel: u64, asked: &str) -> Result<Value,
     if world.bot_permissions(place) & READ_MESSAGE_HISTORY == 0 {
         return Ok(json!([]));
     }
-    let all: Vec<&Message> =
-        place.messages.iter().filter(|message| !message.deleted && message.only_for.is_none()).collect();
+    let all: Vec<&Message> = place
+        .messages
+        .iter()
+        .filter(|message| !message.deleted && message.only_for.is_none())
+        .collect();
     let chosen = if let Some(after) = number("after") {
         let from = all.partition_point(|message| message.id <= after);
         &all[from..(from + limit).min(all.len())]
@@ -177,7 +208,8 @@ pub(super) fn history(world: &World, channel: u64, asked: &str) -> Result<Value,
         let from = middle.saturating_sub(limit / 2);
         &all[from..(from + limit).min(all.len())]
     } else {
-        let until = number("before").map_or(all.len(), |before| all.partition_point(|message| message.id < before));
+        let until = number("before")
+            .map_or(all.len(), |before| all.partition_point(|message| message.id < before));
         &all[until.saturating_sub(limit)..until]
     };
     // Newest first, whatever was asked.
@@ -205,7 +237,13 @@ pub(super) fn thread(world: &mut World, forum: u64, body: &Value) -> Result<Valu
     complaints.settle()?;
     let mut first = compose(world, forum, draft, &body["message"], None)?;
     let guild = world.channels[&forum].guild;
-    world.place(first.id, guild, Some(forum), Kind::Thread, body["name"].as_str().unwrap_or_default().trim());
+    world.place(
+        first.id,
+        guild,
+        Some(forum),
+        Kind::Thread,
+        body["name"].as_str().unwrap_or_default().trim(),
+    );
     first.channel = first.id;
     let id = world.store(first);
     let mut shown = wire::channel(world, &world.channels[&id]);

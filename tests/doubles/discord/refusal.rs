@@ -13,19 +13,27 @@ pub(super) struct Refusal {
 
 pub(super) const MALFORMED: Refusal = Refusal::new(400, 50035, "Invalid Form Body");
 pub(super) const EMPTY_MESSAGE: Refusal = Refusal::new(400, 50006, "Cannot send an empty message");
-pub(super) const NO_TEXT_CHANNEL: Refusal = Refusal::new(400, 50008, "Cannot send messages in a non-text channel");
-pub(super) const NO_JSON: Refusal = Refusal::new(400, 50109, "The request body contains invalid JSON.");
-pub(super) const ACKNOWLEDGED: Refusal = Refusal::new(400, 40060, "Interaction has already been acknowledged.");
+pub(super) const NO_TEXT_CHANNEL: Refusal =
+    Refusal::new(400, 50008, "Cannot send messages in a non-text channel");
+pub(super) const NO_JSON: Refusal =
+    Refusal::new(400, 50109, "The request body contains invalid JSON.");
+pub(super) const ACKNOWLEDGED: Refusal =
+    Refusal::new(400, 40060, "Interaction has already been acknowledged.");
 /// As in discord/discord-api-docs#5517 and victornpb/undiscord#399.
 pub(super) const THREAD_ARCHIVED: Refusal = Refusal::new(400, 50083, "Thread is archived");
 /// As in aikaterna/aikaterna-cogs#302; the body has neither `retry_after` nor `global`.
-pub(super) const OLD_EDITS: Refusal =
-    Refusal::new(429, 30046, "Maximum number of edits to messages older than 1 hour reached. Try again later.");
+pub(super) const OLD_EDITS: Refusal = Refusal::new(
+    429,
+    30046,
+    "Maximum number of edits to messages older than 1 hour reached. Try again later.",
+);
 pub(super) const UNAUTHORIZED: Refusal = Refusal::new(401, 0, "401: Unauthorized");
 pub(super) const STALE_TOKEN: Refusal = Refusal::new(401, 50027, "Invalid Webhook Token");
 pub(super) const MISSING_ACCESS: Refusal = Refusal::new(403, 50001, "Missing Access");
-pub(super) const NOT_YOURS: Refusal = Refusal::new(403, 50005, "Cannot edit a message authored by another user");
-pub(super) const NOT_TO_THIS_USER: Refusal = Refusal::new(403, 50007, "Cannot send messages to this user");
+pub(super) const NOT_YOURS: Refusal =
+    Refusal::new(403, 50005, "Cannot edit a message authored by another user");
+pub(super) const NOT_TO_THIS_USER: Refusal =
+    Refusal::new(403, 50007, "Cannot send messages to this user");
 pub(super) const NO_MUTUAL_GUILDS: Refusal =
     Refusal::new(403, 50278, "Cannot send messages to this user due to having no mutual guilds");
 pub(super) const MISSING_PERMISSIONS: Refusal = Refusal::new(403, 50013, "Missing Permissions");
@@ -90,24 +98,43 @@ impl Complaints {
         let long = match value {
             None | Some(Value::Null) => 0,
             Some(Value::String(text)) => text.trim().chars().count(),
-            Some(_) => return self.say(path, "STRING_TYPE_CONVERT", "Could not interpret value as string."),
+            Some(_) => {
+                return self.say(
+                    path,
+                    "STRING_TYPE_CONVERT",
+                    "Could not interpret value as string.",
+                );
+            }
         };
         if long == 0 && min > 0 {
             self.required(path);
         } else if long > max && min == 0 {
             self.say(path, "BASE_TYPE_MAX_LENGTH", format!("Must be {max} or fewer in length."));
         } else if long > max || long < min {
-            self.say(path, "BASE_TYPE_BAD_LENGTH", format!("Must be between {min} and {max} in length."));
+            self.say(
+                path,
+                "BASE_TYPE_BAD_LENGTH",
+                format!("Must be between {min} and {max} in length."),
+            );
         }
     }
 
     /// The list at `value`, which may hold no more than `max`; nothing or null is an empty one.
-    pub(super) fn list<'v>(&mut self, path: &str, value: Option<&'v Value>, max: usize) -> &'v [Value] {
+    pub(super) fn list<'v>(
+        &mut self,
+        path: &str,
+        value: Option<&'v Value>,
+        max: usize,
+    ) -> &'v [Value] {
         match value {
             None | Some(Value::Null) => &[],
             Some(Value::Array(list)) => {
                 if list.len() > max {
-                    self.say(path, "BASE_TYPE_MAX_LENGTH", format!("Must be {max} or fewer in length."));
+                    self.say(
+                        path,
+                        "BASE_TYPE_MAX_LENGTH",
+                        format!("Must be {max} or fewer in length."),
+                    );
                 }
                 list
             }
@@ -119,6 +146,10 @@ impl Complaints {
     }
 
     pub(super) fn settle(self) -> Result<(), Refusal> {
-        if self.0.is_empty() { Ok(()) } else { Err(Refusal { errors: Some(Value::Object(self.0)), ..MALFORMED }) }
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(Refusal { errors: Some(Value::Object(self.0)), ..MALFORMED })
+        }
     }
 }

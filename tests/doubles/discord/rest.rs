@@ -4,8 +4,9 @@ use super::asked::Call;
 use super::faults::Fault;
 use super::limits::{Bucket, Wait};
 use super::refusal::{
-    Complaints, MALFORMED, MISSING_ACCESS, NO_JSON, NO_SUCH_PATH, NO_USER_AGENT, Refusal, UNAUTHORIZED,
-    UNKNOWN_APPLICATION, UNKNOWN_CHANNEL, UNKNOWN_GUILD, UNKNOWN_MEMBER, UNKNOWN_USER,
+    Complaints, MALFORMED, MISSING_ACCESS, NO_JSON, NO_SUCH_PATH, NO_USER_AGENT, Refusal,
+    UNAUTHORIZED, UNKNOWN_APPLICATION, UNKNOWN_CHANNEL, UNKNOWN_GUILD, UNKNOWN_MEMBER,
+    UNKNOWN_USER,
 };
 use super::world::World;
 use super::{APPLICATION, BOT, TOKEN, callbacks, commands, mentions, posting, wire};
@@ -80,10 +81,13 @@ fn message_call_in(world: &mut World, bucket: Bucket, request: &Request, parts: 
         None | Some(Fault::AcceptThenReset) => {
             route(world, request, &request.method, parts).unwrap_or_else(|refusal| refusal.reply())
         }
-        Some(Fault::Status(status @ 502..)) => return page(status, "error code: the origin is unreachable"),
-        Some(Fault::Status(status)) => {
-            Reply::json(status, json!({"message": format!("{status}: Internal Server Error"), "code": 0}))
+        Some(Fault::Status(status @ 502..)) => {
+            return page(status, "error code: the origin is unreachable");
         }
+        Some(Fault::Status(status)) => Reply::json(
+            status,
+            json!({"message": format!("{status}: Internal Server Error"), "code": 0}),
+        ),
         Some(Fault::Reset) => Reply::Reset,
         Some(Fault::Hang) => Reply::Hang,
         Some(Fault::RateLimited { after_ms, global }) => {
@@ -107,14 +111,23 @@ fn message_call_in(world: &mut World, bucket: Bucket, request: &Request, parts: 
     reply
 }
 
-fn route(world: &mut World, request: &Request, method: &str, parts: &[&str]) -> Result<Reply, Refusal> {
+fn route(
+    world: &mut World,
+    request: &Request,
+    method: &str,
+    parts: &[&str],
+) -> Result<Reply, Refusal> {
     let ok = |body: Value| Ok(Reply::json(200, body));
     match (method, parts) {
         ("GET", ["gateway"]) => ok(json!({"url": world.gateway})),
-        ("GET", ["gateway", "bot"]) => ok(json!({"url": world.gateway, "shards": 1, "session_start_limit":
-            {"total": 1000, "remaining": 999, "reset_after": 14_400_000, "max_concurrency": 1}})),
+        ("GET", ["gateway", "bot"]) => {
+            ok(json!({"url": world.gateway, "shards": 1, "session_start_limit":
+            {"total": 1000, "remaining": 999, "reset_after": 14_400_000, "max_concurrency": 1}}))
+        }
         ("GET", ["users", "@me"]) => ok(wire::me(world)),
-        ("GET", ["applications", "@me"] | ["oauth2", "applications", "@me"]) => ok(application(world)),
+        ("GET", ["applications", "@me"] | ["oauth2", "applications", "@me"]) => {
+            ok(application(world))
+        }
         ("POST", ["users", "@me", "channels"]) => {
             let person = mentions::number(&body(request)?["recipient_id"]).ok_or(UNKNOWN_USER)?;
             if !world.people.contains_key(&person) || person == BOT {
@@ -123,19 +136,29 @@ fn route(world: &mut World, request: &Request, method: &str, parts: &[&str]) -> 
             let channel = world.dm_with(person);
             ok(wire::channel(world, &world.channels[&channel]))
         }
-        ("GET", ["applications", app, "commands"]) if id(app)? == APPLICATION => ok(json!(world.commands)),
+        ("GET", ["applications", app, "commands"]) if id(app)? == APPLICATION => {
+            ok(json!(world.commands))
+        }
         ("PUT", ["applications", app, "commands"]) if id(app)? == APPLICATION => {
             let commands = body(request)?;
             ok(json!(commands::register(world, &commands)?))
         }
-        (_, ["applications", app, "commands"]) if id(app)? != APPLICATION => Err(UNKNOWN_APPLICATION),
+        (_, ["applications", app, "commands"]) if id(app)? != APPLICATION => {
+            Err(UNKNOWN_APPLICATION)
+        }
         ("GET", ["channels", channel]) => {
             let channel = world.visible(id(channel)?)?;
             ok(wire::channel(world, channel))
         }
-        ("GET", ["channels", channel, "messages"]) => ok(posting::history(world, id(channel)?, &request.query)?),
-        ("GET", ["channels", channel, "messages", message]) => ok(posting::one(world, id(channel)?, id(message)?)?),
-        ("POST", ["channels", channel, "messages"]) => ok(posting::create(world, id(channel)?, &body(request)?)?),
+        ("GET", ["channels", channel, "messages"]) => {
+            ok(posting::history(world, id(channel)?, &request.query)?)
+        }
+        ("GET", ["channels", channel, "messages", message]) => {
+            ok(posting::one(world, id(channel)?, id(message)?)?)
+        }
+        ("POST", ["channels", channel, "messages"]) => {
+            ok(posting::create(world, id(channel)?, &body(request)?)?)
+        }
         ("PATCH", ["channels", channel, "messages", message]) => {
             ok(posting::edit(world, id(channel)?, id(message)?, &body(request)?)?)
         }
@@ -166,7 +189,12 @@ fn unexpected(world: &mut World, request: &Request) -> Result<Reply, Refusal> {
     Err(NO_SUCH_PATH)
 }
 
-fn in_guild(world: &mut World, request: &Request, guild: u64, rest: &[&str]) -> Result<Reply, Refusal> {
+fn in_guild(
+    world: &mut World,
+    request: &Request,
+    guild: u64,
+    rest: &[&str],
+) -> Result<Reply, Refusal> {
     if !world.guilds.get(&guild).ok_or(UNKNOWN_GUILD)?.has_bot {
         return Err(MISSING_ACCESS);
     }
@@ -194,7 +222,10 @@ fn application(world: &World) -> Value {
 }
 
 fn page(status: u16, what: &str) -> Reply {
-    Reply::Html { status, body: format!("<!DOCTYPE html>\n<html><head><title>{what}</title></head></html>") }
+    Reply::Html {
+        status,
+        body: format!("<!DOCTYPE html>\n<html><head><title>{what}</title></head></html>"),
+    }
 }
 
 fn body(request: &Request) -> Result<Value, Refusal> {
@@ -210,5 +241,9 @@ fn id(text: &str) -> Result<u64, Refusal> {
 }
 
 pub(super) fn query<'q>(query: &'q str, name: &str) -> Option<&'q str> {
-    query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| value)
+    query
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .find(|(key, _)| *key == name)
+        .map(|(_, value)| value)
 }

@@ -28,13 +28,16 @@ pub(super) fn text(content: &str, embeds: &[Value]) -> String {
     };
     say(content);
     for embed in embeds {
-        let part = |pointer: &str| embed.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        let part =
+            |pointer: &str| embed.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
         say(part("/author/name"));
         say(part("/title"));
         say(part("/description"));
         for field in embed["fields"].as_array().into_iter().flatten() {
-            let (name, value) =
-                (field["name"].as_str().unwrap_or_default(), field["value"].as_str().unwrap_or_default());
+            let (name, value) = (
+                field["name"].as_str().unwrap_or_default(),
+                field["value"].as_str().unwrap_or_default(),
+            );
             let between = if value.contains('\n') { ":\n" } else { ": " };
             say(&format!("{name}{between}{value}"));
         }
@@ -45,22 +48,34 @@ pub(super) fn text(content: &str, embeds: &[Value]) -> String {
 
 /// Every component of a message's rows.
 pub(super) fn parts(components: &Value) -> impl Iterator<Item = &Value> {
-    components.as_array().into_iter().flatten().flat_map(|row| row["components"].as_array().into_iter().flatten())
+    components
+        .as_array()
+        .into_iter()
+        .flatten()
+        .flat_map(|row| row["components"].as_array().into_iter().flatten())
 }
 
 pub(super) fn buttons(components: &Value) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let leads_to = |button: &Value| text(button.get("custom_id").unwrap_or(&button["url"]));
-    parts(components).filter(|part| part["type"] == 2).map(|part| (text(&part["label"]), leads_to(part))).collect()
+    parts(components)
+        .filter(|part| part["type"] == 2)
+        .map(|part| (text(&part["label"]), leads_to(part)))
+        .collect()
 }
 
 pub(super) fn message(world: &World, message: &Message) -> String {
     let text = message.text();
     let before = if let Some((_, command, person)) = &message.interaction {
         let name = world.people.get(person).map_or("", String::as_str);
-        if command.is_empty() { format!("({name} clicked) ") } else { format!("({name}: /{command}) ") }
+        if command.is_empty() {
+            format!("({name} clicked) ")
+        } else {
+            format!("({name}: /{command}) ")
+        }
     } else if let Some(to) = message.reply_to {
-        let original = world.channels[&message.channel].message(to).map(Message::text).unwrap_or_default();
+        let original =
+            world.channels[&message.channel].message(to).map(Message::text).unwrap_or_default();
         format!("↳ (reply to “{}”) ", original.lines().next().unwrap_or_default())
     } else if message.author == BOT {
         String::new()
@@ -81,7 +96,8 @@ pub(super) fn deletion(message: &Message, at: Millis) -> String {
 /// Further lines stand under the first one.
 fn line(at: Millis, text: &str) -> String {
     let at = chrono::DateTime::from_timestamp_millis(at).unwrap().format("%H:%M");
-    let below = |line: &str| if line.trim().is_empty() { String::new() } else { format!("        {line}") };
+    let below =
+        |line: &str| if line.trim().is_empty() { String::new() } else { format!("        {line}") };
     let mut lines = text.lines();
     let first = format!("[{at}] {}", lines.next().unwrap_or_default());
     [first].into_iter().chain(lines.map(below)).collect::<Vec<_>>().join("\n")

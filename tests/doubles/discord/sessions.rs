@@ -85,7 +85,10 @@ impl Sessions {
 
     /// Whether every bot that is there has said that it got everything.
     pub(super) fn has_caught_up(&self) -> bool {
-        self.all.iter().filter(|session| session.socket.is_some()).all(|session| session.heard >= session.seq)
+        self.all
+            .iter()
+            .filter(|session| session.socket.is_some())
+            .all(|session| session.heard >= session.seq)
     }
 
     pub(super) fn dispatch(&mut self, event: &str, data: &Value, intent: u64) {
@@ -206,15 +209,25 @@ fn identify(world: &mut World, socket: u64, data: &Value) -> Result<(), Out> {
     if shards.is_some_and(|(which, all)| which >= all) {
         return Err(Out::Close(4010, "Invalid shard."));
     }
-    let intents = intents.filter(|intents| intents & !KNOWN == 0).ok_or(Out::Close(4013, "Invalid intent(s)."))?;
+    let intents = intents
+        .filter(|intents| intents & !KNOWN == 0)
+        .ok_or(Out::Close(4013, "Invalid intent(s)."))?;
     if intents & PRIVILEGED != 0 {
         return Err(Out::Close(4014, "Disallowed intent(s)."));
     }
     let number = world.snowflake();
     let id = format!("{number:032x}");
-    let session =
-        Session { id: id.clone(), intents, seq: 0, heard: 0, log: Vec::new(), socket: Some(socket), has_ended: false };
-    let guilds: Vec<u64> = world.guilds.values().filter(|guild| guild.has_bot).map(|guild| guild.id).collect();
+    let session = Session {
+        id: id.clone(),
+        intents,
+        seq: 0,
+        heard: 0,
+        log: Vec::new(),
+        socket: Some(socket),
+        has_ended: false,
+    };
+    let guilds: Vec<u64> =
+        world.guilds.values().filter(|guild| guild.has_bot).map(|guild| guild.id).collect();
     let away = |guild: &u64| json!({"id": guild.to_string(), "unavailable": true});
     let mut ready = json!({"v": 10, "user": wire::me(world), "guilds": guilds.iter().map(away).collect::<Vec<_>>(),
         "session_id": id, "session_type": "normal", "resume_gateway_url": world.gateway, "private_channels": [],
@@ -242,11 +255,18 @@ fn resume(world: &mut World, socket: u64, data: &Value) -> Result<(), Out> {
         return Err(Out::Text(json!({"op": 9, "d": false}).to_string()));
     };
     let session = &mut sessions.all[at];
-    let seq = data["seq"].as_u64().filter(|seq| *seq <= session.seq).ok_or(Out::Close(4007, "Invalid seq."))?;
+    let seq = data["seq"]
+        .as_u64()
+        .filter(|seq| *seq <= session.seq)
+        .ok_or(Out::Close(4007, "Invalid seq."))?;
     session.socket = Some(socket);
     session.heard = seq;
-    let missed: Vec<String> =
-        session.log.iter().filter(|(number, _)| *number > seq).map(|(_, text)| text.clone()).collect();
+    let missed: Vec<String> = session
+        .log
+        .iter()
+        .filter(|(number, _)| *number > seq)
+        .map(|(_, text)| text.clone())
+        .collect();
     sessions.resumes += 1;
     for text in missed {
         sessions.send(socket, Out::Text(text));

@@ -43,9 +43,15 @@ pub(super) fn part(complaints: &mut Complaints, under: &str, body: &Value) -> Dr
         match flags.as_u64() {
             None => complaints.say(&at("flags"), "NUMBER_TYPE_COERCE", "Value is not int."),
             Some(flags) if flags & (1 << 15) != 0 => {
-                complaints.say(&at("flags"), "DOUBLE", "this double knows no components of the second version");
+                complaints.say(
+                    &at("flags"),
+                    "DOUBLE",
+                    "this double knows no components of the second version",
+                );
             }
-            Some(flags) => draft.flags = Some(flags & (EPHEMERAL | SUPPRESS_EMBEDS | SUPPRESS_NOTIFICATIONS)),
+            Some(flags) => {
+                draft.flags = Some(flags & (EPHEMERAL | SUPPRESS_EMBEDS | SUPPRESS_NOTIFICATIONS))
+            }
         }
     }
     mentions::check(complaints, body.get("allowed_mentions"));
@@ -94,7 +100,11 @@ fn components(complaints: &mut Complaints, path: &str, given: &Value) {
             let id = part["custom_id"].as_str();
             if id.is_some_and(|id| !ids.insert(id)) {
                 let path = format!("{path}.custom_id");
-                complaints.say(&path, "COMPONENT_CUSTOM_ID_DUPLICATED", "Component custom id cannot be duplicated");
+                complaints.say(
+                    &path,
+                    "COMPONENT_CUSTOM_ID_DUPLICATED",
+                    "Component custom id cannot be duplicated",
+                );
             }
         }
     }
@@ -103,8 +113,14 @@ fn components(complaints: &mut Complaints, path: &str, given: &Value) {
 fn button(complaints: &mut Complaints, path: &str, button: &Value) {
     let at = |name: &str| format!("{path}.{name}");
     complaints.text(&at("label"), button.get("label"), 0, 80);
-    if button["label"].as_str().is_none_or(|label| label.trim().is_empty()) && button["emoji"].is_null() {
-        complaints.say(path, "BUTTON_COMPONENT_MISSING_LABEL_OR_EMOJI", "A button must have a label or an emoji");
+    if button["label"].as_str().is_none_or(|label| label.trim().is_empty())
+        && button["emoji"].is_null()
+    {
+        complaints.say(
+            path,
+            "BUTTON_COMPONENT_MISSING_LABEL_OR_EMOJI",
+            "A button must have a label or an emoji",
+        );
     }
     match button["style"].as_u64() {
         Some(1..=4) => {
@@ -147,7 +163,11 @@ fn select(complaints: &mut Complaints, path: &str, select: &Value) {
         complaints.text(&format!("{path}.{at}.description"), option.get("description"), 0, 100);
         if option["value"].as_str().is_some_and(|value| !values.insert(value)) {
             let why = "The specified option value is already used";
-            complaints.say(&format!("{path}.{at}.value"), "SELECT_COMPONENT_OPTION_VALUE_DUPLICATED", why);
+            complaints.say(
+                &format!("{path}.{at}.value"),
+                "SELECT_COMPONENT_OPTION_VALUE_DUPLICATED",
+                why,
+            );
         }
     }
 }

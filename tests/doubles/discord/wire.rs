@@ -51,7 +51,10 @@ pub(super) fn role(guild: u64, id: u64, name: &str, mentionable: bool) -> Value 
 
 /// With the bot's own, which Discord makes when it is invited.
 pub(super) fn roles(world: &World, guild: u64) -> Vec<Value> {
-    let made = world.guilds[&guild].roles.iter().map(|(id, (name, mentionable))| role(guild, *id, name, *mentionable));
+    let made = world.guilds[&guild]
+        .roles
+        .iter()
+        .map(|(id, (name, mentionable))| role(guild, *id, name, *mentionable));
     let mut own = role(guild, guild + 1, "Linkdown", false);
     own["tags"] = json!({"bot_id": BOT.to_string()});
     made.chain([own]).collect()
@@ -111,7 +114,8 @@ pub(super) fn bare_guild(world: &World, guild: u64) -> Value {
 /// As `GUILD_CREATE` has it.
 pub(super) fn guild(world: &World, id: u64) -> Value {
     let mut shown = bare_guild(world, id);
-    let places = || world.channels.values().filter(|channel| channel.guild == Some(id) && !channel.deleted);
+    let places =
+        || world.channels.values().filter(|channel| channel.guild == Some(id) && !channel.deleted);
     let threads = places().filter(|place| place.kind == Kind::Thread);
     let channels = places().filter(|place| place.kind != Kind::Thread);
     shown["channels"] = channels.map(|place| channel(world, place)).collect();
@@ -122,7 +126,13 @@ pub(super) fn guild(world: &World, id: u64) -> Value {
     shown["member_count"] = json!(world.guilds[&id].members.len() + 1);
     // Without the privileged intent the bot sees itself alone.
     shown["members"] = json!([member(world, id, BOT)]);
-    for none in ["voice_states", "presences", "stage_instances", "guild_scheduled_events", "soundboard_sounds"] {
+    for none in [
+        "voice_states",
+        "presences",
+        "stage_instances",
+        "guild_scheduled_events",
+        "soundboard_sounds",
+    ] {
         shown[none] = json!([]);
     }
     shown
@@ -159,7 +169,8 @@ pub(super) fn message(world: &World, message: &Message) -> Value {
         shown["message_reference"] = json!({"type": 0, "message_id": to.to_string(),
             "channel_id": message.channel.to_string(), "guild_id": channel.guild.map(|guild| guild.to_string())});
         let original = channel.message(to).ok().filter(|original| original.reply_to.is_none());
-        shown["referenced_message"] = original.map_or(Value::Null, |original| self::message(world, original));
+        shown["referenced_message"] =
+            original.map_or(Value::Null, |original| self::message(world, original));
     }
     if let Some((id, name, person)) = &message.interaction {
         shown["application_id"] = json!(super::APPLICATION.to_string());

@@ -7,7 +7,9 @@ use super::interactions::DEADLINE;
 use super::limits::Limits;
 use super::messages::Message;
 use super::permissions::{self, ADMINISTRATOR, VIEW_CHANNEL};
-use super::refusal::{MISSING_ACCESS, MISSING_PERMISSIONS, Refusal, UNKNOWN_CHANNEL, UNKNOWN_MESSAGE};
+use super::refusal::{
+    MISSING_ACCESS, MISSING_PERMISSIONS, Refusal, UNKNOWN_CHANNEL, UNKNOWN_MESSAGE,
+};
 use super::sessions::Sessions;
 use super::{APPLICATION, BOT};
 use linkdown::clock::{Clock, Millis};
@@ -149,14 +151,23 @@ impl World {
 
     /// A channel that the bot sees.
     pub(super) fn visible(&self, id: u64) -> Result<&Channel, Refusal> {
-        let channel = self.channels.get(&id).filter(|channel| !channel.deleted).ok_or(UNKNOWN_CHANNEL)?;
-        if self.bot_permissions(channel) & VIEW_CHANNEL == 0 { Err(MISSING_ACCESS) } else { Ok(channel) }
+        let channel =
+            self.channels.get(&id).filter(|channel| !channel.deleted).ok_or(UNKNOWN_CHANNEL)?;
+        if self.bot_permissions(channel) & VIEW_CHANNEL == 0 {
+            Err(MISSING_ACCESS)
+        } else {
+            Ok(channel)
+        }
     }
 
     /// A channel in which the bot may all of `wanted`.
     pub(super) fn allowed(&self, id: u64, wanted: u64) -> Result<&Channel, Refusal> {
         let channel = self.visible(id)?;
-        if self.bot_permissions(channel) & wanted == wanted { Ok(channel) } else { Err(MISSING_PERMISSIONS) }
+        if self.bot_permissions(channel) & wanted == wanted {
+            Ok(channel)
+        } else {
+            Err(MISSING_PERMISSIONS)
+        }
     }
 
     /// # Panics
@@ -178,7 +189,10 @@ impl World {
 impl Channel {
     /// A message that is still there, for everybody or for one alone.
     pub(super) fn message(&self, id: u64) -> Result<&Message, Refusal> {
-        self.messages.iter().rfind(|message| message.id == id && !message.deleted).ok_or(UNKNOWN_MESSAGE)
+        self.messages
+            .iter()
+            .rfind(|message| message.id == id && !message.deleted)
+            .ok_or(UNKNOWN_MESSAGE)
     }
 
     pub(super) fn message_mut(&mut self, id: u64) -> Option<&mut Message> {

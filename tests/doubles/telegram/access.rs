@@ -24,8 +24,9 @@ impl World {
             return Err(Refusal::bad("chat_id is empty"));
         }
         let known = name.parse().ok().and_then(|id: i64| self.chats.get(&id));
-        let chat =
-            known.filter(|chat| chat.standing != Membership::Stranger).ok_or_else(|| Refusal::bad("chat not found"))?;
+        let chat = known
+            .filter(|chat| chat.standing != Membership::Stranger)
+            .ok_or_else(|| Refusal::bad("chat not found"))?;
         match chat.kind {
             Kind::Private => private(chat, wanted),
             Kind::Group => group(chat, wanted),
@@ -61,7 +62,8 @@ impl World {
         let now = self.now();
         let chat = params.number("chat_id").and_then(|id| self.chats.get(&id));
         let of_chat = chat.map(|chat| &chat.pace).filter(|pace| pace.closed_for(now).is_some());
-        let Some(pace) = of_chat.or(Some(&self.pace).filter(|pace| pace.closed_for(now).is_some())) else {
+        let Some(pace) = of_chat.or(Some(&self.pace).filter(|pace| pace.closed_for(now).is_some()))
+        else {
             return Ok(());
         };
         let seconds = pace.closed_for(now).unwrap_or_default();
@@ -112,8 +114,12 @@ fn inside(chat: &Chat) -> Result<(), Refusal> {
     let kind = if chat.kind == Kind::Channel { "channel" } else { "supergroup" };
     match chat.standing {
         _ if chat.gone => Err(Refusal::bad("chat not found")),
-        Membership::Kicked => Err(Refusal::forbidden(&format!("bot was kicked from the {kind} chat"))),
-        Membership::Left => Err(Refusal::forbidden(&format!("bot is not a member of the {kind} chat"))),
+        Membership::Kicked => {
+            Err(Refusal::forbidden(&format!("bot was kicked from the {kind} chat")))
+        }
+        Membership::Left => {
+            Err(Refusal::forbidden(&format!("bot is not a member of the {kind} chat")))
+        }
         _ => Ok(()),
     }
 }
@@ -123,7 +129,9 @@ fn writes(chat: &Chat) -> Result<(), Refusal> {
         (Kind::Channel, standing) if standing != Membership::Admin => {
             Err(Refusal::bad("need administrator rights in the channel chat"))
         }
-        (_, Membership::Restricted) => Err(Refusal::bad("not enough rights to send text messages to the chat")),
+        (_, Membership::Restricted) => {
+            Err(Refusal::bad("not enough rights to send text messages to the chat"))
+        }
         _ => Ok(()),
     }
 }
@@ -137,7 +145,8 @@ pub fn topic(chat: &Chat, params: &Params) -> Result<Option<i32>, Refusal> {
         return if chat.general_is_closed { Err(Refusal::bad("TOPIC_CLOSED")) } else { Ok(None) };
     };
     // "General" has the number 1, but must not be named.
-    let topic = i32::try_from(id).ok().and_then(|id| chat.topics.get(&id).map(|topic| (id, topic.state)));
+    let topic =
+        i32::try_from(id).ok().and_then(|id| chat.topics.get(&id).map(|topic| (id, topic.state)));
     match topic {
         Some((id, TopicState::Open)) => Ok(Some(id)),
         Some((_, TopicState::Closed)) => Err(Refusal::bad("TOPIC_CLOSED")),

@@ -29,7 +29,8 @@ pub struct CallbackAnswer {
 
 pub fn answer_callback_query(world: &mut World, params: &Params) -> Outcome {
     let now = world.now();
-    let too_old = || Refusal::bad("query is too old and response timeout expired or query ID is invalid");
+    let too_old =
+        || Refusal::bad("query is too old and response timeout expired or query ID is invalid");
     let query = world.queries.get_mut(&params.text("callback_query_id")).ok_or_else(too_old)?;
     query.tried = true;
     if query.too_old || query.at + ANSWERABLE < now {
@@ -44,7 +45,14 @@ pub fn answer_callback_query(world: &mut World, params: &Params) -> Outcome {
 }
 
 impl World {
-    fn tap(&mut self, who: &Person, chat: i64, message: i32, data: &str, too_old: bool) -> (String, i32) {
+    fn tap(
+        &mut self,
+        who: &Person,
+        chat: i64,
+        message: i32,
+        data: &str,
+        too_old: bool,
+    ) -> (String, i32) {
         let said = self.chat(chat).find(message).filter(|said| said.author == Author::Bot);
         let said = said.unwrap_or_else(|| panic!("the bot has no message {message} in {chat}"));
         let there = said.message.buttons.iter().flatten().any(|(_, there)| there == data);
@@ -52,7 +60,8 @@ impl World {
         let id = format!("{}", 4_000_000_000_000_000_000_i64 + self.queries.len() as i64);
         let about = json!({"id": id, "from": who.json(), "message": self.message_json(chat, message),
             "chat_instance": format!("{}", chat.wrapping_mul(7)), "data": data});
-        self.queries.insert(id.clone(), Query { at: self.now(), too_old, tried: false, answer: None });
+        self.queries
+            .insert(id.clone(), Query { at: self.now(), too_old, tried: false, answer: None });
         let update = self.put_update("callback_query", about);
         (id, update.expect("the bot does not want callback queries"))
     }

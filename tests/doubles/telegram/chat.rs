@@ -199,7 +199,11 @@ impl Chat {
 
     /// The bot's messages from this one of its count on.
     pub fn sent_since(&self, order: u64) -> Vec<Sent> {
-        let sent = self.said.iter().rev().filter(|said| said.author == Author::Bot && said.service.is_none());
+        let sent = self
+            .said
+            .iter()
+            .rev()
+            .filter(|said| said.author == Author::Bot && said.service.is_none());
         let mut sent: Vec<Sent> =
             sent.take_while(|said| said.order >= order).map(|said| said.message.clone()).collect();
         sent.reverse();

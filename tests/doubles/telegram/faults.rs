@@ -30,14 +30,19 @@ impl Fault {
         Some(match self {
             Self::Status(status) => Reply::Html {
                 status,
-                body: format!("<html>\r\n<head><title>{status}</title></head>\r\n<body>nginx/1.18.0</body>\r\n</html>"),
+                body: format!(
+                    "<html>\r\n<head><title>{status}</title></head>\r\n<body>nginx/1.18.0</body>\r\n</html>"
+                ),
             },
             Self::Reset => Reply::Reset,
             Self::Hang => Reply::Hang,
             Self::RateLimited(seconds) => Refusal::too_many(i64::from(seconds)).reply(),
             Self::AcceptThenReset => return None,
             Self::BadRequest(why) => Refusal::bad(why).reply(),
-            Self::NotJson => Reply::Html { status: 200, body: "<html><body>Please log in</body></html>".to_owned() },
+            Self::NotJson => Reply::Html {
+                status: 200,
+                body: "<html><body>Please log in</body></html>".to_owned(),
+            },
         })
     }
 }

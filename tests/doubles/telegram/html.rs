@@ -59,19 +59,24 @@ pub fn parse(html: &str) -> Result<Parsed, String> {
             };
             continue;
         }
-        let (shown, used) = if next == '&' { reference(rest, at)? } else { (next, next.len_utf8()) };
+        let (shown, used) =
+            if next == '&' { reference(rest, at)? } else { (next, next.len_utf8()) };
         out.text.push(shown);
         offset += shown.len_utf16();
         rest = &rest[used..];
     }
     match open.last() {
-        Some(open) => Err(format!("Can't find end tag corresponding to start tag \"{}\"", open.tag)),
+        Some(open) => {
+            Err(format!("Can't find end tag corresponding to start tag \"{}\"", open.tag))
+        }
         None => Ok(trimmed(out)),
     }
 }
 
 fn reference(rest: &str, at: usize) -> Result<(char, usize), String> {
-    let name_end = rest[1..].find(|c: char| !c.is_ascii_alphanumeric() && c != '#').map_or(rest.len(), |end| end + 1);
+    let name_end = rest[1..]
+        .find(|c: char| !c.is_ascii_alphanumeric() && c != '#')
+        .map_or(rest.len(), |end| end + 1);
     let name = &rest[1..name_end];
     let shown = match name {
         "lt" => Some('<'),
@@ -86,7 +91,8 @@ fn reference(rest: &str, at: usize) -> Result<(char, usize), String> {
             char::from_u32(code).filter(|c| *c != '\0')
         }),
     };
-    let shown = shown.ok_or_else(|| format!("Unsupported entity \"&{name}\" at byte offset {at}"))?;
+    let shown =
+        shown.ok_or_else(|| format!("Unsupported entity \"&{name}\" at byte offset {at}"))?;
     Ok((shown, name_end + usize::from(rest[name_end..].starts_with(';'))))
 }
 
@@ -101,7 +107,9 @@ fn start_tag(inside: &str, at: usize) -> Result<(String, String, &str), String> 
     let mut argument = String::new();
     let mut rest = inside[end..].trim_ascii_start();
     while !rest.starts_with('>') {
-        let end = rest.find(|c: char| c.is_ascii_whitespace() || c == '=' || c == '>').ok_or_else(unclosed)?;
+        let end = rest
+            .find(|c: char| c.is_ascii_whitespace() || c == '=' || c == '>')
+            .ok_or_else(unclosed)?;
         let (name, after) = rest.split_at(end);
         rest = after.trim_ascii_start();
         if name.is_empty() {
@@ -117,7 +125,9 @@ fn start_tag(inside: &str, at: usize) -> Result<(String, String, &str), String> 
         };
         let (value, after) = attribute(value.trim_ascii_start(), at).ok_or_else(unclosed)?;
         match (tag.as_str(), name) {
-            ("a", "href") | ("span" | "code", "class") | ("tg-emoji", "emoji-id") => argument = value,
+            ("a", "href") | ("span" | "code", "class") | ("tg-emoji", "emoji-id") => {
+                argument = value
+            }
             _ => {}
         }
         rest = after.trim_ascii_start();
@@ -140,7 +150,8 @@ fn attribute(rest: &str, at: usize) -> Option<(String, &str)> {
     let mut raw = raw;
     while let Some(next) = raw.chars().next() {
         // In an attribute an `&` may well be one: addresses are full of them.
-        let (shown, used) = reference(raw, at).ok().filter(|_| next == '&').unwrap_or((next, next.len_utf8()));
+        let (shown, used) =
+            reference(raw, at).ok().filter(|_| next == '&').unwrap_or((next, next.len_utf8()));
         value.push(shown);
         raw = &raw[used..];
     }
@@ -154,28 +165,44 @@ fn end_tag<'a>(
     open: &mut Vec<Open>,
     out: &mut Parsed,
 ) -> Result<&'a str, String> {
-    let Some(opened) = open.pop() else { return Err(format!("Unexpected end tag at byte offset {at}")) };
+    let Some(opened) = open.pop() else {
+        return Err(format!("Unexpected end tag at byte offset {at}"));
+    };
     let unclosed = || format!("Unclosed end tag at byte offset {at}");
     let end = inside.find(|c: char| c.is_ascii_whitespace() || c == '>').ok_or_else(unclosed)?;
     let (name, expected) = (inside[..end].to_lowercase(), &opened.tag);
     let after = inside[end..].trim_ascii_start().strip_prefix('>').ok_or_else(unclosed)?;
     if !name.is_empty() && name != *expected {
-        return Err(format!("Unmatched end tag at byte offset {at}, expected \"</{expected}>\", found \"</{name}>\""));
+        return Err(format!(
+            "Unmatched end tag at byte offset {at}, expected \"</{expected}>\", found \"</{name}>\""
+        ));
     }
     let given = opened.argument;
     let extra = match opened.tag.as_str() {
-        "tg-emoji" if given.parse::<i64>().is_ok_and(|id| id != 0) => Some(("custom_emoji_id", given)),
+        "tg-emoji" if given.parse::<i64>().is_ok_and(|id| id != 0) => {
+            Some(("custom_emoji_id", given))
+        }
         "tg-emoji" => return Err("Invalid custom emoji identifier specified".to_owned()),
-        "a" => Some(("url", if given.is_empty() { from_unit(&out.text, opened.offset).to_owned() } else { given })),
+        "a" => Some((
+            "url",
+            if given.is_empty() { from_unit(&out.text, opened.offset).to_owned() } else { given },
+        )),
         "code" => given.strip_prefix("language-").map(|language| ("language", language.to_owned())),
         _ => None,
     };
-    let is_link = |url: &str| ["http://", "https://", "tg://", "mailto:", "tel:"].iter().any(|s| url.starts_with(s));
+    let is_link = |url: &str| {
+        ["http://", "https://", "tg://", "mailto:", "tel:"].iter().any(|s| url.starts_with(s))
+    };
     // A link to nowhere is no error: it is shown as plain text.
     let is_dead = matches!(&extra, Some(("url", url)) if !is_link(url));
     if offset > opened.offset && !is_dead {
         let kind = kind(&opened.tag).unwrap_or_default();
-        out.entities.push(Entity { kind, offset: opened.offset, length: offset - opened.offset, extra });
+        out.entities.push(Entity {
+            kind,
+            offset: opened.offset,
+            length: offset - opened.offset,
+            extra,
+        });
     }
     Ok(after)
 }

@@ -82,7 +82,8 @@ impl Chat {
         full["max_reaction_count"] = json!(11);
         full["accent_color_id"] = json!(2);
         if matches!(self.kind, Kind::Group | Kind::Supergroup) {
-            full["permissions"] = MEMBER_RIGHTS.iter().map(|right| ((*right).to_owned(), json!(true))).collect();
+            full["permissions"] =
+                MEMBER_RIGHTS.iter().map(|right| ((*right).to_owned(), json!(true))).collect();
         }
         full
     }
@@ -93,7 +94,9 @@ impl Chat {
             Membership::Stranger | Membership::Left => json!({"user": user, "status": "left"}),
             Membership::Kicked => json!({"user": user, "status": "kicked", "until_date": 0}),
             // In a basic group it is everybody who may not write.
-            Membership::Restricted if self.kind == Kind::Group => json!({"user": user, "status": "member"}),
+            Membership::Restricted if self.kind == Kind::Group => {
+                json!({"user": user, "status": "member"})
+            }
             Membership::Member => json!({"user": user, "status": "member"}),
             Membership::Restricted => {
                 let mut member: Map<_, _> =
@@ -104,12 +107,15 @@ impl Chat {
                 member.insert("is_member".to_owned(), json!(true));
                 Value::Object(member)
             }
-            Membership::Admin | Membership::MuteAdmin => self.admin(user, standing == Membership::Admin),
+            Membership::Admin | Membership::MuteAdmin => {
+                self.admin(user, standing == Membership::Admin)
+            }
         }
     }
 
     fn admin(&self, user: Value, posts: bool) -> Value {
-        let mut member: Map<_, _> = ADMIN_RIGHTS.iter().map(|(right, has)| ((*right).to_owned(), json!(has))).collect();
+        let mut member: Map<_, _> =
+            ADMIN_RIGHTS.iter().map(|(right, has)| ((*right).to_owned(), json!(has))).collect();
         member.insert("user".to_owned(), user);
         member.insert("status".to_owned(), json!("administrator"));
         if self.kind == Kind::Channel {
@@ -133,7 +139,8 @@ impl Chat {
     }
 
     pub fn administrators(&self) -> Vec<Value> {
-        let people = std::iter::once(&self.owner).chain(&self.admins).map(|person| self.member_json(person));
+        let people =
+            std::iter::once(&self.owner).chain(&self.admins).map(|person| self.member_json(person));
         let bot = self.standing.is_admin().then(|| self.bot_member(self.standing));
         people.chain(bot).collect()
     }
@@ -161,7 +168,8 @@ impl World {
 
 fn plain(chat: &Chat, said: &Said, is_old: bool) -> Value {
     let message = &said.message;
-    let mut json = json!({"message_id": message.id, "chat": chat.json(), "date": date(message.at_millis)});
+    let mut json =
+        json!({"message_id": message.id, "chat": chat.json(), "date": date(message.at_millis)});
     match &said.author {
         Author::Bot if chat.kind == Kind::Channel => json["sender_chat"] = chat.json(),
         Author::Bot => json["from"] = bot(),
@@ -178,14 +186,15 @@ fn plain(chat: &Chat, said: &Said, is_old: bool) -> Value {
     if let Some(topic) = message.topic {
         json["message_thread_id"] = json!(topic);
         json["is_topic_message"] = json!(true);
-    } else if let (Kind::Supergroup, false, Some(original)) = (chat.kind, chat.forum, message.reply_to) {
+    } else if let (Kind::Supergroup, false, Some(original)) =
+        (chat.kind, chat.forum, message.reply_to)
+    {
         // A chain of replies is a thread, but no topic.
         json["message_thread_id"] = json!(original);
     }
     if said.forwarded {
         if !is_old {
-            json["forward_origin"] =
-                json!({"type": "hidden_user", "sender_user_name": "Somebody", "date": date(message.at_millis)});
+            json["forward_origin"] = json!({"type": "hidden_user", "sender_user_name": "Somebody", "date": date(message.at_millis)});
         }
         json["forward_sender_name"] = json!("Somebody");
         json["forward_date"] = json!(date(message.at_millis));

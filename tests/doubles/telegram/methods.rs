@@ -33,9 +33,11 @@ pub const KNOWN: [&str; 18] = [
 pub fn get_me(world: &World) -> Value {
     let mut me = json::bot();
     if world.is_old {
-        for (what, so) in
-            [("can_join_groups", true), ("can_read_all_group_messages", false), ("supports_inline_queries", false)]
-        {
+        for (what, so) in [
+            ("can_join_groups", true),
+            ("can_read_all_group_messages", false),
+            ("supports_inline_queries", false),
+        ] {
             me[what] = json!(so);
         }
         return me;
@@ -64,9 +66,13 @@ pub fn delete_webhook(world: &mut World, params: &Params) -> Value {
 pub fn get_webhook_info(world: &World) -> Value {
     let waiting = world.queue.len();
     match &world.webhook {
-        Some(url) => json!({"url": url, "has_custom_certificate": false, "pending_update_count": waiting,
-            "max_connections": 40, "ip_address": "192.0.2.1"}),
-        None => json!({"url": "", "has_custom_certificate": false, "pending_update_count": waiting}),
+        Some(url) => {
+            json!({"url": url, "has_custom_certificate": false, "pending_update_count": waiting,
+            "max_connections": 40, "ip_address": "192.0.2.1"})
+        }
+        None => {
+            json!({"url": "", "has_custom_certificate": false, "pending_update_count": waiting})
+        }
     }
 }
 
@@ -82,8 +88,10 @@ pub fn get_chat(world: &World, params: &Params) -> Outcome {
 }
 
 pub fn get_chat_member(world: &World, params: &Params) -> Outcome {
-    let user =
-        params.number("user_id").filter(|id| *id > 0).ok_or_else(|| Refusal::bad("invalid user_id specified"))?;
+    let user = params
+        .number("user_id")
+        .filter(|id| *id > 0)
+        .ok_or_else(|| Refusal::bad("invalid user_id specified"))?;
     let own = user == super::BOT_ID;
     let chat = world.chat(world.access(params, if own { Access::Read } else { Access::Members })?);
     if own {
@@ -95,7 +103,11 @@ pub fn get_chat_member(world: &World, params: &Params) -> Outcome {
     if chat.kind == Kind::Channel && !chat.standing.is_admin() {
         return Err(Refusal::bad("CHAT_ADMIN_REQUIRED"));
     }
-    world.people.get(&user).map(|person| chat.member_json(person)).ok_or_else(|| Refusal::bad("member not found"))
+    world
+        .people
+        .get(&user)
+        .map(|person| chat.member_json(person))
+        .ok_or_else(|| Refusal::bad("member not found"))
 }
 
 pub fn get_chat_administrators(world: &World, params: &Params) -> Outcome {
@@ -126,7 +138,8 @@ fn scope(world: &World, params: &Params) -> Result<String, Refusal> {
         "default" | "all_private_chats" | "all_group_chats" | "all_chat_administrators" => {}
         "chat" | "chat_administrators" | "chat_member" => {
             let chat = scope["chat_id"].as_i64().and_then(|id| world.chats.get(&id));
-            chat.filter(|chat| chat.standing.is_inside()).ok_or_else(|| Refusal::bad("chat not found"))?;
+            chat.filter(|chat| chat.standing.is_inside())
+                .ok_or_else(|| Refusal::bad("chat not found"))?;
         }
         _ => return Err(Refusal::bad("can't parse BotCommandScope: Unsupported type specified")),
     }
@@ -149,14 +162,18 @@ pub fn set_my_commands(world: &mut World, params: &Params) -> Outcome {
 
 fn command(given: &Value) -> Result<(String, String), Refusal> {
     let field = |name: &str| given[name].as_str().unwrap_or_default().trim().to_owned();
-    let (command, description) = (field("command").trim_start_matches('/').to_owned(), field("description"));
+    let (command, description) =
+        (field("command").trim_start_matches('/').to_owned(), field("description"));
     let refuse = |why: &str| Err(Refusal::bad(why));
     match (command.chars().count(), description.chars().count()) {
         (0, _) => refuse("command must be non-empty"),
         (33.., _) => refuse("command length must not exceed 32"),
         (_, 0) => refuse("command description must be non-empty"),
         (_, 257..) => refuse("command description length must not exceed 256"),
-        _ if !command.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_') => {
+        _ if !command
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_') =>
+        {
             refuse("BOT_COMMAND_INVALID")
         }
         _ => Ok((command, description)),
@@ -164,7 +181,8 @@ fn command(given: &Value) -> Result<(String, String), Refusal> {
 }
 
 pub fn get_my_commands(world: &World, params: &Params) -> Outcome {
-    let commands = world.commands.get(&scope(world, params)?).map(Vec::as_slice).unwrap_or_default();
+    let commands =
+        world.commands.get(&scope(world, params)?).map(Vec::as_slice).unwrap_or_default();
     let json = |(command, description): &(String, String)| json!({"command": command, "description": description});
     Ok(commands.iter().map(json).collect())
 }

@@ -81,7 +81,8 @@ impl TelegramDouble {
 
 async fn answer(shared: &Shared, request: &Request) -> Reply {
     let path = params::decoded(&request.path);
-    let Some((token, name)) = path.strip_prefix("/bot").and_then(|rest| rest.split_once('/')) else {
+    let Some((token, name)) = path.strip_prefix("/bot").and_then(|rest| rest.split_once('/'))
+    else {
         return Refusal::not_found("Not Found").reply();
     };
     if !looks_like_a_token(token) {
@@ -103,7 +104,9 @@ async fn answer(shared: &Shared, request: &Request) -> Reply {
         Refusal::not_found("Not Found: method not found").reply()
     };
     let status = match &reply {
-        Reply::Json { status, .. } | Reply::Html { status, .. } | Reply::Empty { status } => *status,
+        Reply::Json { status, .. } | Reply::Html { status, .. } | Reply::Empty { status } => {
+            *status
+        }
         Reply::Hang | Reply::Reset => 0,
     };
     shared.act(|world| world.calls[call].status = status);
@@ -144,7 +147,8 @@ impl World {
         let now = self.now();
         let chat = params.number("chat_id").and_then(|id| self.chats.get_mut(&id));
         // A wait that was asked for goes before what is scripted.
-        if self.pace.closed_for(now).is_some() || chat.as_ref().is_some_and(|chat| chat.pace.closed_for(now).is_some())
+        if self.pace.closed_for(now).is_some()
+            || chat.as_ref().is_some_and(|chat| chat.pace.closed_for(now).is_some())
         {
             return None;
         }

@@ -32,7 +32,16 @@ impl<'a> Words<'a> {
     }
 
     fn by(author: Author, chat: i64, text: &'a str) -> Self {
-        Self { author, chat, text, topic: None, reply_to: None, forwarded: false, photo: false, is_quoted: false }
+        Self {
+            author,
+            chat,
+            text,
+            topic: None,
+            reply_to: None,
+            forwarded: false,
+            photo: false,
+            is_quoted: false,
+        }
     }
 }
 
@@ -40,10 +49,19 @@ impl World {
     fn put(&mut self, words: Words<'_>) -> Put {
         let sent = self.sent;
         let chat = self.chat_mut(words.chat);
-        assert!(chat.migrated_to.is_none() && !chat.gone, "nobody can write to {} any more", words.chat);
+        assert!(
+            chat.migrated_to.is_none() && !chat.gone,
+            "nobody can write to {} any more",
+            words.chat
+        );
         if let Author::Person(person) = &words.author {
             assert!(chat.kind != Kind::Channel, "in a channel one `posts`");
-            assert!(chat.has(person), "{} is not in {}: see `member` and `admin`", person.name, chat.title);
+            assert!(
+                chat.has(person),
+                "{} is not in {}: see `member` and `admin`",
+                person.name,
+                chat.title
+            );
         }
         if let Some(topic) = words.topic {
             let state = chat.topics.get(&topic).map(|topic| topic.state);
@@ -107,7 +125,9 @@ fn commands_in(text: &str) -> Vec<Entity> {
     for (at, c) in text.char_indices() {
         if c == '/' && follows_blank {
             let rest = &text[at + 1..];
-            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '@').unwrap_or(rest.len());
+            let end = rest
+                .find(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '@')
+                .unwrap_or(rest.len());
             if (1..=64).contains(&end) && !rest.starts_with('@') {
                 found.push(Entity { kind: "bot_command", offset, length: end + 1, extra: None });
             }
@@ -140,19 +160,24 @@ impl TelegramDouble {
     }
 
     fn post<'a>(&self, channel: i64, text: &'a str) -> Words<'a> {
-        self.look(|world| assert_eq!(world.chat(channel).kind, Kind::Channel, "only in a channel one posts"));
+        self.look(|world| {
+            assert_eq!(world.chat(channel).kind, Kind::Channel, "only in a channel one posts")
+        });
         Words::by(Author::Channel, channel, text)
     }
 
     /// The owner writes in the name of the group.
     pub async fn says_as_anonymous(&self, chat: i64, text: &str) -> Vec<Sent> {
-        self.look(|world| assert!(world.chat(chat).owner_is_anonymous, "nobody is anonymous in {chat}"));
+        self.look(|world| {
+            assert!(world.chat(chat).owner_is_anonymous, "nobody is anonymous in {chat}")
+        });
         self.answered(Words::by(Author::Anonymous, chat, text)).await
     }
 
     /// A reply; in a forum it is in the topic of what it replies to.
     pub async fn replies(&self, who: &Person, chat: i64, message: i32, text: &str) -> Vec<Sent> {
-        let topic = self.look(|world| world.chat(chat).find(message).map(|said| said.message.topic));
+        let topic =
+            self.look(|world| world.chat(chat).find(message).map(|said| said.message.topic));
         let topic = topic.unwrap_or_else(|| panic!("there is no message {message} in {chat}"));
         self.answered(Words { topic, reply_to: Some(message), ..Words::of(who, chat, text) }).await
     }
@@ -188,7 +213,11 @@ impl TelegramDouble {
             let (sent, now) = (world.sent, world.now());
             let said = world.chat_mut(chat).find_mut(message);
             let said = said.unwrap_or_else(|| panic!("there is no message {message} in {chat}"));
-            assert_eq!(said.author, Author::Person(who.clone()), "one changes only one's own messages");
+            assert_eq!(
+                said.author,
+                Author::Person(who.clone()),
+                "one changes only one's own messages"
+            );
             text.clone_into(&mut said.message.text);
             said.entities = commands_in(text);
             said.edited_at = Some(now);
@@ -200,7 +229,13 @@ impl TelegramDouble {
     /// The last message there that is not the bot's.
     pub fn last_said(&self, chat: i64) -> i32 {
         let last = |world: &World| {
-            world.chat(chat).said.iter().rev().find(|said| said.author != Author::Bot).map(|said| said.message.id)
+            world
+                .chat(chat)
+                .said
+                .iter()
+                .rev()
+                .find(|said| said.author != Author::Bot)
+                .map(|said| said.message.id)
         };
         self.look(last).unwrap_or_else(|| panic!("nobody has said anything in {chat}"))
     }
@@ -208,7 +243,9 @@ impl TelegramDouble {
     async fn answered(&self, words: Words<'_>) -> Vec<Sent> {
         let (chat, text) = (words.chat, words.text.to_owned());
         let put = self.act(|world| world.put(words));
-        let update = put.update.unwrap_or_else(|| panic!("the bot does not get to hear {text:?}: use `sends_nothing`"));
+        let update = put.update.unwrap_or_else(|| {
+            panic!("the bot does not get to hear {text:?}: use `sends_nothing`")
+        });
         let what = format!("the bot did not answer {text:?}");
         let sent = self.shared.until(&what, |world| {
             let before = world.queue.sent_before(update)?;

@@ -35,7 +35,13 @@ struct Update {
 
 impl Default for Queue {
     fn default() -> Self {
-        Self { waiting: VecDeque::new(), last_id: 500_000_000, allowed: Vec::new(), handed: BTreeMap::new(), poll: 0 }
+        Self {
+            waiting: VecDeque::new(),
+            last_id: 500_000_000,
+            allowed: Vec::new(),
+            handed: BTreeMap::new(),
+            poll: 0,
+        }
     }
 }
 
@@ -111,7 +117,8 @@ impl World {
 
 pub async fn get_updates(shared: &Shared, params: &Params) -> Outcome {
     let limit = params.number("limit").map_or(100, |limit| limit.clamp(1, 100)) as usize;
-    let patience = Duration::from_secs(params.number("timeout").unwrap_or_default().clamp(0, 50) as u64);
+    let patience =
+        Duration::from_secs(params.number("timeout").unwrap_or_default().clamp(0, 50) as u64);
     let deadline = Instant::now() + patience;
     let mine = shared.act(|world| {
         if world.webhook.is_some() {
@@ -122,7 +129,8 @@ pub async fn get_updates(shared: &Shared, params: &Params) -> Outcome {
         }
         let now = world.now();
         if let Value::Array(allowed) = params.json("allowed_updates") {
-            world.queue.allowed = allowed.iter().filter_map(|kind| kind.as_str().map(str::to_owned)).collect();
+            world.queue.allowed =
+                allowed.iter().filter_map(|kind| kind.as_str().map(str::to_owned)).collect();
         }
         world.queue.confirm(params.number("offset").unwrap_or_default(), now);
         world.queue.poll += 1;
@@ -188,7 +196,9 @@ impl TelegramDouble {
 
     /// Waits until the bot has confirmed every update, and rests.
     pub async fn quiet(&self) {
-        self.shared.until("an update was not confirmed", |world| world.queue.is_empty().then_some(())).await;
+        self.shared
+            .until("an update was not confirmed", |world| world.queue.is_empty().then_some(()))
+            .await;
         self.rest().await;
     }
 

@@ -59,7 +59,8 @@ impl Refusal {
     }
 
     pub fn reply(self) -> Reply {
-        let mut body = json!({"ok": false, "error_code": self.code, "description": self.description});
+        let mut body =
+            json!({"ok": false, "error_code": self.code, "description": self.description});
         if !self.parameters.is_null() {
             body["parameters"] = self.parameters;
         }
@@ -70,5 +71,7 @@ impl Refusal {
 pub type Outcome = Result<Value, Refusal>;
 
 pub fn reply(outcome: Outcome) -> Reply {
-    outcome.map_or_else(Refusal::reply, |result| Reply::json(200, json!({"ok": true, "result": result})))
+    outcome.map_or_else(Refusal::reply, |result| {
+        Reply::json(200, json!({"ok": true, "result": result}))
+    })
 }

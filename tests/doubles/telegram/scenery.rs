@@ -34,14 +34,23 @@ impl World {
         id
     }
 
-    fn serve_by_owner(&mut self, chat: i64, topic: Option<i32>, field: &'static str, value: serde_json::Value) -> i32 {
+    fn serve_by_owner(
+        &mut self,
+        chat: i64,
+        topic: Option<i32>,
+        field: &'static str,
+        value: serde_json::Value,
+    ) -> i32 {
         let owner = Author::Person(self.chat(chat).owner.clone());
         self.serves(chat, owner, topic, (field, value))
     }
 
     fn set_topic(&mut self, chat: i64, topic: i32, state: TopicState) {
         let topics = &mut self.chat_mut(chat).topics;
-        topics.get_mut(&topic).unwrap_or_else(|| panic!("there is no topic {topic} in {chat}")).state = state;
+        topics
+            .get_mut(&topic)
+            .unwrap_or_else(|| panic!("there is no topic {topic} in {chat}"))
+            .state = state;
     }
 
     fn stands_by_owner(&mut self, chat: i64, standing: Membership) {
@@ -140,7 +149,10 @@ impl TelegramDouble {
     pub fn invites_back(&self, chat: i64) {
         self.act(|world| {
             let is_channel = world.chat(chat).kind == Kind::Channel;
-            world.stands_by_owner(chat, if is_channel { Membership::Admin } else { Membership::Member });
+            world.stands_by_owner(
+                chat,
+                if is_channel { Membership::Admin } else { Membership::Member },
+            );
             if !is_channel {
                 world.serve_by_owner(chat, None, "new_chat_members", json!([json::bot()]));
             }
@@ -171,8 +183,16 @@ impl TelegramDouble {
             assert_eq!(world.chat(chat).kind, Kind::Supergroup, "only supergroups have topics");
             let id = world.upcoming_id(chat);
             world.chat_mut(chat).forum = true;
-            world.chat_mut(chat).topics.insert(id, Topic { name: name.to_owned(), state: TopicState::Open });
-            world.serve_by_owner(chat, Some(id), "forum_topic_created", json!({"name": name, "icon_color": 7_322_096}))
+            world
+                .chat_mut(chat)
+                .topics
+                .insert(id, Topic { name: name.to_owned(), state: TopicState::Open });
+            world.serve_by_owner(
+                chat,
+                Some(id),
+                "forum_topic_created",
+                json!({"name": name, "icon_color": 7_322_096}),
+            )
         })
     }
 
@@ -194,7 +214,11 @@ impl TelegramDouble {
     pub fn deletes_topic(&self, chat: i64, topic: i32) {
         self.act(|world| {
             world.set_topic(chat, topic, TopicState::Deleted);
-            let said = world.chat_mut(chat).said.iter_mut().filter(|said| said.message.topic == Some(topic));
+            let said = world
+                .chat_mut(chat)
+                .said
+                .iter_mut()
+                .filter(|said| said.message.topic == Some(topic));
             said.for_each(|said| said.message.deleted = true);
         });
     }
@@ -210,7 +234,9 @@ impl TelegramDouble {
     pub fn deletes(&self, chat: i64, message: i32) {
         self.act(|world| {
             let said = world.chat_mut(chat).find_mut(message);
-            said.unwrap_or_else(|| panic!("there is no message {message} in {chat}")).message.deleted = true;
+            said.unwrap_or_else(|| panic!("there is no message {message} in {chat}"))
+                .message
+                .deleted = true;
         });
     }
 
@@ -218,9 +244,13 @@ impl TelegramDouble {
     pub fn migrates(&self, group: i64) -> i64 {
         self.act(|world| {
             let old = world.chat(group);
-            assert!(old.kind == Kind::Group && old.migrated_to.is_none(), "only a basic group becomes a supergroup");
+            assert!(
+                old.kind == Kind::Group && old.migrated_to.is_none(),
+                "only a basic group becomes a supergroup"
+            );
             let (title, standing) = (old.title.clone(), old.standing);
-            let (admins, members, anonymous) = (old.admins.clone(), old.members.clone(), old.owner_is_anonymous);
+            let (admins, members, anonymous) =
+                (old.admins.clone(), old.members.clone(), old.owner_is_anonymous);
             let new = world.add_chat(Kind::Supergroup, &title, Membership::Left);
             *world.last_id(new) = 0;
             let chat = world.chat_mut(new);

@@ -42,7 +42,9 @@ impl World {
     }
 
     pub fn show_edit(&mut self, chat: i64, id: i32) {
-        self.show(chat, id, |chat, message| (topic_mark(chat, message) + "(edited) ", message.text.clone()));
+        self.show(chat, id, |chat, message| {
+            (topic_mark(chat, message) + "(edited) ", message.text.clone())
+        });
     }
 
     pub fn show_buttons(&mut self, chat: i64, id: i32) {
@@ -68,7 +70,10 @@ impl World {
 }
 
 fn topic_mark(chat: &Chat, message: &Message) -> String {
-    let name = message.topic.and_then(|id| chat.topics.get(&id)).map_or("General", |topic| topic.name.as_str());
+    let name = message
+        .topic
+        .and_then(|id| chat.topics.get(&id))
+        .map_or("General", |topic| topic.name.as_str());
     if chat.forum { format!("#{name} ") } else { String::new() }
 }
 
@@ -86,7 +91,9 @@ impl TelegramDouble {
     /// Waits until the bot has so many messages there.
     pub async fn until_messages(&self, chat: i64, count: usize) -> Vec<Message> {
         let what = format!("{count} messages in {chat}");
-        let enough = |world: &mut World| Some(world.chat(chat).sent_since(0)).filter(|sent| sent.len() >= count);
+        let enough = |world: &mut World| {
+            Some(world.chat(chat).sent_since(0)).filter(|sent| sent.len() >= count)
+        };
         self.shared.until(&what, enough).await
     }
 
@@ -106,7 +113,9 @@ impl TelegramDouble {
     }
 
     pub fn calls_of(&self, method: &str) -> Vec<Call> {
-        let of = |world: &World| world.calls.iter().filter(|call| call.method == method).cloned().collect();
+        let of = |world: &World| {
+            world.calls.iter().filter(|call| call.method == method).cloned().collect()
+        };
         self.look(of)
     }
 

@@ -51,7 +51,8 @@ pub fn edit_message_text(world: &mut World, params: &Params) -> Outcome {
     world.spend(chat)?;
     let now = world.now();
     let said = found(world, chat, id)?;
-    if said.message.text == parsed.text && said.entities == parsed.entities && said.markup == markup {
+    if said.message.text == parsed.text && said.entities == parsed.entities && said.markup == markup
+    {
         return Err(not_modified());
     }
     said.entities = parsed.entities;
@@ -115,7 +116,8 @@ fn text(params: &Params) -> Result<Parsed, Refusal> {
     }
     let parsed = match params.text("parse_mode").to_lowercase().as_str() {
         "" | "none" => Parsed { text: raw.trim().to_owned(), entities: Vec::new() },
-        "html" => html::parse(&raw).map_err(|why| Refusal::bad(&format!("can't parse entities: {why}")))?,
+        "html" => html::parse(&raw)
+            .map_err(|why| Refusal::bad(&format!("can't parse entities: {why}")))?,
         // The real one knows two kinds of Markdown more.
         _ => return Err(Refusal::bad("unsupported parse_mode")),
     };
@@ -123,14 +125,18 @@ fn text(params: &Params) -> Result<Parsed, Refusal> {
 }
 
 fn preview_off(params: &Params) -> bool {
-    params.json("link_preview_options")["is_disabled"] == true || params.flag("disable_web_page_preview")
+    params.json("link_preview_options")["is_disabled"] == true
+        || params.flag("disable_web_page_preview")
 }
 
 fn reply_to(world: &World, chat: i64, params: &Params) -> Result<Option<i32>, Refusal> {
     let reply = params.json("reply_parameters");
     let old = params.number("reply_to_message_id");
-    let Some(id) = reply["message_id"].as_i64().or(old).filter(|id| *id > 0) else { return Ok(None) };
-    let lenient = reply["allow_sending_without_reply"] == true || params.flag("allow_sending_without_reply");
+    let Some(id) = reply["message_id"].as_i64().or(old).filter(|id| *id > 0) else {
+        return Ok(None);
+    };
+    let lenient =
+        reply["allow_sending_without_reply"] == true || params.flag("allow_sending_without_reply");
     match i32::try_from(id).ok().filter(|id| world.chat(chat).find(*id).is_some()) {
         Some(id) => Ok(Some(id)),
         None if lenient => Ok(None),
@@ -154,11 +160,14 @@ fn keyboard(params: &Params) -> Result<(Value, Buttons), Refusal> {
     };
     let mut buttons = Vec::new();
     for row in rows {
-        let row = row.as_array().ok_or_else(|| Refusal::bad("field \"inline_keyboard\" must be an Array of Arrays"))?;
+        let row = row
+            .as_array()
+            .ok_or_else(|| Refusal::bad("field \"inline_keyboard\" must be an Array of Arrays"))?;
         buttons.push(row.iter().map(button).collect::<Result<Vec<_>, _>>()?);
     }
     buttons.retain(|row| !row.is_empty());
-    if buttons.iter().map(Vec::len).sum::<usize>() > 100 || buttons.iter().any(|row| row.len() > 8) {
+    if buttons.iter().map(Vec::len).sum::<usize>() > 100 || buttons.iter().any(|row| row.len() > 8)
+    {
         return Err(Refusal::bad("reply markup is too long"));
     }
     let markup = if buttons.is_empty() { Value::Null } else { json!({"inline_keyboard": rows}) };
@@ -167,17 +176,26 @@ fn keyboard(params: &Params) -> Result<(Value, Buttons), Refusal> {
 
 fn button(button: &Value) -> Result<(String, String), Refusal> {
     let unparsed = |why: &str| Refusal::bad(&format!("can't parse inline keyboard button: {why}"));
-    let text = button["text"].as_str().ok_or_else(|| unparsed("Field \"text\" must be of type String"))?;
+    let text =
+        button["text"].as_str().ok_or_else(|| unparsed("Field \"text\" must be of type String"))?;
     if text.trim().is_empty() {
         return Err(unparsed("Field \"text\" must be non-empty"));
     }
     if let Some(data) = button["callback_data"].as_str() {
         let fits = (1..=64).contains(&data.len());
-        return if fits { Ok((text.to_owned(), data.to_owned())) } else { Err(Refusal::bad("BUTTON_DATA_INVALID")) };
+        return if fits {
+            Ok((text.to_owned(), data.to_owned()))
+        } else {
+            Err(Refusal::bad("BUTTON_DATA_INVALID"))
+        };
     }
     if let Some(url) = button["url"].as_str() {
         let is_link = ["http://", "https://", "tg://"].iter().any(|scheme| url.starts_with(scheme));
-        return if is_link { Ok((text.to_owned(), url.to_owned())) } else { Err(Refusal::bad("BUTTON_URL_INVALID")) };
+        return if is_link {
+            Ok((text.to_owned(), url.to_owned()))
+        } else {
+            Err(Refusal::bad("BUTTON_URL_INVALID"))
+        };
     }
     Err(unparsed("Text buttons are unallowed in the inline keyboard"))
 }

@@ -107,7 +107,9 @@ impl Shared {
             }
         };
         let found = tokio::time::timeout(PATIENCE, found).await;
-        found.unwrap_or_else(|_| panic!("in vain for {PATIENCE:?}: {what}\n{}", self.lock().last_calls()))
+        found.unwrap_or_else(|_| {
+            panic!("in vain for {PATIENCE:?}: {what}\n{}", self.lock().last_calls())
+        })
     }
 }
 
@@ -169,12 +171,19 @@ impl World {
     }
 
     /// Puts a service message there, and tells the bot if it is there.
-    pub fn serves(&mut self, chat: i64, author: Author, topic: Option<i32>, service: (&'static str, Value)) -> i32 {
+    pub fn serves(
+        &mut self,
+        chat: i64,
+        author: Author,
+        topic: Option<i32>,
+        service: (&'static str, Value),
+    ) -> i32 {
         let said = self.keep(chat, author, Message { topic, ..Message::default() });
         said.service = Some(service);
         let id = said.message.id;
         if self.chat(chat).standing.is_inside() {
-            let kind = if self.chat(chat).kind == Kind::Channel { "channel_post" } else { "message" };
+            let kind =
+                if self.chat(chat).kind == Kind::Channel { "channel_post" } else { "message" };
             let message = self.message_json(chat, id);
             self.put_update(kind, message);
         }

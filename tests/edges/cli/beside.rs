@@ -19,7 +19,10 @@ fn status_health_and_backup_work_beside_a_running_bot() {
     assert!(place.runs("health").well().starts_with("running; "));
     assert!(place.runs("status KP").well().contains("North Korea: unknown"));
     assert_eq!(place.runs("backup copy.db").well(), "");
-    assert_eq!(place.runs("backup copy.db").refused(1), "copy.db exists already; name a file that does not exist yet");
+    assert_eq!(
+        place.runs("backup copy.db").refused(1),
+        "copy.db exists already; name a file that does not exist yet"
+    );
     assert!(place.runs("status KP --database copy.db").well().contains("North Korea"));
     bot.stops_by(Signal::SIGTERM);
     assert!(place.runs("health").refused(1).contains("the last one was stopped"));

@@ -54,7 +54,10 @@ fn a_monitor_asks_how_it_does() {
         assert!(health.contains(words), "{words}: {health}");
     }
     let metrics = get(port, "/metrics");
-    assert!(metrics.contains("content-type: application/openmetrics-text; version=1.0.0"), "{metrics}");
+    assert!(
+        metrics.contains("content-type: application/openmetrics-text; version=1.0.0"),
+        "{metrics}"
+    );
     for words in [
         "# TYPE linkdown_build info",
         "linkdown_source_failures{source=\"ioda\"} ",
@@ -67,7 +70,10 @@ fn a_monitor_asks_how_it_does() {
     }
     assert!(metrics.ends_with("# EOF\n"), "{metrics}");
     assert!(get(port, "/etc/passwd").starts_with("HTTP/1.1 404"));
-    assert!(asked(port, "POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").starts_with("HTTP/1.1 405"));
+    assert!(
+        asked(port, "POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+            .starts_with("HTTP/1.1 405")
+    );
     bot.stops_by(Signal::SIGTERM);
     assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
 }
@@ -89,9 +95,16 @@ fn a_health_check_is_answered_however_many_hold_their_connections_open() {
         if n % 50 == 49 {
             let began = Instant::now();
             for path in ["/health/live", "/health", "/metrics"] {
-                assert!(get(port, path).starts_with("HTTP/1.1 200 OK"), "{path} beside {n} slow connections");
+                assert!(
+                    get(port, path).starts_with("HTTP/1.1 200 OK"),
+                    "{path} beside {n} slow connections"
+                );
             }
-            assert!(began.elapsed() < Duration::from_secs(3), "{:?} beside {n} slow connections", began.elapsed());
+            assert!(
+                began.elapsed() < Duration::from_secs(3),
+                "{:?} beside {n} slow connections",
+                began.elapsed()
+            );
         }
     }
     // One byte more each time keeps none of them open for ever.
@@ -117,13 +130,15 @@ fn a_configuration_is_read_again_when_it_is_good_and_the_old_one_stays_when_it_i
     let place = Place::new().watching(KP);
     let mut bot = place.starts("run");
     bot.says("cannot be reached");
-    std::fs::write(place.path("config/linkdown.toml"), "[watch]\nentities = ['KP', 'XQ']\n").unwrap();
+    std::fs::write(place.path("config/linkdown.toml"), "[watch]\nentities = ['KP', 'XQ']\n")
+        .unwrap();
     bot.hangs_up();
     let said = bot.says("the configuration was not taken, and the old one stays in force");
     assert!(said.contains("config/linkdown.toml:2:"), "{said}");
     bot.types("/watchlist");
     bot.says("North Korea");
-    std::fs::write(place.path("config/linkdown.toml"), "[watch]\nentities = ['KP', 'Eritrea']\n").unwrap();
+    std::fs::write(place.path("config/linkdown.toml"), "[watch]\nentities = ['KP', 'Eritrea']\n")
+        .unwrap();
     bot.hangs_up();
     bot.says("the configuration was read again and is in force");
     bot.types("/watchlist");
@@ -169,8 +184,7 @@ fn that_the_database_was_migrated_is_told_once_however_often_the_configuration_i
 fn the_heartbeat_is_called_and_its_address_is_told_to_nobody() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}/ping/s3cret-path", listener.local_addr().unwrap());
-    let nothing =
-        "[sources.ioda]\nenabled = false\n[sources.ripestat]\nenabled = false\n[sources.radar]\nenabled = false\n";
+    let nothing = "[sources.ioda]\nenabled = false\n[sources.ripestat]\nenabled = false\n[sources.radar]\nenabled = false\n";
     let place = Place::new()
         .watching(&format!("{KP}{nothing}[web]\nenabled = false\n"))
         .with("LINKDOWN_HEARTBEAT_URL", &address)
@@ -179,7 +193,9 @@ fn the_heartbeat_is_called_and_its_address_is_told_to_nobody() {
     let (mut stream, _) = listener.accept().unwrap();
     let mut question = [0; 4096];
     let read = stream.read(&mut question).unwrap();
-    assert!(String::from_utf8_lossy(&question[..read]).starts_with("GET /ping/s3cret-path HTTP/1.1"));
+    assert!(
+        String::from_utf8_lossy(&question[..read]).starts_with("GET /ping/s3cret-path HTTP/1.1")
+    );
     stream.write_all(b"HTTP/1.1 503 X\r\nContent-Length: 0\r\n\r\n").unwrap();
     let said = bot.says("the heartbeat is not heard (it answers 503)");
     assert!(!said.contains("s3cret"), "{said}");
@@ -203,7 +219,9 @@ fn a_backup_is_put_back_and_what_stood_there_is_kept() {
     bot.stops_by(Signal::SIGTERM);
     let said = place.runs("restore copy.db").well();
     assert!(
-        said.starts_with("copy.db is in its place; the old one is kept as data/linkdown.db.before-restore."),
+        said.starts_with(
+            "copy.db is in its place; the old one is kept as data/linkdown.db.before-restore."
+        ),
         "{said}"
     );
     assert!(place.path("data/linkdown.db.before-restore").exists());
@@ -216,9 +234,11 @@ fn a_backup_is_put_back_and_what_stood_there_is_kept() {
     bytes[length / 2..].fill(0xAB);
     std::fs::write(place.path("bad.db"), bytes).unwrap();
     std::fs::write(place.path("text.db"), "a shopping list ".repeat(100)).unwrap();
-    for (file, words) in
-        [("bad.db", "bad.db"), ("text.db", "is no SQLite database"), ("none.db", "there is no database none.db")]
-    {
+    for (file, words) in [
+        ("bad.db", "bad.db"),
+        ("text.db", "is no SQLite database"),
+        ("none.db", "there is no database none.db"),
+    ] {
         let why = place.runs(&format!("restore {file}")).refused(1);
         assert!(why.contains(words), "{why}");
     }
@@ -277,7 +297,8 @@ async fn the_doctor_looks_at_each_chat() {
         .write(move |tx| {
             for (platform, address) in &chats {
                 let chat = tx.chats().ensure(platform, address)?;
-                let (scope, since, options) = (Scope::All, Timestamp::from_unix(0), Options::default());
+                let (scope, since, options) =
+                    (Scope::All, Timestamp::from_unix(0), Options::default());
                 tx.subscriptions().subscribe(&Subscription { chat, scope, since, options })?;
             }
             Ok(())
@@ -292,7 +313,9 @@ async fn the_doctor_looks_at_each_chat() {
         "ok    source ioda: it answers".to_owned(),
         "ok    discord: the token is good".to_owned(),
         format!("ok    discord {ops}: it can be told"),
-        format!("WRONG discord {shut}: I lack Send Messages in #shut: let the bot in, or give it back what is missing"),
+        format!(
+            "WRONG discord {shut}: I lack Send Messages in #shut: let the bot in, or give it back what is missing"
+        ),
         "ok    telegram: the token is good".to_owned(),
         format!("ok    telegram {crew}: it can be told"),
         format!("WRONG telegram {left}: "),
@@ -320,9 +343,15 @@ async fn the_doctor_names_a_webhook_that_keeps_commands_away() {
     let words = "WRONG telegram: a webhook at hooks[.]example[.]org takes this bot's commands, so none arrives here \
                  (1 update waits for it): stop the program that uses it, then call deleteWebhook, or set [telegram] \
                  remove_webhook = true and let `linkdown run` remove it";
-    assert!(left_alone.contains("ok    telegram: the token is good") && left_alone.contains(words), "{left_alone}");
+    assert!(
+        left_alone.contains("ok    telegram: the token is good") && left_alone.contains(words),
+        "{left_alone}"
+    );
     let allowed = said("[telegram]\nremove_webhook = true\n").await;
-    assert!(allowed.contains("hint  telegram: a webhook at hooks[.]example[.]org") && !allowed.contains("secret-path"));
+    assert!(
+        allowed.contains("hint  telegram: a webhook at hooks[.]example[.]org")
+            && !allowed.contains("secret-path")
+    );
     assert!(telegram.webhook().is_some(), "the doctor changes nothing");
     telegram.removes_webhook();
     assert!(!said("").await.contains("webhook"));

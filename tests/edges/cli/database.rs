@@ -32,14 +32,22 @@ fn what_is_newer_damaged_or_no_database_is_left_as_it_is() {
     let mut damaged = database();
     damaged[100..].fill(0xff);
     let text = b"these are my notes, and no database\n".to_vec();
-    for (content, expected) in [(newer, "a newer linkdown (schema 99"), (damaged, "is damaged"), (text, "is no SQLite")]
+    for (content, expected) in
+        [(newer, "a newer linkdown (schema 99"), (damaged, "is damaged"), (text, "is no SQLite")]
     {
         let place = Place::new().holding("it.db", &content);
-        for line in ["run --database it.db", "status KP --database it.db", "backup copy.db --database it.db"] {
+        for line in [
+            "run --database it.db",
+            "status KP --database it.db",
+            "backup copy.db --database it.db",
+        ] {
             let why = place.runs(line).refused(1);
             assert!(why.contains(expected) && why.contains("it.db"), "{line}: {why}");
         }
-        assert!(std::fs::read(place.path("it.db")).unwrap() == content, "{expected}: it was written to");
+        assert!(
+            std::fs::read(place.path("it.db")).unwrap() == content,
+            "{expected}: it was written to"
+        );
         assert!(!place.path("copy.db").exists() && !place.path("copy.db.partial").exists());
     }
 }
@@ -48,6 +56,11 @@ fn what_is_newer_damaged_or_no_database_is_left_as_it_is() {
 fn a_folder_is_no_database_and_a_file_no_folder() {
     let place = Place::new().holding("folder/file", "");
     assert!(place.runs("run --database folder").refused(1).contains("is no SQLite database"));
-    assert!(place.runs("run --database folder/file/it.db").refused(1).contains("a file stands where a folder must be"));
+    assert!(
+        place
+            .runs("run --database folder/file/it.db")
+            .refused(1)
+            .contains("a file stands where a folder must be")
+    );
     assert_eq!(place.files(), ["folder"]);
 }

@@ -10,7 +10,8 @@ fn three_days() -> String {
         for entity in ["country/KP", "country/JP", "country/US", "country/DE"] {
             let is_gone = entity == "country/KP" && (60..66).contains(&hour);
             for source in ["ioda", "ripestat"] {
-                let (start, value) = (1_749_000_000 + hour * 3600, if is_gone { 0 } else { 50 + hour % 3 });
+                let (start, value) =
+                    (1_749_000_000 + hour * 3600, if is_gone { 0 } else { 50 + hour % 3 });
                 writeln!(file, "{},{start},{entity},{source},bgp,{value}", start + 4200).unwrap();
             }
         }
@@ -20,20 +21,32 @@ fn three_days() -> String {
 
 #[test]
 fn a_file_and_a_database_made_of_it_explain_the_same() {
-    let place = Place::new().holding("kp.csv", three_days()).watching("[watch]\nentities = ['KP']\n");
+    let place =
+        Place::new().holding("kp.csv", three_days()).watching("[watch]\nentities = ['KP']\n");
     place.runs("replay --observations kp.csv --events out.jsonl --database kp.db").well();
     // Its sixty-second hour, and its fiftieth.
     let down = "--at 2025-06-06T15:30";
     let up = "--at 2025-06-06T03:30";
     let from_file = place.runs(&format!("explain KP --observations kp.csv {down}")).well();
     assert!(from_file.starts_with("🔴 Why North Korea is told as down"), "{from_file}");
-    for said in ["0 of 51 blocks announced", "IODA BGP: 6.5, counts", "two witnesses that agree", "it takes 7.2"] {
+    for said in [
+        "0 of 51 blocks announced",
+        "IODA BGP: 6.5, counts",
+        "two witnesses that agree",
+        "it takes 7.2",
+    ] {
         assert!(from_file.contains(said), "{said}: {from_file}");
     }
     let quiet = place.runs(&format!("explain KP --database kp.db {up}")).well();
     assert!(quiet.starts_with("🟢 Why there is no alert of North Korea"), "{quiet}");
-    assert!(quiet.contains("nothing is missing") && quiet.contains("no rule is even tried"), "{quiet}");
-    assert_eq!(place.runs(&format!("explain north korea --database kp.db {down}")).well(), from_file);
+    assert!(
+        quiet.contains("nothing is missing") && quiet.contains("no rule is even tried"),
+        "{quiet}"
+    );
+    assert_eq!(
+        place.runs(&format!("explain north korea --database kp.db {down}")).well(),
+        from_file
+    );
     let json = place.runs(&format!("explain KP --observations kp.csv {down} --json")).well();
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["verdict"], "down");
@@ -51,7 +64,11 @@ fn what_cannot_be_explained_is_said_in_one_line() {
         ("explain Nort Korea", 2, "did you mean North Korea (KP)"),
         ("explain IR --observations kp.csv", 1, "nothing was measured of Iran by"),
         ("explain KP --observations none.csv", 2, "none.csv: No such file"),
-        ("replay --observations kp.csv --events o.jsonl --sensitivity bold", 2, "careful, balanced or eager"),
+        (
+            "replay --observations kp.csv --events o.jsonl --sensitivity bold",
+            2,
+            "careful, balanced or eager",
+        ),
     ] {
         let why = place.runs(line).refused(code);
         assert!(why.contains(expected), "{line}: {why}");

@@ -13,8 +13,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-const NOTHING: &str =
-    "[sources.ioda]\nenabled = false\n[sources.ripestat]\nenabled = false\n[sources.radar]\nenabled = false\n";
+const NOTHING: &str = "[sources.ioda]\nenabled = false\n[sources.ripestat]\nenabled = false\n[sources.radar]\nenabled = false\n";
 /// "Within seconds", with room for a machine that does much else.
 const SECONDS: Duration = Duration::from_secs(15);
 
@@ -25,8 +24,14 @@ fn mode(path: &Path) -> u32 {
 /// By a shell that lets everybody read new files and asks for core files of any size.
 fn carelessly(place: &Place, line: &str) -> Command {
     let mut shell = Command::new("sh");
-    shell.arg("-c").arg(format!("umask 000; ulimit -c unlimited; exec {} {line}", env!("CARGO_BIN_EXE_linkdown")));
-    shell.current_dir(place.path("")).env_clear().envs(place.environment.iter().map(|(name, value)| (*name, value)));
+    shell.arg("-c").arg(format!(
+        "umask 000; ulimit -c unlimited; exec {} {line}",
+        env!("CARGO_BIN_EXE_linkdown")
+    ));
+    shell
+        .current_dir(place.path(""))
+        .env_clear()
+        .envs(place.environment.iter().map(|(name, value)| (*name, value)));
     shell.env("PATH", "/usr/bin:/bin");
     shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     shell
@@ -36,7 +41,9 @@ fn carelessly(place: &Place, line: &str) -> Command {
 async fn every_file_is_its_owner_s_alone_whatever_the_umask() {
     let ioda = IodaDouble::start(Clock::system()).await;
     ioda.set("country/KP", "bgp", |_| Some(4.0));
-    let place = Place::new().watching(&format!("{KP}[web]\nenabled = false\n")).with("LINKDOWN_IODA_URL", ioda.url());
+    let place = Place::new()
+        .watching(&format!("{KP}[web]\nenabled = false\n"))
+        .with("LINKDOWN_IODA_URL", ioda.url());
     let mut bot = Bot::new(carelessly(&place, "run").stdin(Stdio::piped()).spawn().unwrap());
     bot.types("/watchlist");
     bot.says("North Korea");
@@ -73,12 +80,15 @@ fn no_core_file_is_written_although_the_shell_asks_for_one() {
     let place = Place::new().watching(&format!("{KP}{NOTHING}[web]\nenabled = false\n"));
     let mut child = carelessly(&place, "run").stdin(Stdio::piped()).spawn().unwrap();
     let pid = child.id();
-    let mut bot = Bot::new(Command::new("true").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+    let mut bot = Bot::new(
+        Command::new("true").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap(),
+    );
     std::mem::swap(&mut bot.child, &mut child);
     let began = Instant::now();
     let limits = loop {
         let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
-        let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap().to_owned();
+        let core =
+            limits.lines().find(|line| line.starts_with("Max core file size")).unwrap().to_owned();
         if core.split_whitespace().nth(5) == Some("0") || began.elapsed() > SECONDS {
             break core;
         }
@@ -140,7 +150,8 @@ async fn a_database_that_is_deleted_is_noticed_written_anew_and_told() {
     std::fs::remove_dir_all(place.path("data")).unwrap();
     bot.says("the database was deleted while linkdown ran on it");
     assert!(deleted.elapsed() < SECONDS, "{:?}", deleted.elapsed());
-    let told = until_told(&telegram, crew, "the database was deleted while the bot ran on it").await;
+    let told =
+        until_told(&telegram, crew, "the database was deleted while the bot ran on it").await;
     assert!(told.contains("nothing is lost"), "{told}");
     until_health_says(port, "the database was deleted while the bot ran on it");
     // What was stored before, and what is confirmed after, is in the file that is there now.
@@ -150,7 +161,11 @@ async fn a_database_that_is_deleted_is_noticed_written_anew_and_told() {
     let file = rusqlite::Connection::open(place.path("data/linkdown.db")).unwrap();
     for entity in ["country/ER", "country/CU"] {
         let count = "SELECT count(*) FROM subscription WHERE entity = ?1";
-        assert_eq!(file.query_row(count, [entity], |row| row.get::<_, i64>(0)).unwrap(), 1, "{entity}");
+        assert_eq!(
+            file.query_row(count, [entity], |row| row.get::<_, i64>(0)).unwrap(),
+            1,
+            "{entity}"
+        );
     }
 }
 
@@ -234,7 +249,12 @@ async fn what_is_forgotten_is_in_no_file_of_the_folder() {
     let holds = |words: &str| {
         let files = std::fs::read_dir(place.path("data")).unwrap().map(|file| file.unwrap().path());
         files
-            .filter(|file| std::fs::read(file).unwrap().windows(words.len()).any(|window| window == words.as_bytes()))
+            .filter(|file| {
+                std::fs::read(file)
+                    .unwrap()
+                    .windows(words.len())
+                    .any(|window| window == words.as_bytes())
+            })
             .count()
     };
     let address = dan.id.to_string();

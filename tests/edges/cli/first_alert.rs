@@ -30,7 +30,9 @@ fn blocks(page: &'static str, heading: &str) -> Vec<(&'static str, Vec<&'static 
 fn says(line: &str, said: &str) -> bool {
     match line.split('…').collect::<Vec<_>>().as_slice() {
         [first, middle @ .., last] => said.strip_prefix(first).is_some_and(|said| {
-            let rest = middle.iter().try_fold(said, |rest, piece| rest.split_once(piece).map(|(_, after)| after));
+            let rest = middle
+                .iter()
+                .try_fold(said, |rest, piece| rest.split_once(piece).map(|(_, after)| after));
             rest.is_some_and(|rest| rest.ends_with(last))
         }),
         _ => line == said,
@@ -63,7 +65,11 @@ struct Newcomer {
 }
 
 impl Newcomer {
-    fn new(token: &'static str, api: (&'static str, String), names: Vec<(&'static str, String)>) -> Self {
+    fn new(
+        token: &'static str,
+        api: (&'static str, String),
+        names: Vec<(&'static str, String)>,
+    ) -> Self {
         let place = Place::new().with(api.0, api.1).with("PATH", "/usr/bin:/bin");
         Self { place, token, names, bot: None, seen: None, asked: Vec::new() }
     }
@@ -74,7 +80,9 @@ impl Newcomer {
     }
 
     fn types(&mut self, line: &'static str) {
-        if let Some((name, value)) = line.strip_prefix("export ").and_then(|rest| rest.split_once('=')) {
+        if let Some((name, value)) =
+            line.strip_prefix("export ").and_then(|rest| rest.split_once('='))
+        {
             self.place.environment.push((name, value.to_owned()));
         } else if line == "linkdown run" {
             self.asked.push("run");
@@ -124,9 +132,12 @@ async fn the_way_to_the_first_alert_on_discord_is_as_its_page_says() {
     let guild = double.guild("Newsroom");
     let ops = double.channel(guild, "ops");
     let ann = double.member(guild, "Ann", "Manage Server");
-    let names =
-        vec![("1234567890123456789", discord::APPLICATION.to_string()), ("1111111111111111111", ops.to_string())];
-    let mut newcomer = Newcomer::new(discord::TOKEN, ("LINKDOWN_DISCORD_API_URL", double.url()), names);
+    let names = vec![
+        ("1234567890123456789", discord::APPLICATION.to_string()),
+        ("1111111111111111111", ops.to_string()),
+    ];
+    let mut newcomer =
+        Newcomer::new(discord::TOKEN, ("LINKDOWN_DISCORD_API_URL", double.url()), names);
     for (language, lines) in blocks(DISCORD, "From nothing") {
         match lines.as_slice() {
             lines if language == "sh" => lines.iter().for_each(|line| newcomer.types(line)),
@@ -139,7 +150,11 @@ async fn the_way_to_the_first_alert_on_discord_is_as_its_page_says() {
                     .collect();
                 let answer = double.slash(&ann, ops, command, Value::Object(options)).await;
                 assert!(answer.ephemeral, "only alerts are public");
-                let public = double.bot_messages(ops).iter().map(|message| message.text() + "\n").collect::<String>();
+                let public = double
+                    .bot_messages(ops)
+                    .iter()
+                    .map(|message| message.text() + "\n")
+                    .collect::<String>();
                 newcomer.seen = Some(public + &answer.text);
                 newcomer.sees(seen);
             }
@@ -147,7 +162,10 @@ async fn the_way_to_the_first_alert_on_discord_is_as_its_page_says() {
         }
     }
     let offered = double.completes(&ann, ops, "subscribe", "what", "north").await;
-    assert!(offered.iter().any(|(shown, _)| DISCORD.contains(&format!("`north` offers {shown}"))), "{offered:?}");
+    assert!(
+        offered.iter().any(|(shown, _)| DISCORD.contains(&format!("`north` offers {shown}"))),
+        "{offered:?}"
+    );
     double.may_not(ops, "Send Messages");
     let answer = double.slash(&ann, ops, "subscribe", json!({ "what": "IR" })).await;
     quotes(DISCORD, answer.text.trim());
@@ -161,8 +179,12 @@ async fn the_way_to_the_first_alert_on_telegram_is_as_its_page_says() {
     double.unlimited();
     let (group, bob) = (double.supergroup("Ops"), double.person("Bob"));
     double.admin(group, &bob);
-    let names = vec![("YourLinkdownBot", telegram::USERNAME.to_owned()), ("-1001111111111", group.to_string())];
-    let mut newcomer = Newcomer::new(telegram::TOKEN, ("LINKDOWN_TELEGRAM_API_URL", double.url()), names);
+    let names = vec![
+        ("YourLinkdownBot", telegram::USERNAME.to_owned()),
+        ("-1001111111111", group.to_string()),
+    ];
+    let mut newcomer =
+        Newcomer::new(telegram::TOKEN, ("LINKDOWN_TELEGRAM_API_URL", double.url()), names);
     for (language, lines) in blocks(TELEGRAM, "From nothing") {
         match lines.as_slice() {
             lines if language == "sh" => lines.iter().for_each(|line| newcomer.types(line)),
@@ -170,9 +192,11 @@ async fn the_way_to_the_first_alert_on_telegram_is_as_its_page_says() {
                 let before = double.messages(group).len();
                 double.puts(&bob, group, newcomer.here(typed.trim_start_matches("> ")).as_str());
                 // A sample and the answer, or the answer alone.
-                let messages =
-                    double.until_messages(group, before + if typed.ends_with("/test") { 2 } else { 1 }).await;
-                let texts: Vec<&str> = messages[before..].iter().map(|message| message.text.as_str()).collect();
+                let messages = double
+                    .until_messages(group, before + if typed.ends_with("/test") { 2 } else { 1 })
+                    .await;
+                let texts: Vec<&str> =
+                    messages[before..].iter().map(|message| message.text.as_str()).collect();
                 newcomer.seen = Some(texts.join("\n"));
                 newcomer.sees(seen);
             }
@@ -198,7 +222,10 @@ async fn an_invitation_without_a_good_token_says_which_and_how_to_get_one() {
         (DiscordDouble::start(Clock::system()).await, TelegramDouble::start(Clock::system()).await);
     let none = Place::new().runs("invite").refused(2);
     let needed = "no token is set; put one into LINKDOWN_DISCORD_TOKEN or LINKDOWN_TELEGRAM_TOKEN";
-    assert!(none.starts_with(needed) && none.contains("docs/discord.md and docs/telegram.md"), "{none}");
+    assert!(
+        none.starts_with(needed) && none.contains("docs/discord.md and docs/telegram.md"),
+        "{none}"
+    );
     quotes(DISCORD, needed);
     quotes(TELEGRAM, needed);
     let wrong = Place::new()
@@ -229,6 +256,9 @@ async fn an_invitation_that_one_platform_refuses_is_printed_for_the_other() {
         .with("LINKDOWN_TELEGRAM_TOKEN", "wrong")
         .with("LINKDOWN_TELEGRAM_API_URL", telegram.url());
     let said = place.runs("invite");
-    assert!(said.out.starts_with("Discord   https://discord.com/") && said.out.lines().count() == 1, "{said:?}");
+    assert!(
+        said.out.starts_with("Discord   https://discord.com/") && said.out.lines().count() == 1,
+        "{said:?}"
+    );
     assert!(said.code == Some(1) && said.err.starts_with("linkdown: Telegram: "), "{said:?}");
 }

@@ -68,7 +68,8 @@ impl Place {
     /// The names of all that lies in the folder itself.
     fn files(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.folder.path()).unwrap();
-        let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
     }
@@ -112,7 +113,11 @@ impl Said {
     fn refused(self, code: i32) -> String {
         assert_eq!(self.code, Some(code), "{self:?}");
         assert_eq!((self.err.lines().count(), self.out.as_str()), (1, ""), "{self:?}");
-        self.err.trim_end().strip_prefix("linkdown: ").unwrap_or_else(|| panic!("{}", self.err)).to_owned()
+        self.err
+            .trim_end()
+            .strip_prefix("linkdown: ")
+            .unwrap_or_else(|| panic!("{}", self.err))
+            .to_owned()
     }
 
     /// That all went well and nothing was complained of.
@@ -190,12 +195,18 @@ impl Bot {
                     self.seen.push('\n');
                 }
                 Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) => panic!("it goes on after {signal}: {}", self.seen),
+                Err(RecvTimeoutError::Timeout) => {
+                    panic!("it goes on after {signal}: {}", self.seen)
+                }
             }
         }
         let status = self.child.wait().unwrap();
         let took = told.elapsed();
-        assert!(status.success() && took < Duration::from_secs(3), "{status} after {took:?}: {}", self.seen);
+        assert!(
+            status.success() && took < Duration::from_secs(3),
+            "{status} after {took:?}: {}",
+            self.seen
+        );
         std::mem::take(&mut self.seen)
     }
 }

@@ -9,7 +9,8 @@ fn names(text: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for (at, _) in text.match_indices("linkdown_") {
         let is_inside = text[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
-        let name: String = text[at..].chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
+        let name: String =
+            text[at..].chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
         if !is_inside && !text[at + name.len()..].starts_with('(') {
             names.insert(name);
         }
@@ -27,8 +28,10 @@ fn the_dashboard_and_the_rules_name_what_is_served() {
     let served = super::care::get(port, "/metrics");
     bot.stops_by(Signal::SIGTERM);
     // Of these there is nothing to say while no source has answered and nothing is wrong.
-    let unsaid = ["linkdown_clock_ahead_seconds", "linkdown_source_newest_age_seconds", "linkdown_trouble"];
-    let described = |name: &str| served.contains(&format!("# HELP {name} ")) || unsaid.contains(&name);
+    let unsaid =
+        ["linkdown_clock_ahead_seconds", "linkdown_source_newest_age_seconds", "linkdown_trouble"];
+    let described =
+        |name: &str| served.contains(&format!("# HELP {name} ")) || unsaid.contains(&name);
     let (rules, dashboard) = (
         include_str!("../../../docs/monitoring/linkdown.rules.yml"),
         include_str!("../../../docs/monitoring/grafana.json"),

@@ -22,7 +22,8 @@ impl Terminal {
         let mut command = place.command(line);
         let bot = command.stdin(side()).stdout(side()).stderr(side()).spawn().unwrap();
         drop((command, pty.slave));
-        let (keyboard, mut screen) = (File::from(pty.master.try_clone().unwrap()), File::from(pty.master));
+        let (keyboard, mut screen) =
+            (File::from(pty.master.try_clone().unwrap()), File::from(pty.master));
         let (send, shown) = channel();
         std::thread::spawn(move || {
             let mut bytes = [0; 4096];
@@ -48,7 +49,10 @@ impl Terminal {
                 return std::mem::replace(&mut self.seen, rest);
             }
             let left = until.saturating_duration_since(Instant::now());
-            let bytes = self.shown.recv_timeout(left).unwrap_or_else(|_| panic!("{words:?} not in {:?}", self.seen));
+            let bytes = self
+                .shown
+                .recv_timeout(left)
+                .unwrap_or_else(|_| panic!("{words:?} not in {:?}", self.seen));
             self.seen.push_str(&String::from_utf8_lossy(&bytes));
         }
     }
@@ -65,10 +69,14 @@ const TITLE: &str = "\u{1b}[1m";
 
 #[test]
 fn a_person_at_a_terminal_is_welcomed_completed_and_lets_the_bot_stop() {
-    let place = Place::new().watching(&format!("{KP}[web]\nenabled = false\n")).with("TERM", "xterm");
+    let place =
+        Place::new().watching(&format!("{KP}[web]\nenabled = false\n")).with("TERM", "xterm");
     let mut terminal = Terminal::new(&place, "run");
     let welcome = terminal.shows("> ");
-    assert!(welcome.starts_with("Linkdown ") && welcome.contains("help lists the commands"), "{welcome:?}");
+    assert!(
+        welcome.starts_with("Linkdown ") && welcome.contains("help lists the commands"),
+        "{welcome:?}"
+    );
     // A line of the log appears while something is typed: it ends, and what was typed stands below it again.
     terminal.types("hel");
     terminal.shows("hel");
@@ -88,7 +96,8 @@ fn a_person_at_a_terminal_is_welcomed_completed_and_lets_the_bot_stop() {
 
 #[test]
 fn whoever_wants_no_colour_gets_none() {
-    let place = Place::new().watching(&format!("{KP}[web]\nenabled = false\n")).with("TERM", "xterm");
+    let place =
+        Place::new().watching(&format!("{KP}[web]\nenabled = false\n")).with("TERM", "xterm");
     let place = place.with("NO_COLOR", "1");
     let mut terminal = Terminal::new(&place, "run");
     terminal.shows("> ");
@@ -97,7 +106,10 @@ fn whoever_wants_no_colour_gets_none() {
     terminal.types("\u{4}");
     shown.push_str(&terminal.shows("stopping"));
     // What moves the cursor is no colour; what paints ends in m.
-    assert!(!shown.contains("\u{1b}[1m") && !shown.contains("\u{1b}[2m") && !shown.contains("\u{1b}[3"), "{shown:?}");
+    assert!(
+        !shown.contains("\u{1b}[1m") && !shown.contains("\u{1b}[2m") && !shown.contains("\u{1b}[3"),
+        "{shown:?}"
+    );
     assert!(terminal.bot.wait().unwrap().success());
 }
 
@@ -117,7 +129,8 @@ fn a_pipe_gets_no_welcome_and_no_colour_and_can_quit() {
 fn a_terminal_is_left_as_it_was_also_by_a_signal() {
     use nix::sys::signal::{Signal, kill};
     use nix::sys::termios::tcgetattr;
-    let place = Place::new().watching(&format!("{KP}[web]\nenabled = false\n")).with("TERM", "xterm");
+    let place =
+        Place::new().watching(&format!("{KP}[web]\nenabled = false\n")).with("TERM", "xterm");
     let mut terminal = Terminal::new(&place, "run");
     let before = {
         let fresh = openpty(None, None).unwrap();

@@ -8,7 +8,8 @@ use nix::sys::signal::Signal;
 async fn ill(fault: Fault) -> (IodaDouble, Place) {
     let ioda = IodaDouble::start(Clock::system()).await;
     ioda.fault(fault);
-    let place = Place::new().watching(&format!("{KP}{ONLY_IODA}")).with("LINKDOWN_IODA_URL", ioda.url());
+    let place =
+        Place::new().watching(&format!("{KP}{ONLY_IODA}")).with("LINKDOWN_IODA_URL", ioda.url());
     (ioda, place)
 }
 

@@ -36,7 +36,10 @@ fn base64(bytes: &[u8]) -> String {
     const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for three in bytes.chunks(3) {
-        let bits = three.iter().enumerate().fold(0_u32, |bits, (at, byte)| bits | u32::from(*byte) << (16 - 8 * at));
+        let bits = three
+            .iter()
+            .enumerate()
+            .fold(0_u32, |bits, (at, byte)| bits | u32::from(*byte) << (16 - 8 * at));
         for at in 0..=three.len() {
             text.push(char::from(LETTERS[(bits >> (18 - 6 * at) & 63) as usize]));
         }
@@ -49,13 +52,15 @@ fn base64(bytes: &[u8]) -> String {
 fn directives() -> String {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let lock = std::fs::read_to_string(root.join("Cargo.lock")).unwrap();
-    let home = std::env::var("CARGO_HOME").unwrap_or_else(|_| format!("{}/.cargo", std::env::var("HOME").unwrap()));
+    let home = std::env::var("CARGO_HOME")
+        .unwrap_or_else(|_| format!("{}/.cargo", std::env::var("HOME").unwrap()));
     let registries = std::fs::read_dir(format!("{home}/registry/src")).into_iter().flatten();
     let registries: Vec<_> = registries.map(|entry| entry.unwrap().path()).collect();
     let mut targets = std::collections::BTreeSet::from(["trace".to_owned()]);
     for package in lock.split("[[package]]") {
         let value = |key: &str| {
-            let line = package.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(" = \""));
+            let line =
+                package.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(" = \""));
             line.map(|value| value.trim_end_matches('"').to_owned())
         };
         let (Some(name), Some(version)) = (value("name"), value("version")) else { continue };
@@ -69,8 +74,12 @@ fn directives() -> String {
         }
     }
     // What the longest of them were found to show.
-    for known in ["tungstenite::protocol", "tungstenite::protocol::frame", "serenity::gateway::ws", "reqwest::connect"]
-    {
+    for known in [
+        "tungstenite::protocol",
+        "tungstenite::protocol::frame",
+        "serenity::gateway::ws",
+        "reqwest::connect",
+    ] {
         targets.insert(format!("{known}=trace"));
     }
     targets.into_iter().collect::<Vec<_>>().join(",")
@@ -90,8 +99,11 @@ fn logging_modules(sources: &std::path::Path, krate: &str) -> Vec<String> {
                 if logs.iter().any(|word| text.contains(word)) {
                     let module = path.strip_prefix(sources).unwrap().with_extension("");
                     let names = module.iter().map(|name| name.to_str().unwrap().to_owned());
-                    let names = names.filter(|name| !["mod", "lib", "main"].contains(&name.as_str()));
-                    modules.push([krate.to_owned()].into_iter().chain(names).collect::<Vec<_>>().join("::"));
+                    let names =
+                        names.filter(|name| !["mod", "lib", "main"].contains(&name.as_str()));
+                    modules.push(
+                        [krate.to_owned()].into_iter().chain(names).collect::<Vec<_>>().join("::"),
+                    );
                 }
             }
         }
@@ -106,21 +118,30 @@ fn holds(bytes: &[u8], secret: &str) -> bool {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_token_is_logged_stored_or_printed_whatever_goes_wrong() {
     let said = everything_goes_wrong("trace").await;
-    assert!(said.contains("TRACE") && said.len() > 10_000, "everything was logged: {} bytes", said.len());
+    assert!(
+        said.contains("TRACE") && said.len() > 10_000,
+        "everything was logged: {} bytes",
+        said.len()
+    );
 }
 
 /// `RUST_LOG=tungstenite::protocol=trace` once logged the frame by which the bot identifies itself.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_filter_of_the_user_s_switches_on_what_logs_tokens() {
     let directives = directives();
-    for needed in ["tungstenite::protocol=trace", "serenity=trace", "reqwest=trace", "linkdown=trace"] {
+    for needed in
+        ["tungstenite::protocol=trace", "serenity=trace", "reqwest=trace", "linkdown=trace"]
+    {
         assert!(directives.split(',').any(|one| one == needed), "{needed}: {directives}");
     }
     // One string of an environment holds 128 KiB.
     assert!((2_000..120_000).contains(&directives.len()), "{} bytes", directives.len());
     let said = everything_goes_wrong(&directives).await;
     assert!(said.contains("TRACE"), "they are in force: {} bytes", said.len());
-    let said = everything_goes_wrong("linkdown=info,tungstenite::protocol=trace,serenity::gateway::ws=trace").await;
+    let said = everything_goes_wrong(
+        "linkdown=info,tungstenite::protocol=trace,serenity::gateway::ws=trace",
+    )
+    .await;
     assert!(!said.contains("tungstenite"), "{said}");
 }
 

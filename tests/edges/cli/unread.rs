@@ -7,8 +7,16 @@ use std::process::Stdio;
 #[test]
 fn a_reader_that_leaves_ends_every_sub_command_quietly() {
     let place = Place::new().watching(KP);
-    for line in ["check", "check --probe", "--help", "check --help", "--version", "demo", "status KP --json", "doctor"]
-    {
+    for line in [
+        "check",
+        "check --probe",
+        "--help",
+        "check --help",
+        "--version",
+        "demo",
+        "status KP --json",
+        "doctor",
+    ] {
         let mut command = place.command(line);
         let mut child = command.stdin(Stdio::null()).spawn().unwrap();
         let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
@@ -31,12 +39,17 @@ fn where_no_bot_has_run_it_is_said_and_no_database_is_made() {
     let why = place.runs("status KP").refused(1);
     assert!(why.starts_with("no bot has run here: there is no database data/linkdown.db"), "{why}");
     assert!(why.contains("`linkdown status KP --now` asks the sources once"), "{why}");
-    for line in ["deliveries", "health", "explain KP", "backup copy.db", "status KP --database other.db"] {
+    for line in
+        ["deliveries", "health", "explain KP", "backup copy.db", "status KP --database other.db"]
+    {
         let why = place.runs(line).refused(1);
         assert!(why.contains("there is no database"), "{line}: {why}");
     }
     let asked = place.runs("status KP --now").well();
-    assert!(asked.contains("North Korea") && !asked.contains("reading the last 14 days"), "{asked}");
+    assert!(
+        asked.contains("North Korea") && !asked.contains("reading the last 14 days"),
+        "{asked}"
+    );
     assert_eq!(place.files(), ["config"]);
 }
 
@@ -44,5 +57,8 @@ fn where_no_bot_has_run_it_is_said_and_no_database_is_made() {
 fn a_list_of_nobody_is_warned_about_by_check() {
     let place = Place::new().watching(&format!("{KP}[access]\nwho = 'listed'\n"));
     let said = place.runs("check").well();
-    assert!(said.contains("warning: [access] who = \"listed\" and neither discord_servers"), "{said}");
+    assert!(
+        said.contains("warning: [access] who = \"listed\" and neither discord_servers"),
+        "{said}"
+    );
 }

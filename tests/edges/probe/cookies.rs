@@ -6,7 +6,10 @@ use super::tls::authority;
 use super::{kit, said};
 
 /// What a probe of `kcna.kp` says, and what the site was asked.
-async fn asked(kind: &str, pages: impl Fn(&Asked, u16) -> String + Send + Sync + 'static) -> (String, Vec<Asked>) {
+async fn asked(
+    kind: &str,
+    pages: impl Fn(&Asked, u16) -> String + Send + Sync + 'static,
+) -> (String, Vec<Asked>) {
     let names = NameServer::start(Habit::Proper).await;
     for name in ["kcna.kp", "www.kcna.kp"] {
         names.leads(name, &["127.0.0.1"]);
@@ -15,15 +18,18 @@ async fn asked(kind: &str, pages: impl Fn(&Asked, u16) -> String + Send + Sync +
     kit.tls = authority();
     let port = std::sync::Arc::new(std::sync::atomic::AtomicU16::new(0));
     let known = std::sync::Arc::clone(&port);
-    let site =
-        Site::start(move |asked| pages(asked, known.load(std::sync::atomic::Ordering::SeqCst)).into_bytes()).await;
+    let site = Site::start(move |asked| {
+        pages(asked, known.load(std::sync::atomic::Ordering::SeqCst)).into_bytes()
+    })
+    .await;
     port.store(site.address.port(), std::sync::atomic::Ordering::SeqCst);
     let said = said(&kit, &format!("{kind}://kcna.kp:{}/", site.address.port())).await;
     (said, site.asked())
 }
 
 fn redirect(to: &str, cookies: &[&str]) -> String {
-    let cookies: Vec<String> = cookies.iter().map(|cookie| format!("Set-Cookie: {cookie}\r\n")).collect();
+    let cookies: Vec<String> =
+        cookies.iter().map(|cookie| format!("Set-Cookie: {cookie}\r\n")).collect();
     answer("302 Found", &format!("Location: {to}\r\n{}", cookies.concat()), "")
 }
 
@@ -32,16 +38,19 @@ async fn a_site_that_redirects_to_itself_until_its_cookie_comes_back_works() {
     for (set, sent) in [
         (&["seen=1"][..], "seen=1"),
         (&["seen=1; Path=/; HttpOnly; SameSite=Lax; Max-Age=3600"], "seen=1"),
-        (&["a=1; path=/", "b=2; Domain=kcna.kp", "c=3; expires=Thu, 01 Jan 1970 00:00:00 GMT"], "a=1; b=2"),
+        (
+            &["a=1; path=/", "b=2; Domain=kcna.kp", "c=3; expires=Thu, 01 Jan 1970 00:00:00 GMT"],
+            "a=1; b=2",
+        ),
     ] {
-        let (said, asked) =
-            asked(
-                "http",
-                move |asked, _| {
-                    if asked.cookie == sent { answer("200 OK", "", "front page") } else { redirect("/", set) }
-                },
-            )
-            .await;
+        let (said, asked) = asked("http", move |asked, _| {
+            if asked.cookie == sent {
+                answer("200 OK", "", "front page")
+            } else {
+                redirect("/", set)
+            }
+        })
+        .await;
         assert_eq!(said, "works", "{set:?}");
         assert_eq!(asked.len(), 2);
         assert_eq!(asked[0].cookie, "", "cookies are forgotten with the attempt");
@@ -50,8 +59,13 @@ async fn a_site_that_redirects_to_itself_until_its_cookie_comes_back_works() {
 
 #[tokio::test]
 async fn a_circle_is_named_whatever_cookies_it_sets() {
-    for set in [&[][..], &["seen=1"], &["other=1; Domain=example.org"], &["only=1; Path=/other"], &["secret=1; Secure"]]
-    {
+    for set in [
+        &[][..],
+        &["seen=1"],
+        &["other=1; Domain=example.org"],
+        &["only=1; Path=/other"],
+        &["secret=1; Secure"],
+    ] {
         let (said, asked) = asked("http", move |_, _| redirect("/", set)).await;
         assert_eq!(said, "answers, but broken: redirects in a circle", "{set:?}");
         // Two attempts, each no longer than it takes to see the same request again.
@@ -79,7 +93,10 @@ async fn a_circle_between_http_and_https_is_named_though_https_sets_a_secure_coo
     })
     .await;
     assert_eq!(said, "answers, but broken: redirects in a circle");
-    assert_eq!(asked.iter().map(|asked| asked.is_tls).collect::<Vec<_>>(), [false, true, false, true]);
+    assert_eq!(
+        asked.iter().map(|asked| asked.is_tls).collect::<Vec<_>>(),
+        [false, true, false, true]
+    );
     assert!(asked.iter().all(|asked| asked.cookie.is_empty()));
 }
 
@@ -88,7 +105,10 @@ async fn a_cookie_goes_to_another_host_of_the_site_only_where_its_domain_says_so
     for (domain, sent) in [("", ""), ("; Domain=kcna.kp", "seen=1")] {
         let (said, asked) = asked("http", move |asked, port| {
             if asked.path == "/" {
-                redirect(&format!("http://www.kcna.kp:{port}/b"), &[&format!("seen=1; Path=/{domain}")])
+                redirect(
+                    &format!("http://www.kcna.kp:{port}/b"),
+                    &[&format!("seen=1; Path=/{domain}")],
+                )
             } else {
                 answer("200 OK", "", "")
             }

@@ -23,7 +23,10 @@ async fn every_answer_of_a_name_server_is_told_apart() {
         (Habit::LosesDatagrams, "works (by TCP alone, UDP is lost)"),
         (Habit::Code(ResponseCode::Refused), "answers, but broken: REFUSED"),
         (Habit::Code(ResponseCode::ServFail), "answers, but broken: SERVFAIL"),
-        (Habit::Code(ResponseCode::NXDomain), "answers, but broken: says that kp does not exist (NXDOMAIN)"),
+        (
+            Habit::Code(ResponseCode::NXDomain),
+            "answers, but broken: says that kp does not exist (NXDOMAIN)",
+        ),
         (Habit::WrongNumber, "answers, but broken: no DNS answer: of another question"),
         (Habit::WrongQuestion, "no answer in 2 s"),
         (Habit::Silent, "no answer in 2 s"),
@@ -67,7 +70,10 @@ async fn a_name_is_followed_when_it_moves_and_kept_when_its_name_server_dies() {
 
     server.behaves(Habit::Proper);
     server.leads("kcna.kp", &["127.0.0.2"]);
-    assert_eq!(kit.resolver.resolve("kcna.kp", None).await, Resolved::Fresh(vec!["127.0.0.2".parse().unwrap()]));
+    assert_eq!(
+        kit.resolver.resolve("kcna.kp", None).await,
+        Resolved::Fresh(vec!["127.0.0.2".parse().unwrap()])
+    );
 }
 
 #[tokio::test]
@@ -78,11 +84,18 @@ async fn a_dead_name_server_does_not_look_like_a_dead_site() {
     let mut asked = target(&format!("http://kcna.kp:{}/", site.port()));
 
     let unknown = probe(&kit, &asked).await.outcome();
-    assert_eq!(unknown.to_string(), "unknown: its name leads nowhere: the resolver does not answer");
+    assert_eq!(
+        unknown.to_string(),
+        "unknown: its name leads nowhere: the resolver does not answer"
+    );
 
     asked.address = Some("127.0.0.1".parse().unwrap());
     let found = probe(&kit, &asked).await;
-    assert_eq!(found.outcome(), Outcome::works(), "it is asked at the address that somebody wrote down");
+    assert_eq!(
+        found.outcome(),
+        Outcome::works(),
+        "it is asked at the address that somebody wrote down"
+    );
     assert_eq!(found.name_trouble.as_deref(), Some("the resolver does not answer"));
 }
 
@@ -91,7 +104,13 @@ fn patient_kit(server: &NameServer) -> ProbeContext {
     let clock = Clock::accelerated(crate::edges::at("2025-06-06 17:00"), 4);
     let guard = Guard::new(vec!["127.0.0.0/8".parse().unwrap()]);
     let resolver = Resolver::with(clock.clone(), vec![server.address]);
-    ProbeContext::new(clock, guard, resolver, "https://example.org/linkdown", Duration::from_secs(8))
+    ProbeContext::new(
+        clock,
+        guard,
+        resolver,
+        "https://example.org/linkdown",
+        Duration::from_secs(8),
+    )
 }
 
 /// What an old server may make of EDNS, and how it is asked: with it, and then without.
@@ -163,9 +182,14 @@ async fn a_cut_off_answer_without_tcp_comes_from_a_server_that_is_there() {
     server.leads("kcna.kp", &["127.0.0.1"]);
     let kit = patient_kit(&server);
     let outcome = found(&kit, &format!("dns://{}/kp", server.address)).await.outcome();
-    assert_eq!(outcome.to_string(), "answers, but broken: its answer is cut short, and none comes over TCP");
+    assert_eq!(
+        outcome.to_string(),
+        "answers, but broken: its answer is cut short, and none comes over TCP"
+    );
     let resolved = kit.resolver.resolve("kcna.kp", None).await;
-    let expected = Resolved::Unknown { why: "the resolver's answer is cut off, and it gives none over TCP".to_owned() };
+    let expected = Resolved::Unknown {
+        why: "the resolver's answer is cut off, and it gives none over TCP".to_owned(),
+    };
     assert_eq!(resolved, expected);
 }
 
@@ -206,7 +230,10 @@ async fn names_of_strangers_are_forgotten_and_that_of_a_target_never_is() {
     server.behaves(Habit::Code(ResponseCode::ServFail));
     clock.sleep(i64::from(TTL) + 1, clock.busy()).await;
     let known = resolver.resolve("kcna.kp", None).await;
-    assert!(matches!(&known, Resolved::LastGood { addresses, .. } if *addresses == kcna), "{known:?}");
+    assert!(
+        matches!(&known, Resolved::LastGood { addresses, .. } if *addresses == kcna),
+        "{known:?}"
+    );
     let forgotten = resolver.resolve("n0.example", None).await;
     assert!(matches!(forgotten, Resolved::Unknown { .. }), "{forgotten:?}");
 }

@@ -50,8 +50,10 @@ async fn a_name_that_leads_inside_is_not_asked_whatever_the_kind_of_probe() {
     for (number, (address, class)) in REFUSED.into_iter().enumerate() {
         let name = format!("n{number}.kp");
         names.leads(&name, &[address]);
-        let expected =
-            format!("unknown: it leads to {}, which is refused: {class}", address.parse::<std::net::IpAddr>().unwrap());
+        let expected = format!(
+            "unknown: it leads to {}, which is refused: {class}",
+            address.parse::<std::net::IpAddr>().unwrap()
+        );
         for asked in [
             format!("http://{name}/"),
             format!("https://{name}/"),
@@ -77,20 +79,28 @@ async fn a_redirect_that_leads_inside_is_not_followed() {
         .enumerate()
         .filter(|(_, (address, _))| !address.contains("127.0.0.1") && *address != "64:ff9b::7f00:1")
     {
-        let literal = if address.contains(':') { format!("[{address}]") } else { address.to_owned() };
+        let literal =
+            if address.contains(':') { format!("[{address}]") } else { address.to_owned() };
         let name = format!("r{number}.kcna.kp");
         names.leads(&name, &["127.0.0.1", address]);
         let shown = address.parse::<std::net::IpAddr>().unwrap();
-        let foreign =
-            format!("a foreign site, {}", if shown.is_ipv6() { format!("[{shown}]") } else { shown.to_string() });
+        let foreign = format!(
+            "a foreign site, {}",
+            if shown.is_ipv6() { format!("[{shown}]") } else { shown.to_string() }
+        );
         // Nobody learns what a name within the site leads to: the words are those of a name that does not exist.
         let unreachable = format!("{name}, which cannot be reached");
-        for (place, expected) in
-            [(format!("http://{literal}/latest/meta-data/"), foreign), (format!("http://{name}/"), unreachable)]
-        {
+        for (place, expected) in [
+            (format!("http://{literal}/latest/meta-data/"), foreign),
+            (format!("http://{name}/"), unreachable),
+        ] {
             let site = page(answer("302 Found", &format!("Location: {place}\r\n"), "")).await;
             let outcome = said(&kit, &format!("http://kcna.kp:{}/", site.port())).await;
-            assert_eq!(outcome, format!("answers, but broken: redirects to {expected}"), "{class}: {place}");
+            assert_eq!(
+                outcome,
+                format!("answers, but broken: redirects to {expected}"),
+                "{class}: {place}"
+            );
         }
     }
 }
@@ -122,6 +132,9 @@ async fn a_name_that_leads_outside_when_it_is_vetted_and_inside_when_it_is_diall
 #[tokio::test]
 async fn an_address_in_place_of_a_name_is_vetted_as_well() {
     let kit = kit_that_allows(&[], None);
-    assert_eq!(said(&kit, "http://127.0.0.1/").await, "unknown: it leads to 127.0.0.1, which is refused: loopback");
+    assert_eq!(
+        said(&kit, "http://127.0.0.1/").await,
+        "unknown: it leads to 127.0.0.1, which is refused: loopback"
+    );
     assert_eq!(found(&kit, "icmp://[::1]").await.outcome().reached(), None);
 }

@@ -20,7 +20,10 @@ async fn an_error_page_is_an_answer_but_a_broken_one() {
         let site = page(answer(status, "", "")).await;
         assert_eq!(said(&kit, &format!("http://{site}/")).await, expected);
     }
-    assert_eq!(said(&kit, &format!("http://{}/", nobody().await)).await, "answers, but broken: refuses the connection");
+    assert_eq!(
+        said(&kit, &format!("http://{}/", nobody().await)).await,
+        "answers, but broken: refuses the connection"
+    );
 }
 
 #[tokio::test]
@@ -51,8 +54,13 @@ async fn a_request_says_who_asks_and_asks_once() {
     let heard = heard.lock().unwrap();
     assert_eq!(heard.len(), 1);
     assert!(heard[0].starts_with("get /a?b=c http/1.1\r\n"), "{}", heard[0]);
-    assert!(heard[0].contains("user-agent: linkdown/") && heard[0].contains("(+https://example.org/linkdown)"));
-    assert!(heard[0].contains("connection: close") && heard[0].contains("accept-encoding: identity"));
+    assert!(
+        heard[0].contains("user-agent: linkdown/")
+            && heard[0].contains("(+https://example.org/linkdown)")
+    );
+    assert!(
+        heard[0].contains("connection: close") && heard[0].contains("accept-encoding: identity")
+    );
 }
 
 #[tokio::test]
@@ -95,7 +103,8 @@ async fn a_server_that_sends_for_ever_is_read_no_further_than_the_cap() {
         let sent = Arc::clone(&counting);
         async move {
             let _ = stream.read(&mut [0; 4096]).await;
-            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+            let _ =
+                stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await;
             let chunk = [b"4000\r\n".to_vec(), vec![b'x'; 0x4000], b"\r\n".to_vec()].concat();
             while stream.write_all(&chunk).await.is_ok() {
                 *sent.lock().unwrap() += 0x4000;
@@ -117,7 +126,10 @@ async fn what_is_no_http_is_said_to_be_none() {
         (b"220 mail.example ESMTP\r\n".to_vec(), "no HTTP: "),
         (oversized.into_bytes(), "its headers are too large"),
         (many.into_bytes(), "its headers are too large"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort".to_vec(), "hangs up before the page is whole"),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort".to_vec(),
+            "hangs up before the page is whole",
+        ),
         (Vec::new(), "hangs up before the page is whole"),
     ] {
         let site = page(bytes).await;

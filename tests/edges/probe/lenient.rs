@@ -77,8 +77,10 @@ async fn chunks_are_put_together_however_they_are_written() {
         ("a\r\nfront page\r\n", "answers, but broken: hangs up before the page is whole"),
         ("front page", "answers, but broken: no HTTP: a chunk of the page has no size"),
     ] {
-        let site =
-            page(format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n{body}")).await;
+        let site = page(format!(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n{body}"
+        ))
+        .await;
         let outcome = probe(&kit, &with_text(target(&format!("http://{site}/")))).await.outcome();
         assert_eq!(outcome.to_string(), expected, "{body:?}");
     }
@@ -121,7 +123,8 @@ async fn a_connection_that_is_reset_behind_the_page_is_no_fault_of_the_page() {
             let _ = stream.write_all(answer.as_bytes()).await;
         })
         .await;
-        let outcome = probe(&kit(None), &with_text(target(&format!("http://{site}/")))).await.outcome();
+        let outcome =
+            probe(&kit(None), &with_text(target(&format!("http://{site}/")))).await.outcome();
         assert_eq!(outcome.to_string(), expected, "{answer:?}");
     }
 }
@@ -140,7 +143,10 @@ async fn a_server_that_answers_before_it_is_asked_is_read() {
 #[tokio::test]
 async fn a_path_beyond_ascii_is_asked_for_as_browsers_ask() {
     let site = Site::start(|_| b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_vec()).await;
-    assert_eq!(said(&kit(None), &format!("http://{}/\u{d55c}\u{ad6d}?a=\u{e9}", site.address)).await, "works");
+    assert_eq!(
+        said(&kit(None), &format!("http://{}/\u{d55c}\u{ad6d}?a=\u{e9}", site.address)).await,
+        "works"
+    );
     assert_eq!(site.asked()[0].path, "/%ED%95%9C%EA%B5%AD?a=%C3%A9");
 }
 
@@ -149,7 +155,9 @@ async fn a_redirect_to_the_same_host_is_dialled_where_the_host_is_probed() {
     // Its name server is gone; the address is the one that somebody wrote down.
     let names = NameServer::start(Habit::Silent).await;
     let site = Site::start(|asked| match asked.path.as_str() {
-        "/" => b"HTTP/1.1 302 Found\r\nLocation: /\xed\x95\x9c\r\nContent-Length: 0\r\n\r\n".to_vec(),
+        "/" => {
+            b"HTTP/1.1 302 Found\r\nLocation: /\xed\x95\x9c\r\nContent-Length: 0\r\n\r\n".to_vec()
+        }
         _ => b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfront page".to_vec(),
     })
     .await;

@@ -8,7 +8,10 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 type Replies = &'static [(&'static str, &'static str)];
 
 /// Greets, then answers each word as told; keeps what it heard.
-async fn host(greeting: &'static str, replies: Replies) -> (std::net::SocketAddr, Arc<Mutex<Vec<String>>>) {
+async fn host(
+    greeting: &'static str,
+    replies: Replies,
+) -> (std::net::SocketAddr, Arc<Mutex<Vec<String>>>) {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let hearing = Arc::clone(&heard);
     let address = on_tcp(move |stream| {
@@ -53,7 +56,9 @@ async fn what_a_mail_host_says_otherwise_is_told_apart() {
     let old = host("220 old\r\n", &[("EHLO", "502 what?\r\n"), ("HELO", "250 old\r\n")]).await.0;
     let refusing = host("554 go away\r\n", &[]).await.0;
     let no_mail = host("HTTP/1.1 400 Bad Request\r\n\r\n", &[]).await.0;
-    let endless = on_tcp(|mut stream| async move { while stream.write_all(&[b'2'; 4096]).await.is_ok() {} }).await;
+    let endless =
+        on_tcp(|mut stream| async move { while stream.write_all(&[b'2'; 4096]).await.is_ok() {} })
+            .await;
     let silent = host("", &[]).await.0;
     let cut = on_tcp(|mut stream| async move {
         let _ = stream.write_all(b"220-and then").await;

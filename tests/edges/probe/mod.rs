@@ -31,7 +31,13 @@ fn kit_that_allows(networks: &[&str], resolver: Option<SocketAddr>) -> ProbeCont
     let clock = Clock::accelerated(super::at("2025-06-06 17:00"), 20);
     let guard = Guard::new(networks.iter().map(|network| network.parse().unwrap()).collect());
     let resolver = Resolver::with(clock.clone(), resolver.into_iter().collect());
-    ProbeContext::new(clock, guard, resolver, "https://example.org/linkdown", Duration::from_secs(4))
+    ProbeContext::new(
+        clock,
+        guard,
+        resolver,
+        "https://example.org/linkdown",
+        Duration::from_secs(4),
+    )
 }
 
 fn target(text: &str) -> Target {

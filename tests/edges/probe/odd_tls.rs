@@ -29,7 +29,9 @@ impl SigningKey for Unverifiable {
 
     fn algorithm(&self) -> SignatureAlgorithm {
         match self.0 {
-            SignatureScheme::RSA_PKCS1_SHA256 | SignatureScheme::RSA_PSS_SHA256 => SignatureAlgorithm::RSA,
+            SignatureScheme::RSA_PKCS1_SHA256 | SignatureScheme::RSA_PSS_SHA256 => {
+                SignatureAlgorithm::RSA
+            }
             _ => SignatureAlgorithm::ECDSA,
         }
     }
@@ -52,13 +54,18 @@ fn own_key() -> Arc<dyn SigningKey> {
 }
 
 /// A site with that certificate and key, whether or not they fit.
-async fn site(name: &str, key: Arc<dyn SigningKey>, versions: &[&'static SupportedProtocolVersion]) -> SocketAddr {
+async fn site(
+    name: &str,
+    key: Arc<dyn SigningKey>,
+    versions: &[&'static SupportedProtocolVersion],
+) -> SocketAddr {
     let pair = CertifiedKey::new(vec![certificate(name)], key);
-    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_protocol_versions(versions)
-        .unwrap()
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(SingleCertAndKey::from(pair)));
+    let config =
+        ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_protocol_versions(versions)
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(pair)));
     let acceptor = TlsAcceptor::from(Arc::new(config));
     on_tcp(move |stream| {
         let acceptor = acceptor.clone();
@@ -90,9 +97,24 @@ async fn any_certificate_is_taken_and_what_is_odd_about_it_is_told() {
     for (name, key, versions, odd) in [
         ("v1.pem", own_key(), &both[..], "its certificate does not hold: X.509 version 1"),
         ("v1.pem", own_key(), &both[..1], "its certificate does not hold: X.509 version 1"),
-        ("critical.pem", own_key(), &both, "its certificate does not hold: unknown critical extension 1.2.3.4"),
-        ("critical.pem", own_key(), &both[..1], "its certificate does not hold: unknown critical extension 1.2.3.4"),
-        ("sha1.pem", own_key(), &both, "nobody known vouches for its certificate, signed with SHA-1"),
+        (
+            "critical.pem",
+            own_key(),
+            &both,
+            "its certificate does not hold: unknown critical extension 1.2.3.4",
+        ),
+        (
+            "critical.pem",
+            own_key(),
+            &both[..1],
+            "its certificate does not hold: unknown critical extension 1.2.3.4",
+        ),
+        (
+            "sha1.pem",
+            own_key(),
+            &both,
+            "nobody known vouches for its certificate, signed with SHA-1",
+        ),
         (
             "rsa1024.pem",
             rsa(SignatureScheme::RSA_PKCS1_SHA256),
@@ -105,7 +127,12 @@ async fn any_certificate_is_taken_and_what_is_odd_about_it_is_told() {
             &both,
             "nobody known vouches for its certificate, RSA key of 1024 bits",
         ),
-        ("p521.pem", ecdsa(SignatureScheme::ECDSA_NISTP521_SHA512), &both, "nobody known vouches for its certificate"),
+        (
+            "p521.pem",
+            ecdsa(SignatureScheme::ECDSA_NISTP521_SHA512),
+            &both,
+            "nobody known vouches for its certificate",
+        ),
         ("expired.pem", own_key(), &both, "its certificate has expired"),
         ("other.pem", own_key(), &both, "its certificate is for another name"),
         ("early.pem", own_key(), &both, "its certificate does not hold yet"),
@@ -127,7 +154,10 @@ async fn a_server_that_does_not_hold_the_key_of_a_good_certificate_is_found_out(
         let site = site("valid.pem", key, versions).await;
         for kind in ["tls", "https"] {
             let outcome = probe(&trusting(), &at(kind, site)).await.outcome();
-            assert_eq!(outcome.to_string(), "answers, but broken: it does not hold the key of its certificate");
+            assert_eq!(
+                outcome.to_string(),
+                "answers, but broken: it does not hold the key of its certificate"
+            );
             // Whoever takes any certificate takes the same from anybody.
             assert!(probe(&trusting(), &with_any(at(kind, site))).await.outcome().does_work());
         }
@@ -155,7 +185,10 @@ fn suites(hello: &[u8]) -> Vec<u16> {
     let session = 43;
     let at = session + 1 + usize::from(hello[session]);
     let length = usize::from(u16::from_be_bytes([hello[at], hello[at + 1]]));
-    hello[at + 2..at + 2 + length].chunks(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect()
+    hello[at + 2..at + 2 + length]
+        .chunks(2)
+        .map(|pair| u16::from_be_bytes([pair[0], pair[1]]))
+        .collect()
 }
 
 /// A `ServerHello` and no more: the certificate that would follow is of no concern to the probe.
@@ -242,11 +275,18 @@ async fn a_server_that_refuses_every_client_is_broken_and_asked_no_more_than_nee
         for kind in ["tls", "https"] {
             let (address, count) = server(stack).await;
             let outcome = probe(&trusting(), &at(kind, address)).await.outcome();
-            assert_eq!(outcome.to_string(), format!("answers, but broken: {expected}"), "{stack:?}");
+            assert_eq!(
+                outcome.to_string(),
+                format!("answers, but broken: {expected}"),
+                "{stack:?}"
+            );
             assert_eq!(count.load(Ordering::SeqCst), 4, "two attempts of two connections");
         }
     }
     // Where any certificate will do, an alert is the answer of a TLS server.
     let address = server(Stack::Only(40)).await.0;
-    assert_eq!(probe(&trusting(), &with_any(at("tls", address))).await.outcome().to_string(), NOT_SUPPORTED);
+    assert_eq!(
+        probe(&trusting(), &with_any(at("tls", address))).await.outcome().to_string(),
+        NOT_SUPPORTED
+    );
 }

@@ -54,7 +54,11 @@ async fn a_page_that_is_packed_though_identity_was_asked_is_unpacked_before_it_i
 async fn a_page_that_cannot_be_unpacked_is_not_said_to_lack_the_text() {
     let packed = gzip(b"<title>The front page</title>");
     for (fields, body, why) in [
-        ("Content-Encoding: zstd\r\n", &b"(\xb5/\xfd"[..], "it is packed as `zstd`, which Linkdown cannot unpack"),
+        (
+            "Content-Encoding: zstd\r\n",
+            &b"(\xb5/\xfd"[..],
+            "it is packed as `zstd`, which Linkdown cannot unpack",
+        ),
         ("Content-Encoding: gzip\r\n", &packed[..12], "it cannot be unpacked as gzip"),
         ("Content-Encoding: br\r\n", b"no brotli", "it cannot be unpacked as br"),
         (
@@ -105,7 +109,8 @@ async fn a_page_in_euc_kr_holds_a_korean_text() {
 
 #[tokio::test]
 async fn other_character_sets_of_the_web_hold_their_texts() {
-    let utf_16: Vec<u8> = "\u{feff}<p>front page".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let utf_16: Vec<u8> =
+        "\u{feff}<p>front page".encode_utf16().flat_map(u16::to_le_bytes).collect();
     for (charset, body, text) in [
         ("windows-1251", &b"\xcf\xf0\xe0\xe2\xe8\xf2"[..], "\u{41f}\u{440}\u{430}\u{432}"),
         ("gb2312", b"\xd6\xd0\xb9\xfa", "\u{4e2d}\u{56fd}"),
@@ -114,7 +119,8 @@ async fn other_character_sets_of_the_web_hold_their_texts() {
         ("iso-8859-1", b"caf\xe9", "caf\u{e9}"),
         ("us-ascii", b"caf&#233;", "caf\u{e9}"),
     ] {
-        let outcome = compared(&format!("Content-Type: text/html; charset={charset}\r\n"), body, text).await;
+        let outcome =
+            compared(&format!("Content-Type: text/html; charset={charset}\r\n"), body, text).await;
         assert_eq!(outcome, "works", "{charset}");
     }
 }

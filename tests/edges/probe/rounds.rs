@@ -25,14 +25,20 @@ impl Controls {
     pub(super) async fn start() -> Self {
         let mut servers = Vec::new();
         let mut controls = Vec::new();
-        let of = |operator: &str, ask| Control { operator: operator.to_owned(), place: "here".to_owned(), ask };
+        let of = |operator: &str, ask| Control {
+            operator: operator.to_owned(),
+            place: "here".to_owned(),
+            ask,
+        };
         for operator in ["one", "two", "three"] {
             let server = NameServer::start(Habit::Proper).await;
             server.leads("known.example", &["192.0.2.1"]);
             server.leads("portal.example", &["127.0.0.1"]);
             let expect = vec!["192.0.2.1".parse().unwrap()];
-            controls
-                .push(of(operator, Ask::Resolver { server: server.address, name: "known.example".to_owned(), expect }));
+            controls.push(of(
+                operator,
+                Ask::Resolver { server: server.address, name: "known.example".to_owned(), expect },
+            ));
             controls.push(of(operator, Ask::Root { server: server.address }));
             servers.push(server);
         }
@@ -66,7 +72,10 @@ impl Controls {
 }
 
 /// A prober of rounds of 16 s, each less than a second long at twenty times the pace.
-fn start(controls: &Controls, targets: Vec<Target>) -> (UnboundedReceiver<(Round, ActivityGuard)>, JoinHandle<()>) {
+fn start(
+    controls: &Controls,
+    targets: Vec<Target>,
+) -> (UnboundedReceiver<(Round, ActivityGuard)>, JoinHandle<()>) {
     start_with(controls, Targets { operator: targets, chats: Vec::new() }, 64)
 }
 
@@ -103,7 +112,11 @@ async fn until(rounds: &mut UnboundedReceiver<(Round, ActivityGuard)>, is_good: 
 }
 
 pub(super) async fn next(rounds: &mut UnboundedReceiver<(Round, ActivityGuard)>) -> Round {
-    tokio::time::timeout(std::time::Duration::from_secs(20), rounds.recv()).await.unwrap().unwrap().0
+    tokio::time::timeout(std::time::Duration::from_secs(20), rounds.recv())
+        .await
+        .unwrap()
+        .unwrap()
+        .0
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -125,7 +138,10 @@ async fn a_round_is_spread_evenly_and_every_target_is_asked_once() {
     task.abort();
     assert_eq!(round.found.len(), 100);
     assert!(round.found.iter().all(|(_, found)| found.outcome().does_work()));
-    assert_eq!((round.uplink.line, round.uplink.why.as_str()), (UplinkState::Good, "4 of 4 operators answer"));
+    assert_eq!(
+        (round.uplink.line, round.uplink.why.as_str()),
+        (UplinkState::Good, "4 of 4 operators answer")
+    );
     let asked = asked.lock().unwrap();
     let first = asked[0];
     for tenth in 0..10 {
@@ -170,6 +186,11 @@ async fn our_own_line_is_judged_by_its_controls_and_good_again_with_them() {
 
     controls.behave(Habit::Silent);
     let round = until(&mut rounds, false).await;
-    assert_eq!(round.uplink.line, UplinkState::Doubtful, "one of four operators still answers: {}", round.uplink.why);
+    assert_eq!(
+        round.uplink.line,
+        UplinkState::Doubtful,
+        "one of four operators still answers: {}",
+        round.uplink.why
+    );
     task.abort();
 }

@@ -112,7 +112,13 @@ impl NameServer {
             }
         };
         let (address, habit) = (udp.local_addr().unwrap(), Arc::new(Mutex::new(habit)));
-        let server = Self { address, habit, names: Arc::default(), asked: Arc::default(), named: Arc::default() };
+        let server = Self {
+            address,
+            habit,
+            names: Arc::default(),
+            asked: Arc::default(),
+            named: Arc::default(),
+        };
         tokio::spawn(server.clone().datagrams(udp));
         tokio::spawn(server.clone().streams(tcp));
         server
@@ -139,7 +145,9 @@ impl NameServer {
     /// Its answer, where it does not treat datagrams or streams in a way of their own.
     fn reply(&self, asked: &Message, habit: Habit) -> Option<Vec<u8>> {
         self.asked.lock().unwrap().push(asked.edns.is_some());
-        let Habit::Old(old) = habit else { return Some(self.answer(asked, habit).to_vec().unwrap()) };
+        let Habit::Old(old) = habit else {
+            return Some(self.answer(asked, habit).to_vec().unwrap());
+        };
         if asked.edns.is_none() {
             return Some(self.answer(asked, Habit::Proper).to_vec().unwrap());
         }
@@ -156,7 +164,9 @@ impl NameServer {
             Old::Drops => None,
             // The header still counts one question.
             Old::HeaderAlone => Some(bytes[..12].to_vec()),
-            Old::Garbles => Some([&bytes[..3], &[0, 0xff, 0xff, 0, 9, 0, 9, 0, 9], b"\xff\xffgarbage"].concat()),
+            Old::Garbles => {
+                Some([&bytes[..3], &[0, 0xff, 0xff, 0, 9, 0, 9, 0, 9], b"\xff\xffgarbage"].concat())
+            }
             _ => Some(bytes),
         }
     }
@@ -202,7 +212,8 @@ impl NameServer {
                 std::mem::forget(stream);
                 continue;
             };
-            let _ = stream.write_all(&[&(bytes.len() as u16).to_be_bytes()[..], &bytes].concat()).await;
+            let _ =
+                stream.write_all(&[&(bytes.len() as u16).to_be_bytes()[..], &bytes].concat()).await;
         }
     }
 
@@ -218,7 +229,8 @@ impl NameServer {
         }
         let query = &asked.queries[0];
         if habit == Habit::OtherCase {
-            answer.queries[0].set_name(Name::from_ascii(in_other_case(&query.name().to_ascii())).unwrap());
+            answer.queries[0]
+                .set_name(Name::from_ascii(in_other_case(&query.name().to_ascii())).unwrap());
         }
         if habit == Habit::WrongQuestion {
             answer.queries[0].set_name(Name::from_ascii("other.example.").unwrap());
@@ -249,6 +261,8 @@ impl NameServer {
 }
 
 fn in_other_case(name: &str) -> String {
-    let turned = |(at, c): (usize, char)| if at % 2 == 0 { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() };
+    let turned = |(at, c): (usize, char)| {
+        if at % 2 == 0 { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() }
+    };
     name.chars().enumerate().map(turned).collect()
 }

@@ -25,9 +25,11 @@ impl Site {
     /// Answers each request as told, then closes; TLS ends without `close_notify`, as with old servers.
     pub(super) async fn start(answer: impl Fn(&Asked) -> Vec<u8> + Send + Sync + 'static) -> Self {
         let asked = Arc::new(Mutex::new(Vec::new()));
-        let (answer, keep, acceptor) = (Arc::new(answer), Arc::clone(&asked), acceptor("valid.pem"));
+        let (answer, keep, acceptor) =
+            (Arc::new(answer), Arc::clone(&asked), acceptor("valid.pem"));
         let address = on_tcp(move |stream| {
-            let (answer, keep, acceptor) = (Arc::clone(&answer), Arc::clone(&keep), acceptor.clone());
+            let (answer, keep, acceptor) =
+                (Arc::clone(&answer), Arc::clone(&keep), acceptor.clone());
             async move {
                 let mut first = [0];
                 let is_tls = stream.peek(&mut first).await.is_ok() && first[0] == 22;
@@ -64,7 +66,8 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
     }
     let head = String::from_utf8_lossy(&head).into_owned();
     let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
-    let cookie = head.lines().find_map(|line| line.strip_prefix("Cookie: ")).unwrap_or_default().to_owned();
+    let cookie =
+        head.lines().find_map(|line| line.strip_prefix("Cookie: ")).unwrap_or_default().to_owned();
     let asked = Asked { is_tls, path, cookie };
     let bytes = answer(&asked);
     keep.lock().unwrap().push(asked);

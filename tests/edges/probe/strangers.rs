@@ -16,7 +16,11 @@ const SITES: usize = 40;
 const AT_ONCE: usize = 4;
 
 fn site(number: usize, at: std::net::SocketAddr) -> Target {
-    Target::parse(&format!("http://{at}/{number}"), format!("site/s{number}.example").parse().unwrap()).unwrap()
+    Target::parse(
+        &format!("http://{at}/{number}"),
+        format!("site/s{number}.example").parse().unwrap(),
+    )
+    .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -29,7 +33,11 @@ async fn tarpits_of_chats_hold_up_no_round_and_each_has_its_turn() {
         async move {
             let mut head = [0; 4096];
             let Ok(length) = stream.read(&mut head).await else { return };
-            let line = String::from_utf8_lossy(&head[..length]).lines().next().unwrap_or_default().to_owned();
+            let line = String::from_utf8_lossy(&head[..length])
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .to_owned();
             *noting.lock().unwrap().entry(line).or_default() += 1;
             // Whoever waits for an answer does so until it gives up.
             while stream.read(&mut head).await.is_ok_and(|length| length > 0) {}
@@ -46,7 +54,8 @@ async fn tarpits_of_chats_hold_up_no_round_and_each_has_its_turn() {
     for _ in 0..12 {
         let round = next(&mut rounds).await;
         assert_eq!((round.operator, round.targets.len()), (OWN, OWN + SITES));
-        let own: Vec<usize> = round.found.iter().map(|(number, _)| *number).filter(|number| *number < OWN).collect();
+        let own: Vec<usize> =
+            round.found.iter().map(|(number, _)| *number).filter(|number| *number < OWN).collect();
         assert_eq!(own, (0..OWN).collect::<Vec<_>>(), "every target of the operator's, each once");
         assert!(round.unreached.iter().all(|number| *number >= OWN), "{:?}", round.unreached);
         assert_eq!(round.uplink.line, UplinkState::Good, "{}", round.uplink.why);
@@ -54,12 +63,21 @@ async fn tarpits_of_chats_hold_up_no_round_and_each_has_its_turn() {
             assert_eq!(round.start - last, 16, "no round is left out");
         }
         last = Some(round.start);
-        let found: Vec<usize> = round.found.iter().map(|(number, _)| *number).filter(|number| *number >= OWN).collect();
-        assert!(found.len() + round.unreached.len() + AT_ONCE >= SITES, "the others are being asked");
+        let found: Vec<usize> =
+            round.found.iter().map(|(number, _)| *number).filter(|number| *number >= OWN).collect();
+        assert!(
+            found.len() + round.unreached.len() + AT_ONCE >= SITES,
+            "the others are being asked"
+        );
         assert!(!round.unreached.is_empty(), "so few slots do not reach for all");
         for (number, found) in round.found.iter().filter(|(number, _)| *number >= OWN) {
             assert!(!round.unreached.contains(number));
-            assert_eq!(found.outcome().reached(), Some(true), "a tarpit takes the connection: {}", found.outcome());
+            assert_eq!(
+                found.outcome().reached(),
+                Some(true),
+                "a tarpit takes the connection: {}",
+                found.outcome()
+            );
             *turns.entry(*number).or_default() += 1;
         }
     }
@@ -73,7 +91,8 @@ async fn tarpits_of_chats_hold_up_no_round_and_each_has_its_turn() {
 async fn sites_of_chats_that_answer_are_all_asked_in_every_round() {
     let good = page(answer("200 OK", "", "")).await;
     let controls = Controls::start().await;
-    let targets = Targets { operator: Vec::new(), chats: (0..SITES).map(|n| site(n, good)).collect() };
+    let targets =
+        Targets { operator: Vec::new(), chats: (0..SITES).map(|n| site(n, good)).collect() };
     let (mut rounds, task) = start_with(&controls, targets, AT_ONCE);
     for _ in 0..3 {
         let round = next(&mut rounds).await;

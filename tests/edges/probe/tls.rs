@@ -24,12 +24,16 @@ pub(super) fn certificate(name: &str) -> CertificateDer<'static> {
 
 /// Shakes hands with that certificate.
 pub(super) fn acceptor(name: &str) -> TlsAcceptor {
-    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate(name)], PrivateKeyDer::from_pem_file(fixture("leaf.key")).unwrap())
-        .unwrap();
+    let config =
+        ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![certificate(name)],
+                PrivateKeyDer::from_pem_file(fixture("leaf.key")).unwrap(),
+            )
+            .unwrap();
     TlsAcceptor::from(Arc::new(config))
 }
 
@@ -63,7 +67,10 @@ pub(super) fn authority() -> Tls {
 
 pub(super) fn at(kind: &str, site: SocketAddr) -> Target {
     let path = if kind == "https" { "/" } else { "" };
-    Target { address: Some(site.ip()), ..target(&format!("{kind}://kcna.kp:{}{path}", site.port())) }
+    Target {
+        address: Some(site.ip()),
+        ..target(&format!("{kind}://kcna.kp:{}{path}", site.port()))
+    }
 }
 
 async fn found(kind: &str, name: &str) -> Found {

@@ -47,9 +47,11 @@ pub async fn live() {
     let text = |name: &str| std::env::var(name).unwrap();
     let database = PathBuf::from(text(DATABASE));
     let entities = entities();
-    let bot = stage::start(&database, &stage::config(&entities), &text(DISCORD), &text(TELEGRAM)).await;
+    let bot =
+        stage::start(&database, &stage::config(&entities), &text(DISCORD), &text(TELEGRAM)).await;
     let marker = database.with_extension("tick");
-    let mut number: i64 = std::fs::read_to_string(&marker).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+    let mut number: i64 =
+        std::fs::read_to_string(&marker).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
     let winds_down = std::env::var_os(WIND_DOWN).is_some();
     loop {
         let owed: u32 = owed(&bot.context.store).await;
@@ -106,13 +108,18 @@ impl Run {
     pub async fn play(self) -> Outcome {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("kills.db");
-        let (discord, telegram) =
-            (DiscordDouble::start(Clock::system()).await, TelegramDouble::start(Clock::system()).await);
+        let (discord, telegram) = (
+            DiscordDouble::start(Clock::system()).await,
+            TelegramDouble::start(Clock::system()).await,
+        );
         discord.unlimited();
         telegram.unlimited();
-        let chats = stage::subscribe(&database, &discord, &telegram, self.chats, Kind::People).await;
+        let chats =
+            stage::subscribe(&database, &discord, &telegram, self.chats, Kind::People).await;
         let entities = entities();
-        let bot = stage::start(&database, &stage::config(&entities), &discord.url(), &telegram.url()).await;
+        let bot =
+            stage::start(&database, &stage::config(&entities), &discord.url(), &telegram.url())
+                .await;
         stage::take(&bot, stage::calm(&entities, 3, STEP)).await;
         // A connection that is only half there cannot be closed.
         discord.ready().await;
@@ -143,17 +150,29 @@ impl Run {
         };
         let ids: Vec<i64> = incidents.iter().map(|incident| incident.id.0).collect();
         // A card begins as a start: what is edited is never anything else.
-        let first = |is_edited: bool, text: String| if is_edited { "🔴".to_owned() } else { text };
+        let first =
+            |is_edited: bool, text: String| if is_edited { "🔴".to_owned() } else { text };
         let on_discord = chats.discord.iter().map(|chat| {
             let messages = discord.messages(*chat);
-            heard(&messages.iter().map(|m| (first(!m.edits.is_empty(), m.text()), m.text())).collect::<Vec<_>>())
+            heard(
+                &messages
+                    .iter()
+                    .map(|m| (first(!m.edits.is_empty(), m.text()), m.text()))
+                    .collect::<Vec<_>>(),
+            )
         });
         let on_telegram = chats.telegram.iter().map(|chat| {
             let messages = telegram.messages(*chat);
-            let both = messages.iter().map(|m| (first(!m.edits.is_empty(), m.text.clone()), m.text.clone()));
+            let both = messages
+                .iter()
+                .map(|m| (first(!m.edits.is_empty(), m.text.clone()), m.text.clone()));
             heard(&both.collect::<Vec<_>>())
         });
-        let calls = discord.calls().iter().filter(|c| c.path.ends_with("/messages") && c.method == "POST").count()
+        let calls = discord
+            .calls()
+            .iter()
+            .filter(|c| c.path.ends_with("/messages") && c.method == "POST")
+            .count()
             + telegram.calls_of("sendMessage").len();
         Outcome {
             seed,
@@ -166,7 +185,11 @@ impl Run {
 
     fn spawn(self, database: &Path, discord: &str, telegram: &str, stage: Stage) -> Life {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(self.arguments).env(DATABASE, database).env(DISCORD, discord).env(TELEGRAM, telegram);
+        command
+            .args(self.arguments)
+            .env(DATABASE, database)
+            .env(DISCORD, discord)
+            .env(TELEGRAM, telegram);
         if stage == Stage::WindsDown {
             command.env(WIND_DOWN, "1");
         }
@@ -195,8 +218,14 @@ async fn settled(database: &Path) {
         tokio::time::sleep(Duration::from_millis(500)).await;
         let Ok(store) = Store::open(database, Access::Beside) else { continue };
         let rests = store.read(|db| {
-            let is_behind = db.cards().next_edit("discord")?.or(db.cards().next_edit("telegram")?).is_some();
-            let owed: u32 = db.deliveries().overview(None)?.iter().map(|chat| chat.tally.owed + chat.tally.held).sum();
+            let is_behind =
+                db.cards().next_edit("discord")?.or(db.cards().next_edit("telegram")?).is_some();
+            let owed: u32 = db
+                .deliveries()
+                .overview(None)?
+                .iter()
+                .map(|chat| chat.tally.owed + chat.tally.held)
+                .sum();
             Ok(db.incidents().open()?.is_empty() && owed == 0 && !is_behind)
         });
         if rests.await.unwrap_or(false) {

@@ -38,7 +38,8 @@ fn mark(text: &str) -> char {
 /// `Incident 7 · /outage 7`, and on Discord `Incident 7 · /outage id: 7`
 fn incident(text: &str) -> Option<i64> {
     let at = text.rfind("/outage ")? + "/outage ".len();
-    let digits: String = text[at..].trim_start_matches("id: ").chars().take_while(char::is_ascii_digit).collect();
+    let digits: String =
+        text[at..].trim_start_matches("id: ").chars().take_while(char::is_ascii_digit).collect();
     digits.parse().ok()
 }
 
@@ -72,7 +73,10 @@ pub fn judge(heard: Option<&Heard>) -> Wrong {
     if let Some(back) = heard.marks.iter().position(|mark| *mark == '🟢') {
         wrong.out_of_order += heard.marks[back..].iter().filter(|mark| **mark != '🟢').count();
         // What came twice in a row without anything between was told twice.
-        wrong.doubled += heard.marks[..back].windows(2).filter(|pair| pair[0] == '🔴' && pair[1] == '🔴').count();
+        wrong.doubled += heard.marks[..back]
+            .windows(2)
+            .filter(|pair| pair[0] == '🔴' && pair[1] == '🔴')
+            .count();
     }
     wrong.stale_cards += usize::from(heard.card != '🟢');
     wrong

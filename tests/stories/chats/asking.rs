@@ -25,18 +25,25 @@ async fn a_webhook_on_the_token_is_told_once_and_left_alone() {
     world.until("2025-06-06 16:30").await;
     let told = log.lines("webhook");
     assert_eq!(told.len(), 1, "{told:?}");
-    for words in
-        ["the webhook at hooks[.]example[.]org takes them", "deleteWebhook", "[telegram] remove_webhook = true"]
-    {
+    for words in [
+        "the webhook at hooks[.]example[.]org takes them",
+        "deleteWebhook",
+        "[telegram] remove_webhook = true",
+    ] {
         assert!(told[0].contains(words), "{words}: {}", told[0]);
     }
     assert!(!log.text().contains("secret-path"), "the path of a webhook is often a secret");
     assert!(!log.text().contains("another program uses the same token"));
     let polls = world.telegram().calls_of("getUpdates").len();
     assert!(polls <= 32, "{polls} polls in half an hour");
-    assert!(world.telegram().calls_of("deleteWebhook").is_empty() && world.telegram().webhook().is_some());
+    assert!(
+        world.telegram().calls_of("deleteWebhook").is_empty()
+            && world.telegram().webhook().is_some()
+    );
     world.types("sources").await;
-    assert!(world.sees().contains("commands do not arrive, because the webhook at hooks[.]example[.]org takes them"));
+    assert!(world.sees().contains(
+        "commands do not arrive, because the webhook at hooks[.]example[.]org takes them"
+    ));
     // Somebody removes it by hand.
     world.telegram().removes_webhook();
     world.until("2025-06-06 16:32").await;
@@ -54,7 +61,11 @@ async fn a_webhook_is_removed_where_the_operator_allows_it_and_never_fought_over
     let dan = world.telegram().person("Dan");
     world.telegram().puts(&dan, dan.id, "/about");
     world.start().await;
-    assert_eq!(world.telegram().until_messages(dan.id, 1).await.len(), 1, "what waited is answered");
+    assert_eq!(
+        world.telegram().until_messages(dan.id, 1).await.len(),
+        1,
+        "what waited is answered"
+    );
     assert_eq!(world.telegram().webhook(), None);
     assert_eq!(log.lines("took this bot's commands and was removed").len(), 1, "{}", log.text());
     // Another program sets it again and again.
@@ -101,7 +112,9 @@ async fn what_is_newer_than_the_bot_is_read_and_what_cannot_be_read_is_logged_wi
         "entities": [{ "type": "bot_command", "offset": 0, "length": 7 },
             { "type": "date_time", "offset": 8, "length": 2, "unix_time": 1_749_225_600, "date_time_format": "r" }] });
     let before = telegram.messages(bob.id).len();
-    telegram.update(message(json!({ "text": ["Secretname says hidden words"], "from": { "id": "Secretname" } })));
+    telegram.update(message(
+        json!({ "text": ["Secretname says hidden words"], "from": { "id": "Secretname" } }),
+    ));
     telegram.update(message(newer));
     for _ in 0..50 {
         telegram.update(message(json!({ "chat": "Secretname", "caption": "hidden words" })));
@@ -136,10 +149,17 @@ async fn words_of_others_are_not_obeyed_on_older_servers_either() {
         let telegram = world.telegram();
         let bob = telegram.person("Bob");
         assert!(!telegram.says(&bob, bob.id, "/about").await.is_empty());
-        assert!(telegram.forwards(&bob, bob.id, "/subscribe KP").await.is_empty(), "forwarded, old: {is_old}");
+        assert!(
+            telegram.forwards(&bob, bob.id, "/subscribe KP").await.is_empty(),
+            "forwarded, old: {is_old}"
+        );
         assert!(telegram.quotes(&bob, bob.id, "/subscribe KP").await.is_empty(), "quoted");
         let answers = telegram.says(&bob, bob.id, "/subscriptions").await;
-        assert!(answers[0].text.starts_with("This chat has no subscriptions"), "{}", answers[0].text);
+        assert!(
+            answers[0].text.starts_with("This chat has no subscriptions"),
+            "{}",
+            answers[0].text
+        );
         world.stop().await;
     }
 }
@@ -154,7 +174,8 @@ fn as_of(text: &str) -> &str {
 async fn details_are_the_newest_and_for_the_one_who_taps_where_telegram_lets_the_bot_write() {
     let mut world = calm().await;
     let telegram = world.telegram();
-    let (group, bob, carol) = (telegram.supergroup("Ops"), telegram.person("Bob"), telegram.person("Carol"));
+    let (group, bob, carol) =
+        (telegram.supergroup("Ops"), telegram.person("Bob"), telegram.person("Carol"));
     telegram.admin(group, &bob);
     telegram.member(group, &carol);
     telegram.says(&bob, group, "/subscribe KP").await;
@@ -163,25 +184,37 @@ async fn details_are_the_newest_and_for_the_one_who_taps_where_telegram_lets_the
     world.north_korea_vanishes("2025-06-06 17:35", "2025-06-06 23:00");
     world.until("2025-06-06 19:07").await;
     let telegram = world.telegram();
-    let card = telegram.messages(group).into_iter().find(|message| !message.buttons.is_empty()).unwrap();
+    let card =
+        telegram.messages(group).into_iter().find(|message| !message.buttons.is_empty()).unwrap();
     assert!(!card.edits.is_empty() && as_of(&card.text) < "19:07", "{}", card.text);
     let public = telegram.messages(group).len();
     // Bob has started the bot: it is sent to him alone.
     let toast = telegram.taps(&bob, group, card.id, "outage 1").await;
     assert_eq!(toast.text, "Sent to you in our private chat.");
     let alone = telegram.last(bob.id);
-    assert!(alone.text.starts_with("🔴 North Korea is down") && alone.buttons.is_empty(), "{}", alone.text);
+    assert!(
+        alone.text.starts_with("🔴 North Korea is down") && alone.buttons.is_empty(),
+        "{}",
+        alone.text
+    );
     assert_eq!(as_of(&alone.text), "19:07");
     assert_eq!(telegram.messages(group).len(), public, "nobody else is told");
     // Carol has not: the group is told once, whoever taps how often.
     telegram.taps(&carol, group, card.id, "outage 1").await;
     let told = telegram.until_messages(group, public + 1).await;
-    assert_eq!((told.len(), as_of(&told[public].text)), (public + 1, "19:07"), "{}", told[public].text);
+    assert_eq!(
+        (told.len(), as_of(&told[public].text)),
+        (public + 1, "19:07"),
+        "{}",
+        told[public].text
+    );
     for _ in 0..3 {
         world.clock.advance_to(world.clock.now() + 5).await;
         let gist = world.telegram().taps(&carol, group, card.id, "outage 1").await;
         assert!(gist.alert && gist.text.starts_with("🔴 North Korea is down"), "{gist:?}");
-        assert!(gist.text.ends_with("In full: press Start in a private chat with @LinkdownBot, then tap again."));
+        assert!(gist.text.ends_with(
+            "In full: press Start in a private chat with @LinkdownBot, then tap again."
+        ));
     }
     assert_eq!(world.telegram().messages(group).len(), public + 1);
     world.until("2025-06-06 19:18").await;
@@ -216,7 +249,10 @@ async fn details_on_discord_are_the_newest_and_for_one_alone() {
     let mut world = calm().await;
     let guild = world.discord().guild("Newsroom");
     let ops = world.discord().channel(guild, "ops");
-    let (ann, eve) = (world.discord().member(guild, "Ann", "Manage Server"), world.discord().member(guild, "Eve", 0));
+    let (ann, eve) = (
+        world.discord().member(guild, "Ann", "Manage Server"),
+        world.discord().member(guild, "Eve", 0),
+    );
     world.discord().slash(&ann, ops, "subscribe", json!({ "what": "KP" })).await;
     world.until("2025-06-06 17:00").await;
     world.north_korea_vanishes("2025-06-06 17:35", "2025-06-06 23:00");
@@ -225,7 +261,11 @@ async fn details_on_discord_are_the_newest_and_for_one_alone() {
     let card = discord.bot_messages(ops).into_iter().next().unwrap();
     let (_, id) = card.buttons().into_iter().find(|(label, _)| label == "Details").unwrap();
     let answer = discord.clicks(&eve, ops, card.id, &id).await;
-    assert!(answer.ephemeral && answer.text.starts_with("🔴 North Korea is down"), "{}", answer.text);
+    assert!(
+        answer.ephemeral && answer.text.starts_with("🔴 North Korea is down"),
+        "{}",
+        answer.text
+    );
     assert_eq!(as_of(&answer.text), "19:07");
     world.stop().await;
 }
@@ -267,7 +307,8 @@ async fn a_flood_on_telegram_is_one_line_in_the_log() {
     }
     telegram.quiet().await;
     world.until("2025-06-06 16:30").await;
-    let told: Vec<String> = world.telegram().messages(noisy.id).into_iter().map(|message| message.text).collect();
+    let told: Vec<String> =
+        world.telegram().messages(noisy.id).into_iter().map(|message| message.text).collect();
     let notices = told.iter().filter(|text| text.starts_with("Too many commands at once")).count();
     assert_eq!((notices, told.len()), (1, 21));
     assert_eq!(log.lines("commands ignored").len(), 1, "{}", log.text());
@@ -279,12 +320,14 @@ async fn whoever_is_not_listed_is_completed_nothing() {
     let mut world = World::with_chats("2025-06-06 16:00", NORTH_KOREA).await;
     let discord = world.discord();
     let (listed, other) = (discord.guild("Listed"), discord.guild("Other"));
-    let config = format!("{NORTH_KOREA}\n[access]\nwho = 'listed'\ndiscord_servers = ['{listed}']\n");
+    let config =
+        format!("{NORTH_KOREA}\n[access]\nwho = 'listed'\ndiscord_servers = ['{listed}']\n");
     world.configure(&config);
     world.start().await;
     let discord = world.discord();
     for (guild, is_served) in [(listed, true), (other, false)] {
-        let (ops, ann) = (discord.channel(guild, "ops"), discord.member(guild, "Ann", "Manage Server"));
+        let (ops, ann) =
+            (discord.channel(guild, "ops"), discord.member(guild, "Ann", "Manage Server"));
         for (option, typed) in [("what", "north"), ("what", ""), ("zone", "Asia/Seo")] {
             let found = discord.completes(&ann, ops, "subscribe", option, typed).await;
             assert_eq!(!found.is_empty(), is_served, "{option} {typed}: {found:?}");
@@ -302,7 +345,10 @@ async fn a_channel_of_another_server_cannot_be_named() {
     let discord = world.discord();
     let (ours, theirs) = (discord.guild("Ours"), discord.guild("Theirs"));
     let (ops, news) = (discord.channel(ours, "ops"), discord.channel(theirs, "news"));
-    let (eve, ann) = (discord.member(ours, "Eve", "Manage Server"), discord.member(theirs, "Ann", "Manage Server"));
+    let (eve, ann) = (
+        discord.member(ours, "Eve", "Manage Server"),
+        discord.member(theirs, "Ann", "Manage Server"),
+    );
     discord.slash(&ann, news, "subscribe", json!({ "what": "KP" })).await;
     let before = discord.slash(&ann, news, "subscriptions", json!({})).await.text;
     for unchecked in [Unchecked::Resolved, Unchecked::Number] {
@@ -318,7 +364,8 @@ async fn a_channel_of_another_server_cannot_be_named() {
         ] {
             options["channel"] = json!(news.to_string());
             let refused = discord.slash(&eve, ops, word, options).await.text;
-            let why = "That is not a channel of this server that I can see: name one of this server.";
+            let why =
+                "That is not a channel of this server that I can see: name one of this server.";
             assert_eq!(refused.trim(), why, "{word}");
         }
     }

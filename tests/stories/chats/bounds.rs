@@ -39,18 +39,27 @@ async fn a_server_is_bound_in_all_its_channels_threads_and_forums_together() {
     let discord = world.discord();
     let (guild, other) = (discord.guild("Newsroom"), discord.guild("Elsewhere"));
     let general = discord.channel(guild, "general");
-    let (ops, thread, forum) =
-        (discord.channel(guild, "ops"), discord.thread(general, "outages"), discord.forum(guild, "log"));
-    let (ann, ben) = (discord.member(guild, "Ann", "Manage Server"), discord.member(guild, "Ben", "Manage Server"));
+    let (ops, thread, forum) = (
+        discord.channel(guild, "ops"),
+        discord.thread(general, "outages"),
+        discord.forum(guild, "log"),
+    );
+    let (ann, ben) = (
+        discord.member(guild, "Ann", "Manage Server"),
+        discord.member(guild, "Ben", "Manage Server"),
+    );
     for (n, place) in [general, ops, thread].into_iter().enumerate() {
-        let answer = discord.slash(&ann, place, "subscribe", json!({ "what": sites(&format!("a{n}-"), 3) })).await;
+        let answer = discord
+            .slash(&ann, place, "subscribe", json!({ "what": sites(&format!("a{n}-"), 3) }))
+            .await;
         assert!(answer.text.starts_with("🔔"), "{}", answer.text);
     }
     let full = "this server has added 9 of the 10 subscriptions it may add to what the operator watches; this would add 2. End \
                 some with /unsubscribe (all channels and threads count), or ask the operator to raise [limits] per\\_server";
     let another_thread = discord.thread(general, "more outages");
     for place in [general, another_thread] {
-        let answer = discord.slash(&ben, place, "subscribe", json!({ "what": sites("b", 2) })).await;
+        let answer =
+            discord.slash(&ben, place, "subscribe", json!({ "what": sites("b", 2) })).await;
         assert_eq!(answer.text.trim_end(), full);
     }
     let there = json!({ "what": sites("b", 2), "channel": forum.to_string() });
@@ -58,13 +67,16 @@ async fn a_server_is_bound_in_all_its_channels_threads_and_forums_together() {
     // What is watched anyway costs nothing more; neither does what this chat has already, nor what replaces it.
     let answer = discord.slash(&ben, another_thread, "subscribe", json!({ "what": "KP IR" })).await;
     assert!(answer.text.starts_with("🔔"), "{}", answer.text);
-    let answer = discord.slash(&ben, ops, "subscribe", json!({ "what": sites("a1-", 3), "quiet": "22-07" })).await;
+    let answer = discord
+        .slash(&ben, ops, "subscribe", json!({ "what": sites("a1-", 3), "quiet": "22-07" }))
+        .await;
     assert!(answer.text.starts_with("🔔"), "{}", answer.text);
     discord.slash(&ann, ops, "unsubscribe", json!({ "what": sites("a1-", 3) })).await;
     let answer = discord.slash(&ben, general, "subscribe", json!({ "what": sites("b", 4) })).await;
     assert!(answer.text.starts_with("🔔"), "{}", answer.text);
     // Another server is another's.
-    let (lobby, cal) = (discord.channel(other, "lobby"), discord.member(other, "Cal", "Manage Server"));
+    let (lobby, cal) =
+        (discord.channel(other, "lobby"), discord.member(other, "Cal", "Manage Server"));
     let answer = discord.slash(&cal, lobby, "subscribe", json!({ "what": sites("c", 10) })).await;
     assert!(answer.text.starts_with("🔔"), "{}", answer.text);
     assert_eq!(sites_in(&world).await, 20);
@@ -75,7 +87,8 @@ async fn a_server_is_bound_in_all_its_channels_threads_and_forums_together() {
 async fn a_group_is_bound_in_all_its_topics_together() {
     let mut world = world("per_server = 4\nper_hour = 1000").await;
     let telegram = world.telegram();
-    let (group, bob, dan) = (telegram.supergroup("Ops"), telegram.person("Bob"), telegram.person("Dan"));
+    let (group, bob, dan) =
+        (telegram.supergroup("Ops"), telegram.person("Bob"), telegram.person("Dan"));
     telegram.admin(group, &bob);
     telegram.admin(group, &dan);
     let [one, two] = ["One", "Two"].map(|name| telegram.topic(group, name));
@@ -83,11 +96,19 @@ async fn a_group_is_bound_in_all_its_topics_together() {
     let more = format!("/subscribe {}", sites("b", 2));
     world.clock.advance_to(world.clock.now() + 5).await;
     let answers = world.telegram().says_in(&dan, group, two, &more).await;
-    assert!(answers[0].text.starts_with("this group has added 3 of the 4 subscriptions"), "{}", answers[0].text);
+    assert!(
+        answers[0].text.starts_with("this group has added 3 of the 4 subscriptions"),
+        "{}",
+        answers[0].text
+    );
     world.telegram().anonymous_admin(group);
     world.clock.advance_to(world.clock.now() + 5).await;
     let answers = world.telegram().says_as_anonymous(group, &more).await;
-    assert!(answers[0].text.starts_with("this group has added 3 of the 4 subscriptions"), "{}", answers[0].text);
+    assert!(
+        answers[0].text.starts_with("this group has added 3 of the 4 subscriptions"),
+        "{}",
+        answers[0].text
+    );
     assert_eq!(sites_in(&world).await, 3);
     world.stop().await;
 }
@@ -100,7 +121,8 @@ async fn a_person_is_bound_in_all_servers_groups_and_conversations_together() {
     for name in ["One", "Two"] {
         let group = world.telegram().supergroup(name);
         world.telegram().admin(group, &bob);
-        hears(&world, &bob, group, &format!("/subscribe {}", sites(&format!("g{}-", -group), 2))).await;
+        hears(&world, &bob, group, &format!("/subscribe {}", sites(&format!("g{}-", -group), 2)))
+            .await;
     }
     assert_eq!(
         hears(&world, &bob, bob.id, &format!("/subscribe {}", sites("own", 2))).await,
@@ -111,7 +133,8 @@ async fn a_person_is_bound_in_all_servers_groups_and_conversations_together() {
     assert!(answer.starts_with("🔔"), "{answer}");
     let discord = world.discord();
     let guild = discord.guild("One");
-    let (channel, ann) = (discord.channel(guild, "general"), discord.member(guild, "Ann", "Manage Server"));
+    let (channel, ann) =
+        (discord.channel(guild, "general"), discord.member(guild, "Ann", "Manage Server"));
     discord.slash(&ann, channel, "subscribe", json!({ "what": sites("d", 5) })).await;
     let answer = discord.slash(&ann, channel, "subscribe", json!({ "what": sites("e", 1) })).await;
     assert!(answer.text.starts_with("you have added 5 of the 5 subscriptions"), "{}", answer.text);
@@ -123,7 +146,8 @@ async fn all_chats_together_are_bound_and_an_entity_that_several_want_counts_onc
     let mut world = world("in_all = 6").await;
     let people = ["A", "B", "C"].map(|name| world.telegram().person(name));
     for (person, what) in people.iter().zip(["shared", "shared", "other"]) {
-        let answer = hears(&world, person, person.id, &format!("/subscribe {}", sites(what, 3))).await;
+        let answer =
+            hears(&world, person, person.id, &format!("/subscribe {}", sites(what, 3))).await;
         assert!(answer.starts_with("🔔"), "{answer}");
     }
     assert_eq!(
@@ -166,7 +190,10 @@ async fn an_owner_is_bound_by_all_alone_and_a_refused_chat_leaves_nothing_behind
     world.configure(&format!("{CONFIG}{limits}\n[access]\nowners = ['telegram:{}']\n", olga.id));
     world.start().await;
     let refused = hears(&world, &dan, dan.id, "/subscribe dan.example").await;
-    assert!(refused.starts_with("this conversation has added 0 of the 0 subscriptions"), "{refused}");
+    assert!(
+        refused.starts_with("this conversation has added 0 of the 0 subscriptions"),
+        "{refused}"
+    );
     let answer = hears(&world, &olga, olga.id, &format!("/subscribe {}", sites("o", 3))).await;
     assert!(answer.starts_with("🔔"), "{answer}");
     let refused = hears(&world, &olga, olga.id, "/subscribe more.example").await;

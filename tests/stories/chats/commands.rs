@@ -9,8 +9,11 @@ async fn during_an_outage() -> (World, Cast) {
     let (discord, telegram) = (world.discord(), world.telegram());
     let guild = discord.guild("Newsroom");
     let ops = discord.channel(guild, "ops");
-    let (ann, group, bob) =
-        (discord.member(guild, "Ann", "Manage Server"), telegram.supergroup("Outages"), telegram.person("Bob"));
+    let (ann, group, bob) = (
+        discord.member(guild, "Ann", "Manage Server"),
+        telegram.supergroup("Outages"),
+        telegram.person("Bob"),
+    );
     telegram.admin(group, &bob);
     world.start().await;
     world.until("2025-06-06 17:30").await;
@@ -57,8 +60,11 @@ async fn every_command_answers_on_both_platforms() {
         // A group is told at most so much a minute, its alert included.
         world.clock.advance_to(world.clock.now() + 20).await;
         let answers = world.telegram().says(&cast.bob, cast.group, line).await;
-        let answers: Vec<String> =
-            answers.iter().filter(|answer| answer.reply_to.is_some()).map(|answer| answer.text.clone()).collect();
+        let answers: Vec<String> = answers
+            .iter()
+            .filter(|answer| answer.reply_to.is_some())
+            .map(|answer| answer.text.clone())
+            .collect();
         telegram_said.extend(["> ", line, "\n", answers.join("\n---\n").trim_end(), "\n\n"]);
     }
     insta::assert_snapshot!("discord", discord_said);
@@ -70,8 +76,16 @@ async fn every_command_answers_on_both_platforms() {
 async fn an_outage_is_shown_in_full() {
     let (mut world, cast) = during_an_outage().await;
     let answer = world.discord().slash(&cast.ann, cast.ops, "outage", json!({ "id": 1 })).await;
-    assert!(answer.text.starts_with("🔴 North Korea is down · since Sat 7 Jun 02:34 KST"), "{}", answer.text);
-    assert!(answer.text.contains("0 of 4 prefixes announced · normal 4 · RIPEstat"), "{}", answer.text);
+    assert!(
+        answer.text.starts_with("🔴 North Korea is down · since Sat 7 Jun 02:34 KST"),
+        "{}",
+        answer.text
+    );
+    assert!(
+        answer.text.contains("0 of 4 prefixes announced · normal 4 · RIPEstat"),
+        "{}",
+        answer.text
+    );
     let answers = world.telegram().says(&cast.bob, cast.group, "/outage 1").await;
     assert!(answers[0].text.contains("0 of 4 prefixes announced · normal 4 · RIPEstat"));
     let none = world.telegram().says(&cast.bob, cast.group, "/outage 77").await;
@@ -87,8 +101,12 @@ async fn a_sample_takes_the_way_of_every_alert() {
     let shown = world.discord().sees(cast.ops);
     assert!(shown.contains("🔔 [test] This is where outages will be told."), "{shown}");
     let answers = world.telegram().says(&cast.bob, cast.group, "/test").await;
-    let all: Vec<&str> = answers.iter().map(crate::doubles::telegram::Message::first_line).collect();
-    assert!(all.iter().any(|line| line.contains("[test] This is where outages will be told")), "{all:?}");
+    let all: Vec<&str> =
+        answers.iter().map(crate::doubles::telegram::Message::first_line).collect();
+    assert!(
+        all.iter().any(|line| line.contains("[test] This is where outages will be told")),
+        "{all:?}"
+    );
     world.clock.advance_to(world.clock.now() + 10).await;
     let last = world.telegram().last(cast.group);
     assert!(last.text.starts_with("✅ The sample arrived in this chat, "), "{}", last.text);
@@ -98,19 +116,32 @@ async fn a_sample_takes_the_way_of_every_alert() {
 #[tokio::test]
 async fn who_subscribes_during_an_outage_is_told_at_once_that_it_goes_on() {
     let (mut world, cast) = during_an_outage().await;
-    let answer = world.discord().slash(&cast.ann, cast.ops, "subscribe", json!({ "what": "all" })).await;
-    assert!(answer.text.contains("1 outage is going on: told here in a moment."), "{}", answer.text);
+    let answer =
+        world.discord().slash(&cast.ann, cast.ops, "subscribe", json!({ "what": "all" })).await;
+    assert!(
+        answer.text.contains("1 outage is going on: told here in a moment."),
+        "{}",
+        answer.text
+    );
     world.until("2025-06-06 18:06").await;
     let shown = world.discord().sees(cast.ops);
-    assert!(shown.starts_with("[18:05] 🔴 North Korea is down · since Sat 7 Jun 02:34 KST"), "{shown}");
-    assert_eq!(world.discord().messages(cast.ops).len(), 1, "its network is counted in it: {shown}");
+    assert!(
+        shown.starts_with("[18:05] 🔴 North Korea is down · since Sat 7 Jun 02:34 KST"),
+        "{shown}"
+    );
+    assert_eq!(
+        world.discord().messages(cast.ops).len(),
+        1,
+        "its network is counted in it: {shown}"
+    );
     world.stop().await;
 }
 
 #[tokio::test]
 async fn a_name_is_completed_with_its_flag() {
     let (mut world, cast) = during_an_outage().await;
-    let complete = async |typed| world.discord().completes(&cast.ann, cast.ops, "status", "what", typed).await;
+    let complete =
+        async |typed| world.discord().completes(&cast.ann, cast.ops, "status", "what", typed).await;
     assert_eq!(complete("north k").await, [("🇰🇵 North Korea (KP)".to_owned(), "KP".to_owned())]);
     assert!(complete("KP ira").await.contains(&("KP 🇮🇷 Iran (IR)".to_owned(), "KP IR".to_owned())));
     assert_eq!(complete("AS13").await, [("AS131279".to_owned(), "AS131279".to_owned())]);
@@ -132,15 +163,30 @@ async fn buttons_show_the_evidence_and_mute() {
     assert!(answer.ephemeral && answer.text.contains("IODA BGP"), "{}", answer.text);
     let mute = message.buttons()[1].1.clone();
     let answer = world.discord().clicks(&cast.ann, cast.ops, message.id, &mute).await;
-    assert!(answer.text.starts_with("🔇 #ops will not be told of North Korea for 2 h"), "{}", answer.text);
+    assert!(
+        answer.text.starts_with("🔇 #ops will not be told of North Korea for 2 h"),
+        "{}",
+        answer.text
+    );
 
-    let message = world.telegram().messages(cast.group).into_iter().find(|m| !m.buttons.is_empty()).unwrap();
+    let message =
+        world.telegram().messages(cast.group).into_iter().find(|m| !m.buttons.is_empty()).unwrap();
     let carol = world.telegram().person("Carol");
     world.telegram().member(cast.group, &carol);
-    let refused = world.telegram().taps(&carol, cast.group, message.id, "mute country/KP for 2h").await;
-    assert!(refused.text.starts_with("only an admin may use /mute in this chat"), "{}", refused.text);
-    let done = world.telegram().taps(&cast.bob, cast.group, message.id, "mute country/KP for 2h").await;
-    assert!(done.text.starts_with("🔇 This chat will not be told of North Korea for 2 h"), "{}", done.text);
+    let refused =
+        world.telegram().taps(&carol, cast.group, message.id, "mute country/KP for 2h").await;
+    assert!(
+        refused.text.starts_with("only an admin may use /mute in this chat"),
+        "{}",
+        refused.text
+    );
+    let done =
+        world.telegram().taps(&cast.bob, cast.group, message.id, "mute country/KP for 2h").await;
+    assert!(
+        done.text.starts_with("🔇 This chat will not be told of North Korea for 2 h"),
+        "{}",
+        done.text
+    );
     // A tap from before a restart: Telegram takes no answer any more, and nothing comes of that.
     world.clock.advance_to(world.clock.now() + 5).await;
     world.telegram().taps_old(&cast.bob, cast.group, message.id, "mute country/KP for 2h").await;
@@ -167,7 +213,13 @@ async fn a_slip_is_answered_with_what_would_be_right() {
     ] {
         world.clock.advance_to(world.clock.now() + 5).await;
         let answers = world.telegram().says(&private, private.id, line).await;
-        said.extend(["> ", &line.replace('\u{202e}', "(turned) "), "\n", answers[0].first_line(), "\n"]);
+        said.extend([
+            "> ",
+            &line.replace('\u{202e}', "(turned) "),
+            "\n",
+            answers[0].first_line(),
+            "\n",
+        ]);
     }
     insta::assert_snapshot!(said, @"
     > /statsu KP
@@ -222,7 +274,10 @@ async fn a_chat_has_at_most_so_many_subscriptions() {
     let (mut world, cast) = during_an_outage().await;
     let ask = async |from: u32, count: u32| {
         let many: Vec<String> = (from..from + count).map(|n| format!("AS{n}")).collect();
-        let answers = world.telegram().says(&cast.bob, cast.group, &format!("/subscribe {}", many.join(" "))).await;
+        let answers = world
+            .telegram()
+            .says(&cast.bob, cast.group, &format!("/subscribe {}", many.join(" ")))
+            .await;
         answers[0].first_line().to_owned()
     };
     assert!(ask(1000, 60).await.starts_with("🔔 This chat will be told when AS1000, AS1001"));

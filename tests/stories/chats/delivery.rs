@@ -43,14 +43,19 @@ async fn while_discord_is_away_telegram_is_told_and_discord_hears_one_line_later
     world.discord().fault(discord::Fault::Status(502), 100_000);
     world.until("2025-06-06 20:30").await;
     let shown = first_lines(&world.telegram().sees(cast.dan.id));
-    assert!(shown.contains("🔴 North Korea is down") && shown.contains("🟢 North Korea is back"), "{shown}");
+    assert!(
+        shown.contains("🔴 North Korea is down") && shown.contains("🟢 North Korea is back"),
+        "{shown}"
+    );
     assert_eq!(world.discord().sees(cast.ops), "");
     world.discord().heal();
     world.until("2025-06-06 21:00").await;
     let shown = world.discord().sees(cast.ops);
-    let line =
-        " late: 🟢 North Korea was down 1 h 26 min from Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC) · /outage id: 1";
-    assert!(shown.contains("Told 1 h ") && shown.contains(line) && shown.lines().count() == 1, "{shown}");
+    let line = " late: 🟢 North Korea was down 1 h 26 min from Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC) · /outage id: 1";
+    assert!(
+        shown.contains("Told 1 h ") && shown.contains(line) && shown.lines().count() == 1,
+        "{shown}"
+    );
     world.stop().await;
 }
 
@@ -73,7 +78,12 @@ async fn an_answer_that_is_lost_makes_no_second_message_on_discord() {
     world.discord().fault(discord::Fault::AcceptThenReset, 1);
     world.until("2025-06-06 18:00").await;
     let starts = world.discord().bot_messages(cast.ops);
-    assert_eq!(starts.len(), 1, "the same key, the same message: {:?}", first_lines(&world.discord().sees(cast.ops)));
+    assert_eq!(
+        starts.len(),
+        1,
+        "the same key, the same message: {:?}",
+        first_lines(&world.discord().sees(cast.ops))
+    );
     world.stop().await;
 }
 
@@ -117,10 +127,15 @@ async fn a_message_that_cannot_be_read_is_sent_once_more_as_plain_text() {
     let (mut world, cast) = told_on_both().await;
     goes_and_returns(&world);
     world.discord().fault(discord::Fault::Malformed400, 1);
-    world.telegram().fault(telegram::Fault::BadRequest("Bad Request: can't parse entities: unsupported"), 1);
+    world
+        .telegram()
+        .fault(telegram::Fault::BadRequest("Bad Request: can't parse entities: unsupported"), 1);
     world.until("2025-06-06 17:50").await;
     let shown = world.discord().sees(cast.ops);
-    assert!(shown.contains("routing     0 of 4 prefixes announced"), "the console's table, as text: {shown}");
+    assert!(
+        shown.contains("routing     0 of 4 prefixes announced"),
+        "the console's table, as text: {shown}"
+    );
     let shown = world.telegram().sees(cast.dan.id);
     assert!(shown.contains("routing     0 of 4 prefixes announced"), "{shown}");
     world.stop().await;
@@ -131,7 +146,8 @@ async fn a_missing_permission_is_named_before_anybody_relies_on_it() {
     let (mut world, cast) = told_on_both().await;
     world.discord().may_not(cast.ops, "Send Messages");
     world.discord().may_not(cast.ops, "Embed Links");
-    let answer = world.discord().slash(&cast.ann, cast.ops, "subscribe", json!({ "what": "IR" })).await;
+    let answer =
+        world.discord().slash(&cast.ann, cast.ops, "subscribe", json!({ "what": "IR" })).await;
     assert_eq!(
         answer.text.trim(),
         "in #ops I lack Send Messages and Embed Links: give them to my role or to me, then say this again"
@@ -154,7 +170,11 @@ async fn a_channel_that_shuts_the_bot_out_is_suspended_and_resumed_when_it_lets_
             You hear this because you were the last to subscribe there.
     ");
     let answer = world.discord().slash(&cast.ann, cast.ops, "subscriptions", json!({})).await;
-    assert!(answer.text.contains("Suspended:") && answer.text.contains("I lack Send Messages in"), "{}", answer.text);
+    assert!(
+        answer.text.contains("Suspended:") && answer.text.contains("I lack Send Messages in"),
+        "{}",
+        answer.text
+    );
     let calls = world.discord().calls().len();
     world.until("2025-06-06 18:20").await;
     assert_eq!(world.discord().calls().len(), calls, "it is left alone");
@@ -216,7 +236,10 @@ async fn a_server_that_the_bot_is_put_out_of_hears_what_it_missed_when_it_is_let
             As of 20:30 UTC.
     ");
     let shown = world.telegram().sees(cast.dan.id);
-    assert!(shown.contains("While I could not write here: 🟢 North Korea was down 1 h 26 min"), "{shown}");
+    assert!(
+        shown.contains("While I could not write here: 🟢 North Korea was down 1 h 26 min"),
+        "{shown}"
+    );
     world.stop().await;
 }
 
@@ -238,7 +261,9 @@ async fn what_was_owed_before_a_chat_shut_the_bot_out_is_summed_up_once() {
         world.telegram().quiet().await;
         world.until(opened).await;
         let shown = world.telegram().sees(cast.dan.id);
-        let told = shown.matches("While I could not write here: 🟢 North Korea was down 1 h 26 min").count();
+        let told = shown
+            .matches("While I could not write here: 🟢 North Korea was down 1 h 26 min")
+            .count();
         assert_eq!(told, heard, "{shown}");
         world.telegram().blocks(&cast.dan);
         world.telegram().quiet().await;
@@ -317,7 +342,10 @@ async fn what_a_chat_was_to_hear_of_an_absence_waits_until_it_lets_the_bot_in() 
     world.discord().gateway().caught_up().await;
     world.until("2025-06-06 21:40").await;
     let shown = world.discord().sees(cast.ops);
-    assert!(shown.contains("While I could not write here: 🟢 North Korea was down 1 h 1 min"), "{shown}");
+    assert!(
+        shown.contains("While I could not write here: 🟢 North Korea was down 1 h 1 min"),
+        "{shown}"
+    );
     world.stop().await;
 }
 
@@ -340,7 +368,9 @@ async fn a_chat_that_is_found_shut_at_the_start_hears_of_an_absence_when_it_lets
     world.until("2025-06-06 21:40").await;
     for shown in [world.discord().sees(cast.ops), world.telegram().sees(cast.dan.id)] {
         assert_eq!(
-            shown.matches("While I could not write here: 🟢 North Korea was down 1 h 1 min").count(),
+            shown
+                .matches("While I could not write here: 🟢 North Korea was down 1 h 1 min")
+                .count(),
             1,
             "{shown}"
         );
@@ -374,7 +404,10 @@ async fn a_revoked_token_ends_one_platform_alone() {
     assert!(shown.contains("🔴 North Korea is down"), "{shown}");
     world.types("/sources").await;
     let said = world.sees();
-    assert!(said.contains("discord") && said.contains("the token is refused: it is wrong or was reset"), "{said}");
+    assert!(
+        said.contains("discord") && said.contains("the token is refused: it is wrong or was reset"),
+        "{said}"
+    );
     world.stop().await;
 }
 
@@ -438,7 +471,9 @@ async fn a_chat_that_is_forgotten_while_it_is_told_stops_nobody_else() {
     let moving = tokio::spawn(async move { clock.advance_to(until).await });
     world
         .discord()
-        .until("an edit that hangs", |d| d.calls().iter().any(|c| c.method == "PATCH" && c.status == 0))
+        .until("an edit that hangs", |d| {
+            d.calls().iter().any(|c| c.method == "PATCH" && c.status == 0)
+        })
         .await;
     world.discord().slash(&cast.ann, cast.ops, "forget", json!({ "sure": true })).await;
     world.discord().heal();
@@ -465,7 +500,9 @@ async fn what_a_channel_missed_is_told_when_somebody_says_test() {
     });
     world.until("2025-06-06 18:05").await;
     let shown = first_lines(&world.discord().sees(cast.ops));
-    let told = shown.lines().filter(|line| line.contains("🔴 North Korea is down") && !line.contains("(edited)"));
+    let told = shown
+        .lines()
+        .filter(|line| line.contains("🔴 North Korea is down") && !line.contains("(edited)"));
     assert_eq!(told.count(), 1, "{shown}");
     assert!(shown.contains("[test]"), "{shown}");
     world.stop().await;

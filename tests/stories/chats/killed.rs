@@ -17,7 +17,15 @@ async fn killed_at_random_moments_no_chat_misses_anything() {
     let outcome = Run { kills: 8, chats: 40, longest_life: 1_500, arguments }.play().await;
     let (discord, telegram) = (outcome.discord.wrong, outcome.telegram.wrong);
     assert!(outcome.incidents >= 2, "{outcome:?}");
-    assert_eq!((discord.lost, discord.doubled, discord.out_of_order, discord.stale_cards), (0, 0, 0, 0), "{outcome:?}");
-    assert_eq!((telegram.lost, telegram.out_of_order, telegram.stale_cards), (0, 0, 0), "{outcome:?}");
+    assert_eq!(
+        (discord.lost, discord.doubled, discord.out_of_order, discord.stale_cards),
+        (0, 0, 0, 0),
+        "{outcome:?}"
+    );
+    assert_eq!(
+        (telegram.lost, telegram.out_of_order, telegram.stale_cards),
+        (0, 0, 0),
+        "{outcome:?}"
+    );
     assert!(telegram.doubled <= outcome.telegram.doubts, "{outcome:?}");
 }

@@ -21,7 +21,13 @@ async fn the_day_as_both_platforms_tell_it() {
 
     let (discord, telegram) = (world.discord(), world.telegram());
     let wish = json!({ "what": "KP", "mention": role.to_string() });
-    assert!(discord.slash(&editor, ops, "subscribe", wish).await.text.starts_with("🔔 #ops will be told"));
+    assert!(
+        discord
+            .slash(&editor, ops, "subscribe", wish)
+            .await
+            .text
+            .starts_with("🔔 #ops will be told")
+    );
     telegram.says(&admin, group, "/subscribe KP mention: @duty_officer").await;
     assert!(telegram.sees(group).contains("🔔 This chat will be told when North Korea drops off"));
 
@@ -93,7 +99,8 @@ async fn the_day_as_both_platforms_tell_it() {
     Data: IODA, Georgia Tech · RIPE NCC (RIS, RIPEstat)
     Incident 1 · /outage id: 1
     ");
-    let pinged: Vec<u64> = world.discord().messages(ops).iter().flat_map(|m| m.mentions_pinged.clone()).collect();
+    let pinged: Vec<u64> =
+        world.discord().messages(ops).iter().flat_map(|m| m.mentions_pinged.clone()).collect();
     assert_eq!(pinged, [role], "the start alone calls the role");
 
     let on_telegram = world.telegram().sees(group);

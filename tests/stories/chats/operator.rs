@@ -43,7 +43,10 @@ async fn a_source_that_is_ill_for_long_is_told_once_and_once_when_it_is_over() {
     world.ioda.heal();
     world.until("2025-06-06 20:00").await;
     let shown = first_lines(&world.telegram().sees(olga));
-    assert!(shown.contains("✅ Over after ") && shown.contains("ioda has given nothing since"), "{shown}");
+    assert!(
+        shown.contains("✅ Over after ") && shown.contains("ioda has given nothing since"),
+        "{shown}"
+    );
     world.until("2025-06-06 22:00").await;
     assert_eq!(world.telegram().sees(olga), "");
     world.stop().await;
@@ -99,7 +102,10 @@ async fn a_damaged_file_is_told_after_a_kill_and_over_only_once_it_was_looked_th
     world.start().await;
     world.until("2025-06-06 12:10").await;
     let shown = world.telegram().sees(olga);
-    assert!(shown.contains("⚠️ the database is damaged (") && shown.contains("linkdown restore FILE"), "{shown}");
+    assert!(
+        shown.contains("⚠️ the database is damaged (") && shown.contains("linkdown restore FILE"),
+        "{shown}"
+    );
     // A clean start alone mends nothing.
     world.stop().await;
     world.start_again().await;
@@ -111,7 +117,10 @@ async fn a_damaged_file_is_told_after_a_kill_and_over_only_once_it_was_looked_th
     world.start().await;
     world.until("2025-06-06 12:30").await;
     let shown = first_lines(&world.telegram().sees(olga));
-    assert!(shown.contains("✅ Over after ") && shown.contains("the database is damaged"), "{shown}");
+    assert!(
+        shown.contains("✅ Over after ") && shown.contains("the database is damaged"),
+        "{shown}"
+    );
     world.stop().await;
 }
 
@@ -128,8 +137,9 @@ async fn a_newer_schema_is_told() {
     world.start().await;
     world.until("2025-06-06 12:10").await;
     let shown = world.telegram().sees(olga);
-    let words =
-        format!("has brought the database from schema {before} to {NEWEST_SCHEMA}: an older version cannot open it");
+    let words = format!(
+        "has brought the database from schema {before} to {NEWEST_SCHEMA}: an older version cannot open it"
+    );
     assert!(shown.contains(&words), "{shown}");
     world.stop().await;
 }

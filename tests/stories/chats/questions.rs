@@ -10,7 +10,8 @@ async fn during_an_outage() -> (World, Cast) {
     let guild = discord.guild("Newsroom");
     let ops = discord.channel(guild, "ops");
     let ann = discord.member(guild, "Ann", "Manage Server");
-    let (group, bob, dan) = (telegram.supergroup("Outages"), telegram.person("Bob"), telegram.person("Dan"));
+    let (group, bob, dan) =
+        (telegram.supergroup("Outages"), telegram.person("Bob"), telegram.person("Dan"));
     telegram.admin(group, &bob);
     world.start().await;
     world.until("2025-06-06 17:30").await;
@@ -44,8 +45,13 @@ impl Cast {
 #[tokio::test]
 async fn a_plain_question_is_answered_where_the_bot_is_addressed() {
     let (mut world, cast) = during_an_outage().await;
-    for question in ["is north korea down?", "status KP", "🇰🇵", "🇰🇵 North Korea (KP)", "How is North Korea doing?"]
-    {
+    for question in [
+        "is north korea down?",
+        "status KP",
+        "🇰🇵",
+        "🇰🇵 North Korea (KP)",
+        "How is North Korea doing?",
+    ] {
         let answer = cast.asks(&world, question).await;
         assert!(answer.starts_with("🔴 North Korea is down · 3"), "{question}: {answer}");
     }
@@ -61,7 +67,8 @@ async fn a_plain_question_is_answered_where_the_bot_is_addressed() {
     // What answers the bot reaches it: a question is one to it, a remark is none.
     let about = world.telegram().says(&cast.bob, cast.group, "/about").await[0].id;
     world.clock.advance_to(world.clock.now() + 5).await;
-    let answers = world.telegram().replies(&cast.bob, cast.group, about, "is north korea down?").await;
+    let answers =
+        world.telegram().replies(&cast.bob, cast.group, about, "is north korea down?").await;
     assert!(answers[0].text.starts_with("🔴 North Korea is down"), "{}", answers[0].text);
     // The console.
     world.sees();
@@ -76,7 +83,8 @@ async fn a_day_in_words_leads_to_the_moment_of_its_outage() {
     world.until("2025-06-07 09:00").await;
     for when in ["yesterday", "last night", "6 june", "friday", "Fri 6 Jun"] {
         let typed = cast.asks(&world, &format!("/why KP {when}")).await;
-        let on_discord = cast.slash(&world, "why", json!({ "what": "North Korea", "when": when })).await;
+        let on_discord =
+            cast.slash(&world, "why", json!({ "what": "North Korea", "when": when })).await;
         for answer in [typed.as_str(), on_discord.lines().next().unwrap()] {
             let title = "🔴 Why North Korea is told as down · Sat 7 Jun 02:";
             // Of the night only its end is left: the outage was reported a little before it.
@@ -85,14 +93,24 @@ async fn a_day_in_words_leads_to_the_moment_of_its_outage() {
         }
     }
     for (when, title) in [
-        ("at 17:30 yesterday", "🟢 Why there is no alert of North Korea · Sat 7 Jun 02:30 KST (Fri 6 Jun 17:30 UTC)"),
-        ("Sat 7 Jun 02:30 KST", "🟢 Why there is no alert of North Korea · Sat 7 Jun 02:30 KST (Fri 6 Jun 17:30 UTC)"),
-        ("17:30 UTC", "🟢 Why there is no alert of North Korea · Sat 7 Jun 02:30 KST (Fri 6 Jun 17:30 UTC)"),
+        (
+            "at 17:30 yesterday",
+            "🟢 Why there is no alert of North Korea · Sat 7 Jun 02:30 KST (Fri 6 Jun 17:30 UTC)",
+        ),
+        (
+            "Sat 7 Jun 02:30 KST",
+            "🟢 Why there is no alert of North Korea · Sat 7 Jun 02:30 KST (Fri 6 Jun 17:30 UTC)",
+        ),
+        (
+            "17:30 UTC",
+            "🟢 Why there is no alert of North Korea · Sat 7 Jun 02:30 KST (Fri 6 Jun 17:30 UTC)",
+        ),
         ("an hour ago", "🟢 Why there is no alert of North Korea · Sat 7 Jun 17:0"),
     ] {
         let typed = cast.asks(&world, &format!("/why North Korea {when}")).await;
         assert!(typed.starts_with(title), "{when}: {typed}");
-        let on_discord = cast.slash(&world, "why", json!({ "what": "🇰🇵 North Korea (KP)", "when": when })).await;
+        let on_discord =
+            cast.slash(&world, "why", json!({ "what": "🇰🇵 North Korea (KP)", "when": when })).await;
         assert!(on_discord.starts_with(title), "{when}: {on_discord}");
     }
     assert!(cast.asks(&world, "/why KP tomorrow").await.contains("is still to come"));
@@ -103,9 +121,19 @@ async fn a_day_in_words_leads_to_the_moment_of_its_outage() {
 async fn what_was_shown_is_taken_as_an_option_on_both_platforms() {
     let (mut world, cast) = during_an_outage().await;
     let cases = [
-        ("status", json!({ "what": "🇰🇵 North Korea (KP)" }), "/status 🇰🇵 North Korea (KP)", "🔴 North Korea is down"),
+        (
+            "status",
+            json!({ "what": "🇰🇵 North Korea (KP)" }),
+            "/status 🇰🇵 North Korea (KP)",
+            "🔴 North Korea is down",
+        ),
         ("status", json!({ "what": "🇰🇵" }), "/status 🇰🇵", "🔴 North Korea is down"),
-        ("status", json!({ "what": "AS131279 (Star JV)" }), "/status AS131279 (Star JV)", "🔴 AS131279 is down"),
+        (
+            "status",
+            json!({ "what": "AS131279 (Star JV)" }),
+            "/status AS131279 (Star JV)",
+            "🔴 AS131279 is down",
+        ),
         ("outage", json!({ "id": "Incident 1" }), "/outage Incident 1", "🔴 North Korea is down"),
         ("outage", json!({ "id": "#1" }), "/outage #1", "🔴 North Korea is down"),
         (
@@ -135,14 +163,19 @@ async fn what_was_shown_is_taken_as_an_option_on_both_platforms() {
             for said in [&on_discord, &answer.text] {
                 assert!(said.contains("KST is read as Asia/Pyongyang"), "{said}");
                 assert!(
-                    said.contains("only where routing or web is lost · not from 22:00–07:00 Asia/Pyongyang"),
+                    said.contains(
+                        "only where routing or web is lost · not from 22:00–07:00 Asia/Pyongyang"
+                    ),
                     "{said}"
                 );
             }
         }
     }
     let ambiguous = cast.slash(&world, "subscribe", json!({ "what": "AS1", "zone": "IST" })).await;
-    assert!(ambiguous.contains("IST is read as Asia/Kolkata") && ambiguous.contains("Jerusalem"), "{ambiguous}");
+    assert!(
+        ambiguous.contains("IST is read as Asia/Kolkata") && ambiguous.contains("Jerusalem"),
+        "{ambiguous}"
+    );
     let there = cast.slash(&world, "subscribe", json!({ "what": "IL", "zone": "IST" })).await;
     assert!(there.contains("IST is read as Asia/Jerusalem"), "{there}");
     let city = cast.slash(&world, "subscribe", json!({ "what": "KP", "zone": "Moscow" })).await;
@@ -158,25 +191,37 @@ async fn each_choice_that_discord_offers_is_taken_whichever_half_arrives() {
     cast.slash(&world, "subscribe", json!({ "what": "KP IR" })).await;
     cast.slash(&world, "mute", json!({ "what": "IR", "for": "2h" })).await;
     let discord = world.discord();
-    let choices = async |word, option, typed| discord.completes(&cast.ann, cast.ops, word, option, typed).await;
+    let choices = async |word, option, typed| {
+        discord.completes(&cast.ann, cast.ops, word, option, typed).await
+    };
     let owned = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
         pairs.iter().map(|(shown, typed)| ((*shown).to_owned(), (*typed).to_owned())).collect()
     };
     assert_eq!(
         choices("unsubscribe", "what", "").await,
-        owned(&[("🇮🇷 Iran (IR)", "IR"), ("🇰🇵 North Korea (KP)", "KP"), ("everything", "everything")])
+        owned(&[
+            ("🇮🇷 Iran (IR)", "IR"),
+            ("🇰🇵 North Korea (KP)", "KP"),
+            ("everything", "everything")
+        ])
     );
     assert_eq!(choices("unmute", "what", "").await, owned(&[("🇮🇷 Iran (IR)", "IR")]));
     let outages = choices("outage", "id", "").await;
     assert!(
-        outages
-            .iter()
-            .any(|(shown, id)| shown.starts_with("Incident 1 · North Korea, since Fri 6 Jun 17:34 UTC") && id == "1"),
+        outages.iter().any(|(shown, id)| shown
+            .starts_with("Incident 1 · North Korea, since Fri 6 Jun 17:34 UTC")
+            && id == "1"),
         "{outages:?}"
     );
     assert_eq!(choices("outage", "id", "nor").await.len(), 1);
-    assert_eq!(choices("mute", "for", "2").await, owned(&[("2 min", "2 min"), ("2 h", "2 h"), ("2 d", "2 d")]));
-    assert_eq!(choices("subscribe", "layers", "routing, w").await, owned(&[("routing, web", "routing, web")]));
+    assert_eq!(
+        choices("mute", "for", "2").await,
+        owned(&[("2 min", "2 min"), ("2 h", "2 h"), ("2 d", "2 d")])
+    );
+    assert_eq!(
+        choices("subscribe", "layers", "routing, w").await,
+        owned(&[("routing, web", "routing, web")])
+    );
     let cases = [
         ("status", "what", "iran", json!({})),
         ("status", "what", "", json!({})),
@@ -223,19 +268,34 @@ async fn each_platform_is_told_its_own_syntax() {
     world.until("2025-06-06 18:07").await;
     all.push(world.discord().sees(cast.ops));
     for said in &all {
-        for typed in
-            ["/forget yes", "what for 2h", "KP for 2h", "/outage 1", "/outage 3", "/subscribe KP", "/unsubscribe KP"]
-        {
+        for typed in [
+            "/forget yes",
+            "what for 2h",
+            "KP for 2h",
+            "/outage 1",
+            "/outage 3",
+            "/subscribe KP",
+            "/unsubscribe KP",
+        ] {
             assert!(!said.contains(typed), "{typed}: {said}");
         }
     }
     let all = all.join("\n");
-    for own in
-        ["/mute what: for:", "/forget sure: True", "/mute what: KP for: 2h", "/outage id: 1", "/subscribe what: KP"]
-    {
+    for own in [
+        "/mute what: for:",
+        "/forget sure: True",
+        "/mute what: KP for: 2h",
+        "/outage id: 1",
+        "/subscribe what: KP",
+    ] {
         assert!(all.contains(own), "{own}: {all}");
     }
     let help = world.telegram().says(&cast.bob, cast.group, "/help").await[0].text.clone();
-    assert!(help.contains("/mute what for 2h") && help.contains("/forget yes") && !help.contains("what:"), "{help}");
+    assert!(
+        help.contains("/mute what for 2h")
+            && help.contains("/forget yes")
+            && !help.contains("what:"),
+        "{help}"
+    );
     world.stop().await;
 }

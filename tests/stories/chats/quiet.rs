@@ -55,11 +55,18 @@ async fn a_mute_that_is_ended_tells_at_once() {
     world.until("2025-06-06 18:30").await;
     assert_eq!(world.discord().sees(ops), "");
     let answer = world.discord().slash(&ann, ops, "subscriptions", json!({})).await;
-    assert!(answer.text.contains("1 held back") && answer.text.contains("all that is watched, for"), "{}", answer.text);
+    assert!(
+        answer.text.contains("1 held back") && answer.text.contains("all that is watched, for"),
+        "{}",
+        answer.text
+    );
     world.discord().slash(&ann, ops, "unmute", json!({})).await;
     world.until("2025-06-06 18:31").await;
     let shown = world.discord().sees(ops);
-    assert!(shown.starts_with("[18:30] 🔴 North Korea is down · since Sat 7 Jun 02:34 KST"), "{shown}");
+    assert!(
+        shown.starts_with("[18:30] 🔴 North Korea is down · since Sat 7 Jun 02:34 KST"),
+        "{shown}"
+    );
     world.stop().await;
 }
 

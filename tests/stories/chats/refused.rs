@@ -31,7 +31,12 @@ async fn subscribed() -> Cast {
 /// Counts the calls that edit a message of that channel.
 fn edits(world: &World, channel: u64) -> usize {
     let path = format!("/channels/{channel}/messages/");
-    world.discord().calls().iter().filter(|call| call.method == "PATCH" && call.path.contains(&path)).count()
+    world
+        .discord()
+        .calls()
+        .iter()
+        .filter(|call| call.method == "PATCH" && call.path.contains(&path))
+        .count()
 }
 
 #[tokio::test]
@@ -44,7 +49,11 @@ async fn a_thread_that_discord_archived_hears_the_rest_and_its_card_is_right_in_
     assert!(shown.contains("🟢 North Korea is back"), "{shown}");
     assert!(!world.discord().is_archived(thread), "the message woke it");
     let card = &world.discord().bot_messages(thread)[0];
-    assert!(card.text().contains("North Korea is back"), "the card was edited afterwards: {}", card.text());
+    assert!(
+        card.text().contains("North Korea is back"),
+        "the card was edited afterwards: {}",
+        card.text()
+    );
     assert!(edits(&world, thread) < 30, "{} edits", edits(&world, thread));
     world.stop().await;
 }
@@ -60,7 +69,10 @@ async fn a_thread_that_was_locked_is_told_when_it_is_unlocked_and_its_owner_hear
     let dm = world.discord().dm(&ann);
     let shown = world.discord().sees(dm);
     assert!(shown.contains("locked"), "{shown}");
-    assert!(first_lines(&world.discord().sees(channel)).contains("🟢 North Korea is back"), "others hear as ever");
+    assert!(
+        first_lines(&world.discord().sees(channel)).contains("🟢 North Korea is back"),
+        "others hear as ever"
+    );
     world.discord().unlocks(thread);
     world.until("2025-06-06 21:10").await;
     let told = world.discord().sees(thread);
@@ -95,7 +107,11 @@ async fn a_refusal_with_a_code_that_is_not_known_is_final_and_the_owner_hears_of
     world.until("2025-06-06 18:30").await;
     let posts = world.discord().calls();
     let path = format!("/channels/{channel}/messages");
-    assert_eq!(posts.iter().filter(|call| call.path.ends_with(&path)).count(), 1, "it is not tried again");
+    assert_eq!(
+        posts.iter().filter(|call| call.path.ends_with(&path)).count(),
+        1,
+        "it is not tried again"
+    );
     let dm = world.discord().dm(&ann);
     let shown = world.discord().sees(dm);
     assert!(shown.contains("50009"), "{shown}");

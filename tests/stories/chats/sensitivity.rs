@@ -8,7 +8,8 @@ use serde_json::json;
 async fn a_careful_chat_hears_once_it_is_highly_sure_and_an_eager_one_from_the_first_sign() {
     let mut world = World::with_chats("2025-06-06 12:00", NORTH_KOREA).await;
     let guild = world.discord().guild("Newsroom");
-    let channels = ["careful", "balanced", "eager"].map(|word| (word, world.discord().channel(guild, word)));
+    let channels =
+        ["careful", "balanced", "eager"].map(|word| (word, world.discord().channel(guild, word)));
     let ann = world.discord().member(guild, "Ann", "Manage Server");
     world.start().await;
     world.until("2025-06-06 17:00").await;
@@ -30,7 +31,10 @@ async fn a_careful_chat_hears_once_it_is_highly_sure_and_an_eager_one_from_the_f
     ");
     world.until("2025-06-06 23:00").await;
     for (word, channel) in channels {
-        assert!(first_lines(&world.discord().sees(channel)).contains("🟢 North Korea is back"), "{word}");
+        assert!(
+            first_lines(&world.discord().sees(channel)).contains("🟢 North Korea is back"),
+            "{word}"
+        );
     }
     world.stop().await;
 }
@@ -49,7 +53,8 @@ async fn the_second_outage_of_a_week_names_the_first() {
     world.north_korea_vanishes("2025-06-06 20:05", "2025-06-06 23:00");
     world.until("2025-06-06 20:40").await;
     let shown = world.discord().sees(ops);
-    let told = shown.lines().filter(|line| line.trim_start().starts_with("Before:")).collect::<Vec<_>>();
+    let told =
+        shown.lines().filter(|line| line.trim_start().starts_with("Before:")).collect::<Vec<_>>();
     insta::assert_snapshot!(told.join("\n"), @"
     Before: 1 outage within a week: Fri 6 Jun 23:34 KST for 1 h 26 min (/outage id: 1)
     Before: 1 outage within a week: Fri 6 Jun 23:34 KST for 1 h 26 min (/outage id: 1)

@@ -23,13 +23,15 @@ async fn with_a_secret() -> (World, Cast) {
     let guild = discord.guild("Newsroom");
     let ops = discord.channel(guild, "ops");
     let ann = discord.member(guild, "Ann", "Manage Server");
-    let (group, bob, olga) = (telegram.supergroup("Iran desk"), telegram.person("Bob"), telegram.person("Olga"));
+    let (group, bob, olga) =
+        (telegram.supergroup("Iran desk"), telegram.person("Bob"), telegram.person("Olga"));
     telegram.admin(group, &bob);
     world.configure(&format!("{NORTH_KOREA}\n[operator]\nchat = \"telegram:{}\"\n", olga.id));
     world.start().await;
     world.telegram().says(&bob, group, "/subscribe IR AS64511").await;
     world.until("2025-06-06 17:30").await;
-    let (from, until) = (crate::harness::at("2025-06-06 17:35"), crate::harness::at("2025-06-06 22:00"));
+    let (from, until) =
+        (crate::harness::at("2025-06-06 17:35"), crate::harness::at("2025-06-06 22:00"));
     world.ioda.outage("country/IR", 4000.0, from, until);
     world.ripestat.set("country/IR", "prefixes", crate::doubles::gone_between(4000.0, from, until));
     world.until("2025-06-06 18:15").await;
@@ -96,7 +98,10 @@ async fn what_other_chats_subscribe_to_is_shown_to_nobody_else() {
         cast.slash(&world, "outage", json!({ "id": id })).await,
         format!("there is no incident {id}; /history lists them")
     );
-    assert_eq!(cast.slash(&world, "history", json!({ "what": "IR" })).await, "No incident of Iran is on record.");
+    assert_eq!(
+        cast.slash(&world, "history", json!({ "what": "IR" })).await,
+        "No incident of Iran is on record."
+    );
     let why = cast.slash(&world, "why", json!({ "what": "IR" })).await;
     assert!(why.starts_with("⚪ Nothing was measured of Iran"), "{why}");
     // What is public is looked up, as for any country that nobody watches.
@@ -104,9 +109,14 @@ async fn what_other_chats_subscribe_to_is_shown_to_nobody_else() {
     assert!(status.contains("It is not watched: this was looked up just now."), "{status}");
     assert!(!status.contains("/outage") && !status.contains("since"), "{status}");
     let discord = world.discord();
-    for (word, option) in [("outage", "id"), ("why", "when"), ("unsubscribe", "what"), ("unmute", "what")] {
+    for (word, option) in
+        [("outage", "id"), ("why", "when"), ("unsubscribe", "what"), ("unmute", "what")]
+    {
         let choices = discord.completes(&cast.ann, cast.ops, word, option, "").await;
-        assert!(!choices.iter().any(|(shown, _)| tells_of_iran(shown)), "/{word} {option}: {choices:?}");
+        assert!(
+            !choices.iter().any(|(shown, _)| tells_of_iran(shown)),
+            "/{word} {option}: {choices:?}"
+        );
     }
     let choices = discord.completes(&cast.ann, cast.ops, "status", "what", "AS6").await;
     assert!(choices.is_empty(), "{choices:?}");
@@ -119,7 +129,10 @@ async fn what_other_chats_subscribe_to_is_shown_to_nobody_else() {
     world.until("2025-06-06 18:20").await;
     cast.slash(&world, "unsubscribe", json!({ "what": "IR" })).await;
     assert!(!tells_of_iran(&cast.slash(&world, "watchlist", json!({})).await));
-    assert!(cast.slash(&world, "outage", json!({ "id": id })).await.contains("Iran"), "it was told here");
+    assert!(
+        cast.slash(&world, "outage", json!({ "id": id })).await.contains("Iran"),
+        "it was told here"
+    );
     world.stop().await;
 }
 
@@ -159,6 +172,10 @@ async fn a_reader_is_told_of_a_sources_trouble_only_where_it_concerns_the_questi
     assert!(!said.contains("400"), "{said}");
     // Its operator reads what is wrong.
     let full = cast.operator(&world, "/sources").await;
-    assert!(full.contains("HTTP 400: ZZ is not a known country code") && full.contains("schedule 2-57/5"), "{full}");
+    assert!(
+        full.contains("HTTP 400: ZZ is not a known country code")
+            && full.contains("schedule 2-57/5"),
+        "{full}"
+    );
     world.stop().await;
 }

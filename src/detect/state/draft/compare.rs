@@ -61,7 +61,9 @@ impl StateOverlay<'_> {
         let (mut fell_before, mut unheard) = (Vec::new(), Vec::new());
         let has_controls = self.is_own_probe(family) && self.has_controls();
         for number in &self.state.families[family as usize].members {
-            let (Some(head), Some(normal)) = (self.head(*number), self.normal(*number)) else { continue };
+            let (Some(head), Some(normal)) = (self.head(*number), self.normal(*number)) else {
+                continue;
+            };
             let (width, Some(newest)) = (head.width(), head.newest()) else { continue };
             if !normal.is_comparable()
                 || newest.start < start - 2 * width
@@ -96,25 +98,33 @@ impl StateOverlay<'_> {
             roots.len()
         };
         let (fell_before, unheard) = (count(fell_before), count(unheard));
-        BinComparison { ratios: compared.into_iter().map(|(_, ratio)| ratio).collect(), fell_before, unheard }
+        BinComparison {
+            ratios: compared.into_iter().map(|(_, ratio)| ratio).collect(),
+            fell_before,
+            unheard,
+        }
     }
 
     /// Sums up anew every series of the family that has bins from `from` on.
     pub fn judge_again(&mut self, family: u32, from: i64) {
         let state = self.state;
         for number in &state.families[family as usize].members {
-            let newest = self.head(*number).and_then(|head| Some(head.newest()?.start + head.width()));
+            let newest =
+                self.head(*number).and_then(|head| Some(head.newest()?.start + head.width()));
             if newest.is_none_or(|end| end <= from) {
                 continue;
             }
             let Some(mut head) = self.take_head(*number) else { continue };
-            head.judge_again(self.normal(*number), |from, until| self.is_in_fault(family, from, until));
+            head.judge_again(self.normal(*number), |from, until| {
+                self.is_in_fault(family, from, until)
+            });
             self.touched.push(head.entity);
             self.put_head(*number, head);
         }
     }
 
     pub fn is_in_fault(&self, family: u32, from: i64, until: i64) -> bool {
-        self.faults(family).cover(from, until) || self.is_own_probe(family) && self.uplink().cover(from, until)
+        self.faults(family).cover(from, until)
+            || self.is_own_probe(family) && self.uplink().cover(from, until)
     }
 }

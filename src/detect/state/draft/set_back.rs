@@ -25,7 +25,9 @@ impl StateOverlay<'_> {
     pub fn follow_the_clock(&mut self) {
         let Some(back) = self.set_back() else { return };
         let (state, mut own_families) = (self.state, BTreeSet::new());
-        for (number, _) in state.names.iter().enumerate().filter(|(_, named)| named.series.is_our_own()) {
+        for (number, _) in
+            state.names.iter().enumerate().filter(|(_, named)| named.series.is_our_own())
+        {
             self.head_mut(number as u32).move_back(back);
             own_families.insert(state.heads[number].family);
         }
@@ -53,7 +55,8 @@ impl StateOverlay<'_> {
             let head = self.head(*self.state.index.series.get(&row.series)?)?;
             let (from, newest) = (row.observed_at.unix(), head.newest()?.start);
             let heard_before = self.batch.received_at.unix() < head.received;
-            (heard_before && newest - from > SLEWED).then(|| SetBack { from, by: newest - from + head.width() })
+            (heard_before && newest - from > SLEWED)
+                .then(|| SetBack { from, by: newest - from + head.width() })
         });
         back.max_by_key(|back| back.by)
     }

@@ -7,7 +7,9 @@ use crate::notify::retry::{EditAgain, LimitScope};
 async fn backlog(world: &World, count: usize) {
     let chats = crowd(world, count).await;
     for incident in world.outages(10).await {
-        world.owes_all(incident, 1, chats.iter().map(|chat| NewDelivery::now(*chat, true)).collect()).await;
+        world
+            .owes_all(incident, 1, chats.iter().map(|chat| NewDelivery::now(*chat, true)).collect())
+            .await;
     }
     world.until(900_000).await;
 }
@@ -18,7 +20,8 @@ async fn a_backlog_goes_out_as_one_sum_a_chat_at_the_platforms_pace() {
     backlog(&world, 30).await;
     world.begins();
     world.until(910_000).await;
-    let expected: Vec<String> = (0..30).map(|chat| format!("{} crowd {chat}: message", 900_000 + chat * 100)).collect();
+    let expected: Vec<String> =
+        (0..30).map(|chat| format!("{} crowd {chat}: message", 900_000 + chat * 100)).collect();
     assert_eq!(world.seen(), expected, "no place in the pace is lost to summing up");
     assert_eq!(world.last_message().card.notes.len(), 10, "all ten are in it");
 }
@@ -108,7 +111,10 @@ async fn kills_do_not_lengthen_the_pauses_and_the_first_answer_ends_them() {
     }
     assert_eq!((world.delivery(owed).await.attempts, world.delivery(owed).await.failures), (6, 0));
     // It fails some times in earnest, and is killed once more while it waits.
-    world.answers("one", [Answer::Refuses(SendError::later("503")), Answer::Refuses(SendError::later("503"))]);
+    world.answers(
+        "one",
+        [Answer::Refuses(SendError::later("503")), Answer::Refuses(SendError::later("503"))],
+    );
     world.begins();
     world.until(3_500).await;
     assert_eq!(world.delivery(owed).await.failures, 2);
@@ -119,8 +125,16 @@ async fn kills_do_not_lengthen_the_pauses_and_the_first_answer_ends_them() {
     world.owes(other, incident, 1).await;
     world.until(world.platform.since_the_beginning()).await;
     let seen = world.seen();
-    assert_eq!(seen[seen.len() - 2..].iter().filter(|line| line.ends_with(" other: message")).count(), 1, "{seen:?}");
-    assert_eq!(world.state_of(owed).await, DeliveryState::Sent, "the good answer to the other pulled it forward");
+    assert_eq!(
+        seen[seen.len() - 2..].iter().filter(|line| line.ends_with(" other: message")).count(),
+        1,
+        "{seen:?}"
+    );
+    assert_eq!(
+        world.state_of(owed).await,
+        DeliveryState::Sent,
+        "the good answer to the other pulled it forward"
+    );
 }
 
 #[tokio::test]

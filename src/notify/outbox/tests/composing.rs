@@ -43,7 +43,8 @@ fn is_whole(message: &Outgoing) -> bool {
 
 #[tokio::test]
 async fn the_first_is_told_in_full_and_aloud_and_what_follows_answers_it() {
-    let (world, chat) = subscribed(Options { mention: Some("@ops".into()), ..Options::default() }).await;
+    let (world, chat) =
+        subscribed(Options { mention: Some("@ops".into()), ..Options::default() }).await;
     let mut number = 0;
     for (kind, volume, whole, calls) in [
         (Suspected, Volume::Loud, true, true),
@@ -91,7 +92,8 @@ async fn where_nothing_can_be_edited_each_change_is_told_in_full() {
 }
 
 #[tokio::test]
-async fn a_message_that_shows_the_newest_needs_no_edit_and_one_that_was_overtaken_is_edited_at_once() {
+async fn a_message_that_shows_the_newest_needs_no_edit_and_one_that_was_overtaken_is_edited_at_once()
+ {
     let mut world = World::new();
     let [chat, other] = world.chats(["a", "b"]).await;
     let incident = world.decided("country/KP", 1, 1, Started).await;
@@ -120,7 +122,10 @@ async fn a_late_message_claims_no_length_that_was_right_only_when_it_was_decided
         world.until(21 * 60_000).await;
         let title = world.title();
         let claims = title.split_once("🔴").map_or("", |(_, claims)| claims);
-        assert!(claims.contains("is down · since ") && !claims.contains(" min"), "owed {late} s after it: {title}");
+        assert!(
+            claims.contains("is down · since ") && !claims.contains(" min"),
+            "owed {late} s after it: {title}"
+        );
     }
 }
 
@@ -167,8 +172,11 @@ async fn times_are_the_chat_s_own_where_it_named_a_zone_and_the_place_s_otherwis
 
 #[tokio::test]
 async fn what_is_said_of_one_place_counts_before_what_is_said_of_all() {
-    let (world, chat) = subscribed(Options { mention: Some("@korea".into()), ..Options::default() }).await;
-    world.wishes(chat, Scope::All, Options { mention: Some("@all".into()), ..Options::default() }).await;
+    let (world, chat) =
+        subscribed(Options { mention: Some("@korea".into()), ..Options::default() }).await;
+    world
+        .wishes(chat, Scope::All, Options { mention: Some("@all".into()), ..Options::default() })
+        .await;
     assert_eq!(world.tells(chat, 1, Started).await.mention.as_deref(), Some("@korea"));
 
     let [other] = world.chats(["b"]).await;
@@ -215,7 +223,10 @@ async fn what_is_no_alert_is_told_in_its_words() {
         (Body::OperatorAlert { said: "a disk".into() }, "⚠️ a disk"),
         (Body::TroubleOver { said: "a disk".into(), since: BEGIN }, "✅ Over after 1 h: a disk"),
         (Body::Word { said: "a word".into() }, "ℹ️ a word"),
-        (Body::Suspended { place: "there".into(), link: None, why: "kicked".into() }, "⚠️ I can no longer tell there"),
+        (
+            Body::Suspended { place: "there".into(), link: None, why: "kicked".into() },
+            "⚠️ I can no longer tell there",
+        ),
         (
             Body::Summary { incidents: vec![incident.0], why: DelayReason::Muted, since: BEGIN },
             "While this chat was muted: ",
@@ -231,10 +242,16 @@ async fn what_is_no_alert_is_told_in_its_words() {
 async fn what_tells_of_nothing_on_record_is_given_up_and_holds_up_nothing() {
     let (world, chat) = subscribed(Options::default()).await;
     world.owes_word(chat, Body::MissedIncident(77)).await;
-    world.owes_word(chat, Body::Summary { incidents: vec![77], why: DelayReason::Late, since: BEGIN }).await;
+    world
+        .owes_word(
+            chat,
+            Body::Summary { incidents: vec![77], why: DelayReason::Late, since: BEGIN },
+        )
+        .await;
     world.until(10_000).await;
     assert!(world.seen().is_empty());
     let recent = world.store.read(|db| db.deliveries().recent(9)).await.unwrap();
-    let ends: Vec<_> = recent.iter().map(|one| (one.state, one.error.as_deref().unwrap_or_default())).collect();
+    let ends: Vec<_> =
+        recent.iter().map(|one| (one.state, one.error.as_deref().unwrap_or_default())).collect();
     assert_eq!(ends, [(DeliveryState::GivenUp, "what it told of is not on record"); 2]);
 }

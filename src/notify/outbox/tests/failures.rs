@@ -30,8 +30,14 @@ fn wait(scope: LimitScope) -> [Answer; 1] {
 async fn a_pause_that_is_asked_for_is_that_of_whoever_was_asked() {
     for (scope, expected) in [
         // Never too soon, and at most a second late.
-        (LimitScope::Chat, ["0 one: message", "0 other: message", "7500 one: message", "8500 one: message"]),
-        (LimitScope::Edits, ["0 one: message", "0 other: message", "0 one: message", "8000 one: message"]),
+        (
+            LimitScope::Chat,
+            ["0 one: message", "0 other: message", "7500 one: message", "8500 one: message"],
+        ),
+        (
+            LimitScope::Edits,
+            ["0 one: message", "0 other: message", "0 one: message", "8000 one: message"],
+        ),
     ] {
         let mut world = World::new();
         two_chats(&world).await;
@@ -61,7 +67,10 @@ async fn a_platform_that_asks_for_a_pause_is_told_nothing_until_it_is_over() {
 async fn a_token_that_is_refused_is_tried_again_after_a_quarter_of_an_hour() {
     let mut world = World::new();
     let (_, owed) = one_chat(&world).await;
-    world.answers("a", [Answer::Refuses(SendError::InvalidToken { why: "401 Unauthorized".into() })]);
+    world.answers(
+        "a",
+        [Answer::Refuses(SendError::InvalidToken { why: "401 Unauthorized".into() })],
+    );
     world.begins();
     world.until(100).await;
     let [other] = world.chats(["other"]).await;
@@ -98,7 +107,8 @@ async fn back_after(failures: usize) -> Vec<String> {
         world.answers(address, [Answer::Refuses(SendError::later("503"))]);
     }
     // All but the first were tried often before: their pauses are minutes.
-    let owings: Vec<NewDelivery> = chats[..failures].iter().map(|chat| NewDelivery::now(*chat, true)).collect();
+    let owings: Vec<NewDelivery> =
+        chats[..failures].iter().map(|chat| NewDelivery::now(*chat, true)).collect();
     let write = world.store.write(move |tx| {
         tx.deliveries().owe(&NewNotice::alert(incident, 1), &owings, BEGIN, 0)?;
         for delivery in tx.deliveries().recent(failures - 1)? {
@@ -142,7 +152,10 @@ async fn failures_are_counted_from_the_last_that_went_well() {
     for (chat, address) in chats.iter().zip(["a", "b", "c"]) {
         world.answers(
             address,
-            [Answer::Refuses(SendError::RateLimited { pause_ms: 900_000, scope: LimitScope::Edits })],
+            [Answer::Refuses(SendError::RateLimited {
+                pause_ms: 900_000,
+                scope: LimitScope::Edits,
+            })],
         );
         world.owes(*chat, incident, 1).await;
         world.until(0).await;
@@ -260,14 +273,18 @@ async fn what_cannot_be_read_goes_once_more_as_plain_text_and_is_given_up_then()
     use crate::notify::platform::Form;
     let mut world = World::new();
     let (_, owed) = one_chat(&world).await;
-    let unreadable = || Answer::Refuses(SendError::Unreadable { why: "can't parse entities".into() });
+    let unreadable =
+        || Answer::Refuses(SendError::Unreadable { why: "can't parse entities".into() });
     world.answers("a", [unreadable(), unreadable()]);
     world.begins();
     world.until(3_600_000).await;
     assert_eq!(world.seen().len(), 2);
     assert_eq!(world.last_message().form, Form::Plain);
     let delivery = world.delivery(owed).await;
-    assert_eq!((delivery.state, delivery.error.as_deref()), (DeliveryState::GivenUp, Some("can't parse entities")));
+    assert_eq!(
+        (delivery.state, delivery.error.as_deref()),
+        (DeliveryState::GivenUp, Some("can't parse entities"))
+    );
 }
 
 #[tokio::test]
@@ -330,7 +347,11 @@ async fn an_edit_that_fails_is_made_later_as_long_as_it_takes() {
         world.answers("a", [Answer::Refuses(error.clone())]);
         world.changes(incident).await;
         world.until(600_000).await;
-        assert_eq!(world.seen()[1..], ["0 a: edit of m1".to_owned(), format!("{again} a: edit of m1")], "{error:?}");
+        assert_eq!(
+            world.seen()[1..],
+            ["0 a: edit of m1".to_owned(), format!("{again} a: edit of m1")],
+            "{error:?}"
+        );
     }
 }
 
@@ -343,7 +364,10 @@ async fn edits_that_are_told_to_wait_hold_up_each_card_of_the_chat_but_no_messag
     world.owes(chat, outages[1], 1).await;
     world.begins();
     world.until(10_000).await;
-    world.answers("a", [Answer::Refuses(SendError::RateLimited { pause_ms: 90_000, scope: LimitScope::Edits })]);
+    world.answers(
+        "a",
+        [Answer::Refuses(SendError::RateLimited { pause_ms: 90_000, scope: LimitScope::Edits })],
+    );
     world.changes(outages[0]).await;
     world.changes(outages[1]).await;
     world.until(20_000).await;
@@ -360,7 +384,9 @@ async fn edits_that_are_told_to_wait_hold_up_each_card_of_the_chat_but_no_messag
 
 #[tokio::test]
 async fn a_card_whose_message_is_gone_or_cannot_be_written_is_left_alone() {
-    for error in [SendError::MessageGone, SendError::Unreadable { why: "can't parse entities".into() }] {
+    for error in
+        [SendError::MessageGone, SendError::Unreadable { why: "can't parse entities".into() }]
+    {
         let (world, incident) = card().await;
         world.answers("a", [Answer::Refuses(error)]);
         world.changes(incident).await;

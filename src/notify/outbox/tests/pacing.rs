@@ -8,7 +8,9 @@ async fn chats_are_told_at_the_platform_s_pace_to_the_millisecond() {
     let mut world = World::paced(Limit::per_second(10.0), Limit::NONE);
     let chats = world.chats(["a", "b", "c", "d", "e", "f", "g", "h"]).await;
     let incident = world.outages(1).await[0];
-    world.owes_all(incident, 1, chats.iter().map(|chat| NewDelivery::now(*chat, true)).collect()).await;
+    world
+        .owes_all(incident, 1, chats.iter().map(|chat| NewDelivery::now(*chat, true)).collect())
+        .await;
     world.begins();
     world.until(5_000).await;
     let expected: Vec<String> = ["a", "b", "c", "d", "e", "f", "g", "h"]
@@ -29,7 +31,11 @@ async fn a_chat_is_told_at_its_own_pace_and_nothing_is_marked_long_before_it_goe
     }
     world.begins();
     world.until(500).await;
-    let states = [world.state_of(owed[0]).await, world.state_of(owed[1]).await, world.state_of(owed[2]).await];
+    let states = [
+        world.state_of(owed[0]).await,
+        world.state_of(owed[1]).await,
+        world.state_of(owed[2]).await,
+    ];
     assert_eq!(states, [DeliveryState::Sent, DeliveryState::Owed, DeliveryState::Owed]);
     world.until(5_000).await;
     assert_eq!(world.seen(), ["0 a: message", "1000 a: message", "2000 a: message"]);
@@ -64,7 +70,9 @@ async fn chats_that_wait_for_their_pace_are_in_nobody_s_way() {
     let mut world = World::paced(Limit::NONE, Limit { every_ms: 3_600_000.0, burst: 1 });
     let (crowd, [late]) = (crowd(&world, 200).await, world.chats(["late"]).await);
     for incident in world.outages(2).await {
-        world.owes_all(incident, 1, crowd.iter().map(|chat| NewDelivery::now(*chat, true)).collect()).await;
+        world
+            .owes_all(incident, 1, crowd.iter().map(|chat| NewDelivery::now(*chat, true)).collect())
+            .await;
     }
     world.begins();
     world.until(0).await;
@@ -86,7 +94,9 @@ async fn cards_are_edited_however_many_chats_hang() {
     for chat in 0..100 {
         world.answers(&format!("crowd {chat}"), [Answer::Hangs]);
     }
-    world.owes_all(outages[1], 1, crowd.iter().map(|chat| NewDelivery::now(*chat, true)).collect()).await;
+    world
+        .owes_all(outages[1], 1, crowd.iter().map(|chat| NewDelivery::now(*chat, true)).collect())
+        .await;
     world.sees(101).await;
     world.changes(outages[0]).await;
     assert_eq!(world.sees(102).await[101], "0 one: edit of m1");
@@ -102,7 +112,9 @@ async fn no_more_are_under_way_than_may_be() {
         world.answers(&format!("crowd {chat}"), [Answer::Hangs]);
     }
     let incident = world.outages(1).await[0];
-    world.owes_all(incident, 1, crowd.iter().map(|chat| NewDelivery::now(*chat, true)).collect()).await;
+    world
+        .owes_all(incident, 1, crowd.iter().map(|chat| NewDelivery::now(*chat, true)).collect())
+        .await;
     world.begins();
     assert_eq!(world.sees(512).await.len(), 512);
     world.looks();
@@ -156,7 +168,13 @@ async fn what_was_held_back_goes_when_its_hold_ends() {
     let [chat] = world.chats(["a"]).await;
     let incident = world.outages(1).await[0];
     let hold = Hold { until: BEGIN + 7, why: HeldFor::Quiet };
-    world.owes_all(incident, 1, vec![NewDelivery { hold: Some(hold), ..NewDelivery::now(chat, true) }]).await;
+    world
+        .owes_all(
+            incident,
+            1,
+            vec![NewDelivery { hold: Some(hold), ..NewDelivery::now(chat, true) }],
+        )
+        .await;
     world.begins();
     world.until(6_999).await;
     assert!(world.seen().is_empty());
@@ -181,9 +199,9 @@ async fn what_piled_up_is_told_in_one_and_what_follows_joins_it() {
     assert_eq!((world.seen().len(), first.notes.len()), (1, 2), "{first:?}");
     // That one is late as well by now: it is told in the same message, not after it.
     let third = outages[2];
-    let owe = world
-        .store
-        .write(move |tx| tx.deliveries().owe(&NewNotice::alert(third, 1), &[NewDelivery::now(chat, true)], BEGIN, 0));
+    let owe = world.store.write(move |tx| {
+        tx.deliveries().owe(&NewNotice::alert(third, 1), &[NewDelivery::now(chat, true)], BEGIN, 0)
+    });
     owe.await.unwrap();
     world.looks();
     world.until(1_000_000).await;

@@ -208,7 +208,9 @@ fn the_operator_may_allow_a_network_by_name_and_only_that() {
 fn the_operator_may_refuse_a_network_by_name_however_it_is_reached() {
     let guard = tables(vec!["10.0.0.0/8".parse().unwrap()])
         .refusing(vec!["10.1.0.0/16".parse().unwrap(), { "1.1.1.0/24".parse().unwrap() }]);
-    for address in ["1.1.1.1", "::ffff:1.1.1.1", "64:ff9b::101:101", "2a00:1450::5efe:1.1.1.1", "10.1.2.3"] {
+    for address in
+        ["1.1.1.1", "::ffff:1.1.1.1", "64:ff9b::101:101", "2a00:1450::5efe:1.1.1.1", "10.1.2.3"]
+    {
         let why = guard.refuses(address.parse().unwrap());
         assert_eq!(why, Some("a network that the configuration refuses"), "{address}");
     }
@@ -218,15 +220,27 @@ fn the_operator_may_refuse_a_network_by_name_however_it_is_reached() {
 
 #[test]
 fn a_public_address_of_this_machine_is_refused_however_it_is_written() {
-    let own =
-        |address: IpAddr| address == IpAddr::from([1, 1, 1, 1]) || address == "2a00:1450::7".parse::<IpAddr>().unwrap();
+    let own = |address: IpAddr| {
+        address == IpAddr::from([1, 1, 1, 1])
+            || address == "2a00:1450::7".parse::<IpAddr>().unwrap()
+    };
     let guard = Guard { is_own: own, ..Guard::default() };
-    for address in ["1.1.1.1", "::ffff:1.1.1.1", "64:ff9b::101:101", "2a00:1450::5efe:1.1.1.1", "2a00:1450::7"] {
-        assert_eq!(guard.refuses(address.parse().unwrap()), Some("this machine itself"), "{address}");
+    for address in
+        ["1.1.1.1", "::ffff:1.1.1.1", "64:ff9b::101:101", "2a00:1450::5efe:1.1.1.1", "2a00:1450::7"]
+    {
+        assert_eq!(
+            guard.refuses(address.parse().unwrap()),
+            Some("this machine itself"),
+            "{address}"
+        );
     }
     assert_eq!(guard.refuses("1.1.1.2".parse().unwrap()), None);
     let allowed = Guard { is_own: own, ..Guard::new(vec!["1.1.1.1/32".parse().unwrap()]) };
-    assert_eq!(allowed.refuses("1.1.1.1".parse().unwrap()), None, "unless the operator allows it by name");
+    assert_eq!(
+        allowed.refuses("1.1.1.1".parse().unwrap()),
+        None,
+        "unless the operator allows it by name"
+    );
 }
 
 /// The addresses of this machine's interfaces, by the tables of the kernel.
@@ -260,7 +274,9 @@ fn the_addresses_of_this_machines_interfaces_are_known_as_its_own() {
         assert!(is_of_this_machine(address), "{address}");
         assert!(Guard::default().refuses(address).is_some(), "{address}");
     }
-    for other in ["192.0.2.1", "1.1.1.1", "2606:4700:4700::1111", "224.0.0.1", "255.255.255.255", "fe80::1"] {
+    for other in
+        ["192.0.2.1", "1.1.1.1", "2606:4700:4700::1111", "224.0.0.1", "255.255.255.255", "fe80::1"]
+    {
         assert!(!is_of_this_machine(other.parse().unwrap()), "{other}");
     }
 }

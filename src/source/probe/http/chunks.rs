@@ -39,7 +39,11 @@ impl Chunks {
     }
 
     /// Hands the data within `input` to `take`. A bare line feed ends a line as well.
-    pub(super) fn feed(&mut self, mut input: &[u8], mut take: impl FnMut(&[u8])) -> Result<(), BadChunk> {
+    pub(super) fn feed(
+        &mut self,
+        mut input: &[u8],
+        mut take: impl FnMut(&[u8]),
+    ) -> Result<(), BadChunk> {
         while let Some(first) = input.first().copied() {
             match &mut self.0 {
                 State::Data(left) => {
@@ -57,18 +61,22 @@ impl Chunks {
                     b'\n' => self.0 = NEXT,
                     _ => return Err(BadChunk),
                 },
-                State::Size { value, digits, is_past } => match (first, char::from(first).to_digit(16)) {
-                    (b'\n', _) if *digits == 0 => return Err(BadChunk),
-                    (b'\n', _) => self.0 = if *value == 0 { State::Done } else { State::Data(*value) },
-                    (b' ' | b'\t', _) if *digits == 0 => {}
-                    (_, Some(digit)) if !*is_past && *digits < DIGITS => {
-                        *value = *value << 4 | u64::from(digit);
-                        *digits += 1;
+                State::Size { value, digits, is_past } => {
+                    match (first, char::from(first).to_digit(16)) {
+                        (b'\n', _) if *digits == 0 => return Err(BadChunk),
+                        (b'\n', _) => {
+                            self.0 = if *value == 0 { State::Done } else { State::Data(*value) }
+                        }
+                        (b' ' | b'\t', _) if *digits == 0 => {}
+                        (_, Some(digit)) if !*is_past && *digits < DIGITS => {
+                            *value = *value << 4 | u64::from(digit);
+                            *digits += 1;
+                        }
+                        (b' ' | b'\t' | b'\r' | b';', _) if *digits > 0 => *is_past = true,
+                        _ if *is_past => {}
+                        _ => return Err(BadChunk),
                     }
-                    (b' ' | b'\t' | b'\r' | b';', _) if *digits > 0 => *is_past = true,
-                    _ if *is_past => {}
-                    _ => return Err(BadChunk),
-                },
+                }
                 State::Done => return Ok(()),
             }
             input = &input[1..];
@@ -107,8 +115,14 @@ mod tests {
 
     #[test]
     fn what_is_no_chunk_is_refused() {
-        for text in [&b"<html>\r\n"[..], b"\r\n", b"-1\r\n", b"4\r\nlinkdown\r\n", b"11111111111111111\r\n", b"0x4\r\n"]
-        {
+        for text in [
+            &b"<html>\r\n"[..],
+            b"\r\n",
+            b"-1\r\n",
+            b"4\r\nlinkdown\r\n",
+            b"11111111111111111\r\n",
+            b"0x4\r\n",
+        ] {
             assert_eq!(decode(&[text]), Err(BadChunk), "{text:?}");
         }
     }

@@ -23,8 +23,9 @@ pub(super) struct Unpacked {
 pub(super) fn unpack(body: &[u8], codings: &[String]) -> Unpacked {
     let mut unpacked = Unpacked { bytes: body.to_vec(), fault: None };
     // Names that are no coding (`none`, `utf-8`) are seen in the wild; browsers pass over them, too.
-    let is_packing =
-        |coding: &&String| !matches!(coding.as_str(), "identity" | "none" | "chunked" | "utf-8" | "binary");
+    let is_packing = |coding: &&String| {
+        !matches!(coding.as_str(), "identity" | "none" | "chunked" | "utf-8" | "binary")
+    };
     let mut known: Vec<&String> = codings.iter().filter(is_packing).collect();
     if known.len() > CODINGS {
         unpacked.fault = Some(format!("it is packed {} times", known.len()));
@@ -40,10 +41,15 @@ pub(super) fn unpack(body: &[u8], codings: &[String]) -> Unpacked {
         let (bytes, is_sound) = match coding.as_str() {
             "gzip" | "x-gzip" => gunzip(&input),
             "deflate" => inflate(&input),
-            "br" => read(brotli_decompressor::Decompressor::new(&input[..], BROTLI_BUFFER), Vec::new()),
+            "br" => {
+                read(brotli_decompressor::Decompressor::new(&input[..], BROTLI_BUFFER), Vec::new())
+            }
             _ => {
                 unpacked.bytes = input;
-                unpacked.fault = Some(format!("it is packed as `{}`, which Linkdown cannot unpack", shown(coding)));
+                unpacked.fault = Some(format!(
+                    "it is packed as `{}`, which Linkdown cannot unpack",
+                    shown(coding)
+                ));
                 return unpacked;
             }
         };
@@ -64,7 +70,8 @@ fn gunzip(input: &[u8]) -> (Vec<u8>, bool) {
         let (read_so_far, is_sound) = read(&mut decoder, bytes);
         bytes = read_so_far;
         rest = decoder.into_inner();
-        let has_another = rest.starts_with(&[0x1f, 0x8b]) && bytes.len() < SEARCHED && bytes.len() > before;
+        let has_another =
+            rest.starts_with(&[0x1f, 0x8b]) && bytes.len() < SEARCHED && bytes.len() > before;
         if !is_sound || !has_another {
             return (bytes, is_sound);
         }
@@ -95,7 +102,11 @@ fn read(mut decoder: impl Read, mut bytes: Vec<u8>) -> (Vec<u8>, bool) {
 
 /// The name as it may be shown: it comes from outside.
 fn shown(coding: &str) -> String {
-    coding.chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '-').take(20).collect()
+    coding
+        .chars()
+        .filter(|letter| letter.is_ascii_alphanumeric() || *letter == '-')
+        .take(20)
+        .collect()
 }
 
 #[cfg(test)]
@@ -106,7 +117,8 @@ mod tests {
     use std::io::Write;
 
     /// `front page`, packed by the command `brotli`.
-    const BROTLI: &[u8] = &[0x8b, 4, 0x80, b'f', b'r', b'o', b'n', b't', b' ', b'p', b'a', b'g', b'e', 3];
+    const BROTLI: &[u8] =
+        &[0x8b, 4, 0x80, b'f', b'r', b'o', b'n', b't', b' ', b'p', b'a', b'g', b'e', 3];
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());

@@ -39,8 +39,10 @@ impl Jar {
     /// or meant for another site is passed over.
     pub(super) fn take(&mut self, place: Place<'_>, field: &[u8], now: Timestamp) {
         let Some((cookie, is_over)) = Cookie::parse(place, field, now) else { return };
-        self.0
-            .retain(|known| (&known.name, &known.domain, &known.path) != (&cookie.name, &cookie.domain, &cookie.path));
+        self.0.retain(|known| {
+            (&known.name, &known.domain, &known.path)
+                != (&cookie.name, &cookie.domain, &cookie.path)
+        });
         if !is_over {
             self.0.push(cookie);
         }
@@ -107,7 +109,9 @@ impl Cookie {
                 "path" if value.starts_with('/') => value.clone_into(&mut cookie.path),
                 "path" => default_path(place.path).clone_into(&mut cookie.path),
                 "secure" => cookie.is_secure = true,
-                "max-age" => by_age = value.parse::<i64>().ok().map(|seconds| seconds <= 0).or(by_age),
+                "max-age" => {
+                    by_age = value.parse::<i64>().ok().map(|seconds| seconds <= 0).or(by_age)
+                }
                 "expires" => by_date = date(value).map(|date| date <= now).or(by_date),
                 _ => {}
             }
@@ -122,8 +126,11 @@ impl Cookie {
 
     fn fits(&self, place: Place<'_>) -> bool {
         let host = name_of(place.host);
-        let is_of_domain = host == self.domain || (!self.is_host_only && is_below(&host, &self.domain));
-        is_of_domain && (place.is_tls || !self.is_secure) && is_within(path_alone(place.path), &self.path)
+        let is_of_domain =
+            host == self.domain || (!self.is_host_only && is_below(&host, &self.domain));
+        is_of_domain
+            && (place.is_tls || !self.is_secure)
+            && is_within(path_alone(place.path), &self.path)
     }
 }
 
@@ -135,7 +142,8 @@ fn is_for(cookie: &mut Cookie, host: &Host, domain: String) -> bool {
         cookie.is_host_only = matches!(host, Host::Address(_));
         return true;
     }
-    let is_fitting = matches!(host, Host::Name(_)) && domain.contains('.') && is_below(&host_name, &domain);
+    let is_fitting =
+        matches!(host, Host::Name(_)) && domain.contains('.') && is_below(&host_name, &domain);
     if is_fitting {
         cookie.domain = domain;
         cookie.is_host_only = false;
@@ -172,7 +180,8 @@ fn is_within(path: &str, folder: &str) -> bool {
 fn date(text: &str) -> Option<Timestamp> {
     let after_weekday = text.split_once(',').map_or(text, |(_, rest)| rest).trim();
     let formats = ["%d %b %Y %H:%M:%S GMT", "%d-%b-%Y %H:%M:%S GMT", "%d-%b-%y %H:%M:%S GMT"];
-    let parsed = formats.iter().find_map(|format| NaiveDateTime::parse_from_str(after_weekday, format).ok());
+    let parsed =
+        formats.iter().find_map(|format| NaiveDateTime::parse_from_str(after_weekday, format).ok());
     parsed.map(|date| Timestamp::from_unix(date.and_utc().timestamp()))
 }
 
@@ -182,7 +191,8 @@ mod tests {
 
     fn sent(host: &str, path: &str, is_tls: bool, jar: &Jar) -> String {
         let host = Host::Name(host.to_owned());
-        String::from_utf8(jar.header(Place { host: &host, path, is_tls }).unwrap_or_default()).unwrap()
+        String::from_utf8(jar.header(Place { host: &host, path, is_tls }).unwrap_or_default())
+            .unwrap()
     }
 
     /// A jar after `www.kcna.kp` has set these for `/ko/index.php?a=/b/` over https.
@@ -202,9 +212,12 @@ mod tests {
         assert_eq!(sent("www.kcna.kp", "/ko/", true, &jar), "seen=1");
         assert_eq!(sent("www.kcna.kp", "/ko/a/b", false, &jar), "seen=1");
         assert_eq!(sent("www.kcna.kp", "/ko?a", true, &jar), "seen=1");
-        for (host, path) in
-            [("kcna.kp", "/ko/"), ("a.www.kcna.kp", "/ko/"), ("www.kcna.kp", "/korea"), ("www.kcna.kp", "/")]
-        {
+        for (host, path) in [
+            ("kcna.kp", "/ko/"),
+            ("a.www.kcna.kp", "/ko/"),
+            ("www.kcna.kp", "/korea"),
+            ("www.kcna.kp", "/"),
+        ] {
             assert_eq!(sent(host, path, true, &jar), "", "{host}{path}");
         }
     }
@@ -227,20 +240,31 @@ mod tests {
         assert_eq!(sent("www.kcna.kp", "/", true, &secure), "a=1");
         assert_eq!(sent("www.kcna.kp", "/", false, &secure), "");
         let (mut plain, host) = (Jar::default(), Host::Name("kcna.kp".to_owned()));
-        plain.take(Place { host: &host, path: "/", is_tls: false }, b"a=1; secure", Timestamp::from_unix(0));
+        plain.take(
+            Place { host: &host, path: "/", is_tls: false },
+            b"a=1; secure",
+            Timestamp::from_unix(0),
+        );
         assert_eq!(plain, Jar::default());
     }
 
     #[test]
     fn a_later_cookie_replaces_or_deletes_an_earlier_one() {
-        assert_eq!(sent("www.kcna.kp", "/", true, &jar(&["a=1; path=/", "b=2; path=/", "a=3; path=/"])), "b=2; a=3");
+        assert_eq!(
+            sent("www.kcna.kp", "/", true, &jar(&["a=1; path=/", "b=2; path=/", "a=3; path=/"])),
+            "b=2; a=3"
+        );
         for end in [
             "Max-Age=0",
             "max-age=-1",
             "Expires=Thu, 01 Jan 1970 00:00:00 GMT",
             "expires=Thu, 01-Jan-1970 00:00:01 GMT",
         ] {
-            assert_eq!(jar(&["a=1; Path=/", &format!("a=; Path=/; {end}")]), Jar::default(), "{end}");
+            assert_eq!(
+                jar(&["a=1; Path=/", &format!("a=; Path=/; {end}")]),
+                Jar::default(),
+                "{end}"
+            );
         }
         for lasting in [
             "Max-Age=60",
@@ -248,7 +272,11 @@ mod tests {
             "Expires=soon",
             "Max-Age=9; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
         ] {
-            assert_eq!(sent("www.kcna.kp", "/", true, &jar(&[&format!("a=1; Path=/; {lasting}")])), "a=1", "{lasting}");
+            assert_eq!(
+                sent("www.kcna.kp", "/", true, &jar(&[&format!("a=1; Path=/; {lasting}")])),
+                "a=1",
+                "{lasting}"
+            );
         }
     }
 
@@ -263,7 +291,8 @@ mod tests {
 
     #[test]
     fn number_and_size_are_bounded() {
-        let many: Vec<String> = (0..200).map(|number| format!("c{number}={}", "x".repeat(500))).collect();
+        let many: Vec<String> =
+            (0..200).map(|number| format!("c{number}={}", "x".repeat(500))).collect();
         let many = jar(&many.iter().map(String::as_str).collect::<Vec<_>>());
         assert_eq!(many.0.len(), COOKIES);
         let header = sent("www.kcna.kp", "/ko/", true, &many);

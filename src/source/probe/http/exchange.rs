@@ -88,7 +88,13 @@ async fn read_head<S: AsyncRead + Unpin>(stream: &mut S) -> Result<(Head, Vec<u8
         scanned = bytes.len();
         bytes.reserve(BUFFER);
         match stream.read_buf(&mut bytes).await {
-            Ok(0) => return Err(if head::begins_otherwise(&bytes) { Fault::NotHttp } else { Fault::Cut }),
+            Ok(0) => {
+                return Err(if head::begins_otherwise(&bytes) {
+                    Fault::NotHttp
+                } else {
+                    Fault::Cut
+                });
+            }
             Ok(_) => {}
             Err(error) if is_an_end(&error) => return Err(Fault::Cut),
             Err(error) => return Err(Fault::Socket(error)),
@@ -111,7 +117,11 @@ impl Kept {
     }
 }
 
-async fn read_body<S: AsyncRead + Unpin>(stream: &mut S, head: Head, rest: &[u8]) -> Result<Response, Fault> {
+async fn read_body<S: AsyncRead + Unpin>(
+    stream: &mut S,
+    head: Head,
+    rest: &[u8],
+) -> Result<Response, Fault> {
     let framing = head.framing();
     let (mut kept, mut chunks) = (Kept::default(), Chunks::new());
     let mut take = |data: &[u8], kept: &mut Kept| match framing {
@@ -181,7 +191,11 @@ mod tests {
     struct Server(Vec<u8>, Option<io::Error>);
 
     impl AsyncRead for Server {
-        fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
             if self.0.is_empty() {
                 return Poll::Ready(self.1.take().map_or(Ok(()), Err));
             }
@@ -228,7 +242,8 @@ mod tests {
         let long = [&b"HTTP/1.0 200 OK\r\n\r\n"[..], &vec![b'x'; BODY_CAP + BUFFER]].concat();
         let response = read(&long, None).await.unwrap();
         assert_eq!((response.body.len(), response.is_whole), (SEARCHED, false));
-        let response = read(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfront page", None).await.unwrap();
+        let response =
+            read(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfront page", None).await.unwrap();
         assert_eq!(response.body, b"front");
     }
 

@@ -46,7 +46,9 @@ pub(super) fn may_be_http(bytes: &[u8]) -> bool {
 /// Returns whether bytes that end here are some other protocol rather than the begin of a response.
 pub(super) fn begins_otherwise(bytes: &[u8]) -> bool {
     let bytes = without_empty_lines(bytes);
-    !bytes.is_empty() && start_of_status_line(bytes).is_none() && !b"http".starts_with(&bytes.to_ascii_lowercase())
+    !bytes.is_empty()
+        && start_of_status_line(bytes).is_none()
+        && !b"http".starts_with(&bytes.to_ascii_lowercase())
 }
 
 /// Returns the length of the head with its empty line, or `None` while that has not arrived.
@@ -68,8 +70,9 @@ impl Head {
     pub(super) fn parse(bytes: &[u8], most: usize) -> Result<Self, HeadError> {
         let bytes = without_empty_lines(bytes);
         let start = start_of_status_line(bytes).ok_or(HeadError::NotHttp)?;
-        let mut lines =
-            bytes[start..].split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+        let mut lines = bytes[start..]
+            .split(|byte| *byte == b'\n')
+            .map(|line| line.strip_suffix(b"\r").unwrap_or(line));
         let (status, is_http_1_0) = status_line(lines.next().unwrap_or_default());
         let mut fields: Vec<(String, Vec<u8>)> = Vec::new();
         // Whether the line before this one is a field that this one may continue.
@@ -85,7 +88,10 @@ impl Head {
                 }
                 continue;
             }
-            let field = line.iter().position(|byte| *byte == b':').map(|colon| (&line[..colon], &line[colon + 1..]));
+            let field = line
+                .iter()
+                .position(|byte| *byte == b':')
+                .map(|colon| (&line[..colon], &line[colon + 1..]));
             // A line without a colon, or without a name, is passed over.
             let field = field.filter(|(name, _)| !name.trim_ascii().is_empty());
             is_open = field.is_some();
@@ -99,7 +105,10 @@ impl Head {
 
     /// Returns every value of the field, in the order of their lines.
     pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.fields.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_slice())
+        self.fields
+            .iter()
+            .filter(move |(known, _)| known == name)
+            .map(|(_, value)| value.as_slice())
     }
 
     /// Returns where the response redirects to. Browsers follow these statuses alone, and take the
@@ -111,8 +120,10 @@ impl Head {
 
     /// Returns the members of a field that is a list, in lower case.
     pub(super) fn list(&self, name: &str) -> Vec<String> {
-        let text: Vec<String> =
-            self.all(name).map(|value| String::from_utf8_lossy(value).to_ascii_lowercase()).collect();
+        let text: Vec<String> = self
+            .all(name)
+            .map(|value| String::from_utf8_lossy(value).to_ascii_lowercase())
+            .collect();
         let members = text.iter().flat_map(|value| value.split(','));
         members.map(|member| member.trim().to_owned()).filter(|member| !member.is_empty()).collect()
     }
@@ -124,12 +135,17 @@ impl Head {
             return Framing::Empty;
         }
         // HTTP/1.0 knows no chunks: browsers take such a body as it is.
-        if !self.is_http_1_0 && self.list("transfer-encoding").iter().any(|coding| coding == "chunked") {
+        if !self.is_http_1_0
+            && self.list("transfer-encoding").iter().any(|coding| coding == "chunked")
+        {
             return Framing::Chunked;
         }
-        let lengths: Vec<Option<u64>> = self.list("content-length").iter().map(|length| digits(length)).collect();
+        let lengths: Vec<Option<u64>> =
+            self.list("content-length").iter().map(|length| digits(length)).collect();
         match lengths.as_slice() {
-            [Some(first), others @ ..] if others.iter().all(|other| *other == Some(*first)) => Framing::Length(*first),
+            [Some(first), others @ ..] if others.iter().all(|other| *other == Some(*first)) => {
+                Framing::Length(*first)
+            }
             _ => Framing::UntilClose,
         }
     }
@@ -141,7 +157,8 @@ fn without_empty_lines(bytes: &[u8]) -> &[u8] {
 }
 
 fn start_of_status_line(bytes: &[u8]) -> Option<usize> {
-    let is_there = |at: &usize| bytes.get(*at..at + 4).is_some_and(|word| word.eq_ignore_ascii_case(b"http"));
+    let is_there =
+        |at: &usize| bytes.get(*at..at + 4).is_some_and(|word| word.eq_ignore_ascii_case(b"http"));
     (0..=SLOP).find(is_there)
 }
 
@@ -155,7 +172,8 @@ fn status_line(line: &[u8]) -> (u16, bool) {
         Some(number) => number.starts_with("0.") || number.starts_with("1.0"),
         None => true,
     };
-    let code: String = words.next().unwrap_or_default().chars().take_while(char::is_ascii_digit).collect();
+    let code: String =
+        words.next().unwrap_or_default().chars().take_while(char::is_ascii_digit).collect();
     let status = if code.is_empty() { 200 } else { code.parse().unwrap_or(u16::MAX) };
     (status, is_http_1_0)
 }
@@ -196,8 +214,12 @@ mod tests {
         ] {
             assert_eq!(head(&format!("{line}\r\n\r\n")).status, status, "{line:?}");
         }
-        for text in ["220 mail.example ESMTP\r\n\r\n", "SSH-2.0-OpenSSH HTTP/1.1\r\n\r\n", "12345HTTP/1.1 200\n\n", ""]
-        {
+        for text in [
+            "220 mail.example ESMTP\r\n\r\n",
+            "SSH-2.0-OpenSSH HTTP/1.1\r\n\r\n",
+            "12345HTTP/1.1 200\n\n",
+            "",
+        ] {
             assert_eq!(Head::parse(text.as_bytes(), 100), Err(HeadError::NotHttp), "{text:?}");
         }
     }
@@ -223,7 +245,11 @@ mod tests {
 
     #[test]
     fn the_end_of_the_head_is_found_however_it_arrives() {
-        for text in ["HTTP/1.1 200 OK\r\nA: b\r\n\r\n", "HTTP/1.1 200 OK\nA: b\n\n", "\r\nHTTP/1.1 200 OK\r\n\n"] {
+        for text in [
+            "HTTP/1.1 200 OK\r\nA: b\r\n\r\n",
+            "HTTP/1.1 200 OK\nA: b\n\n",
+            "\r\nHTTP/1.1 200 OK\r\n\n",
+        ] {
             let bytes = format!("{text}body\n\n").into_bytes();
             assert_eq!(length(&bytes, 0), Some(text.len()), "{text:?}");
             let mut scanned = 0;
@@ -251,18 +277,31 @@ mod tests {
             ("1.1", "Transfer-Encoding: identity\r\nContent-Length: 5\r\n", Framing::Length(5)),
             ("1.0", "Transfer-Encoding: chunked\r\n", Framing::UntilClose),
         ] {
-            assert_eq!(head(&format!("HTTP/{version} 200 OK\r\n{fields}\r\n")).framing(), framing, "{fields:?}");
+            assert_eq!(
+                head(&format!("HTTP/{version} 200 OK\r\n{fields}\r\n")).framing(),
+                framing,
+                "{fields:?}"
+            );
         }
         for status in [100, 103, 204, 304] {
-            assert_eq!(head(&format!("HTTP/1.1 {status} x\r\nContent-Length: 5\r\n\r\n")).framing(), Framing::Empty);
+            assert_eq!(
+                head(&format!("HTTP/1.1 {status} x\r\nContent-Length: 5\r\n\r\n")).framing(),
+                Framing::Empty
+            );
         }
     }
 
     #[test]
     fn only_a_redirect_leads_somewhere() {
-        assert_eq!(head("HTTP/1.1 302 Found\r\nLocation:\r\nLocation: /b\r\n\r\n").location(), Some(b"/b".as_slice()));
+        assert_eq!(
+            head("HTTP/1.1 302 Found\r\nLocation:\r\nLocation: /b\r\n\r\n").location(),
+            Some(b"/b".as_slice())
+        );
         for status in [200, 300, 304, 305] {
-            assert_eq!(head(&format!("HTTP/1.1 {status} x\r\nLocation: /b\r\n\r\n")).location(), None);
+            assert_eq!(
+                head(&format!("HTTP/1.1 {status} x\r\nLocation: /b\r\n\r\n")).location(),
+                None
+            );
         }
     }
 

@@ -49,20 +49,30 @@ pub(super) async fn knock(
     let Some(first) = Hop::first(page.host, page.port, page.path, page.tls.is_some()) else {
         return (Outcome::unknown("its path cannot be asked for"), None);
     };
-    let (mut hop, mut at, mut certificate, mut jar) = (first.clone(), address, None, Jar::default());
+    let (mut hop, mut at, mut certificate, mut jar) =
+        (first.clone(), address, None, Jar::default());
     // Each page with the cookies that it was asked with: the same page may answer otherwise to others.
     let mut been: Vec<(String, Option<Vec<u8>>)> = Vec::new();
     loop {
         let left = Limits { total: watch.left_of(limits.total), ..limits };
         let cookie = jar.header(place(&hop));
-        let fetched = match fetch(kit, (&hop, page.tls.unwrap_or_default()), cookie.as_deref(), at, left).await {
-            Ok(fetched) => fetched,
-            // What a redirect leads to is not the host that was asked about, which has answered.
-            Err(Outcome::Silent { detail }) if !been.is_empty() => {
-                return (Outcome::broken(Class::Content, format!("redirects to {}: {detail}", hop.host)), certificate);
-            }
-            Err(outcome) => return (outcome, certificate),
-        };
+        let fetched =
+            match fetch(kit, (&hop, page.tls.unwrap_or_default()), cookie.as_deref(), at, left)
+                .await
+            {
+                Ok(fetched) => fetched,
+                // What a redirect leads to is not the host that was asked about, which has answered.
+                Err(Outcome::Silent { detail }) if !been.is_empty() => {
+                    return (
+                        Outcome::broken(
+                            Class::Content,
+                            format!("redirects to {}: {detail}", hop.host),
+                        ),
+                        certificate,
+                    );
+                }
+                Err(outcome) => return (outcome, certificate),
+            };
         if been.is_empty() {
             certificate.clone_from(&fetched.certificate);
         }
@@ -109,7 +119,11 @@ fn place(hop: &Hop) -> Place<'_> {
 /// Returns the address of the next hop, vetted like the first. The host that is being probed stays
 /// where it is probed. Why there is no address is for the operator's log alone: it would tell a chat
 /// which names exist in the operator's network, and where they lead.
-async fn resolve(kit: &ProbeContext, hop: &Hop, (probed, address): (&Host, IpAddr)) -> Option<IpAddr> {
+async fn resolve(
+    kit: &ProbeContext,
+    hop: &Hop,
+    (probed, address): (&Host, IpAddr),
+) -> Option<IpAddr> {
     let found = match &hop.host {
         host if host == probed => vec![address],
         Host::Address(address) => vec![*address],
@@ -122,7 +136,9 @@ async fn resolve(kit: &ProbeContext, hop: &Hop, (probed, address): (&Host, IpAdd
         },
     };
     // One bad address is enough: whoever gives a private one beside a public one is trying something.
-    if let Some((address, why)) = found.iter().find_map(|address| Some((address, kit.guard.refuses(*address)?))) {
+    if let Some((address, why)) =
+        found.iter().find_map(|address| Some((address, kit.guard.refuses(*address)?)))
+    {
         tracing::debug!(host = %hop.host, %address, why, "redirect leads to an address that is never dialled");
         return None;
     }
@@ -145,7 +161,8 @@ async fn fetch(
         return Ok(Fetched { response, certificate: None });
     }
     let left = watch.left_of(limits.total);
-    let (mut stream, seen) = kit.tls.handshake(&kit.clock, stream, (&hop.host, certificate), left).await?;
+    let (mut stream, seen) =
+        kit.tls.handshake(&kit.clock, stream, (&hop.host, certificate), left).await?;
     let response = talk(kit, &mut stream, &request, watch.left_of(limits.total)).await?;
     Ok(Fetched { response, certificate: Some(seen) })
 }
@@ -167,7 +184,12 @@ fn request(agent: &str, hop: &Hop, cookie: Option<&[u8]>) -> Vec<u8> {
     request
 }
 
-async fn talk<S>(kit: &ProbeContext, stream: &mut S, request: &[u8], limit: Duration) -> Result<Response, Outcome>
+async fn talk<S>(
+    kit: &ProbeContext,
+    stream: &mut S,
+    request: &[u8],
+    limit: Duration,
+) -> Result<Response, Outcome>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -187,8 +209,12 @@ fn judge(page: &Page<'_>, fetched: &Fetched) -> Outcome {
         return Outcome::broken(Class::Http, format!("http {status}"));
     }
     match page.text.map(|text| (text, text::compare(&fetched.response, text))) {
-        Some((text, Comparison::Absent)) => Outcome::broken(Class::Content, format!("the page lacks `{text}`")),
-        Some((_, Comparison::Impossible(why))) => Outcome::answers(format!("the page cannot be compared: {why}")),
+        Some((text, Comparison::Absent)) => {
+            Outcome::broken(Class::Content, format!("the page lacks `{text}`"))
+        }
+        Some((_, Comparison::Impossible(why))) => {
+            Outcome::answers(format!("the page cannot be compared: {why}"))
+        }
         // What is odd about a certificate that is taken as it is.
         Some((_, Comparison::Present)) | None => match (&fetched.certificate, page.tls) {
             (Some(seen), Some(made_of_it)) => tls::held(seen, made_of_it),

@@ -31,11 +31,20 @@ impl Hop {
     /// Returns the host and, where it is not the usual one, the port: the value of `Host`.
     pub(super) fn authority(&self) -> String {
         let usual = if self.is_tls { HTTPS } else { HTTP };
-        if self.port == usual { self.host.to_string() } else { format!("{}:{}", self.host, self.port) }
+        if self.port == usual {
+            self.host.to_string()
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
     }
 
     pub(super) fn url(&self) -> String {
-        format!("{}://{}{}", if self.is_tls { "https" } else { "http" }, self.authority(), self.path)
+        format!(
+            "{}://{}{}",
+            if self.is_tls { "https" } else { "http" },
+            self.authority(),
+            self.path
+        )
     }
 
     /// Reads the value of `Location`. Bytes beyond ASCII are percent-encoded, as browsers do.
@@ -61,7 +70,10 @@ impl Hop {
         let host = match address {
             Ok(address) => Host::Address(address),
             // A name of one label is a name of some local network.
-            Err(_) => Host::Name(site(host).ok_or_else(|| format!("redirects to `{host}`, a name without a domain"))?),
+            Err(_) => Host::Name(
+                site(host)
+                    .ok_or_else(|| format!("redirects to `{host}`, a name without a domain"))?,
+            ),
         };
         let port = url.port_or_known_default().unwrap_or(if is_tls { HTTPS } else { HTTP });
         Ok(Self { host, port, path: path_of(&url).ok_or_else(odd)?, is_tls })
@@ -97,7 +109,8 @@ fn is_of_the_same_site(asked: &Host, next: &Host) -> bool {
     let (Host::Name(asked), Host::Name(next)) = (asked, next) else { return asked == next };
     let bare = |name: &str| name.strip_prefix("www.").unwrap_or(name).to_owned();
     let (asked, next) = (bare(asked), bare(next));
-    let is_below = |name: &str, above: &str| name.strip_suffix(above).is_some_and(|rest| rest.ends_with('.'));
+    let is_below =
+        |name: &str, above: &str| name.strip_suffix(above).is_some_and(|rest| rest.ends_with('.'));
     asked == next || is_below(&asked, &next) || is_below(&next, &asked)
 }
 
@@ -145,20 +158,29 @@ mod tests {
         let first = first(8080, false);
         assert_eq!(followed(&first, "http://kcna.kp:8080/"), "http://kcna.kp:8080/");
         assert_eq!(followed(&first, "https://kcna.kp/"), "https://kcna.kp/");
-        assert_eq!(followed(&first, "http://kcna.kp:8081/"), "redirects to port 8081, which is not probed");
+        assert_eq!(
+            followed(&first, "http://kcna.kp:8081/"),
+            "redirects to port 8081, which is not probed"
+        );
     }
 
     #[test]
     fn what_was_encrypted_stays_encrypted() {
-        assert_eq!(followed(&first(443, true), "http://www.kcna.kp/"), "redirects from https to http");
+        assert_eq!(
+            followed(&first(443, true), "http://www.kcna.kp/"),
+            "redirects from https to http"
+        );
         assert_eq!(followed(&first(443, true), "/"), "https://www.kcna.kp/");
     }
 
     #[test]
     fn a_path_is_written_as_a_request_needs_it() {
-        for (path, expected) in
-            [("/a?b=c", "/a?b=c"), ("/\u{d55c} a", "/%ED%95%9C%20a"), ("/", "/"), ("//b.example/", "//b.example/")]
-        {
+        for (path, expected) in [
+            ("/a?b=c", "/a?b=c"),
+            ("/\u{d55c} a", "/%ED%95%9C%20a"),
+            ("/", "/"),
+            ("//b.example/", "//b.example/"),
+        ] {
             let hop = Hop::first(&Host::Name("kcna.kp".to_owned()), 80, path, false);
             assert_eq!(hop.unwrap().path, expected, "{path}");
         }

@@ -25,19 +25,24 @@ pub(super) fn compare(response: &Response, text: &str) -> Comparison {
         head.list("content-encoding").into_iter().chain(head.list("transfer-encoding")).collect();
     let Unpacked { bytes, fault } = unpack(&response.body, &codings);
     let label = head.all("content-type").find_map(charset_of);
-    if is_in_page(&bytes, label.as_deref(), text) || is_in_page(&response.body, label.as_deref(), text) {
+    if is_in_page(&bytes, label.as_deref(), text)
+        || is_in_page(&response.body, label.as_deref(), text)
+    {
         return Comparison::Present;
     }
     // The part that is kept of a longer page ends within its packed bytes.
     match fault.filter(|_| response.is_whole || bytes.is_empty()) {
         Some(why) => Comparison::Impossible(why),
-        None => unreadable(&bytes, label.as_deref(), text).map_or(Comparison::Absent, Comparison::Impossible),
+        None => unreadable(&bytes, label.as_deref(), text)
+            .map_or(Comparison::Absent, Comparison::Impossible),
     }
 }
 
 fn is_in_page(bytes: &[u8], label: Option<&str>, text: &str) -> bool {
     let is_raw = contains(bytes, text.as_bytes());
-    is_raw || readings(bytes, label).iter().any(|encoding| is_in(bytes, encoding, text)) || is_encoded_in(bytes, text)
+    is_raw
+        || readings(bytes, label).iter().any(|encoding| is_in(bytes, encoding, text))
+        || is_encoded_in(bytes, text)
 }
 
 /// The character sets that the page may be in, by its mark, its header and its own words.
@@ -83,13 +88,16 @@ fn unreadable(bytes: &[u8], label: Option<&str>, text: &str) -> Option<String> {
     let encoding = Encoding::for_label(named.as_bytes());
     // Those that browsers refuse to decode (ISO-2022-KR, HZ) are as good as unknown.
     let is_known = encoding.is_some_and(|encoding| encoding != REPLACEMENT);
-    let is_plain =
-        text.is_ascii() && !["utf-7", "utf-32", "ebcdic", "ibm", "cp037"].iter().any(|odd| named.contains(odd));
+    let is_plain = text.is_ascii()
+        && !["utf-7", "utf-32", "ebcdic", "ibm", "cp037"].iter().any(|odd| named.contains(odd));
     if is_known || is_plain {
         return None;
     }
-    let shown: String =
-        named.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).take(30).collect();
+    let shown: String = named
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+        .take(30)
+        .collect();
     Some(format!("its character set `{shown}` is not known to Linkdown"))
 }
 
@@ -99,8 +107,10 @@ fn charset_of(content_type: &[u8]) -> Option<String> {
     let (_, rest) = text.split_once("charset")?;
     let rest = rest.trim_start().strip_prefix('=')?.trim_start();
     let rest = rest.trim_start_matches(['"', '\'']);
-    let label: String =
-        rest.chars().take_while(|c| !c.is_whitespace() && !matches!(c, '"' | '\'' | ';' | ',' | '>')).collect();
+    let label: String = rest
+        .chars()
+        .take_while(|c| !c.is_whitespace() && !matches!(c, '"' | '\'' | ';' | ',' | '>'))
+        .collect();
     (!label.is_empty()).then_some(label)
 }
 
@@ -177,7 +187,9 @@ mod tests {
     fn korean(label: &str, before: &str) -> Vec<u8> {
         let encoding = Encoding::for_label(label.as_bytes()).unwrap();
         encoding
-            .encode(&format!("{before}<title>\u{c870}\u{c120}\u{c911}\u{c559}\u{d1b5}\u{c2e0}</title>"))
+            .encode(&format!(
+                "{before}<title>\u{c870}\u{c120}\u{c911}\u{c559}\u{d1b5}\u{c2e0}</title>"
+            ))
             .0
             .into_owned()
     }
@@ -190,20 +202,37 @@ mod tests {
             ("Content-Type: text/html; charset=EUC-KR\r\n", korean("euc-kr", "")),
             ("Content-Type: text/html;charset = \"ks_c_5601-1987\"\r\n", korean("euc-kr", "")),
             ("", korean("euc-kr", "<meta charset=euc-kr>")),
-            ("", korean("euc-kr", "<META http-equiv=Content-Type content='text/html; charset=euc-kr'>")),
+            (
+                "",
+                korean(
+                    "euc-kr",
+                    "<META http-equiv=Content-Type content='text/html; charset=euc-kr'>",
+                ),
+            ),
             ("", korean("euc-kr", "<?xml version=\"1.0\" encoding=\"EUC-KR\"?>")),
             ("", korean("euc-kr", "")),
-            ("Content-Type: text/html; charset=iso-8859-1\r\n", korean("euc-kr", "<meta charset=euc-kr>")),
+            (
+                "Content-Type: text/html; charset=iso-8859-1\r\n",
+                korean("euc-kr", "<meta charset=euc-kr>"),
+            ),
             ("Content-Type: text/html; charset=utf-8\r\n", korean("euc-kr", "")),
             ("Content-Type: text/html; charset=euc-kr\r\n", korean("utf-8", "")),
             ("", korean("utf-8", "\u{feff}")),
             ("", korean("iso-8859-1", "")),
             ("Content-Type: text/html; charset=iso-2022-kr\r\n", korean("utf-8", "")),
         ] {
-            assert_eq!(compare(&page(fields, &body), TEXT), Comparison::Present, "{fields}{body:?}");
-            assert_ne!(compare(&page(fields, &body), "\u{d3c9}\u{c591}\u{c2e0}\u{bb38}"), Comparison::Present);
+            assert_eq!(
+                compare(&page(fields, &body), TEXT),
+                Comparison::Present,
+                "{fields}{body:?}"
+            );
+            assert_ne!(
+                compare(&page(fields, &body), "\u{d3c9}\u{c591}\u{c2e0}\u{bb38}"),
+                Comparison::Present
+            );
         }
-        let utf_16: Vec<u8> = format!("\u{feff}<p>{TEXT}").encode_utf16().flat_map(u16::to_be_bytes).collect();
+        let utf_16: Vec<u8> =
+            format!("\u{feff}<p>{TEXT}").encode_utf16().flat_map(u16::to_be_bytes).collect();
         assert_eq!(compare(&page("", &utf_16), TEXT), Comparison::Present);
         assert_eq!(
             compare(&page("Content-Type: text/html; charset=utf-16be\r\n", &utf_16[2..]), "<p>"),
@@ -218,9 +247,11 @@ mod tests {
 
     #[test]
     fn composed_and_decomposed_letters_are_the_same_text() {
-        for (body, text) in
-            [("Se\u{301}oul", "S\u{e9}oul"), ("S\u{e9}oul", "Se\u{301}oul"), ("\u{1112}\u{1161}\u{11ab}", "\u{d55c}")]
-        {
+        for (body, text) in [
+            ("Se\u{301}oul", "S\u{e9}oul"),
+            ("S\u{e9}oul", "Se\u{301}oul"),
+            ("\u{1112}\u{1161}\u{11ab}", "\u{d55c}"),
+        ] {
             assert_eq!(compare(&page("", body.as_bytes()), text), Comparison::Present, "{body}");
         }
     }
@@ -243,18 +274,35 @@ mod tests {
         for (fields, body, text, why) in [
             ("Content-Type: text/html; charset=x-own\r\n", &b"\xb0\xa1"[..], TEXT, unknown),
             ("", b"<meta charset=x-own>\xb0\xa1", TEXT, unknown),
-            ("Content-Type: a/b; charset=utf-7\r\n", b"+", "a", "its character set `utf-7` is not known to Linkdown"),
+            (
+                "Content-Type: a/b; charset=utf-7\r\n",
+                b"+",
+                "a",
+                "its character set `utf-7` is not known to Linkdown",
+            ),
             (
                 "Content-Type: a/b; charset=iso-2022-kr\r\n",
                 b"\x0e",
                 TEXT,
                 "its character set `iso-2022-kr` is not known to Linkdown",
             ),
-            ("Content-Encoding: zstd\r\n", b"(\xb5", "a", "it is packed as `zstd`, which Linkdown cannot unpack"),
+            (
+                "Content-Encoding: zstd\r\n",
+                b"(\xb5",
+                "a",
+                "it is packed as `zstd`, which Linkdown cannot unpack",
+            ),
             ("Content-Encoding: gzip\r\n", b"plain", "a page", "it cannot be unpacked as gzip"),
         ] {
-            assert_eq!(compare(&page(fields, body), text), Comparison::Impossible(why.to_owned()), "{fields}");
+            assert_eq!(
+                compare(&page(fields, body), text),
+                Comparison::Impossible(why.to_owned()),
+                "{fields}"
+            );
         }
-        assert_eq!(compare(&page("Content-Encoding: gzip\r\n", b"a plain page"), "plain"), Comparison::Present);
+        assert_eq!(
+            compare(&page("Content-Encoding: gzip\r\n", b"a plain page"), "plain"),
+            Comparison::Present
+        );
     }
 }

@@ -16,8 +16,10 @@ const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1
 const ELLIPTIC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const ED448: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.113");
 /// P-256 and P-384, which ring knows.
-const CURVES: [ObjectIdentifier; 2] =
-    [ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7"), ObjectIdentifier::new_unwrap("1.3.132.0.34")];
+const CURVES: [ObjectIdentifier; 2] = [
+    ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7"),
+    ObjectIdentifier::new_unwrap("1.3.132.0.34"),
+];
 const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
 /// Signatures that can be forged (RFC 9155 and RFC 6151).
 const WEAK: [(&str, &str); 5] = [
@@ -57,7 +59,9 @@ pub(super) fn facts(leaf: &CertificateDer<'_>) -> Facts {
         return Facts { oddities: vec!["it is not well-formed".to_owned()], ..Facts::default() };
     };
     let body = &certificate.tbs_certificate;
-    let ends_at = i64::try_from(body.validity.not_after.to_unix_duration().as_secs()).ok().map(Timestamp::from_unix);
+    let ends_at = i64::try_from(body.validity.not_after.to_unix_duration().as_secs())
+        .ok()
+        .map(Timestamp::from_unix);
     let mut oddities = Vec::new();
     match body.version {
         Version::V1 => oddities.push("X.509 version 1".to_owned()),
@@ -71,14 +75,17 @@ pub(super) fn facts(leaf: &CertificateDer<'_>) -> Facts {
     if let Some((_, hash)) = WEAK.iter().find(|(oid, _)| *oid == algorithm) {
         oddities.push(format!("signed with {hash}"));
     }
-    let basic = body.extensions.iter().flatten().find(|extension| extension.extn_id == BASIC_CONSTRAINTS);
-    let basic = basic.and_then(|extension| BasicConstraints::from_der(extension.extn_value.as_bytes()).ok());
+    let basic =
+        body.extensions.iter().flatten().find(|extension| extension.extn_id == BASIC_CONSTRAINTS);
+    let basic = basic
+        .and_then(|extension| BasicConstraints::from_der(extension.extn_value.as_bytes()).ok());
     if basic.is_some_and(|basic| basic.ca) {
         oddities.push("made for an authority".to_owned());
     }
     let critical = body.extensions.iter().flatten().filter(|extension| extension.critical);
-    let unknown =
-        critical.map(|extension| extension.extn_id.to_string()).find(|id| !KNOWN_CRITICAL.contains(&id.as_str()));
+    let unknown = critical
+        .map(|extension| extension.extn_id.to_string())
+        .find(|id| !KNOWN_CRITICAL.contains(&id.as_str()));
     if let Some(id) = unknown {
         oddities.push(format!("unknown critical extension {id}"));
     }
@@ -90,7 +97,8 @@ fn is_key_foreign(certificate: &Certificate) -> bool {
     if algorithm.oid != ELLIPTIC {
         return algorithm.oid == ED448;
     }
-    let curve = algorithm.parameters.as_ref().and_then(|curve| curve.decode_as::<ObjectIdentifier>().ok());
+    let curve =
+        algorithm.parameters.as_ref().and_then(|curve| curve.decode_as::<ObjectIdentifier>().ok());
     curve.is_some_and(|curve| !CURVES.contains(&curve))
 }
 
@@ -119,7 +127,9 @@ pub(super) fn fault(error: &Error, facts: &Facts) -> String {
         return format!("its certificate does not hold: {error}");
     };
     let plain = match why {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "its certificate has expired",
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "its certificate has expired"
+        }
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             "its certificate does not hold yet"
         }
@@ -143,7 +153,9 @@ pub(super) fn is_beyond_us(error: &Error, facts: &Facts) -> bool {
             CertificateError::UnsupportedSignatureAlgorithmContext { .. }
             | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. },
         ) => true,
-        Error::PeerMisbehaved(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme) => facts.is_key_foreign,
+        Error::PeerMisbehaved(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme) => {
+            facts.is_key_foreign
+        }
         _ => false,
     };
     is_unsupported && facts.oddities.is_empty()
@@ -156,7 +168,8 @@ mod tests {
     use rustls::pki_types::pem::PemObject;
 
     fn facts_of(name: &str) -> Facts {
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tls").join(name);
+        let path =
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tls").join(name);
         facts(&CertificateDer::from_pem_file(path).unwrap())
     }
 
@@ -175,20 +188,28 @@ mod tests {
         }
         assert_eq!(facts_of("valid.pem").ends_at, Timestamp::parse("2120-01-01"));
         let broken = facts(&CertificateDer::from(vec![0x30, 0x80]));
-        assert_eq!((broken.ends_at, broken.oddities.as_slice()), (None, &["it is not well-formed".to_owned()][..]));
+        assert_eq!(
+            (broken.ends_at, broken.oddities.as_slice()),
+            (None, &["it is not well-formed".to_owned()][..])
+        );
     }
 
     #[test]
     fn an_algorithm_that_is_missing_here_is_no_fault_of_a_sound_certificate() {
-        let missing = Error::InvalidCertificate(CertificateError::UnsupportedSignatureAlgorithmContext {
-            signature_algorithm_id: vec![],
-            supported_algorithms: Vec::<AlgorithmIdentifier>::new(),
-        });
+        let missing =
+            Error::InvalidCertificate(CertificateError::UnsupportedSignatureAlgorithmContext {
+                signature_algorithm_id: vec![],
+                supported_algorithms: Vec::<AlgorithmIdentifier>::new(),
+            });
         assert!(is_beyond_us(&missing, &facts_of("valid.pem")));
         assert!(!is_beyond_us(&missing, &facts_of("sha1.pem")), "nobody takes SHA-1 any more");
-        let scheme = Error::PeerMisbehaved(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme);
+        let scheme =
+            Error::PeerMisbehaved(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme);
         assert!(is_beyond_us(&scheme, &facts_of("p521.pem")));
-        assert!(!is_beyond_us(&scheme, &facts_of("valid.pem")), "the key of the certificate could have signed");
+        assert!(
+            !is_beyond_us(&scheme, &facts_of("valid.pem")),
+            "the key of the certificate could have signed"
+        );
         let expired = Error::InvalidCertificate(CertificateError::Expired);
         assert!(!is_beyond_us(&expired, &facts_of("valid.pem")));
     }

@@ -13,7 +13,8 @@ use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
-    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore,
+    SignatureScheme,
 };
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -89,9 +90,10 @@ impl Tls {
             .expect("ring knows the usual versions")
             .with_root_certificates(roots.clone())
             .with_no_client_auth();
-        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
-            .build()
-            .expect("there are roots");
+        let verifier =
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+                .build()
+                .expect("there are roots");
         let mut lenient = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .expect("ring knows the usual versions")
@@ -105,7 +107,11 @@ impl Tls {
     }
 
     /// A connection to `host`, which must prove that it is that.
-    pub async fn vouched(&self, stream: TcpStream, host: &str) -> std::io::Result<TlsStream<TcpStream>> {
+    pub async fn vouched(
+        &self,
+        stream: TcpStream,
+        host: &str,
+    ) -> std::io::Result<TlsStream<TcpStream>> {
         let name = ServerName::try_from(host.to_owned()).map_err(std::io::Error::other)?;
         self.strict.connect(name, stream).await
     }
@@ -127,14 +133,18 @@ impl Tls {
         let address = stream.peer_addr();
         let recorder = Recorder::new(&self.provider);
         let mut config = ClientConfig::clone(&self.lenient);
-        config.dangerous().set_certificate_verifier(Arc::clone(&recorder) as Arc<dyn ServerCertVerifier>);
+        config
+            .dangerous()
+            .set_certificate_verifier(Arc::clone(&recorder) as Arc<dyn ServerCertVerifier>);
         let connector = TlsConnector::from(Arc::new(config));
         let stream = match clock.within(limit, connector.connect(name.clone(), stream)).await {
             Some(Ok(stream)) => stream,
             Some(Err(error)) => {
                 let is_foreign = says_unsupported(&error, certificate)
                     || match address {
-                        Ok(address) => speaks_other_tls(clock, address, host, watch.left_of(limit)).await,
+                        Ok(address) => {
+                            speaks_other_tls(clock, address, host, watch.left_of(limit)).await
+                        }
                         Err(_) => false,
                     };
                 if is_foreign {
@@ -144,7 +154,8 @@ impl Tls {
                 return Err(Outcome::broken(Class::Tls, failed(&error)));
             }
             None => {
-                let detail = format!("takes the connection, but shakes no hands in {} s", limit.as_secs());
+                let detail =
+                    format!("takes the connection, but shakes no hands in {} s", limit.as_secs());
                 return Err(Outcome::broken(Class::Tls, detail));
             }
         };
@@ -169,12 +180,17 @@ impl Tls {
         let facts = certificate::facts(leaf);
         let fault = match (&verdict, signature) {
             (Err(error), _) => Some(certificate::fault(error, &facts)),
-            (Ok(_), Some(Error::InvalidCertificate(CertificateError::BadSignature))) => Some(NOT_THE_KEY.to_owned()),
+            (Ok(_), Some(Error::InvalidCertificate(CertificateError::BadSignature))) => {
+                Some(NOT_THE_KEY.to_owned())
+            }
             (Ok(_), Some(_)) => Some(NOT_TRUSTED.to_owned()),
             (Ok(_), None) => None,
         };
-        let is_beyond_us =
-            verdict.err().as_ref().or(signature).is_some_and(|error| certificate::is_beyond_us(error, &facts));
+        let is_beyond_us = verdict
+            .err()
+            .as_ref()
+            .or(signature)
+            .is_some_and(|error| certificate::is_beyond_us(error, &facts));
         Seen { ends_at: facts.ends_at, fault, is_beyond_us }
     }
 }
@@ -225,7 +241,12 @@ fn says_unsupported(error: &std::io::Error, certificate: Certificate) -> bool {
 
 /// Asks once more, with all that other clients may offer. The address was vetted for the first
 /// connection.
-async fn speaks_other_tls(clock: &Clock, address: SocketAddr, host: &Host, limit: Duration) -> bool {
+async fn speaks_other_tls(
+    clock: &Clock,
+    address: SocketAddr,
+    host: &Host,
+    limit: Duration,
+) -> bool {
     let hello = hello::client_hello(host.name(), std::array::from_fn(|_| fastrand::u8(..)));
     let talk = async {
         let mut stream = tcp::open(address).await?;
