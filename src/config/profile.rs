@@ -155,7 +155,10 @@ impl RawTarget {
                     *certificate = made_of_it;
                 }
                 _ => {
-                    return Err(at(wanted, "`certificate` is for https:// and tls:// alone".into()));
+                    return Err(at(
+                        wanted,
+                        "`certificate` is for https:// and tls:// alone".into(),
+                    ));
                 }
             }
         }

@@ -104,6 +104,12 @@ impl IncidentTracker {
         Some(onset)
     }
 
+    /// Dates the next transition no earlier than `began`. A batch of the past that is read late may complete the proof of
+    /// a fall that newer batches showed: it is not decided before it happened.
+    fn not_before(&mut self, began: Option<i64>) {
+        self.last_at = self.last_at.max(began.unwrap_or(i64::MIN));
+    }
+
     /// When the incident that is open began.
     pub fn started_at(&self) -> Option<i64> {
         self.open.as_ref().map(|open| open.started_at)
@@ -176,9 +182,10 @@ impl StateOverlay<'_> {
         weight: Weight,
         out: &mut Vec<Transition>,
     ) {
+        let began = self.began(entity, voices);
+        life.not_before(began);
         let at = self.at(life);
-        let started_at =
-            self.began(entity, voices).unwrap_or(at).clamp(life.over_since.min(at), at);
+        let started_at = began.unwrap_or(at).clamp(life.over_since.min(at), at);
         life.ordinal += 1;
         let kind = if weight == Weight::Proof {
             TransitionKind::Started
@@ -223,8 +230,13 @@ impl StateOverlay<'_> {
         let Some(open) = life.open.as_mut() else { return };
         if !open.told {
             if weight == Weight::Proof {
-                if let Some(began) = self.began(entity, voices) {
-                    open.started_at = began.max(life.over_since).min(at);
+                let began = self.began(entity, voices);
+                life.not_before(began);
+                let at = self.at(life);
+                let over_since = life.over_since;
+                let Some(open) = life.open.as_mut() else { return };
+                if let Some(began) = began {
+                    open.started_at = began.max(over_since).min(at);
                 }
                 open.told = true;
                 let from = open.started_at - HOUR;

@@ -211,6 +211,34 @@ fn a_start_that_an_older_reading_confirms_is_not_dated_back_to_that_reading() {
     assert_eq!(told[1].started_at, told[0].started_at);
 }
 
+/// The same where nothing was suspected before: the older reading completes the proof.
+#[test]
+fn a_start_that_an_older_reading_proves_is_not_decided_before_it_happened() {
+    let hours_ago = Timestamp::from_unix(START + T - 2 * HOUR);
+    let share = |entity: &str, _: &str, start: i64| {
+        Some(if entity == "country/KP" && start >= T { 0.0 } else { 1.0 })
+    };
+    let batches = World::default()
+        .measured(&["country/KP", "country/US", "country/DE"], &[BGP, RIS], HOURS + 1, share)
+        .batches();
+    let fallen = |batch: &Batch| batch.received_at.unix() > START + T;
+    let (before, after): (Vec<Batch>, Vec<Batch>) = batches.into_iter().partition(|b| !fallen(b));
+    let mut state = State::default();
+    assert_eq!(watch(&mut state, &before), []);
+    // All that shows the fall is read late, as of two hours before it.
+    let late: Vec<Batch> = after
+        .into_iter()
+        .map(|batch| Batch { received_at: hours_ago, arrival: Arrival::CaughtUp, ..batch })
+        .collect();
+    let told = watch(&mut state, &late);
+    let fell = Timestamp::from_unix(START + T);
+    assert!(!told.is_empty());
+    for transition in &told {
+        assert!((transition.started_at - fell).abs() <= BGP.step, "{:?}", lines(&told));
+        assert!(transition.at >= transition.started_at, "{:?}", lines(&told));
+    }
+}
+
 #[test]
 fn a_quiet_week_tells_nothing() {
     let told = World::default().measured(&FOUR, &[BGP, PING, RIS, FLOWS], 7 * 24, all_up).tells();
