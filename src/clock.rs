@@ -1,7 +1,8 @@
-//! The only place that knows what time it is, and the only one that sleeps.
+//! The clock: the only module that reads the time and the only one that sleeps.
 //!
-//! A [`Clock`] is the system's, a faster one for a laboratory, or one that a test moves. A moved clock only goes on once everybody rests: each
-//! task that does something in answer to time holds a [`ActivityGuard`] mark while it works, and hands it on with what it sends.
+//! A [`Clock`] is the system's, a faster one for the laboratory, or a simulated one that a test
+//! moves. A simulated clock advances only when all tasks rest: each task that reacts to time holds
+//! an [`ActivityGuard`] while it works, and passes it on with the data that it sends.
 
 use crate::domain::{Seconds, Timestamp};
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{Notify, oneshot};
 
+/// A source of time and of sleep. Clones share the same time.
 #[derive(Clone, Debug, Default)]
 pub struct Clock(Kind);
 
@@ -17,7 +19,7 @@ pub struct Clock(Kind);
 enum Kind {
     #[default]
     System,
-    /// The system's, so many times as fast: hours of a laboratory in minutes.
+    /// The system's clock, `rate` times as fast: hours of a laboratory pass in minutes.
     Sped {
         from: Millis,
         began: Instant,
@@ -34,31 +36,34 @@ struct Moved {
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// What only goes forward: [`Clock::millis`].
+    /// The time that only goes forward: [`Clock::millis`].
     now: Millis,
-    /// How far the wall's clock is ahead of it.
+    /// The lead of the wall clock over `now`.
     wrong: Millis,
     busy: usize,
-    /// Who sleeps until when; the second number keeps the order of going to sleep.
+    /// The sleepers by the instant of their wake-up; the second number keeps the order in which
+    /// they went to sleep.
     sleepers: BTreeMap<(Millis, u64), oneshot::Sender<ActivityGuard>>,
     next: u64,
 }
 
-/// Milliseconds since 1970: for pacing, where a second is too coarse. Everything that is stored or told is in seconds.
+/// Milliseconds since 1970, for pacing, where a second is too coarse. Everything that is stored or
+/// shown is in seconds.
 pub type Millis = i64;
 
-/// Where the milliseconds of the system's clock begin.
+/// The wall time and the instant at which the milliseconds of the system's clock begin.
 static BEGAN: LazyLock<(Millis, Instant)> = LazyLock::new(|| (wall_millis(), Instant::now()));
 
 fn wall_millis() -> Millis {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as Millis
 }
 
-/// Held while work is under way that a moved clock must wait for. Nothing on the system's clock.
+/// A guard that is held during work that a simulated clock must wait for. On other clocks it does
+/// nothing.
 #[derive(Debug, Default)]
 pub struct ActivityGuard(Option<Arc<Moved>>);
 
-/// How long something has taken: real time, as sockets take it.
+/// Measures elapsed time. It runs in real time, as sockets do, times the rate of the clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Stopwatch {
     began: Instant,
@@ -66,34 +71,37 @@ pub struct Stopwatch {
 }
 
 impl Stopwatch {
+    /// Returns the time since the start, at the pace of the clock.
     pub fn taken(&self) -> Duration {
         self.began.elapsed() * self.rate
     }
 
-    /// What is left of `limit`.
+    /// Returns the rest of `limit`, or zero if it is used up.
     pub fn left_of(&self, limit: Duration) -> Duration {
         limit.saturating_sub(self.taken())
     }
 }
 
 impl Clock {
+    /// Returns the clock of the system.
     pub const fn system() -> Self {
         Self(Kind::System)
     }
 
-    /// A clock that stands at `now` until [`Clock::advance_to`] moves it.
+    /// Returns a clock that stays at `now` until [`Clock::advance_to`] moves it.
     pub fn simulated(now: Timestamp) -> Self {
         let clock = Moved::default();
         clock.lock().now = in_millis(now);
         Self(Kind::Moved(Arc::new(clock)))
     }
 
-    /// A clock that stands at `now` and goes `rate` times as fast as the system's, whatever is under way.
+    /// Returns a clock that begins at `now` and runs `rate` times as fast as the system's, without
+    /// waiting for any work.
     pub fn accelerated(now: Timestamp, rate: u32) -> Self {
         Self(Kind::Sped { from: in_millis(now), began: Instant::now(), rate: rate.max(1) })
     }
 
-    /// How many times as fast as the system's it goes.
+    /// Returns the factor by which the clock is faster than the system's.
     fn rate(&self) -> u32 {
         match &self.0 {
             Kind::Sped { rate, .. } => *rate,
@@ -101,29 +109,33 @@ impl Clock {
         }
     }
 
-    /// Gives up `work` after `limit`. What is waited for on a socket takes real time, also where a test moves the clock.
+    /// Runs `work`, and gives it up after `limit` with `None`. A wait for a socket takes real time,
+    /// even on a simulated clock.
     pub async fn within<T>(&self, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
         tokio::time::timeout(limit / self.rate(), work).await.ok()
     }
 
-    /// A short wait between two attempts on a socket: real time, as theirs; none where a test moves the clock.
+    /// Waits a little between two attempts on a socket, in real time; not at all on a simulated
+    /// clock.
     pub async fn breathe(&self, pause: Duration) {
         if !matches!(self.0, Kind::Moved(_)) {
             tokio::time::sleep(pause / self.rate()).await;
         }
     }
 
-    /// Starts a stopwatch for one that must be done within some time, by this clock's pace.
+    /// Starts a stopwatch at the pace of this clock.
     pub fn stopwatch(&self) -> Stopwatch {
         Stopwatch { began: Instant::now(), rate: self.rate() }
     }
 
+    /// Returns the wall time, in whole seconds.
     pub fn now(&self) -> Timestamp {
         Timestamp::from_unix(self.wall().div_euclid(1000))
     }
 
-    /// Milliseconds that only go forward, for pacing: a clock that is set back must hold up nobody. They begin where the
-    /// clock stood when it was first asked, and may part from it later.
+    /// Returns milliseconds that only go forward, for pacing: setting the clock back must not delay
+    /// anything. They begin at the wall time of the first call, and may differ from the wall clock
+    /// later.
     pub fn millis(&self) -> Millis {
         match &self.0 {
             Kind::System => {
@@ -148,7 +160,7 @@ impl Clock {
         }
     }
 
-    /// Marks work as under way.
+    /// Returns a guard that marks work as in progress.
     pub fn busy(&self) -> ActivityGuard {
         match &self.0 {
             Kind::System | Kind::Sped { .. } => ActivityGuard(None),
@@ -159,10 +171,11 @@ impl Clock {
         }
     }
 
-    /// Sleeps until `until`, giving up `busy` meanwhile; awake one is busy again.
+    /// Sleeps until `until` by the wall clock. Releases `busy` during the sleep, and returns a new
+    /// guard.
     pub async fn sleep_until(&self, until: Timestamp, busy: ActivityGuard) -> ActivityGuard {
         match &self.0 {
-            // By the wall: what is due at an hour is due when the clock shows it.
+            // By the wall clock: a job for a certain hour runs when the clock shows that hour.
             Kind::System => {
                 self.sleep_until_millis(self.millis() + in_millis(until) - self.wall(), busy).await
             }
@@ -174,7 +187,7 @@ impl Clock {
         }
     }
 
-    /// The same by [`Clock::millis`].
+    /// Sleeps as [`Clock::sleep_until`] does, until `until` by [`Clock::millis`].
     pub async fn sleep_until_millis(&self, until: Millis, busy: ActivityGuard) -> ActivityGuard {
         match &self.0 {
             Kind::System | Kind::Sped { .. } => {
@@ -195,30 +208,32 @@ impl Clock {
                     woken
                 };
                 drop(busy);
-                // The sender lives as long as the clock does.
+                // The sender lives as long as the clock.
                 woken.await.unwrap_or_default()
             }
         }
     }
 
+    /// Sleeps for `seconds`. Releases `busy` during the sleep, and returns a new guard.
     pub async fn sleep(&self, seconds: Seconds, busy: ActivityGuard) -> ActivityGuard {
-        // From the millisecond on: a pause that was asked for must not end up to a second too soon.
+        // The sleep is in milliseconds, so that a pause never ends up to a second too soon.
         self.sleep_until_millis(self.millis() + seconds * 1000, busy).await
     }
 
-    /// Moves a moved clock to `target`, waking every sleeper at its own instant and waiting until all rest again.
-    /// Does nothing on the system's clock.
+    /// Moves a simulated clock to `target`. It wakes every sleeper at its own instant, and waits
+    /// until all rest again. On other clocks it does nothing.
     pub async fn advance_to(&self, target: Timestamp) {
         self.advance_to_millis(in_millis(target)).await;
     }
 
-    /// The same by [`Clock::millis`].
+    /// Moves the clock as [`Clock::advance_to`] does, to `target` by [`Clock::millis`].
     pub async fn advance_to_millis(&self, target: Millis) {
         let Kind::Moved(clock) = &self.0 else { return };
         loop {
             clock.until_all_rest().await;
             let mut inner = clock.lock();
-            // One whose sleep was given up (a `select!` took another branch) is gone, not woken.
+            // A sleeper whose sleep was given up (a `select!` took another branch) is removed, not
+            // woken.
             inner.sleepers.retain(|_, wake| !wake.is_closed());
             let Some(entry) = inner.sleepers.first_entry().filter(|entry| entry.key().0 <= target)
             else {
@@ -229,13 +244,13 @@ impl Clock {
             inner.now = inner.now.max(at);
             inner.busy += 1;
             drop(inner);
-            // A sleeper that gave up meanwhile drops its mark with the message.
+            // If the sleeper has given up since, the guard is dropped with the message.
             let _ = wake.send(ActivityGuard(Some(Arc::clone(clock))));
         }
     }
 
-    /// A moved clock stands at `target` at once: whoever should have woken before finds it that late, as after a process
-    /// was held up.
+    /// Sets a simulated clock to `target` at once. Sleepers that should have woken before then wake
+    /// late, as after a process was suspended.
     pub fn leap_to_millis(&self, target: Millis) {
         if let Kind::Moved(clock) = &self.0 {
             let mut inner = clock.lock();
@@ -243,14 +258,16 @@ impl Clock {
         }
     }
 
-    /// Somebody sets the wall's clock of a moved one so much ahead, or back: sleep and pace do not notice.
+    /// Sets the wall time of a simulated clock ahead by `seconds`, or back. Sleeps and pacing do
+    /// not change.
     pub fn set_wall_offset(&self, seconds: Seconds) {
         if let Kind::Moved(clock) = &self.0 {
             clock.lock().wrong = seconds * 1000;
         }
     }
 
-    /// When the next sleeper of a moved clock wakes, by [`Clock::millis`].
+    /// Returns the instant at which the next sleeper of a simulated clock wakes, by
+    /// [`Clock::millis`]. `None` on other clocks, or if none sleeps.
     pub fn next_wake(&self) -> Option<Millis> {
         let Kind::Moved(clock) = &self.0 else { return None };
         let mut inner = clock.lock();
@@ -258,7 +275,7 @@ impl Clock {
         inner.sleepers.first_key_value().map(|((at, _), _)| *at)
     }
 
-    /// Waits until nobody holds a [`ActivityGuard`] mark. Returns at once on the system's clock.
+    /// Waits until no [`ActivityGuard`] is held. Returns at once on clocks that are not simulated.
     pub async fn until_all_rest(&self) {
         if let Kind::Moved(clock) = &self.0 {
             clock.until_all_rest().await;

@@ -1,5 +1,6 @@
-//! Linkdown tells a chat when a country, a network or a site drops off the internet, with the evidence, and when it
-//! comes back. ARCHITECTURE.md is the map of this crate; imports point downwards only.
+//! Linkdown alerts a chat when a country, a network or a site drops off the internet, with the
+//! evidence, and when it comes back. ARCHITECTURE.md is the map of this crate; imports point
+//! downwards only.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

@@ -1,4 +1,5 @@
-//! The binary: arguments, the log, and one line of what went wrong. Everything else is in the library.
+//! The binary: reads the arguments, and prints a failure as one line. Everything else is in the
+//! library.
 
 use clap::Parser;
 use linkdown::cli::{Cli, redact, run};
@@ -12,7 +13,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
         Err(help) => {
-            // Help and version: where nobody reads them there is nobody to tell.
+            // A closed output is not an error for help and version.
             let _ = help.print();
             return ExitCode::SUCCESS;
         }
@@ -26,13 +27,13 @@ fn main() -> ExitCode {
     }
 }
 
-/// One line, as far as anybody still reads.
+/// Writes one line to stderr; a closed stderr is ignored.
 fn eprint_line(line: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr(), "linkdown: {}", redact(line));
 }
 
-/// What was wrong with the command line, without the usage that follows it.
+/// Returns the error in the command line as one line, without the usage that follows it.
 fn in_one_line(error: &clap::Error) -> String {
     let text = error.to_string();
     let what: Vec<&str> = text

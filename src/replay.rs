@@ -1,4 +1,5 @@
-//! Observations from a file through the detector, in memory: one JSON line for every transition.
+//! Runs observations from a file through the detector, in memory, and writes one JSON line for
+//! every transition.
 
 use crate::detect::State;
 use crate::domain::{
@@ -13,18 +14,37 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
+/// The reason why a file was not replayed.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
+    /// The observations cannot be read to their end.
     #[error("{}: {error}", path.display())]
-    Observations { path: PathBuf, error: RecordedError },
+    Observations {
+        /// The file with the observations.
+        path: PathBuf,
+        /// The error, with its line if there is one.
+        error: RecordedError,
+    },
+    /// The observations cannot be opened.
     #[error("cannot open the observations {}: {error}", path.display())]
-    Open { path: PathBuf, error: std::io::Error },
+    Open {
+        /// The file with the observations.
+        path: PathBuf,
+        /// The error of the system.
+        error: std::io::Error,
+    },
+    /// The events cannot be written.
     #[error("cannot write the events to {}: {error}; nothing was written", path.display())]
-    Events { path: PathBuf, error: std::io::Error },
+    Events {
+        /// The file for the events.
+        path: PathBuf,
+        /// The error of the system.
+        error: std::io::Error,
+    },
 }
 
 impl ReplayError {
-    /// Whether it was asked wrongly (exit code 2), rather than gone wrong (1).
+    /// Returns whether the input is at fault (exit code 2), rather than the work (exit code 1).
     pub fn is_bad_input(&self) -> bool {
         match self {
             Self::Observations { error, .. } => error.is_bad_input(),
@@ -34,24 +54,29 @@ impl ReplayError {
     }
 }
 
-/// What a replay went through.
+/// The counts of a replay.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Replayed {
+    /// Observations and facts.
     pub rows: u64,
+    /// Batches: groups of rows that were received in one instant.
     pub batches: u64,
+    /// Transitions that the detector made; not all of them are written.
     pub transitions: u64,
 }
 
-/// Why a stream was not replayed to its end.
+/// The reason why a stream was not replayed to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum StreamError {
+    /// The observations cannot be read.
     #[error(transparent)]
     Input(#[from] RecordedError),
+    /// The events cannot be written.
     #[error("cannot write the events: {0}")]
     Output(#[from] std::io::Error),
 }
 
-/// One line of the events: times in Unix seconds.
+/// One line of the events. Times are in Unix seconds.
 #[derive(Serialize)]
 struct EventLine<'a> {
     entity: &'a str,
@@ -67,8 +92,9 @@ struct EventLine<'a> {
     sure: Confidence,
 }
 
-/// Replays the file at `observations` into the file at `events`, which comes into being whole or not at all, with mode 0600; `started` is
-/// written when a chat of that sensitivity would hear of it.
+/// Replays the file at `observations` into the file at `events`. The latter is written completely
+/// or not at all, with mode 0600. `started` is written when a chat of that sensitivity would get
+/// the alert.
 pub fn run(
     observations: &Path,
     events: &Path,
@@ -93,13 +119,15 @@ pub fn run(
         Err(StreamError::Output(error)) => Err(unwritten(error)),
     };
     if done.is_err() {
-        // It is ours and of no use; if even this fails, the first error says more.
+        // The unfinished file is this process's own and useless. If removing it fails too, the
+        // first error says more.
         let _ = std::fs::remove_file(&unfinished);
     }
     done
 }
 
-/// Replays `observations` as a stream: memory does not grow with it. `each` hears every transition as well.
+/// Replays `observations` as a stream, in constant memory. `each` is called with every transition
+/// as well.
 pub fn stream(
     observations: impl Read,
     mut events: impl Write,
@@ -125,12 +153,13 @@ pub fn stream(
     Ok(done)
 }
 
-/// What was written: only an incident whose start was is taken back as `recovered`.
+/// Decides which lines are written. Only an incident whose start was written is retracted as
+/// `recovered`.
 #[derive(Debug, Default)]
 struct ReplayFilter {
     sensitivity: Sensitivity,
     started: HashSet<IncidentKey>,
-    /// The newest change of each incident that is not sure enough yet.
+    /// The newest change of each incident whose confidence is too low so far.
     waiting: Vec<Transition>,
 }
 
@@ -141,7 +170,8 @@ impl ReplayFilter {
         let is_told = self.started.contains(key);
         if phase.is_over() {
             let was_told = self.started.remove(key);
-            // Who never heard that it began does not hear that it is over; whoever watches the watcher does.
+            // Without a start there is no end either, except in the balanced output, which also
+            // serves to examine the detector.
             if !was_told && self.sensitivity != Sensitivity::Balanced {
                 return Ok(());
             }
@@ -160,7 +190,7 @@ impl ReplayFilter {
         if !is_told && phase != Phase::Suspected {
             self.waiting.push(transition.clone());
         }
-        // What was told from the first suspicion is not started twice.
+        // An incident that was written at its first suspicion is not started twice.
         let is_again = is_told && transition.kind == TransitionKind::Started;
         let kind = if is_again || !is_told && phase != Phase::Suspected {
             "sure"
@@ -170,7 +200,7 @@ impl ReplayFilter {
         Self::line(transition, kind, false, events)
     }
 
-    /// Of those that wait until they are sure enough, one may be by now.
+    /// Writes the start of each waiting incident whose confidence is high enough by now.
     fn look_again(
         &mut self,
         state: &State,
@@ -229,7 +259,8 @@ mod tests {
 
     const HEADER: &str = "received_at,observed_at,entity,source,signal,value\n";
 
-    /// Three days of two hourly signals of four entities; XA is gone for six hours from the sixtieth on.
+    /// Returns three days of two hourly signals of four entities. XA is down for six hours from the
+    /// sixtieth hour on.
     fn three_days() -> String {
         let mut file = HEADER.to_owned();
         for hour in 0..72 {

@@ -1,12 +1,14 @@
-//! Cron lines: when a source is polled.
+//! Cron lines: the times at which a source is polled.
 //!
-//! As in crontab: five fields (minute, hour, day of month, month, weekday), or six with seconds first; 0 and 7 are
-//! Sunday; a day of month and a weekday that are both given mean either. The `cron` crate beneath counts weekdays from
-//! 1 = Sunday and means both, so a line is translated, and split in two where it must be.
+//! The syntax is that of crontab: five fields (minute, hour, day of month, month, weekday), or six
+//! with seconds first. 0 and 7 are Sunday. If a day of month and a weekday are both given, either
+//! matches. The `cron` crate beneath counts weekdays from 1 = Sunday and requires both to match, so
+//! a line is translated, and split in two if necessary.
 //!
-//! Time zones follow what people expect of cron: a line with an hour of its own (`30 2 * * *`) fires once each day by
-//! the wall clock, at the end of the gap when its time is skipped in spring, at the first of both when it comes twice in
-//! autumn. A line for every hour (`*/5 * * * *`) keeps its beat through both.
+//! Time zones work as people expect of cron. A line with an hour of its own (`30 2 * * *`) fires
+//! once each day by the wall clock: at the end of the gap if its time is skipped in spring, at the
+//! first of both times if it occurs twice in autumn. A line for every hour (`*/5 * * * *`) keeps
+//! its interval through both changes.
 
 use crate::domain::time::DAY;
 use crate::domain::{Seconds, Timestamp};
@@ -21,31 +23,56 @@ use std::str::FromStr;
 pub struct Schedule {
     line: String,
     zone: Tz,
-    /// One, or two whose firings are united: by day of month, and by weekday.
+    /// One schedule, or two whose firings are combined: by day of month and by weekday.
     parts: Vec<cron::Schedule>,
-    /// Every hour is meant, so that it fires by elapsed time and not by the wall clock.
+    /// Whether the line covers every hour, so that it fires by elapsed time and not by the wall
+    /// clock.
     every_hour: bool,
 }
 
-/// Why a text is no cron line.
+/// The reason why a text is not a valid cron line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ScheduleError {
+    /// The line has neither five nor six fields.
     #[error(
         "bad cron line `{line}`: {found} fields; it takes five as in crontab (minute hour day month weekday) \
          or six with seconds first, such as `*/5 * * * *`"
     )]
-    Fields { line: String, found: usize },
+    Fields {
+        /// The line as it was given.
+        line: String,
+        /// The number of its fields.
+        found: usize,
+    },
+    /// A field cannot be read.
     #[error("bad cron line `{line}`: `{field}` is no {name}; {expected}")]
-    Field { line: String, name: &'static str, field: String, expected: &'static str },
+    Field {
+        /// The line as it was given.
+        line: String,
+        /// The name of the field, such as `day of month`.
+        name: &'static str,
+        /// The text of the field.
+        field: String,
+        /// The values that the field takes.
+        expected: &'static str,
+    },
+    /// The name after `@` is unknown.
     #[error(
         "bad cron line `{line}`: unknown name; the names are @yearly, @monthly, @weekly, @daily and @hourly"
     )]
-    Name { line: String },
+    Name {
+        /// The line as it was given.
+        line: String,
+    },
+    /// The day does not exist, such as 31 February.
     #[error("cron line `{line}` can never fire: there is no such day")]
-    Never { line: String },
+    Never {
+        /// The line as it was given.
+        line: String,
+    },
 }
 
-/// What each field may hold, in the order of a six-field line.
+/// The name and the values of each field, in the order of a six-field line.
 const FIELDS: [(&str, &str); 6] = [
     ("second", "0-59"),
     ("minute", "0-59"),
@@ -59,7 +86,7 @@ const DAY_OF_MONTH: usize = 3;
 const WEEKDAY: usize = 5;
 
 impl Schedule {
-    /// Reads a cron line; its times are wall-clock times of `zone`.
+    /// Parses a cron line; its times are wall-clock times of `zone`.
     pub fn parse(line: &str, zone: Tz) -> Result<Self, ScheduleError> {
         let line = line.trim();
         let mut fields = fields(line)?;
@@ -85,28 +112,29 @@ impl Schedule {
         Ok(schedule)
     }
 
-    /// The first firing later than `after`; `None` beyond the calendar (the year 2100).
+    /// Returns the first firing later than `after`, or `None` beyond the calendar (the year 2100).
     pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
         if self.every_hour { self.next_by_beat(after) } else { self.next_by_wall_clock(after) }
     }
 
-    /// The next `count` firings after `after`, soonest first.
+    /// Returns the next `count` firings after `after`, soonest first.
     pub fn next(&self, after: Timestamp, count: usize) -> Vec<Timestamp> {
         std::iter::successors(self.next_after(after), |at| self.next_after(*at))
             .take(count)
             .collect()
     }
 
-    /// The line as it was written.
+    /// Returns the line as it was written, without spaces around it.
     pub fn line(&self) -> &str {
         &self.line
     }
 
+    /// Returns the time zone whose wall clock the line follows.
     pub fn zone(&self) -> Tz {
         self.zone
     }
 
-    /// The next firing by a wall clock that knows no zone.
+    /// Returns the next firing by a wall clock without a time zone.
     fn next_wall(&self, after: NaiveDateTime) -> Option<NaiveDateTime> {
         let next =
             |part: &cron::Schedule| part.after(&after.and_utc()).next().map(|at| at.naive_utc());
@@ -121,46 +149,48 @@ impl Schedule {
                 LocalResult::Single(at) | LocalResult::Ambiguous(at, _) => stamp(&at),
                 LocalResult::None => self.end_of_gap(wall),
             };
-            // In the second pass of an autumn hour its times were already fired in the first.
+            // In the second pass of an autumn hour, its times have already fired in the first.
             if at > after {
                 return Some(at);
             }
         }
     }
 
-    /// The instant at which a gap that holds the local time `wall` is over.
+    /// Returns the instant at which the gap that contains the local time `wall` ends.
     fn end_of_gap(&self, wall: NaiveDateTime) -> Timestamp {
         let as_utc = Timestamp::from_unix(wall.and_utc().timestamp());
-        // No zone is a day away from UTC, so the change lies between these two.
+        // No zone differs from UTC by a day, so the change lies between these two.
         self.first_change(as_utc - DAY, as_utc + DAY).unwrap_or(as_utc)
     }
 
     fn next_by_beat(&self, after: Timestamp) -> Option<Timestamp> {
-        // Between two changes of the clock the offset is fixed: `since` is where such a stretch begins.
+        // Between two changes of the clock the offset is fixed. `since` is the begin of such a
+        // stretch.
         let (mut since, mut from) = (after, after);
         loop {
             let offset = self.offset(since);
             let wall = self.next_wall((from + offset).utc().naive_utc())?;
             let at = Timestamp::from_unix(wall.and_utc().timestamp()) - offset;
             let Some(change) = self.first_change(since, at) else { return Some(at) };
-            // The change itself may fire by the clock that holds from then on.
+            // The instant of the change itself may fire by the offset that is valid from then on.
             (since, from) = (change, change - 1);
         }
     }
 
-    /// Seconds to add to UTC at that instant.
+    /// Returns the seconds to add to UTC at that instant.
     fn offset(&self, at: Timestamp) -> Seconds {
         self.zone.offset_from_utc_datetime(&at.utc().naive_utc()).fix().local_minus_utc().into()
     }
 
-    /// The first instant in `(from, until]` with another offset than the second before it.
+    /// Returns the first instant in `(from, until]` whose offset differs from that of the second
+    /// before it.
     fn first_change(&self, from: Timestamp, until: Timestamp) -> Option<Timestamp> {
         if self.zone == Tz::UTC {
             return None;
         }
         let offset = self.offset(from);
         let mut before = from;
-        // Changes lie weeks apart, so a step of a day meets each of them.
+        // Changes are weeks apart, so steps of a day find each of them.
         while before < until {
             let mut after = (before + DAY).min(until);
             if self.offset(after) == offset {
@@ -192,7 +222,7 @@ fn stamp(at: &DateTime<Tz>) -> Timestamp {
     Timestamp::from_unix(at.with_timezone(&Utc).timestamp())
 }
 
-/// The six fields of a line, seconds first.
+/// Returns the six fields of a line, seconds first.
 fn fields(line: &str) -> Result<Vec<String>, ScheduleError> {
     let plain = match line.strip_prefix('@').map(str::to_ascii_lowercase).as_deref() {
         None => line,
@@ -212,12 +242,14 @@ fn fields(line: &str) -> Result<Vec<String>, ScheduleError> {
     Ok(fields)
 }
 
-/// A field that starts with a star does not restrict, even with a step: crontab's own rule.
+/// Returns whether a field restricts the days. By crontab's own rule, a field that starts with a
+/// star does not, even with a step.
 fn restricts(field: &str) -> bool {
     !field.starts_with(['*', '?'])
 }
 
-/// A weekday field with 0 or 7 = Sunday as a list that counts from 1 = Sunday; `None` if it is no weekday field.
+/// Translates a weekday field with 0 or 7 = Sunday into a list that counts from 1 = Sunday; `None`
+/// if it is not a weekday field.
 fn weekdays(field: &str) -> Option<String> {
     if field == "*" || field == "?" {
         return Some("*".to_owned());
@@ -234,7 +266,7 @@ fn weekdays(field: &str) -> Option<String> {
             None if item.contains('/') => (weekday(range)?, 6),
             None => (weekday(range)?, weekday(range)?),
         };
-        // `sat-sun` and `5-7` run over the end of the week; `sun-7` is the whole of it.
+        // `sat-sun` and `5-7` continue past the end of the week; `sun-7` is the whole week.
         let last = if last < first { last + 7 } else { last };
         for day in (first..=last).step_by(step) {
             meant[day % 7] = true;
@@ -257,7 +289,7 @@ fn weekday(text: &str) -> Option<usize> {
 
 fn build(line: &str, fields: &[String]) -> Result<cron::Schedule, ScheduleError> {
     cron::Schedule::from_str(&fields.join(" ")).map_err(|_| {
-        // The crate does not say which field it could not read, so each is tried alone.
+        // The crate does not report which field it could not read, so each is tried alone.
         let is_wrong = |at: &usize| {
             let mut alone = ["*"; 6];
             alone[*at] = &fields[*at];
@@ -286,7 +318,7 @@ mod tests {
         Timestamp::parse(text).unwrap()
     }
 
-    /// The next `count` firings in UTC, as a person writes them.
+    /// Returns the next `count` firings in UTC, in a form for people.
     fn fires(schedule: &Schedule, after: &str, count: usize) -> Vec<String> {
         schedule
             .next(at(after), count)
@@ -457,7 +489,7 @@ mod tests {
             for _ in 0..20 {
                 let next = schedule.next_after(before).unwrap();
                 prop_assert!(next > before);
-                // Asked a second before it, the answer is the same: nothing lies between.
+                // One second before `next` the answer is the same, so nothing lies between.
                 prop_assert_eq!(schedule.next_after(next - 1), Some(next));
                 before = next;
             }

@@ -1,5 +1,5 @@
-//! The tasks of which a running bot is made: each by its name, with a watchdog. One that panics, or gives no sign of life for too
-//! long, is begun again while all others go on.
+//! Supervision of the tasks of a running bot. Each has a name and a watchdog. A task that panics,
+//! or whose watchdog is overdue, is restarted while all others continue.
 
 use crate::clock::{ActivityGuard, Clock, Millis};
 use crate::domain::{Seconds, Timestamp};
@@ -14,13 +14,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-/// The pause before a task is begun again; doubled each time, up to the longest.
+/// The seconds before a task is restarted; doubled each time, up to the longest pause.
 const FIRST_PAUSE: Seconds = 1;
 const LONGEST_PAUSE: Seconds = 60;
-/// One that went well for so long begins again with the first pause.
+/// A task that ran for longer than this, in seconds, is restarted after the first pause again.
 const WENT_WELL: Seconds = 600;
 
-/// All tasks of one bot.
+/// All tasks of one bot. Clones share them.
 #[derive(Clone)]
 pub struct Supervisor {
     clock: Clock,
@@ -28,8 +28,9 @@ pub struct Supervisor {
     works: Arc<Mutex<BTreeMap<&'static str, Progress>>>,
 }
 
-/// Work that is to be completed again and again, by a task or by several together. A task that begins again and again gives
-/// signs of life and completes nothing: that is seen by this.
+/// The progress of work that must be completed again and again, by one task or by several together.
+/// A task that is restarted again and again keeps its watchdog alive but completes nothing; this
+/// progress shows it.
 #[derive(Clone)]
 pub struct Progress {
     clock: Clock,
@@ -38,17 +39,20 @@ pub struct Progress {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Owed {
-    /// Since when something is owed, and after how many milliseconds it is late.
+    /// The time since which work is due, and the milliseconds after which it is late; `None` if
+    /// nothing is due.
     since: Option<(Millis, Millis)>,
     last_done: Option<Timestamp>,
 }
 
-/// How some work stands.
+/// The state of some work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WorkReport {
+    /// The name under which the work is reported.
     pub name: &'static str,
+    /// The last completion, or `None` before the first one.
     pub last_done: Option<Timestamp>,
-    /// For how many seconds nothing has been completed, where that is too long.
+    /// The seconds since the last completion, if these are too many.
     pub late: Option<Seconds>,
 }
 
@@ -61,44 +65,48 @@ struct Task {
     state: State,
 }
 
-/// What a task is doing.
+/// The state of a task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum State {
+    /// It is at work, or waits for something to do.
     #[default]
     Runs,
-    /// It fell, and is begun again after a pause.
+    /// It panicked or was given up, and is restarted after a pause.
     Crashed,
-    /// It came to its end by itself: there is nothing for it to do.
+    /// It finished by itself, because it has nothing to do.
     Ended,
 }
 
-/// A task as `/health` tells of it.
+/// A task as `/health` reports it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
+    /// The name of the task.
     pub name: &'static str,
+    /// Its present state.
     pub state: State,
+    /// How often it was restarted since the start of the bot.
     pub restarts: u32,
-    /// When it fell last, and why.
+    /// The time and the reason of the last crash.
     pub last_fall: Option<(Timestamp, String)>,
 }
 
-/// A task's sign of life: by when it gives the next one.
+/// A task's own watchdog: the task sets the deadline for its next sign of life.
 #[derive(Clone)]
 pub struct Watchdog {
     clock: Clock,
     due: Arc<AtomicI64>,
 }
 
-/// Rests until something wakes it.
+/// The deadline of a task that rests until something wakes it.
 const RESTS: Millis = Millis::MAX;
 
 impl Watchdog {
-    /// The next sign of life comes within so many seconds.
+    /// Sets the deadline for the next sign of life, in seconds from now.
     pub fn within(&self, seconds: Seconds) {
         self.due.store(self.clock.millis() + seconds * 1000, Ordering::Relaxed);
     }
 
-    /// It waits for something that may never come.
+    /// Removes the deadline, because the task waits for an event that may never come.
     pub fn rests(&self) {
         self.due.store(RESTS, Ordering::Relaxed);
     }
@@ -109,13 +117,14 @@ impl Progress {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Something is to be completed within so many seconds from now; what was owed before stays due when it was.
+    /// Expects a completion within so many seconds from now. A completion that is already due keeps
+    /// its deadline.
     pub fn owes(&self, within: Seconds) {
         let now = self.clock.millis();
         self.lock().since.get_or_insert((now, within * 1000));
     }
 
-    /// Something was completed.
+    /// Records a completion; the next one is due after the same time again.
     pub fn done(&self) {
         let (now, at) = (self.clock.millis(), self.clock.now());
         let mut owed = self.lock();
@@ -123,7 +132,7 @@ impl Progress {
         owed.since = owed.since.map(|(_, within)| (now, within));
     }
 
-    /// Nothing is to be done at present.
+    /// Removes the deadline, because there is nothing to do at present.
     pub fn rests(&self) {
         self.lock().since = None;
     }
@@ -139,18 +148,19 @@ impl Progress {
 }
 
 impl Supervisor {
+    /// Returns a supervisor without tasks, whose deadlines and pauses follow `clock`.
     pub fn new(clock: Clock) -> Self {
         Self { clock, tasks: Arc::default(), works: Arc::default() }
     }
 
-    /// The progress of some work, which is reported under that name from now on.
+    /// Returns the progress of the work of that name, which is reported from now on.
     pub fn progress(&self, name: &'static str) -> Progress {
         let mut works = self.works.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || Progress { clock: self.clock.clone(), inner: Arc::default() };
         works.entry(name).or_insert_with(new).clone()
     }
 
-    /// How the work that is to be completed again and again stands.
+    /// Returns the state of all work that must be completed again and again.
     pub fn works(&self) -> Vec<WorkReport> {
         let works = self.works.lock().unwrap_or_else(PoisonError::into_inner);
         works.iter().map(|(name, progress)| progress.report(name)).collect()
@@ -160,7 +170,8 @@ impl Supervisor {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sets a task going among `tasks`, and keeps it.
+    /// Starts a task among `tasks`, and restarts it if it crashes. `begin` returns the work of each
+    /// start.
     pub fn keep_in<F, W>(
         &self,
         tasks: &mut JoinSet<()>,
@@ -174,7 +185,8 @@ impl Supervisor {
         tasks.spawn(self.clone().keep(name, busy, begin));
     }
 
-    /// Runs what `begin` begins until it ends by itself. One that panics, or is given up since it hangs, is begun again.
+    /// Runs the work that `begin` returns until it ends by itself. Work that panics, or is given up
+    /// because it hangs, is started again.
     async fn keep<F, W>(self, name: &'static str, mut busy: ActivityGuard, mut begin: F)
     where
         F: FnMut(Watchdog, ActivityGuard) -> W,
@@ -222,7 +234,7 @@ impl Supervisor {
         }
     }
 
-    /// A watchdog that nobody feels, for work that is not kept.
+    /// Returns a watchdog that is not checked, for work that is not supervised.
     pub fn watchdog(&self) -> Watchdog {
         Watchdog { clock: self.clock.clone(), due: Arc::default() }
     }
@@ -231,14 +243,14 @@ impl Supervisor {
         change(self.lock().entry(name).or_default());
     }
 
-    /// Gives up every task whose sign of life is overdue. Says which.
+    /// Gives up every task whose deadline has passed, and returns their names.
     pub fn give_up_overdue(&self) -> Vec<&'static str> {
         let now = self.clock.millis();
         let tasks = self.lock();
         let overdue = tasks.iter().filter(|(_, task)| task.watchdog.load(Ordering::Relaxed) < now);
         overdue
             .map(|(name, task)| {
-                // Not to be given up twice for one silence.
+                // One missed deadline must not be counted twice.
                 task.watchdog.store(RESTS, Ordering::Relaxed);
                 task.give_up.notify_one();
                 *name
@@ -246,6 +258,7 @@ impl Supervisor {
             .collect()
     }
 
+    /// Returns the state of every task, ordered by name.
     pub fn report(&self) -> Vec<Report> {
         let tasks = self.lock();
         let report = |(name, task): (&&'static str, &Task)| Report {
@@ -278,7 +291,7 @@ impl fmt::Debug for Progress {
 
 impl fmt::Debug for Watchdog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Pulse({})", self.due.load(Ordering::Relaxed))
+        write!(f, "Watchdog({})", self.due.load(Ordering::Relaxed))
     }
 }
 
@@ -340,7 +353,7 @@ mod tests {
         assert!(supervisor.give_up_overdue().is_empty());
         clock.advance_to(at(61)).await;
         assert_eq!(supervisor.give_up_overdue(), ["work"]);
-        // It learns of that by itself: the clock does not wait for it.
+        // The task is notified in its own time; the clock does not wait for it.
         while supervisor.report()[0].restarts == 0 {
             tokio::task::yield_now().await;
         }

@@ -101,7 +101,7 @@ pub async fn run() {
     let (hand_on, mut taken) = unbounded_channel();
     let progress = supervisor.progress("the probes");
     let taking = tokio::spawn(async move {
-        probes::run(&mut taken, pipeline, StatusBoard::default(), progress).await
+        probes::run(&mut taken, pipeline, StatusBoard::default(), progress).await;
     });
     let probing = tokio::spawn(prober.run(tell, supervisor.watchdog(), ActivityGuard::default()));
 

@@ -1,4 +1,4 @@
-//! What a bot does beside watching: removes what is old, says that it is alive.
+//! The periodic work beside monitoring: pruning, and the heartbeat in the database.
 
 use crate::clock::ActivityGuard;
 use crate::command::AppContext;
@@ -12,13 +12,14 @@ use crate::store::{Keep, Store, StoreError};
 use crate::supervisor::{Supervisor, Watchdog};
 use tokio::task::JoinSet;
 
-/// How often a running bot says that it is alive, and how old that may be for `health`.
+/// The interval of the heartbeat in seconds; `health` judges its age by it.
 pub const HEARTBEAT: i64 = 30;
-/// Rows that the nightly pruning removes in one step, so that no tick waits long behind it.
+/// The number of rows that the pruning removes in one step, so that no tick waits long for it.
 const PRUNE_AT_ONCE: usize = 5_000;
-/// By a clock that is so far ahead of the servers' what is not old would be taken for old.
+/// The lead of the clock over the servers' beyond which nothing is pruned: it would take recent
+/// data for old.
 const FAR_AHEAD: Seconds = DAY;
-/// A write takes no longer, however slow the disk.
+/// The longest time that a write takes, even on a slow disk.
 const LONGEST_WRITE: Seconds = 5 * MINUTE;
 
 #[derive(Clone, Debug)]
@@ -81,7 +82,7 @@ impl Chores {
         }
     }
 
-    /// The start has given the first one.
+    /// Writes the heartbeat at every interval; the start has written the first.
     async fn beat(self, watchdog: Watchdog, mut busy: ActivityGuard) {
         let AppContext { store, clock, .. } = &self.context;
         loop {
@@ -95,7 +96,7 @@ impl Chores {
     }
 }
 
-/// Writes the sign of life down, and says so when the clock was set back since the last.
+/// Writes a heartbeat, and logs a warning if the clock was set back since the last one.
 pub(super) async fn alive(store: &Store, now: Timestamp) -> Result<(), StoreError> {
     if let Some(back) = store.write(move |tx| tx.heartbeat().beat(now)).await? {
         tracing::warn!(

@@ -1,4 +1,4 @@
-//! Every source as the config and the environment have it.
+//! The sources with their settings from the configuration and the environment.
 
 use super::StartError;
 use crate::clock::Clock;
@@ -7,7 +7,7 @@ use crate::source::feed::Feed;
 use crate::source::http::{Base, Http, Timeouts};
 use crate::source::{self, Settings};
 
-/// Every source with its settings; one that cannot be asked is there as well, with the reason.
+/// Returns every source with its settings, including those that are off, with the reason.
 pub fn feeds(
     config: &Config,
     secrets: &Secrets,
@@ -44,7 +44,8 @@ pub fn feeds(
     Ok(feeds)
 }
 
-/// The contact in the letters that RIPEstat takes as the name of an application.
+/// Returns the contact in the characters that RIPEstat allows for the name of an application, at
+/// most 40.
 pub(super) fn operator(contact: &str) -> String {
     contact
         .chars()

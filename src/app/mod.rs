@@ -1,4 +1,4 @@
-//! The running bot: wires everything, stops on a signal.
+//! The running bot: connects all parts, and stops on a signal.
 
 mod chores;
 mod feeds;
@@ -33,66 +33,87 @@ use tokio::signal::unix::SignalKind;
 use tokio::sync::{Mutex, Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
-/// What a bot is made of.
+/// The parts that a bot is started with.
 #[derive(Clone, Debug)]
 pub struct Parts {
+    /// The checked configuration.
     pub config: Config,
+    /// The tokens of the platforms and sources.
     pub secrets: Secrets,
+    /// The base addresses that replace the usual ones.
     pub addresses: Addresses,
+    /// The open database, owned by this process.
     pub store: Store,
+    /// The console: stdout, or the writer of a test.
     pub console: Console,
+    /// The clock, failpoints and deadline.
     pub runtime_options: RuntimeOptions,
 }
 
-/// What it stands on: as it is here, unless a test moves the clock, watches the steps, or is in a hurry.
+/// The environment of a bot. The default is that of the product; a test moves the clock, watches
+/// the failpoints or shortens the deadline.
 #[derive(Clone, Debug, Default)]
 pub struct RuntimeOptions {
+    /// The clock by which the bot works, sleeps and dates.
     pub clock: Clock,
+    /// The named steps that a test may interrupt.
     pub failpoints: Failpoints,
-    /// How long one call to a source or a chat platform may take, in place of the usual.
+    /// The limit for one call to a source or a chat platform; `None` means the usual limits.
     pub deadline: Option<Duration>,
 }
 
-/// How long a stop waits for connections to be closed.
+/// The time that a stop waits for the platforms' connections to close.
 const GOODBYE: Duration = Duration::from_millis(500);
-/// How long a file that took the place of the database may stay before the process ends.
+/// The time within which the original database file may be put back before the process ends.
 const PUT_BACK: Duration = Duration::from_secs(10);
-/// How long it waits for messages that are on their way.
+/// The time that a stop waits for messages in flight.
 const LAST_WORDS: Duration = Duration::from_millis(2_100);
 
-/// Why it does not start.
+/// The reason why a bot does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// The database cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The heartbeat URL is not valid.
     #[error("LINKDOWN_HEARTBEAT_URL: {0}")]
     Heartbeat(#[from] HeartbeatError),
+    /// A source cannot be set up.
     #[error("{name}: {error}")]
-    Source { name: &'static str, error: SourceError },
+    Source {
+        /// The source, or `http` for the client that all sources share.
+        name: &'static str,
+        /// The error of its setup.
+        error: SourceError,
+    },
 }
 
-/// A bot at work. Dropping it stops it at once: whatever was under way is either committed or never happened.
+/// A running bot. Dropping it stops it at once: the work in progress is either committed or has no
+/// effect.
 #[derive(Debug)]
 pub struct Running {
+    /// The state that commands and the status page share.
     pub context: AppContext,
+    /// The pipeline that takes batches of observations.
     pub pipeline: Arc<Mutex<Pipeline>>,
     console: Console,
     tasks: JoinSet<()>,
     outboxes: JoinSet<()>,
-    /// Tells the outboxes to end.
+    /// Set to `true` to end the outboxes.
     closing: watch::Sender<bool>,
-    /// Those that hold a connection to a platform.
+    /// The tasks that hold a connection to a platform.
     listeners: JoinSet<()>,
-    /// Tells them to close it.
+    /// Notified so that the listeners close their connections.
     stop: Arc<Notify>,
 }
 
 impl Running {
-    /// Brings the state up to date, subscribes the console and sets every source and outbox going.
+    /// Restores the state, subscribes the console, and starts every source and outbox.
     pub async fn start(parts: Parts) -> Result<Self, StartError> {
         let Parts { config, secrets, addresses, store, console, runtime_options } = parts;
         let RuntimeOptions { clock, failpoints, deadline } = runtime_options;
-        // The sign of life of a life that was not stopped still stands there.
+        // A clean stop removes the last heartbeat, so one that is left means that the bot was
+        // killed.
         let was_killed = store.read(|db| db.heartbeat().last()).await?.is_some();
         chores::alive(&store, clock.now()).await?;
         let watchlist = Arc::new(Watchlist::new(config.watch.clone()));
@@ -185,7 +206,7 @@ impl Running {
         Ok(Self { context, pipeline, console, tasks, outboxes, closing, listeners, stop })
     }
 
-    /// Answers what was typed, on the console.
+    /// Runs a line that was typed, and prints the reply on the console.
     pub async fn typed(&self, line: &str) {
         if line.trim().is_empty() {
             return;
@@ -197,18 +218,19 @@ impl Running {
         }
     }
 
-    /// A clean stop: nothing new is begun, and the state is written down for a quick start.
+    /// Stops cleanly: starts nothing new, and writes the state down for a quick start.
     pub async fn stop(mut self) -> Result<(), StoreError> {
         self.stop.notify_one();
         self.tasks.shutdown().await;
-        // Nothing more is handed over; what is on its way is waited for a little, so that nobody need be told twice.
+        // The outboxes start no new send. The stop waits a little for those in flight, so that no
+        // message has to be sent twice.
         self.closing.send_replace(true);
         let _ = tokio::time::timeout(LAST_WORDS, async {
             while self.outboxes.join_next().await.is_some() {}
         })
         .await;
         self.outboxes.shutdown().await;
-        // Whoever holds a connection closes it, but is not waited for longer than a moment.
+        // Each listener closes its connection; the stop waits only a moment for them.
         let _ = tokio::time::timeout(GOODBYE, async {
             while self.listeners.join_next().await.is_some() {}
         })
@@ -220,11 +242,12 @@ impl Running {
     }
 }
 
-/// What is read anew when a running bot is told to (SIGHUP): why not, where it cannot be taken.
+/// Reads configuration and environment again when a running bot gets SIGHUP. An error is the reason
+/// why they are not valid.
 pub type Reread = Box<dyn Fn() -> Result<Reading, String> + Send + Sync>;
 type Reading = (Config, Secrets, Addresses);
 
-/// Runs until it is told to stop: by a signal, or by the person at the prompt.
+/// Runs until a signal or the person at the prompt stops the bot.
 pub async fn run(
     mut parts: Parts,
     typed: mpsc::UnboundedReceiver<Typed>,
@@ -234,7 +257,7 @@ pub async fn run(
     let mut hangup = listen(SignalKind::hangup());
     let mut running = tokio::select! {
         running = Running::start(parts.clone()) => running?,
-        // Nothing was begun that a stop could break off.
+        // A stop during the start has nothing to clean up.
         () = terminate.recv() => return Ok(()),
     };
     monitoring::tell_service_manager(monitoring::Stage::Ready);
@@ -245,12 +268,13 @@ pub async fn run(
             () = terminate.recv() => break,
             why = &mut ends => {
                 monitoring::tell_service_manager(monitoring::Stage::Stopping);
-                // What it would write down belongs to a file that is gone.
+                // The state to write belongs to a file that is gone, so an error does not matter.
                 let _ = running.stop().await;
                 return Err(why.into());
             }
             _ = hangup.recv() => {
-                // Told also where nothing is taken: the service manager waits for both.
+                // The service manager waits for both messages, so they are sent even if the
+                // configuration is rejected.
                 monitoring::tell_service_manager(monitoring::Stage::Reloading);
                 match taken(&parts, &reread).await {
                     Ok(new) => (running, parts) = begin_again(running, parts, new).await?,
@@ -259,13 +283,13 @@ pub async fn run(
                 monitoring::tell_service_manager(monitoring::Stage::Ready);
             }
             line = next(&mut typed) => match line {
-                // A question may wait for its sources: the stop does not wait for the answer.
+                // A command may wait for its sources; a stop does not wait for the reply.
                 Some(Typed::Line(line)) => tokio::select! {
                     () = terminate.recv() => break,
                     () = running.typed(&line) => {}
                 },
                 Some(Typed::Leave) => break,
-                // The pipe has ended: the bot goes on without a keyboard.
+                // The input has ended; the bot continues without it.
                 None => typed = None,
             },
         }
@@ -276,8 +300,8 @@ pub async fn run(
     Ok(())
 }
 
-/// Waits until the database can only be gone on with by another start, and returns why. Whoever moves files about has
-/// some seconds to put the old one back.
+/// Waits until only a new start can continue with the database, and returns the reason. An operator
+/// who moves files has some seconds to put the old one back.
 async fn must_end(store: &Store, clock: &Clock) -> StoreError {
     let mut standing = store.standing();
     let is_over =
@@ -293,7 +317,8 @@ async fn must_end(store: &Store, clock: &Clock) -> StoreError {
     }
 }
 
-/// A good configuration. One that runs on a database that cannot be written to goes on: it could not begin again.
+/// Reads and returns a valid configuration. It is an error if the database cannot be written to:
+/// the bot keeps running, because it could not start again.
 async fn taken(parts: &Parts, reread: &Reread) -> Result<Reading, String> {
     let reading = reread()?;
     chores::alive(&parts.store, parts.runtime_options.clock.now())
@@ -302,7 +327,8 @@ async fn taken(parts: &Parts, reread: &Reread) -> Result<Reading, String> {
     Ok(reading)
 }
 
-/// Stops, and begins with what was read; with what there was before, where that cannot be begun with.
+/// Stops the bot and starts it with the new configuration, or with the previous one if the new one
+/// cannot start.
 async fn begin_again(
     running: Running,
     before: Parts,
@@ -329,7 +355,8 @@ async fn begin_again(
     }
 }
 
-/// What is typed next; never anything where nobody types any more.
+/// Returns the next typed line, or `None` at the end of the input. Never returns if `typed` is
+/// `None`.
 async fn next(typed: &mut Option<mpsc::UnboundedReceiver<Typed>>) -> Option<Typed> {
     match typed {
         Some(typed) => typed.recv().await,
@@ -337,7 +364,7 @@ async fn next(typed: &mut Option<mpsc::UnboundedReceiver<Typed>>) -> Option<Type
     }
 }
 
-/// Ctrl-C and SIGTERM.
+/// The signals that stop the bot: SIGINT (Ctrl-C) and SIGTERM.
 struct Signals(tokio::signal::unix::Signal, tokio::signal::unix::Signal);
 
 fn signal() -> Signals {
@@ -357,6 +384,7 @@ impl Signals {
     }
 }
 
+/// Subscribes the console to everything, with the configured sensitivity.
 async fn subscribe_console(
     store: &Store,
     sensitivity: Option<Sensitivity>,
@@ -376,7 +404,8 @@ async fn subscribe_console(
         .await
 }
 
-/// What is part of what, as the config says now: facts like any other, so that a replay of the database knows them.
+/// Returns a batch with the changed `part of` relations of the configuration. They are facts like
+/// any other, so that a replay of the database knows them.
 fn relations(state: &RwLock<State>, watchlist: &Watchlist, now: Timestamp) -> Batch {
     let state = state.read().unwrap_or_else(std::sync::PoisonError::into_inner);
     let known: Vec<_> = state.relations();

@@ -1,5 +1,5 @@
-//! The platforms on which this bot speaks: the console always, Discord and Telegram where there is a token. Each has an
-//! outbox of its own, so that they fail apart.
+//! The platforms of this bot: the console always, Discord and Telegram if there is a token. Each
+//! has an outbox of its own, so that one failure does not affect the others.
 
 use crate::chat::console::Console;
 use crate::chat::discord::{self, Discord};
@@ -53,7 +53,8 @@ impl Platforms {
         platforms
     }
 
-    /// One that cannot be had leaves the others as they are.
+    /// Adds a platform if it could be created, and returns it. An error is logged and shown on the
+    /// status board; the other platforms are not affected.
     fn added<P: Platform + 'static>(
         &mut self,
         name: &'static str,
@@ -80,7 +81,7 @@ impl Platforms {
         self.outboxes.push((platform, woken));
     }
 
-    /// The platform of that name, until the outboxes are set going.
+    /// Returns the platform of that name, as long as the outboxes have not been started.
     pub(super) fn named(&self, name: &str) -> Option<Arc<dyn Platform>> {
         self.outboxes
             .iter()
@@ -89,12 +90,12 @@ impl Platforms {
             .cloned()
     }
 
-    /// Tells each outbox that something may be owed.
+    /// Returns the channels that wake each outbox to look for deliveries.
     pub(super) fn wake(&self) -> Vec<UnboundedSender<ActivityGuard>> {
         self.wake.clone()
     }
 
-    /// Sets the outboxes going, until `closing` says that nothing more is to be handed over.
+    /// Starts the outboxes. They start no new send once `closing` is `true`.
     pub(super) fn tell(
         &mut self,
         tasks: &mut JoinSet<()>,
@@ -114,7 +115,7 @@ impl Platforms {
                 closing: closing.subscribe(),
                 label: None,
             };
-            // One that is begun again goes on with the same bell.
+            // A restarted outbox keeps the same wake-up channel.
             let woken = Arc::new(Mutex::new(woken));
             let name = task_of(outbox.platform.name());
             supervisor.keep_in(tasks, name, context.clock.busy(), move |watchdog, busy| {
@@ -124,7 +125,7 @@ impl Platforms {
         }
     }
 
-    /// Sets the listeners going; they end by `stop`, and close their connections.
+    /// Starts the listeners; `stop` ends them, and they close their connections.
     pub(super) fn listen(
         &mut self,
         tasks: &mut JoinSet<()>,
@@ -153,7 +154,7 @@ impl Platforms {
     }
 }
 
-/// What a platform's outbox is called among the tasks.
+/// Returns the task name of a platform's outbox.
 fn task_of(platform: &str) -> &'static str {
     match platform {
         discord::PLATFORM => "discord's outbox",

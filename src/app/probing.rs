@@ -1,5 +1,5 @@
-//! Our own eyes as the config has them: the probes, with the sites of the watchlist among their targets, and the live
-//! routes of the profiles and of the blocks that are watched.
+//! Starts the bot's own measurements: the probes, with the sites of the watchlist among their
+//! targets, and the live routes of the profiles and of the watched blocks.
 
 use crate::clock::{ActivityGuard, Clock};
 use crate::command::AppContext;
@@ -16,10 +16,10 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
-/// The probes, as `/health` names them.
+/// The name of the probes in `/health`.
 const PROBES: &str = "the probes";
 
-/// Sets them going.
+/// Starts the probes and the task that takes their rounds.
 pub(super) fn open(
     tasks: &mut JoinSet<()>,
     supervisor: &Supervisor,
@@ -55,7 +55,7 @@ pub(super) fn open(
     });
 }
 
-/// Follows the live routes.
+/// Starts the live route stream and the task that takes its batches.
 pub(super) fn follow(
     tasks: &mut JoinSet<()>,
     supervisor: &Supervisor,
@@ -97,7 +97,8 @@ pub(super) fn follow(
     });
 }
 
-/// Whose routes are followed: those that the profiles name, and every block of the watchlist. Nothing for the controls alone.
+/// Returns the entities whose routes are followed: those that the profiles name, every block of the
+/// watchlist, and the controls. Returns nothing if only the controls are left.
 fn watched(profiles: &[Profile], controls: &[Entity], watchlist: &Watchlist) -> Vec<Watched> {
     let mut all: Vec<Watched> = Vec::new();
     for profile in profiles
@@ -124,9 +125,11 @@ fn watched(profiles: &[Profile], controls: &[Entity], watchlist: &Watchlist) -> 
     all
 }
 
+/// Returns the context of the probes: resolver, address guard, contact and deadline.
 pub fn kit(config: &Config, clock: &Clock) -> ProbeContext {
     let probe = &config.probe;
-    // Where the operator's own targets stand is never forgotten for the sake of what chats ask.
+    // The addresses of the operator's own targets stay in the resolver, however many names chats
+    // add.
     let listed = targets(&probe.targets, &Watchlist::new(config.watch.clone())).operator;
     let resolver = Resolver::new(clock.clone(), &probe.resolvers)
         .keeping(listed.iter().map(|target| &target.host))
@@ -135,7 +138,7 @@ pub fn kit(config: &Config, clock: &Clock) -> ProbeContext {
     ProbeContext::new(clock.clone(), guard, resolver, &config.contact, probe.timeout)
 }
 
-/// The hosts of the controls that are asked by their names.
+/// Returns the hosts of the controls that are addressed by name.
 fn control_hosts(controls: &[Control]) -> Vec<Host> {
     let host = |control: &Control| match &control.ask {
         Ask::Page { host, .. } => Some(Host::Name(host.clone())),
@@ -144,8 +147,8 @@ fn control_hosts(controls: &[Control]) -> Vec<Host> {
     controls.iter().filter_map(host).collect()
 }
 
-/// Those of the configuration, with the pages of every site of its watchlist of which it says nothing itself; and apart from
-/// them the pages of the sites that only chats watch.
+/// Returns the targets of the configuration, with the pages of each configured site that has no
+/// target of its own; and separately the pages of the sites that only chats watch.
 pub fn targets(configured: &[Target], watchlist: &Watchlist) -> Targets {
     let named: HashSet<&Entity> = configured.iter().map(|target| &target.entity).collect();
     let unnamed = |entity: &&Entity| !named.contains(entity);
@@ -157,7 +160,8 @@ pub fn targets(configured: &[Target], watchlist: &Watchlist) -> Targets {
     }
 }
 
-/// The pages of a site; nothing of anything else. Whichever of both it has: what never worked is not missed.
+/// Returns the HTTPS and the HTTP page of a site, and nothing for other entities. A site may have
+/// only one of both: a page that never worked is not missed.
 fn pages(entity: &Entity) -> Vec<Target> {
     let Entity::Site(host) = entity else { return Vec::new() };
     let page = |(port, tls)| Target {

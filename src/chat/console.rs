@@ -1,4 +1,5 @@
-//! The console as a platform: alerts are printed, commands are typed. Line editing on a terminal, plain lines in a pipe.
+//! The console as a platform: prints alerts and reads commands. Edits lines on a terminal, reads
+//! plain lines from a pipe.
 
 mod complete;
 mod log;
@@ -19,21 +20,22 @@ use std::fmt;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+/// The platform's name in the configuration and the database.
 pub const PLATFORM: &str = "console";
-/// There is one console: its one chat.
+/// The address of the console's only chat.
 pub const ADDRESS: &str = "local";
 
-/// Where the console writes. Cloned freely; messages never mix.
+/// The output of the console. Clones share it; messages never interleave.
 #[derive(Clone)]
 pub struct Console {
     out: Arc<Mutex<Box<dyn Write + Send>>>,
     paint: Paint,
-    /// The names that Tab completes; none before the bot has started.
+    /// The names that Tab completes; `None` before the bot has started.
     watchlist: Arc<RwLock<Option<Arc<Watchlist>>>>,
 }
 
 impl Console {
-    /// A console without colour.
+    /// Builds a console without colour.
     pub fn new(out: impl Write + Send + 'static) -> Self {
         Self::painted(out, Paint::Plain)
     }
@@ -42,12 +44,12 @@ impl Console {
         Self { out: Arc::new(Mutex::new(Box::new(out))), paint, watchlist: Arc::default() }
     }
 
-    /// Prints one message, whole, and an empty line after it.
+    /// Prints one whole message, followed by an empty line.
     pub fn print(&self, card: &Card) -> io::Result<()> {
         self.write(&format!("{}\n\n", self.paint.card(card)))
     }
 
-    /// Completes the names of that watchlist from now on.
+    /// Sets the watchlist whose names are completed from now on.
     pub fn completes(&self, watchlist: &Arc<Watchlist>) {
         *self.watchlist.write().unwrap_or_else(PoisonError::into_inner) =
             Some(Arc::clone(watchlist));
@@ -93,14 +95,15 @@ impl Platform for Console {
         Box::pin(async move {
             let mut card = message.card.clone();
             if message.in_doubt.is_some() {
-                // A terminal cannot be asked what it has shown.
+                // A terminal does not report which messages it has shown.
                 card.foot.push(
                     "Perhaps a repeat: the program was stopped while it told this.".to_owned(),
                 );
             }
             match self.print(&card) {
                 Ok(()) => Ok(Sent { message: message.key.to_string(), rest_ms: 0 }),
-                // Nobody reads any more, and nobody will: what is owed stays owed for the next start.
+                // Writing fails once the reader is gone for good; the delivery stays owed until the
+                // next start.
                 Err(error) => {
                     Err(SendError::in_doubt(format!("the console cannot be written to: {error}")))
                 }

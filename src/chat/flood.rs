@@ -1,33 +1,39 @@
-//! Bounds how much one person, and one chat, is answered. A command beyond that gets one short notice a minute, and then
-//! silence; the log gets one line a minute with a count, however much comes.
+//! Limits how many commands of one person, and of one chat, are answered. A command beyond the
+//! limit gets one short notice a minute, and otherwise no answer; the log gets one line a minute
+//! with a count.
 
 use crate::clock::{Clock, Millis};
 use crate::notify::pace::Limit;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A person or chat hears at most this often that it asks too much. The log says it at most this often as well.
+/// The shortest time between two notices to a person or chat, and between two lines in the log.
 const NOTICE_EVERY_MS: Millis = 60_000;
-/// So many people, and so many chats, are remembered. Beyond that those are forgotten that asked least.
+/// The most people, and the most chats, that are remembered. Beyond that, those that asked least
+/// are forgotten.
 const REMEMBERED: usize = 4096;
 
-/// What to do with a command.
+/// The decision about a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Admission {
+    /// Within the limits: answer it.
     Answer,
-    /// Too much: say so.
+    /// Above a limit: reply with the notice.
     SlowDown,
-    /// Too much, and that was said.
+    /// Above a limit, and the notice was sent within the last minute.
     Silence,
 }
 
-/// How many commands are answered.
+/// The most commands that are answered.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
+    /// Of one person, over all chats.
     pub person: Limit,
+    /// Of one chat, over all people.
     pub chat: Limit,
 }
 
+/// The state of the limits on one platform. Clones share it.
 #[derive(Clone, Debug)]
 pub(super) struct Flood {
     platform: &'static str,
@@ -43,7 +49,8 @@ struct State {
     ignored: Rarely,
 }
 
-/// A token bucket by the generic cell rate algorithm: `due` is when the next would be if all came evenly.
+/// A token bucket by the generic cell rate algorithm. `due` is the time in ms at which the next
+/// command would come if all came evenly.
 #[derive(Clone, Copy, Debug, Default)]
 struct Bucket {
     due: f64,
@@ -77,7 +84,7 @@ impl Flood {
         Self { platform, clock, bounds, state: Arc::default() }
     }
 
-    /// Decides whether a command of that person in that chat is answered, and counts it.
+    /// Decides whether a command of the person in the chat is answered, and counts it.
     pub(super) fn admit(&self, person: Option<&str>, chat: &str) -> Admission {
         let now = self.clock.millis();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -103,7 +110,7 @@ impl Flood {
         admission
     }
 
-    /// Counts a command that was left out for another reason: too many wait in front of it.
+    /// Counts a command that is dropped for another reason: the chat's queue is full.
     pub(super) fn left_out(&self) {
         let now = self.clock.millis();
         let count = self.state.lock().unwrap_or_else(PoisonError::into_inner).ignored.count(now);
@@ -122,7 +129,7 @@ fn bucket<'b>(buckets: &'b mut HashMap<String, Bucket>, key: &str, now: Millis) 
         buckets.retain(|_, bucket| !bucket.is_at_rest(now));
     }
     if buckets.len() >= REMEMBERED && !buckets.contains_key(key) {
-        // All of them are at it: those that asked most stay known.
+        // All of them are still above their rate: the half that asked most stays.
         let mut due: Vec<f64> = buckets.values().map(|bucket| bucket.due).collect();
         let (_, median, _) = due.select_nth_unstable_by(REMEMBERED / 2, f64::total_cmp);
         let median = *median;
@@ -131,7 +138,7 @@ fn bucket<'b>(buckets: &'b mut HashMap<String, Bucket>, key: &str, now: Millis) 
     buckets.entry(key.to_owned()).or_default()
 }
 
-/// Counts what happens often, to be told rarely.
+/// Counts a frequent event, to report it at most once a minute.
 #[derive(Debug, Default)]
 pub(super) struct Rarely {
     told_at: Option<Millis>,
@@ -139,13 +146,14 @@ pub(super) struct Rarely {
 }
 
 impl Rarely {
-    /// Counts one; returns how many there were since the last time it returned a number, if that is a minute ago.
+    /// Counts one event. Returns the number of events since the last report if that was at least a
+    /// minute ago.
     pub(super) fn count(&mut self, now: Millis) -> Option<u64> {
         self.untold += 1;
         self.rest(now)
     }
 
-    /// Returns what is left to tell of before, if the last time is a minute ago.
+    /// Returns the number of unreported events if the last report was at least a minute ago.
     fn rest(&mut self, now: Millis) -> Option<u64> {
         if self.untold == 0 || self.told_at.is_some_and(|at| now - at < NOTICE_EVERY_MS) {
             return None;

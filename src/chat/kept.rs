@@ -1,9 +1,11 @@
-//! What a platform keeps of ours, such as the commands in its menus: told when it has changed, not at every start.
+//! Data of the bot that a platform stores, such as the commands in its menus. It is sent when it
+//! changes, not at every start.
 
 use crate::command::AppContext;
 use std::future::Future;
 
-/// Does `tell`, unless the platform was told exactly this of `what` before. Says whether it was told now.
+/// Runs `tell` unless exactly this text was sent to the platform for `what` before. Returns whether
+/// it was sent now.
 pub(super) async fn tell_changed<E>(
     context: &AppContext,
     platform: &'static str,

@@ -1,5 +1,5 @@
-//! One folder a platform: connect, send, classify the error, hand what people type on. A new platform is a new folder here
-//! and one line in `app::platforms`.
+//! The chat platforms, one folder each: connects, sends, classifies errors and passes on the
+//! commands that people type. A new platform needs a folder here and one line in `app::platforms`.
 
 pub mod console;
 pub mod discord;

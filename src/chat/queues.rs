@@ -1,5 +1,6 @@
-//! People wait in line, one line for each chat: a chat's commands are answered one after another, those of others do not
-//! wait for it. A flood is answered slower, and what comes on top of that not at all.
+//! One queue of commands for each chat. The commands of a chat are answered one after another and
+//! do not delay other chats. Too many commands are answered more slowly, and those that exceed the
+//! queue are dropped.
 
 use crate::clock::Clock;
 use crate::notify::pace::{Limit, SharedPace};
@@ -9,17 +10,19 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 
-/// Nobody waits behind more than these.
+/// The most commands of one chat that wait at a time.
 const LONGEST: usize = 30;
-/// So many chats are answered at the same time; commands of further chats are left out meanwhile.
+/// The most chats that are answered at the same time; commands of further chats are dropped
+/// meanwhile.
 const OPEN: usize = 2000;
 
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+/// The queues of one platform. Clones share them.
 #[derive(Clone, Debug)]
 pub(super) struct ChatQueues {
     clock: Clock,
-    /// So many commands at once are answered at once; then one after another.
+    /// The pace of answers in one chat: the burst is answered without delay, the rest at intervals.
     limit: Limit,
     open: Arc<Mutex<HashMap<String, mpsc::Sender<Work>>>>,
     pace: SharedPace,
@@ -30,14 +33,15 @@ impl ChatQueues {
         Self { clock, limit, open: Arc::default(), pace: SharedPace::new(Limit::NONE) }
     }
 
-    /// Does `work` when the chat's turn has come. Says whether there was a place in the line.
+    /// Queues `work` to run when the chat's turn comes. Returns false if the queue is full or too
+    /// many chats have one.
     pub(super) fn enqueue(
         &self,
         chat: &str,
         work: impl Future<Output = ()> + Send + 'static,
     ) -> bool {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        // One that a fault has ended is opened anew.
+        // A queue whose task has panicked is replaced.
         if open.get(chat).is_some_and(mpsc::Sender::is_closed) {
             open.remove(chat);
         }
@@ -66,9 +70,9 @@ impl ChatQueues {
         }
     }
 
-    /// The next in line; where there is none, the line is closed.
+    /// Returns the next work in the queue; removes the queue if it is empty.
     fn next(&self, chat: &str, waiting: &mut mpsc::Receiver<Work>) -> Option<Work> {
-        // Held while looking, so that nobody joins a line that is just being closed.
+        // Locked while looking, so that nothing is added to a queue that is being removed.
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let next = waiting.try_recv().ok();
         if next.is_none() {

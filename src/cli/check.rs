@@ -1,4 +1,5 @@
-//! `linkdown check`: what is watched, by whom and how often, and when the next ticks come.
+//! `linkdown check`: prints the watched entities, their sources, how often these are polled, and
+//! the next ticks.
 
 use super::{Common, Failure, config, environment};
 use crate::app::feeds;
@@ -8,7 +9,7 @@ use crate::render::words::{day_and_time, duration, plural};
 use crate::source::http::Timeouts;
 use std::io::Write;
 
-/// Firings that are shown of each source.
+/// The number of next ticks that are shown for each source.
 const FIRINGS: usize = 3;
 
 pub(super) fn run(common: &Common, out: &mut impl Write) -> Result<(), Failure> {

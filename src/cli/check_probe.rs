@@ -1,4 +1,4 @@
-//! `linkdown check --probe`: asks the controls, then every target once, and says what each answered.
+//! `linkdown check --probe`: probes the controls, then every target once, and prints each answer.
 
 use super::{Common, Failure, config};
 use crate::app::{kit, targets};
@@ -15,7 +15,7 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use std::io::{self, Write};
 
-/// Targets that are asked at one time: nobody is in a hurry.
+/// The number of targets that are probed at the same time; speed does not matter here.
 const AT_ONCE: usize = 16;
 
 pub(super) async fn run(common: &Common) -> Result<(), Failure> {
@@ -59,7 +59,8 @@ pub(super) async fn run(common: &Common) -> Result<(), Failure> {
     }
 }
 
-/// `  http://www.kcna.kp/ at 175.45.176.71: works` and below it why it is asked.
+/// Returns a line such as `  http://www.kcna.kp/ at 175.45.176.71: works`, and below it the reason
+/// for the target.
 fn line_of(target: &Target, found: &Found) -> String {
     let seen: Vec<String> =
         found.seen.iter().map(|seen| format!("at {}: {}", seen.address, seen.outcome)).collect();

@@ -1,4 +1,5 @@
-//! `linkdown deliveries`: what is owed to each chat, what was sent last, what went wrong last.
+//! `linkdown deliveries`: shows the pending deliveries of each chat, the last one sent and the last
+//! error.
 
 use super::{Common, Failure};
 use crate::clock::Clock;

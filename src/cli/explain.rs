@@ -1,4 +1,5 @@
-//! `linkdown explain ENTITY`: the answer of `/why`, from the database of a bot that may be running or from a file.
+//! `linkdown explain ENTITY`: prints the answer of `/why`, from the database of a bot that may be
+//! running or from a file.
 
 use super::{Common, Failure, config};
 use crate::clock::Clock;
@@ -37,7 +38,7 @@ pub(super) async fn run(
     }
     let watchlist = Arc::new(Watchlist::new(config(common)?.watch));
     let (entity, explained) = if let Some(file) = observations {
-        // A file may speak of entities of its own.
+        // A file may hold entities that the lookup does not know.
         let entity =
             lookup::parse_what(&what).or_else(|error| what.parse::<Entity>().map_err(|_| error));
         let entity = entity.map_err(Failure::asked)?;
@@ -88,7 +89,7 @@ async fn from_database(
     explain(&context, entity, when).await.map_err(Failure::work)
 }
 
-/// What the detector makes of the file until then.
+/// Returns the detector's explanation from the file's observations up to `until`.
 fn from_file(
     file: &Path,
     entity: &Entity,

@@ -1,4 +1,5 @@
-//! `linkdown health`: 0 while a bot runs on the database and says so, else 1 with the reason.
+//! `linkdown health`: exits with 0 while a bot runs on the database and beats, else with 1 and the
+//! reason.
 
 use super::{Common, Failure};
 use crate::app::HEARTBEAT;
@@ -7,7 +8,7 @@ use crate::render::words::duration;
 use crate::store::{Access, Store};
 use std::io::{self, Write};
 
-/// Missed beats after which it counts as gone.
+/// The number of missed beats after which the bot counts as stopped.
 const MISSED: i64 = 4;
 
 pub(super) async fn run(common: &Common) -> Result<(), Failure> {
@@ -34,7 +35,8 @@ pub(super) async fn run(common: &Common) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     writeln!(out, "running; {answering} of {} sources answer", sources.len())
         .map_err(Failure::work)?;
-    // It runs all the same: who begins it again helps nobody.
+    // The bot runs in spite of these problems, and a restart would not solve them, so the exit code
+    // stays 0.
     troubles
         .iter()
         .try_for_each(|trouble| writeln!(out, "{}", trouble.said))

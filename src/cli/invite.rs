@@ -1,4 +1,5 @@
-//! `linkdown invite`: the addresses by which a server or a group lets the bot in, with the least permissions.
+//! `linkdown invite`: prints the links that add the bot to a server or a group, with the least
+//! permissions.
 
 use super::{Failure, environment};
 use crate::chat::discord::Discord;

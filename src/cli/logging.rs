@@ -1,4 +1,5 @@
-//! The log: what may be in it, whatever `RUST_LOG` asks for, and what is taken out of it.
+//! The log: which events may be logged, whatever `RUST_LOG` asks for, and which texts are removed
+//! from them.
 
 use super::LogFormat;
 use crate::chat::console::{LogWriter, has_colour};
@@ -19,24 +20,28 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt};
 
-/// Crates of others that `RUST_LOG` may switch on in full. Read in their sources: they log sockets, names, addresses and
-/// TLS handshakes, never what is sent over them. All others may say only warnings and errors: serenity and tungstenite
-/// log whole frames, reqwest and teloxide whole addresses with Telegram's token in them.
+/// Crates whose logs `RUST_LOG` may switch on in full. A reading of their sources showed that they
+/// log sockets, names, addresses and TLS handshakes, and never payloads. All other crates may log
+/// only warnings and errors: serenity and tungstenite log whole frames, reqwest and teloxide whole
+/// addresses with Telegram's token in them.
 const OPEN: [&str; 5] = ["linkdown", "hickory_proto", "hyper_util", "mio", "rustls"];
 
-/// These log what people write, with the tokens of Discord's interactions, as a warning: a frame that cannot be read.
+/// This target is never logged: for a frame that cannot be read it logs people's messages and the
+/// tokens of Discord's interactions, as a warning.
 const NEVER: &str = "serenity::gateway::ws";
 
-/// Shown in the place of a secret.
+/// The text that replaces a secret.
 const REDACTED: &str = "[redacted]";
 
-/// Shorter ones are words of ordinary lines, and no token is so short.
+/// The least length of a secret in bytes. Shorter ones are words of ordinary lines, and no token is
+/// that short.
 const SHORTEST: usize = 8;
 
-/// Every form of every secret that was read.
+/// Every form of every secret that was read, longest first.
 static SECRETS: RwLock<Vec<SecretString>> = RwLock::new(Vec::new());
 
-/// Logs to stderr, so that the console's messages stay alone on stdout. `RUST_LOG` overrides the level, within the cap.
+/// Starts logging to stderr, so that stdout holds only the console's messages. `RUST_LOG` overrides
+/// the level within the limits of this module.
 pub(super) fn log(format: LogFormat, level: &str) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let lines = fmt::layer().with_writer(Redacting);
@@ -44,7 +49,7 @@ pub(super) fn log(format: LogFormat, level: &str) {
         LogFormat::Human => lines.with_ansi(has_colour(&io::stderr())).with_target(false).boxed(),
         LogFormat::Json => lines.with_ansi(false).json().boxed(),
     };
-    // Only the first of several calls in one process sets it: that is enough.
+    // Only the first of several calls in one process has an effect, which is enough.
     let _ = tracing_subscriber::registry()
         .with(lines)
         .with(filter)
@@ -52,15 +57,15 @@ pub(super) fn log(format: LogFormat, level: &str) {
         .try_init();
 }
 
-/// Decides whether something may be logged at all. Applied beside the user's filter: a more specific directive of the
-/// user's is none of its business.
+/// Decides whether an event may be logged at all. It is applied beside the user's filter, so a more
+/// specific directive there cannot override it.
 fn may_be_logged(metadata: &Metadata<'_>) -> bool {
     let target = metadata.target();
     let name = target.split("::").next().unwrap_or(target);
     OPEN.contains(&name) || (*metadata.level() <= LevelFilter::WARN && target != NEVER)
 }
 
-/// Takes these secrets out of everything that is logged from now on.
+/// Redacts these secrets in everything that is logged from now on.
 pub(super) fn keep_out(secrets: &Secrets) {
     let all = [
         &secrets.discord_token,
@@ -74,12 +79,13 @@ pub(super) fn keep_out(secrets: &Secrets) {
             known.push(form.into());
         }
     }
-    // A form that holds another goes first.
+    // A form that contains another is replaced first.
     known.sort_by_key(|form| std::cmp::Reverse(form.expose_secret().len()));
 }
 
-/// How a secret may be written: as it is, as in a URL, in base64 wherever it begins, as the hexadecimal and the decimal
-/// bytes of a frame. Of a Telegram token and of a URL also the part that is the secret.
+/// Returns the forms in which a secret may be written: as it is, as in a URL, in base64 at each of
+/// the three offsets, and as the hexadecimal and the decimal bytes of a frame. For a Telegram token
+/// and a URL it adds the forms of the part that is the secret.
 fn forms(secret: &str) -> Vec<String> {
     let mut parts = vec![secret];
     if let Some((_, path)) = secret.split_once("://") {
@@ -92,7 +98,7 @@ fn forms(secret: &str) -> Vec<String> {
         forms.push(part.to_owned());
         forms.push(percent(part));
         for skipped in 0..3 {
-            // The first character and the last may hold bits of what stands beside the secret.
+            // The first and the last character may hold bits of the bytes beside the secret.
             for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
                 let text = engine.encode([&[0; 2][..skipped.min(2)], part.as_bytes()].concat());
                 let from = [0, 2, 3][skipped];
@@ -124,7 +130,7 @@ fn percent(text: &str) -> String {
     })
 }
 
-/// Takes every known secret out of a text.
+/// Replaces every known secret in a text by `[redacted]`.
 pub fn redact(text: &str) -> Cow<'_, str> {
     let known = SECRETS.read().unwrap_or_else(PoisonError::into_inner);
     let mut text = Cow::Borrowed(text);
@@ -136,13 +142,15 @@ pub fn redact(text: &str) -> Cow<'_, str> {
     text
 }
 
-/// Takes out the characters that hide text or turn its direction: a source's or a site's text may hold them. Controls
-/// stay: the formatter escapes those of fields, and colours with its own.
+/// Removes the characters that hide text or change its direction, which a source's or a site's text
+/// may hold. Control characters stay: the formatter escapes those in fields, and its colours
+/// consist of them.
 fn visible(text: &str) -> String {
     text.chars().filter(|c| c.is_control() || !is_unseen(*c)).collect()
 }
 
-/// Writes to the log what is left of a line without secrets: the last line of defence. Each event comes as one write.
+/// Writes lines to the log without secrets and hidden characters, as the last safeguard. Each event
+/// arrives as one write.
 #[derive(Clone, Copy, Debug)]
 struct Redacting;
 
@@ -200,7 +208,7 @@ mod tests {
             "https://ping.example/a-path-of-this-test".to_owned(),
             "/a-path-of-this-test?x".to_owned(),
         ];
-        // Beside other bytes, as in a header or a frame.
+        // The token between other bytes, as in a header or a frame.
         written.extend(
             (0..6).map(|before| STANDARD.encode(format!("{}{TOKEN}rest", "x".repeat(before)))),
         );

@@ -1,4 +1,5 @@
-//! The command line: one line for each sub-command, the log, and what the process says when it fails.
+//! The command line: runs each sub-command, starts the log, and turns a failure into one line and
+//! an exit code.
 
 mod args;
 mod check;
@@ -27,21 +28,22 @@ use std::future::Future;
 use std::io::{self, Write};
 use std::path::Path;
 
-/// Why the process ends with something else than 0. One line.
+/// The reason why the process does not finish its work, as one line.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// The work failed: 1.
+    /// The work failed: exit code 1.
     #[error("{0}")]
     Work(String),
-    /// It was asked wrongly: 2.
+    /// The arguments or settings are wrong: exit code 2.
     #[error("{0}")]
     Asked(String),
-    /// The reader of stdout has left, as `head` does: there is nobody to tell, and nothing went wrong.
+    /// The reader of stdout has closed it, as `head` does. That is not an error: exit code 0.
     #[error("nobody reads the output")]
     Unread,
 }
 
 impl Failure {
+    /// Returns the exit code.
     pub fn code(&self) -> u8 {
         match self {
             Self::Work(_) => 1,
@@ -50,7 +52,7 @@ impl Failure {
         }
     }
 
-    /// Returns why stdout could not be written to.
+    /// Returns the failure for an error in writing to stdout.
     fn unwritten(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe { Self::Unread } else { Self::work(error) }
     }
@@ -66,6 +68,8 @@ impl Failure {
 
 pub use logging::redact;
 
+/// Runs the sub-command on the system's clock, after it has protected the process's secrets. A
+/// closed stdout counts as success.
 pub fn run(cli: Cli) -> Result<(), Failure> {
     process::keep_secrets_in();
     match run_on(RuntimeOptions::default(), cli) {
@@ -74,7 +78,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
     }
 }
 
-/// The same with a bot that stands on `runtime_options`.
+/// Runs the sub-command with `runtime_options`, which only `run` uses.
 pub fn run_on(runtime_options: RuntimeOptions, cli: Cli) -> Result<(), Failure> {
     let common = cli.common;
     match cli.command.unwrap_or(Command::Run) {
@@ -126,7 +130,7 @@ pub fn run_on(runtime_options: RuntimeOptions, cli: Cli) -> Result<(), Failure> 
     }
 }
 
-/// Returns why the demo did not play to its end.
+/// Returns the failure for a demo that did not play to its end.
 fn unplayed(error: demo::DemoError) -> Failure {
     match error {
         demo::DemoError::Console(error) => Failure::unwritten(error),
@@ -134,7 +138,8 @@ fn unplayed(error: demo::DemoError) -> Failure {
     }
 }
 
-/// Runs asynchronous work to its end. Two threads: one may wait for a slow disk while the other goes on.
+/// Runs asynchronous work to its end on two threads, so that one may wait for a slow disk while the
+/// other works.
 fn blocking<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -142,12 +147,13 @@ fn blocking<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Fail
         .build()
         .map_err(|error| Failure::Work(format!("the runtime cannot be started: {error}")))?;
     let outcome = runtime.block_on(work);
-    // A thread that waits for the keyboard would hold the process back.
+    // A thread that waits for the keyboard would delay the exit.
     runtime.shutdown_background();
     outcome
 }
 
-/// The configuration; where none was named and none stands at the usual place, the shipped one.
+/// Returns the configuration, or the shipped one if no other path is given and no file exists at
+/// the default path.
 fn config(common: &Common) -> Result<Config, Failure> {
     match Config::load(&common.config) {
         Err(ConfigError::NotFound { .. }) if common.config == Path::new(args::CONFIG) => {
@@ -158,7 +164,7 @@ fn config(common: &Common) -> Result<Config, Failure> {
     }
 }
 
-/// Reads the environment. From then on the log shows none of its secrets.
+/// Reads the environment. From then on the log redacts its secrets.
 fn environment() -> Result<Environment, Failure> {
     let environment = Environment::read(|name| std::env::var_os(name)).map_err(Failure::asked)?;
     logging::keep_out(&environment.secrets);

@@ -1,4 +1,5 @@
-//! `linkdown record`: what the sources know of an entity, as a file of observations that `replay` takes.
+//! `linkdown record`: writes the data that the sources have about an entity to a file that `replay`
+//! reads.
 
 use super::{Common, Failure, config, environment};
 use crate::app::feeds;
@@ -67,7 +68,7 @@ pub(super) async fn run(
         .map_err(|error| Failure::Work(format!("{}: cannot be written: {error}", out.display())))
 }
 
-/// Writes a file of mode 0600 beside its place and moves it there when it is whole.
+/// Writes a file of mode 0600 under another name, and renames it when it is complete.
 fn save(batches: &[crate::domain::Batch], out: &Path) -> io::Result<()> {
     let mut partial = out.as_os_str().to_owned();
     partial.push(".partial");
@@ -92,11 +93,11 @@ fn time(flag: &str, text: &str) -> Result<Timestamp, Failure> {
     })
 }
 
-/// On a terminal only.
+/// Writes a line to stderr, if that is a terminal.
 fn progress(line: &str) {
     let mut err = io::stderr().lock();
     if err.is_terminal() {
-        // Nobody reads it any more: then there is nobody to tell.
+        // A closed terminal is not an error here.
         let _ = writeln!(err, "{line}");
     }
 }

@@ -1,4 +1,5 @@
-//! `linkdown replay`: the detector's decisions on a file of observations; with `--database` the file is stored as well.
+//! `linkdown replay`: writes the detector's decisions on a file of observations. With `--database`
+//! the file is stored as well.
 
 use super::{Common, Failure};
 use crate::clock::Clock;
@@ -12,7 +13,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, RwLock};
 
-/// Batches that are stored in one transaction.
+/// The number of batches that are stored in one transaction.
 const AT_ONCE: usize = 1_000;
 
 pub(super) async fn run(
@@ -25,7 +26,8 @@ pub(super) async fn run(
         Some(database) => Some(empty(database).await?),
         None => None,
     };
-    // Read whole before anything is stored: a bad line leaves nothing half-written.
+    // The whole file is read before anything is stored, so that a bad line leaves nothing
+    // half-written.
     replay::run(observations, events, sensitivity).map_err(|error| {
         if error.is_bad_input() { Failure::asked(error) } else { Failure::work(error) }
     })?;
@@ -35,7 +37,7 @@ pub(super) async fn run(
     }
 }
 
-/// A database that holds nothing yet: a replay must not be taken for what a bot has seen.
+/// Opens a database that must be empty, so that a replay is never taken for the data of a bot.
 async fn empty(database: &Path) -> Result<Store, Failure> {
     let store = Store::open(database, Access::Own).map_err(Failure::work)?;
     let newest = store.read(|db| db.observations().newest_batch()).await.map_err(Failure::work)?;
@@ -48,6 +50,7 @@ async fn empty(database: &Path) -> Result<Store, Failure> {
     )))
 }
 
+/// Stores the file's batches through the pipeline of a running bot.
 async fn keep(store: Store, observations: &Path) -> Result<(), Failure> {
     let (state, newest) = restore::state(&store).await.map_err(Failure::work)?;
     let watch = Watch {

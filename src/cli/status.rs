@@ -1,4 +1,5 @@
-//! `linkdown status ENTITY`: the answer of `/status`, from the database of a bot that may be running.
+//! `linkdown status ENTITY`: prints the answer of `/status`, from the database of a bot that may be
+//! running.
 
 use super::{Common, Failure, config, environment};
 use crate::app::feeds;
@@ -45,13 +46,14 @@ pub(super) async fn run(
         feeds(&config, &environment.secrets, &environment.addresses, &clock, Timeouts::default())
             .map_err(Failure::work)?;
     if !has_run || now {
-        // What is looked up once has no controls, and no past that is still to be read.
+        // A single lookup needs neither controls nor the past values that a running bot still has
+        // to read.
         for feed in &mut feeds {
             feed.controls.clear();
         }
     }
     let (state, _) = restore::state(&store).await.map_err(Failure::work)?;
-    // Where no bot tells what it knows everything is looked up on demand.
+    // Without a bot's data everything is looked up on demand.
     let watchlist =
         Arc::new(Watchlist::new(if has_run && !now { config.watch } else { Vec::new() }));
     let context = AppContext::of_questions(

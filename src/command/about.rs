@@ -1,4 +1,4 @@
-//! `/about`, and what a person sees first.
+//! `/about`, and the first message that a person sees.
 
 use super::{AppContext, Asker, CommandError, status};
 use crate::domain::Entity;
@@ -30,7 +30,8 @@ pub(super) fn answer() -> Card {
     card
 }
 
-/// The first message in a private chat, or one that came by a link: `?start=KP`.
+/// Answers the first message in a private chat. `about` is the entity of a link such as
+/// `?start=KP`.
 pub(super) async fn start(
     context: &AppContext,
     asker: &Asker,

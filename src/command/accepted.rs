@@ -1,5 +1,6 @@
-//! Whatever the bot prints, completes or suggests is accepted as input: as a typed line (Telegram, the console) and as the
-//! option of a command (Discord). What is printed is taken from the functions that print it.
+//! Tests that every text that the bot prints, completes or suggests is accepted as input: as a
+//! typed line (Telegram, the console) and as the option of a command (Discord). The texts come from
+//! the functions that print them.
 
 use super::{AppContext, Asker, Command, HELP, Mistake, Unsubscribe, When, Wish, line, parse_in};
 use crate::clock::Clock;
@@ -24,7 +25,7 @@ fn entity(text: &str) -> Entity {
     lookup::parse_what(text).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
-/// What the operator watches here: one of each kind, some with names of their own.
+/// Returns the operator's watchlist: one entity of each kind, some with configured names.
 fn watched() -> Watchlist {
     let named = |what: &str, name: Option<&str>| Watched {
         entity: entity(what),
@@ -44,7 +45,7 @@ fn watched() -> Watchlist {
     ])
 }
 
-/// The command as each platform hands it over: typed by place, typed by name, and as options.
+/// Returns the command in the form of each platform: typed by place, typed by name, and as options.
 fn ways(word: &str, options: &[(&str, &str)]) -> [String; 3] {
     [Syntax::Typed.call(word, options), Syntax::Slash.call(word, options), line(word, options)]
 }
@@ -56,7 +57,7 @@ fn given(word: &str, options: &[(&str, &str)]) -> Vec<Command> {
     ways(word, options).into_iter().map(take).collect()
 }
 
-/// Each command that takes an entity takes this name of it.
+/// Checks that each command with an entity accepts this name of it.
 fn accepts_name(shown: &str, meant: &Entity) {
     for command in given("status", &[("what", shown)]) {
         assert_eq!(command, Command::Status(vec![meant.clone()]), "{shown}");
@@ -87,11 +88,11 @@ fn accepts_name(shown: &str, meant: &Entity) {
     }
     let wish = wish(&[("what", shown), ("quiet", "22-07")]);
     assert_eq!(wish.scopes, [Scope::One(meant.clone())], "{shown}");
-    // Alone with the bot, the name is question enough.
+    // In a private chat, the name alone is a question.
     assert_eq!(parse_in(shown, &watched()), Ok(Command::Status(vec![meant.clone()])), "{shown}");
 }
 
-/// The wish that all ways of one subscription say.
+/// Returns the subscription that all forms of one command give; they must be equal.
 fn wish(options: &[(&str, &str)]) -> Wish {
     let mut wishes: Vec<Wish> = given("subscribe", options)
         .into_iter()
@@ -116,7 +117,7 @@ fn context() -> AppContext {
     )
 }
 
-/// Every country, and one of each other kind.
+/// Returns every country, and one entity of each other kind.
 fn entities() -> Vec<Entity> {
     let countries = country::all().iter().map(|country| Entity::Country(country.code));
     countries.chain(watched().configured().map(|watched| watched.entity.clone())).collect()
@@ -131,7 +132,7 @@ fn every_name_that_is_printed_completed_or_suggested_is_accepted() {
             vec![name.clone(), lookup::shown(&entity), lookup::short(&entity), entity.to_string()];
         shown.extend(list.name_of(&entity).map(str::to_owned));
         shown.extend(entity.country().and_then(country::by_code).map(country::Country::flag));
-        // Completions of its name, and of its beginning.
+        // Completions of its name, and of its short form.
         let called = list.name_of(&entity).unwrap_or(&name);
         for typed in [called, lookup::short(&entity).as_str()] {
             for (label, value) in
@@ -238,7 +239,8 @@ fn several_names_are_accepted_as_they_are_listed_and_completed() {
     assert_eq!(wish(&[("what", &super::subscribe::named(&[Scope::All]))]).scopes, [Scope::All]);
 }
 
-/// Two moments of each year are enough for summer and winter, north and south.
+/// Returns a moment in every month of four years: enough for summer and winter time, north and
+/// south.
 fn moments() -> impl Iterator<Item = Timestamp> {
     (2024..2028).flat_map(|year| {
         (1..=12).filter_map(move |month| Timestamp::parse(&format!("{year}-{month:02}-15 02:34")))
@@ -260,7 +262,7 @@ fn every_zone_is_accepted_as_it_is_printed() {
     for country in country::all() {
         let code = country.code.as_str();
         for at in moments() {
-            // The abbreviation at the end of an alert's time.
+            // The abbreviation at the end of the time in an alert.
             let printed = day_and_time(at, country.zone, at);
             let abbreviation = printed.rsplit(' ').next().unwrap();
             let wish = wish(&[("what", code), ("zone", abbreviation)]);
@@ -270,7 +272,7 @@ fn every_zone_is_accepted_as_it_is_printed() {
                 printed,
                 "{code}: {abbreviation} is read as {read}"
             );
-            // Elsewhere the same abbreviation is some zone's.
+            // For another entity the abbreviation is accepted as some zone's.
             assert!(
                 super::parse::parse_in(&format!("/subscribe all zone: {abbreviation}"), &watched())
                     .is_ok()
@@ -312,7 +314,7 @@ fn instant_of(text: &str, code: &str, now: Timestamp) -> Vec<Timestamp> {
         .collect()
 }
 
-/// 2020 to 2030: the months of which abbreviations are known in full.
+/// 2020 to 2030, the time range of the property tests: all abbreviations of these years are known.
 const FROM: i64 = 1_577_836_800;
 const UNTIL: i64 = 1_830_297_600;
 
@@ -401,7 +403,7 @@ fn every_word_of_an_option_is_accepted_as_it_is_printed() {
         for text in [sensitivity.to_string(), sensitivity.meaning().to_owned(), part(&options, 0)] {
             assert_eq!(wish(&[("what", "KP"), ("sensitivity", &text)]).options, options, "{text}");
         }
-        // Where the chat does not say, the usual one is shown.
+        // An option that the chat did not set is shown by its default.
         let usual = wish_line(&Options::default(), Some(sensitivity));
         let usual = usual.split(" · ").next().unwrap();
         assert_eq!(wish(&[("what", "KP"), ("sensitivity", usual)]).options, options, "{usual}");
@@ -455,7 +457,7 @@ async fn every_completion_is_accepted_in_either_half() {
     }
 }
 
-/// The commands that a text names, up to the mark that ends each.
+/// Returns the commands that a text names, each up to the punctuation that ends it.
 fn commands_in(text: &str) -> Vec<String> {
     let ends = [',', ';', '?', ')', '·', '\n'];
     let starts = text.match_indices('/').filter(|(at, _)| {
@@ -492,13 +494,14 @@ fn every_hint_is_a_command_in_the_readers_own_syntax() {
         for text in texts {
             for hint in commands_in(&text) {
                 hints += 1;
-                // What follows the command in its sentence is cut off word by word.
+                // The words after the command belong to its sentence and are cut off one by one.
                 let words: Vec<&str> = hint.split(' ').collect();
                 let accepted = (1..=words.len()).rev().find(|count| {
                     let said = words[..*count].join(" ");
                     parse_in(&said, &watched()).is_ok()
                 });
-                // `/outage takes an incident's number` speaks of a command and gives none.
+                // `/outage takes an incident's number` mentions a command and does not give an
+                // example.
                 let is_word = HELP.iter().any(|line| words[0] == format!("/{}", line.word()));
                 assert!(
                     accepted.is_some() || is_word && !words[words.len() - 1].contains(':'),

@@ -1,4 +1,4 @@
-//! How much may be subscribed to: bounds of a chat, a server, a person and all chats together, and how fast a person adds.
+//! Limits on subscriptions: of a chat, a server, a person and all chats together, and per hour.
 
 use super::Asker;
 use crate::clock::Millis;
@@ -10,68 +10,126 @@ use crate::store::{StoreError, Tx};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Subscriptions of a server of every kind, as a multiple of what one chat may have.
+/// The most subscriptions of a server, configured entities included, as a multiple of the most that
+/// one chat may have.
 const FULL_CHATS: usize = 10;
 /// The window of `per_hour`, in milliseconds.
 const WINDOW: Millis = HOUR * 1000;
-/// People of whom additions are remembered at one time. An entry is a few hundred bytes.
+/// The most people whose additions are remembered at one time. An entry is a few hundred bytes.
 const REMEMBERED: usize = 10_000;
 
-/// Which bound a subscription would pass, how full it is, and what the reader can do. Each text fits the title of a Discord
-/// embed: 256 characters, <https://discord.com/developers/docs/resources/message#embed-object-embed-limits>.
+/// The limit that a subscription would exceed, how full it is, and what the reader can do. Each
+/// text fits the title of a Discord embed: 256 characters,
+/// <https://discord.com/developers/docs/resources/message#embed-object-embed-limits>.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Full {
+    /// The chat has the most subscriptions that one chat may have.
     #[error(
         "this chat has {has} subscriptions and may have {most}: end some with /unsubscribe, or take all that is watched \
          with /subscribe all"
     )]
-    Chat { has: usize, most: usize },
+    Chat {
+        /// Subscriptions that the chat has.
+        has: usize,
+        /// Subscriptions that it may have.
+        most: usize,
+    },
+    /// The server or group has the most subscriptions that it may have, of any entities.
     #[error(
         "{home} has {has} subscriptions and may have {most} in all its channels, threads and topics: end some with \
          /unsubscribe where they were made"
     )]
-    EveryKind { home: &'static str, has: usize, most: usize },
+    EveryKind {
+        /// The server or group in words: `this server`.
+        home: &'static str,
+        /// Subscriptions that it has.
+        has: usize,
+        /// Subscriptions that it may have.
+        most: usize,
+    },
+    /// The server or group would add more unconfigured entities than `[limits] per_server`.
     #[error(
         "{home} has added {has} of the {most} subscriptions it may add to what the operator watches; this would add {new}. End \
          some with /unsubscribe (all channels and threads count), or ask the operator to raise [limits] per_server"
     )]
-    Server { home: &'static str, has: usize, most: usize, new: usize },
+    Server {
+        /// The server or group in words: `this server`.
+        home: &'static str,
+        /// Subscriptions to unconfigured entities that it has.
+        has: usize,
+        /// Subscriptions to unconfigured entities that it may have.
+        most: usize,
+        /// Subscriptions that the command would add.
+        new: usize,
+    },
+    /// The person would add more unconfigured entities than `[limits] per_person`.
     #[error(
         "you have added {has} of the {most} subscriptions one person may add to what the operator watches; this would add \
          {new}. End some with /unsubscribe (all servers and groups count), or ask the operator to raise [limits] per_person"
     )]
-    Person { has: usize, most: usize, new: usize },
+    Person {
+        /// Subscriptions to unconfigured entities that the person has.
+        has: usize,
+        /// Subscriptions to unconfigured entities that the person may have.
+        most: usize,
+        /// Subscriptions that the command would add.
+        new: usize,
+    },
+    /// All chats together would add more unconfigured entities than `[limits] in_all`.
     #[error(
         "all chats have added {has} of the {most} entities they may add to what the operator watches; this would add {new}. \
          Take what is watched already (/watchlist), or ask the operator to raise [limits] in_all"
     )]
-    All { has: usize, most: usize, new: usize },
+    All {
+        /// Unconfigured entities that chats have added.
+        has: usize,
+        /// Unconfigured entities that chats may add.
+        most: usize,
+        /// Entities that the command would add.
+        new: usize,
+    },
+    /// The person would add more within an hour than `[limits] per_hour`.
     #[error(
         "you have added {has} of the {most} subscriptions one person may add in an hour; this would add {new}. Add the others \
          in {}, or ask the operator to raise [limits] per_hour",
         duration(*.wait)
     )]
-    Hour { has: usize, most: usize, new: usize, wait: i64 },
+    Hour {
+        /// Subscriptions that the person added within the last hour.
+        has: usize,
+        /// Subscriptions that a person may add within an hour.
+        most: usize,
+        /// Subscriptions that the command would add.
+        new: usize,
+        /// Seconds until the others fit, in whole minutes.
+        wait: i64,
+    },
 }
 
-/// Who asks, what is allowed, and what the configuration watches.
+/// The data against which a new subscription is checked.
 #[derive(Debug)]
 pub struct Bounds<'a> {
+    /// The person who subscribes.
     pub asker: &'a Asker,
+    /// Holds the most subscriptions of a chat and the list of owners.
     pub access: &'a Access,
+    /// The limits for entities that the configuration does not watch.
     pub limits: &'a Limits,
+    /// Tells configured entities from those that only chats watch.
     pub watchlist: &'a Watchlist,
 }
 
 impl Bounds<'_> {
-    /// The console and the owners: the operator's own subscriptions are bound by `in_all` alone.
+    /// Returns whether the console or an owner asks. The operator's own subscriptions are limited
+    /// only by the maximum of one chat and by `in_all`.
     fn is_operator(&self) -> bool {
         self.asker.platform == "console"
             || self.access.is_owner(self.asker.platform, self.asker.person.as_deref())
     }
 
-    /// Decides whether a chat that has `before` may have `wanted` besides. Returns how many subscriptions to entities that
-    /// only chats watch are new.
+    /// Decides whether a chat with the subscriptions `before` may also have `wanted`. Returns the
+    /// number of new subscriptions to entities that only chats watch, or the limit that is
+    /// exceeded.
     pub fn check(
         &self,
         tx: &Tx<'_>,
@@ -99,7 +157,7 @@ impl Bounds<'_> {
         Ok(Ok(added.len()))
     }
 
-    /// The entity, where a subscription to the scope adds it to what the configuration watches.
+    /// Returns the entity of the scope if the configuration does not watch it, else `None`.
     fn adds<'s>(&self, scope: &'s Scope) -> Option<&'s Entity> {
         match scope {
             Scope::One(entity) if !self.watchlist.is_configured(entity) => Some(entity),
@@ -151,7 +209,7 @@ impl Bounds<'_> {
         Ok((new > 0 && has + new > most).then_some(Full::All { has, most, new }))
     }
 
-    /// What the server or group is called in an answer.
+    /// Returns the words for the server, group or private chat in an answer.
     fn home(&self) -> &'static str {
         match self.asker.platform {
             "discord" if !self.asker.home.starts_with('@') => "this server",
@@ -160,25 +218,25 @@ impl Bounds<'_> {
         }
     }
 
-    /// Whose additions are counted by the hour: the person's, or the chat's where it speaks for itself. `None` for the
-    /// operator.
+    /// Returns the key under which additions per hour are counted: the person, or the chat if it
+    /// posts under its own name. `None` for the operator, who has no hourly limit.
     pub fn counted_as(&self) -> Option<String> {
         let who = self.asker.person.as_deref().unwrap_or(&self.asker.home);
         (!self.is_operator()).then(|| format!("{}:{who}", self.asker.platform))
     }
 }
 
-/// What each person added within the last hour. Kept in memory alone: `/forget` leaves nothing of it on the disk, and
-/// neither that nor `/unsubscribe` begins the hour anew.
+/// The additions of each person within the last hour. They are kept only in memory: `/forget`
+/// leaves none of them on the disk, and neither it nor `/unsubscribe` restarts the hour.
 #[derive(Clone, Debug, Default)]
 pub struct Additions(Arc<Mutex<HashMap<String, Added>>>);
 
-/// When a person added how many, the oldest first.
+/// The times and the numbers of a person's additions, the oldest first.
 type Added = VecDeque<(Millis, usize)>;
 
 impl Additions {
-    /// Notes that `who` adds `new` at `now`, by the clock that only goes forward, unless that would be more than `most`
-    /// within an hour.
+    /// Records that `who` adds `new` subscriptions at `now`, by the monotonic clock. Fails and
+    /// records nothing if that would be more than `most` within an hour.
     pub fn add(&self, who: &str, new: usize, most: usize, now: Millis) -> Result<(), Full> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_old = |at: &Millis| now - at >= WINDOW;
@@ -200,17 +258,19 @@ impl Additions {
         refused.map_or(Ok(()), Err)
     }
 
-    /// How many people are remembered.
+    /// Returns the number of people with remembered additions.
     pub fn len(&self) -> usize {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
+    /// Returns whether no person has remembered additions.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// Seconds until so many of the additions are an hour old, rounded up to a minute; an hour where there are not as many.
+/// Returns the seconds until `too_many` of the additions are an hour old, rounded up to a minute;
+/// an hour if there are fewer than `too_many`.
 fn wait(own: &Added, too_many: usize, now: Millis) -> i64 {
     let mut freed = 0;
     let at = own.iter().find_map(|(at, count)| {
@@ -221,8 +281,9 @@ fn wait(own: &Added, too_many: usize, now: Millis) -> i64 {
     (left + MINUTE - 1).div_euclid(MINUTE) * MINUTE
 }
 
-/// Makes room for more people: forgets those whose hour is over, and, where that is not enough, the half of them who last
-/// added something the longest ago. Half at a time, so that a crowd of strangers does not cost a search each.
+/// Makes room for more people: forgets those whose hour is over and, if that is not enough, the
+/// half whose last addition is the oldest. Forgetting half at a time spares a search for every new
+/// person.
 fn make_room(all: &mut HashMap<String, Added>, is_old: impl Fn(&Millis) -> bool) {
     if all.len() < REMEMBERED {
         return;

@@ -1,5 +1,5 @@
-//! What may stand where a person is typing, for each option of each command: pairs of what is shown and what is typed. Both
-//! are accepted as input.
+//! Completions for each option of each command, as pairs of (label, value). Both halves are
+//! accepted as input.
 
 use super::parse::LONGEST;
 use super::{AppContext, Asker, WORDS, parse_in};
@@ -10,16 +10,16 @@ use crate::render::words::{day_and_time, duration};
 use crate::store::{Incident, StoreError};
 use chrono_tz::Tz;
 
-/// As many as a platform shows.
+/// The most choices that a platform shows.
 const AT_MOST: usize = 25;
-/// Discord's limit for either half of a choice.
+/// The most characters that Discord allows in either half of a choice.
 const LENGTH: usize = 100;
 
 type Choices = Vec<(String, String)>;
 
 impl AppContext {
-    /// Returns what may stand in an option of a command, after what was typed of it. Nothing for those who may not use
-    /// the bot, and nothing that they may not see.
+    /// Returns the completions of a command's option for the text typed so far. Returns none for a
+    /// person who may not use the bot, and none that the person may not see.
     pub async fn complete(
         &self,
         asker: &Asker,
@@ -44,7 +44,7 @@ impl AppContext {
         })
     }
 
-    /// The options whose values depend on nobody.
+    /// Completes the options whose values are the same for everybody.
     fn complete_word(option: &str, typed: &str) -> Choices {
         match option {
             "zone" => Self::complete_zone(typed),
@@ -66,7 +66,7 @@ impl AppContext {
         }
     }
 
-    /// Countries, what the operator watches and what this chat subscribed to.
+    /// Completes countries, configured entities and this chat's own subscriptions.
     async fn complete_entity(
         &self,
         asker: &Asker,
@@ -76,7 +76,8 @@ impl AppContext {
         Ok(self.complete_name(self.sight(asker).await?.own(), typed, with_all))
     }
 
-    /// `(shown, typed)` for an option that names entities. Of several words the last is completed.
+    /// Returns (label, value) pairs for an option that names entities. Completes the last of
+    /// several names.
     pub fn complete_what(&self, typed: &str) -> Choices {
         self.complete_name(&[], typed, true)
     }
@@ -116,7 +117,7 @@ impl AppContext {
         found.choices()
     }
 
-    /// What this chat subscribed to, and the end of all.
+    /// Completes this chat's subscriptions, and `everything`.
     async fn complete_subscribed(&self, asker: &Asker, typed: &str) -> Result<Choices, StoreError> {
         let (platform, address) = (asker.platform, asker.address.clone());
         let scopes = self
@@ -134,7 +135,7 @@ impl AppContext {
         Ok(self.complete_scopes(&scopes, typed, ("everything", "everything")))
     }
 
-    /// What is muted in this chat.
+    /// Completes the entities muted in this chat, and `everything`.
     async fn complete_muted(&self, asker: &Asker, typed: &str) -> Result<Choices, StoreError> {
         let (platform, address, now) = (asker.platform, asker.address.clone(), self.clock.now());
         let scopes = self
@@ -162,7 +163,7 @@ impl AppContext {
                     found.push("🌐 all that is watched", "all");
                 }
                 Scope::One(entity) if self.begins(entity, &said) => {
-                    found.push(&self.shown(entity), &short(entity))
+                    found.push(&self.shown(entity), &short(entity));
                 }
                 _ => {}
             }
@@ -173,7 +174,7 @@ impl AppContext {
         found.choices()
     }
 
-    /// The newest incidents that this reader may see, by number or by name.
+    /// Completes the newest incidents that this reader may see, by number or by name.
     async fn complete_outage(&self, asker: &Asker, typed: &str) -> Result<Choices, StoreError> {
         let said = typed.trim().trim_start_matches('#').to_lowercase();
         let mut choices = Vec::new();
@@ -190,7 +191,7 @@ impl AppContext {
         Ok(choices)
     }
 
-    /// Moments in words, and when the newest incidents began that this reader may see.
+    /// Completes moments in words, and the starts of the newest incidents that this reader may see.
     async fn complete_when(&self, asker: &Asker, typed: &str) -> Result<Choices, StoreError> {
         const WORDS: [&str; 9] = [
             "now",
@@ -219,7 +220,7 @@ impl AppContext {
     }
 
     async fn seen_incidents(&self, asker: &Asker) -> Result<Vec<Incident>, StoreError> {
-        /// Completions are asked for at every letter: no more is looked through.
+        /// The most incidents searched. Completions are requested at every letter.
         const LOOKED_THROUGH: usize = 200;
         let sight = self.sight(asker).await?;
         self.store
@@ -235,7 +236,8 @@ impl AppContext {
             .await
     }
 
-    /// The zones that hold what was typed, those that begin with it first; an abbreviation comes with its zone.
+    /// Completes time zones that contain the typed text, those that begin with it first. An
+    /// abbreviation is completed to its zones.
     pub fn complete_zone(typed: &str) -> Choices {
         let said = typed.trim().to_lowercase().replace(' ', "_");
         let names = || chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
@@ -257,12 +259,12 @@ impl AppContext {
         found.choices()
     }
 
-    /// What is complete, and the word or name that is still being typed.
+    /// Splits the text into the complete names and the word or name that is still being typed.
     fn before_last<'a>(&self, typed: &'a str) -> (&'a str, &'a str) {
         let is_complete =
             |before: &str| parse_in(&format!("/status {before}"), &self.watchlist).is_ok();
         match typed.rsplit_once(' ') {
-            // A name of several words is completed as one.
+            // A name of several words is completed as one name.
             Some((before, last)) if !self.is_a_beginning(typed) && is_complete(before) => {
                 (before.trim(), last)
             }
@@ -270,7 +272,7 @@ impl AppContext {
         }
     }
 
-    /// Whether some name begins so: a country's, or one of the configuration.
+    /// Returns whether the name of a country or of a configured entity begins with the text.
     fn is_a_beginning(&self, typed: &str) -> bool {
         let said = typed.trim_start().to_lowercase();
         let countries = country::all().iter().map(|country| country.name);
@@ -288,7 +290,7 @@ impl AppContext {
         names.into_iter().chain([flag]).flatten().any(|name| name.to_lowercase().starts_with(said))
     }
 
-    /// `🇰🇵 North Korea (KP)`, `Star JV (AS131279)`, `kcna.kp`.
+    /// Returns the label of an entity: `🇰🇵 North Korea (KP)`, `Star JV (AS131279)`, `kcna.kp`.
     fn shown(&self, entity: &Entity) -> String {
         let short = short(entity);
         let name =
@@ -299,7 +301,7 @@ impl AppContext {
     }
 }
 
-/// Choices that end what was typed before them.
+/// Choices that continue the text typed before them.
 struct Found {
     before: String,
     choices: Choices,
@@ -314,7 +316,7 @@ impl Found {
     fn push(&mut self, shown: &str, typed: &str) {
         let typed = format!("{}{typed}", self.before);
         let shown = format!("{}{shown}", self.before);
-        // What is cut off would not be accepted.
+        // A truncated label would not be accepted as input, so the value replaces it.
         let shown = if shown.chars().count() <= LENGTH { shown } else { typed.clone() };
         if typed.chars().count() <= LENGTH && !self.choices.iter().any(|(_, known)| *known == typed)
         {
@@ -337,7 +339,7 @@ fn beginning_with<const N: usize>(typed: &str, choices: [(String, String); N]) -
     choices.into_iter().filter(|(shown, _)| shown.to_lowercase().starts_with(&said)).collect()
 }
 
-/// A list separated by commas, of which the last entry is completed.
+/// Completes the last entry of a comma-separated list.
 fn complete_list(typed: &str, words: &[&str]) -> Choices {
     let (before, last) = match typed.rfind([',', ' ']) {
         Some(at) => (typed[..at].trim().trim_end_matches(','), &typed[at + 1..]),
@@ -353,7 +355,8 @@ fn complete_list(typed: &str, words: &[&str]) -> Choices {
     joined.filter(|list| list.chars().count() <= LENGTH).map(|list| plain(&list)).collect()
 }
 
-/// Usual lengths of a mute; of a number that was typed, that many minutes, hours and days.
+/// Completes the length of a mute: for a number its minutes, hours and days, otherwise the usual
+/// lengths.
 fn complete_length(typed: &str) -> Choices {
     const USUAL: [Seconds; 7] = [30 * MINUTE, HOUR, 2 * HOUR, 8 * HOUR, DAY, 3 * DAY, 7 * DAY];
     let said = typed.trim().to_lowercase();

@@ -1,4 +1,5 @@
-//! The answer to [Details] under an incident's message: the incident with its newest evidence.
+//! The answer to a tap on [Details] under an incident's message: the incident with its newest
+//! evidence.
 
 use super::{AppContext, Asker, CommandError};
 use crate::domain::{Phase, lookup};
@@ -9,7 +10,8 @@ use crate::source;
 use crate::store::IncidentId;
 
 impl AppContext {
-    /// Answers with the incident as it stands now: never older than a message that was edited a moment ago.
+    /// Returns the incident's card in its current state, never older than a message edited a moment
+    /// ago.
     pub async fn details(&self, incident: i64, asker: &Asker) -> Card {
         let answer = match asker.is_admitted(&self.access) {
             Ok(()) => newest(self, asker, incident).await,

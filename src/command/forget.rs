@@ -1,4 +1,4 @@
-//! `/forget yes`: removes all that is kept of a chat.
+//! `/forget yes`: removes everything that is stored about a chat.
 
 use super::subscribe::capital;
 use super::{AppContext, Asker, CommandError, Meant};
@@ -41,7 +41,7 @@ pub(super) async fn answer(
             if let Some(place) = tx.chats().at(who.platform, &who.address)? {
                 tx.chats().forget(place.chat.id)?;
             }
-            // Alone with the bot, a person is forgotten wherever they subscribed.
+            // In a private chat, everything that the person owns in other chats is removed as well.
             if let Some(person) =
                 who.person.as_deref().filter(|person| who.home.trim_start_matches('@') == *person)
             {

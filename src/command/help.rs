@@ -1,4 +1,4 @@
-//! `/help [command]`
+//! `/help [command]`.
 
 use crate::domain::{Layer, Sensitivity};
 use crate::render::lists::{HelpLine, help};
@@ -14,14 +14,15 @@ const fn optional(name: &'static str, typed: &'static str) -> Usage {
     Usage { name, typed, is_required: false }
 }
 
-/// Where a command takes effect, on the platform that lets one choose.
+/// The channel in which a command takes effect, on a platform that lets one choose it.
 const CHANNEL: Usage = optional("channel", "");
 
 fn nothing(_: Syntax) -> String {
     String::new()
 }
 
-/// In the order of [`WORDS`](super::WORDS). `menu` is what platforms show in their menus: at most 100 characters.
+/// The help of every command, in the order of [`WORDS`](super::WORDS). `menu` is the text in a
+/// platform's command menu: at most 100 characters.
 pub const LINES: [HelpLine; 15] = [
     HelpLine {
         word: "status",

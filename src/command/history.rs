@@ -5,9 +5,9 @@ use crate::domain::{Entity, lookup};
 use crate::render::Card;
 use crate::render::lists::{Past, history};
 
-/// More than this is not read in a chat.
+/// The most incidents shown. Nobody reads more in a chat.
 const AT_MOST: usize = 20;
-/// More incidents than these are not looked through for those that this reader may see.
+/// The most incidents searched for those that the reader may see.
 const LOOKED_THROUGH: usize = 1000;
 
 pub(super) async fn answer(

@@ -1,4 +1,4 @@
-//! The commands that a person types in a chat: one set for every platform, a file each.
+//! The commands that a person types in a chat. All platforms share them; each has a file.
 
 mod about;
 #[cfg(test)]
@@ -49,57 +49,74 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 
-/// Where questions are answered: all that a command may look at.
+/// Everything that a command may read or change; answers commands.
 #[derive(Clone, Debug)]
 pub struct AppContext {
+    /// The database.
     pub store: Store,
-    /// The detector's state, as the watch keeps it.
+    /// The detector's state, kept up to date by the ingest.
     pub state: Arc<RwLock<State>>,
+    /// The configured and the subscribed entities.
     pub watchlist: Arc<Watchlist>,
-    /// Every source, with how it is asked; also those that are off.
+    /// Every source with its polling settings, including the sources that are switched off.
     pub feeds: Arc<Vec<Feed>>,
+    /// Supplies the time of every answer.
     pub clock: Clock,
+    /// Who may use the bot and who owns it, by `[access]` of the configuration.
     pub access: Access,
+    /// How many subscriptions may be added, by `[limits]` of the configuration.
     pub limits: Limits,
-    /// What people subscribed to within the last hour.
+    /// The number of subscriptions that each person added within the last hour.
     pub additions: Additions,
-    /// Tells each platform's outbox that something may be owed.
+    /// One channel to each platform's outbox; a message in it makes the outbox look for deliveries.
     pub wake: Vec<UnboundedSender<ActivityGuard>>,
-    /// Told whenever the end of a delivery is known.
+    /// Is notified whenever the outcome of a delivery becomes known.
     pub told: Arc<Notify>,
+    /// The current state of each platform and of the own probes, for `/sources`.
     pub said: StatusBoard,
     /// The operator's chat by the configuration: platform and address.
     pub operator: Option<(String, String)>,
 }
 
-/// Why a command got no answer.
+/// The reason why a command was not carried out. The text is shown to the person.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
+    /// The line could not be parsed.
     #[error(transparent)]
     Mistake(#[from] Mistake),
+    /// The database could not be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The person, or the bot in that chat, lacks a right.
     #[error(transparent)]
     Denied(#[from] Denied),
+    /// `/status` named more than 10 entities, or more than 3 that are not watched.
     #[error(
         "that is too much at once: ask for ten at most, and for three at most that are not watched; /watchlist lists what is"
     )]
     TooManyAsked,
+    /// `/why` asked about this moment, which lies in the future.
     #[error("{0} is still to come")]
     StillToCome(Timestamp),
+    /// No incident has this number, or the reader may not see it.
     #[error("there is no incident {0}; /history lists them")]
     NoIncident(i64),
+    /// A limit on subscriptions is reached.
     #[error(transparent)]
     Full(#[from] Full),
+    /// The sources' daily calls do not suffice for more entities.
     #[error(
         "{watched} entities are watched, and the sources' daily calls reach for no more: end other subscriptions, or ask \
          the operator to raise calls_a_day"
     )]
-    WatchlistFull { watched: usize },
+    WatchlistFull {
+        /// The number of entities watched now.
+        watched: usize,
+    },
 }
 
 impl CommandError {
-    /// Says why to somebody who gives commands in that syntax.
+    /// Returns the text of the error, with example commands in the given syntax.
     pub fn said(&self, syntax: Syntax) -> String {
         match self {
             Self::Mistake(mistake) => mistake.said(syntax),
@@ -114,7 +131,7 @@ impl CommandError {
 }
 
 impl AppContext {
-    /// A context that only answers questions: nothing is sent from it.
+    /// Builds a context that only answers questions: nothing is sent from it.
     pub fn of_questions(
         store: Store,
         state: Arc<RwLock<State>>,
@@ -141,12 +158,13 @@ impl AppContext {
         }
     }
 
-    /// What the watch knows of an entity.
+    /// Returns the detector's evidence about an entity at `now`, or `None` if it has none.
     pub fn evidence(&self, entity: &Entity, now: Timestamp) -> Option<Evidence> {
         self.state.read().unwrap_or_else(PoisonError::into_inner).evidence(entity, now)
     }
 
-    /// The same; where nothing is known the sources are asked. For a reader who may see all.
+    /// Returns the detector's evidence about an entity. Asks the sources if there is none and the
+    /// entity is not watched. For a reader who may see everything.
     pub async fn evidence_or_look_up(&self, entity: &Entity) -> Found {
         match self.evidence(entity, self.clock.now()) {
             None if !self.watchlist.contains(entity) => on_demand::look_up(self, entity).await,
@@ -154,8 +172,9 @@ impl AppContext {
         }
     }
 
-    /// The same for a reader who may not see what other chats want to know: what only these watch is looked up, as if
-    /// nobody watched it.
+    /// Returns the evidence as far as the reader may see it. An entity that only other chats
+    /// subscribed to is looked up as if nobody watched it, so that the answer does not reveal their
+    /// subscriptions.
     async fn evidence_for(&self, sight: &Sight, entity: &Entity) -> Found {
         if sight.sees(entity) {
             self.evidence_or_look_up(entity).await
@@ -164,7 +183,7 @@ impl AppContext {
         }
     }
 
-    /// Answers a typed line, in words in any case.
+    /// Parses and answers a typed line. An error becomes a card with its text.
     pub async fn reply(&self, line: &str, asker: &Asker) -> Vec<Card> {
         let answer = match (asker.is_admitted(&self.access), parse_in(line, &self.watchlist)) {
             (Err(denied), _) => Err(denied.into()),
@@ -179,6 +198,7 @@ impl AppContext {
         })
     }
 
+    /// Carries out a parsed command and returns the cards of the answer.
     pub async fn answer(
         &self,
         command: &Command,
@@ -204,10 +224,11 @@ impl AppContext {
         }
     }
 
-    /// Something may be owed: each platform's outbox looks.
+    /// Makes each platform's outbox look for deliveries.
     pub fn wake_outboxes(&self) {
         for outbox in &self.wake {
-            // An outbox that has stopped finds what is owed at its next start.
+            // A send fails only if the outbox has stopped; it finds the deliveries at its next
+            // start.
             let _ = outbox.send(self.clock.busy());
         }
     }

@@ -1,4 +1,5 @@
-//! An entity that is not watched is looked up while the person waits: with a deadline, and with what has come by then.
+//! Looks up an entity that is not watched while the person waits. The answer holds the data that
+//! arrives before a deadline.
 
 use super::AppContext;
 use crate::detect::State;
@@ -8,23 +9,27 @@ use crate::source::{Purpose, past};
 use futures_util::future::join_all;
 use std::time::Duration;
 
-/// A person waits no longer.
+/// The longest time that a person waits for the sources.
 const DEADLINE: Duration = Duration::from_secs(10);
-/// Enough for a normal by hour of the day, and little enough to be read in time.
+/// The past that is fetched: enough for a baseline by hour of the day, and little enough to arrive
+/// in time.
 const PAST: Seconds = 2 * DAY;
 
-/// What could be learned in time.
+/// The result of a look-up within the deadline.
 #[derive(Debug)]
 pub struct Found {
+    /// The assessment of the entity; `None` if no source returned data.
     pub evidence: Option<Evidence>,
-    /// Each source that did not answer, by its title, and why, for the operator.
+    /// The sources that did not answer.
     pub unanswered: Vec<Unanswered>,
 }
 
-/// A source that did not answer.
+/// A source that did not answer in time, or answered with an error.
 #[derive(Debug)]
 pub struct Unanswered {
+    /// The source's title, such as `IODA`.
     pub source: &'static str,
+    /// The reason, for the operator.
     pub why: String,
 }
 
@@ -76,7 +81,9 @@ async fn ask(
     )
 }
 
-/// Counts the requests against the day's budget; a question leaves the operator's share, and the reserve for what is down.
+/// Charges the requests to the source's daily budget and returns them. A question may not use the
+/// operator's share or the reserve for entities that are down; fails with a reason if too little is
+/// left.
 async fn paid(
     context: &AppContext,
     feed: &Feed,
@@ -94,7 +101,8 @@ async fn paid(
         Ok(calls <= left)
     });
     match paid.await {
-        // Beside a running bot the database is only read: one question more is no matter.
+        // Beside a running bot the database is read-only and the charge fails; one question more
+        // does not matter.
         Ok(true) | Err(_) => Ok(requests),
         Ok(false) => {
             Err(format!("not asked: its {} calls of today are used up", budget.calls_a_day))

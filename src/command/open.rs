@@ -1,5 +1,5 @@
-//! What a chat must hear at once when it begins to listen: the outages that are going on, and the end of those that it
-//! had heard of.
+//! The messages that a chat gets at once when it subscribes or can be reached again: the outages
+//! that are going on, and the end of those that were reported to it.
 
 use super::AppContext;
 use crate::domain::{
@@ -10,8 +10,10 @@ use crate::notify::fanout::wants_layers;
 use crate::notify::suspend::suspend;
 use crate::store::{Incident, NewNotice, Place, StoreError, Tx};
 
-/// Owes the chat the newest of each open incident that it wants to hear of, all or within `scopes`, and has not heard of.
-/// What is counted in a whole that is told as well is left out. Says how many there are.
+/// Queues the newest state of every open incident that the chat subscribed to and was not sent yet,
+/// within `scopes` or, for `None`, all of its subscriptions. Leaves out an incident whose larger
+/// entity has an open incident that is reported too, because that report counts it. Returns the
+/// number of queued messages.
 pub(super) fn owe_open(
     tx: &Tx<'_>,
     watchlist: &Watchlist,
@@ -55,10 +57,11 @@ pub(super) fn owe_open(
     Ok(told)
 }
 
-/// More incidents than these are not looked through for what a chat missed.
+/// The most incidents searched for those that a chat missed.
 const LOOKED_AT: usize = 200;
 
-/// A chat that was suspended can be told again: it hears what it missed. Says whether it was.
+/// Ends the suspension of a chat that can receive messages again, and queues the outages that it
+/// missed. Returns whether the chat was suspended.
 pub(super) fn resume(
     tx: &Tx<'_>,
     watchlist: &Watchlist,
@@ -75,7 +78,8 @@ pub(super) fn resume(
     };
     let mut over = Vec::new();
     for incident in tx.incidents().recent(LOOKED_AT)? {
-        // What was owed before may have waited in vain, and what ended before may have become known meanwhile.
+        // An incident that last changed before the suspension counts only if it was owed to the
+        // chat: it may never have been sent, or its end became known only later.
         if incident.last.at < since && !tx.deliveries().was_owed(incident.id, chat.id)? {
             continue;
         }
@@ -109,7 +113,7 @@ pub(super) fn resume(
 }
 
 impl AppContext {
-    /// The chats of a server or group that cannot be told.
+    /// Returns the suspended chats of a server or group: those to which messages cannot be sent.
     pub async fn suspended_in(
         &self,
         platform: &'static str,
@@ -121,12 +125,12 @@ impl AppContext {
         Ok(places)
     }
 
-    /// Every chat of the platform that cannot be told.
+    /// Returns every suspended chat of the platform.
     pub async fn suspended_on(&self, platform: &'static str) -> Result<Vec<Place>, StoreError> {
         self.store.read(move |db| db.chats().suspended(platform)).await
     }
 
-    /// The bot has been let into these chats again.
+    /// Ends the suspension of chats that the bot may write to again, and queues what they missed.
     pub async fn let_in(
         &self,
         platform: &'static str,
@@ -153,7 +157,8 @@ impl AppContext {
         Ok(())
     }
 
-    /// The bot was put out of all chats of `home`: what was owed there is given up until it is let in again.
+    /// Suspends all chats of `home` because the bot was removed from it. Their pending messages are
+    /// given up until the bot is let in again.
     pub async fn put_out(
         &self,
         platform: &'static str,
@@ -173,7 +178,7 @@ impl AppContext {
         Ok(())
     }
 
-    /// The group with all its chats has another address now.
+    /// Records the new address of a group and of all its chats.
     pub async fn moved(
         &self,
         platform: &'static str,

@@ -1,4 +1,4 @@
-//! `/outage ID`: an incident's changes, each with the evidence that was frozen with it.
+//! `/outage ID`: the changes of an incident, each with the evidence that was frozen with it.
 
 use super::{AppContext, Asker, CommandError};
 use crate::domain::lookup;
@@ -9,7 +9,7 @@ use crate::render::timeline::{Course, add_timeline, implicated};
 use crate::source;
 use crate::store::IncidentId;
 
-/// The timeline reaches at most so far from the start.
+/// The longest time after the start that the timeline covers.
 const COURSE: i64 = 14 * DAY;
 
 pub(super) async fn answer(
@@ -25,7 +25,7 @@ pub(super) async fn answer(
             if let Some(found) = &incident
                 && !sight.sees_incident(db, found)?
             {
-                // To this reader it does not exist.
+                // For this reader the incident does not exist.
                 incident = None;
             }
             Ok((incident, db.incidents().transitions(IncidentId(id))?))
@@ -58,7 +58,7 @@ pub(super) async fn answer(
             transition,
             history: &transitions[..=i],
             zone,
-            // As it read when it was decided.
+            // Each card reads as at the moment of the decision.
             now: transition.at,
             links: if i + 1 == transitions.len() {
                 source::links(entity, incident.started_at, transition.at)

@@ -1,37 +1,42 @@
-//! What a reader may see: what the operator watches and what their own chat subscribed to, never what other chats want to
-//! know. The operator's own chat, an owner alone with the bot, and the console see all.
+//! Visibility: a reader sees the operator's entities and their own chat's subscriptions, never the
+//! subscriptions of other chats. The operator's own chat, an owner alone with the bot, and the
+//! console see everything.
 
 use super::{AppContext, Asker};
 use crate::domain::{Entity, Scope};
 use crate::store::{Db, Incident, StoreError};
 
-/// What one reader may see.
+/// The entities and incidents that one reader may see.
 #[derive(Clone, Debug, Default)]
 pub struct Sight {
     everything: bool,
-    /// Named by the operator: watched, or polled as a control.
+    /// Entities named by the operator, either watched or polled as a control.
     configured: Vec<Entity>,
-    /// What this chat subscribed to besides.
+    /// Entities that this chat subscribed to and the configuration does not watch.
     own: Vec<Entity>,
-    /// The chat's row, where it has one.
+    /// The id of the chat's database row; `None` if it has none.
     chat: Option<i64>,
 }
 
 impl Sight {
+    /// Returns whether the reader sees everything, other chats' subscriptions included.
     pub fn is_everything(&self) -> bool {
         self.everything
     }
 
-    /// What the chat subscribed to that the operator does not watch, in the order of its subscriptions.
+    /// Returns the unconfigured entities that the chat subscribed to, in the order of its
+    /// subscriptions. For a reader who sees everything, those of all chats.
     pub fn own(&self) -> &[Entity] {
         &self.own
     }
 
+    /// Returns whether the reader may see that this entity is watched.
     pub fn sees(&self, entity: &Entity) -> bool {
         self.everything || self.own.contains(entity) || self.configured.contains(entity)
     }
 
-    /// Whether an incident may be shown: also one that this chat was told of before it unsubscribed.
+    /// Returns whether an incident may be shown. An incident that was owed to this chat before it
+    /// unsubscribed may be.
     pub fn sees_incident(&self, db: &Db<'_>, incident: &Incident) -> Result<bool, StoreError> {
         if self.sees(&incident.key.entity) {
             return Ok(true);
@@ -44,7 +49,7 @@ impl Sight {
 }
 
 impl AppContext {
-    /// Returns what somebody may see where they ask.
+    /// Returns the visibility for a person in the chat in which they ask.
     pub async fn sight(&self, asker: &Asker) -> Result<Sight, StoreError> {
         let everything = self.is_operators(asker);
         let configured = self.watchlist.configured().map(|watched| watched.entity.clone());
@@ -76,10 +81,11 @@ impl AppContext {
         Ok(Sight { everything, configured, own, chat })
     }
 
-    /// The console, the operator's chat of the configuration, or an owner where nobody reads along.
+    /// Returns whether the asker sees everything: on the console, in the operator's configured
+    /// chat, or as an owner in a private chat.
     fn is_operators(&self, asker: &Asker) -> bool {
         let is_the_chat = self.operator.as_ref().is_some_and(|(platform, address)| {
-            // A topic of the operator's group on Telegram belongs to the group.
+            // On Telegram, a topic of the operator's group counts as that group.
             let is_there =
                 asker.address == *address || platform == "telegram" && asker.home == *address;
             platform == asker.platform && is_there

@@ -1,4 +1,4 @@
-//! `/sources`: how the sources are doing; and what of it concerns an entity that somebody asks about.
+//! `/sources`: the state of the sources, and the source problems that concern one entity.
 
 use super::{AppContext, Asker, CommandError, Sight};
 use crate::domain::lookup::display_name;
@@ -38,11 +38,12 @@ pub(super) async fn answer(context: &AppContext, asker: &Asker) -> Result<Vec<Ca
     Ok(vec![card])
 }
 
-/// What connects the bot to its readers is no source of theirs.
+/// Status entries of chat platforms. Only a reader who sees everything is shown them: they are not
+/// data sources.
 const PLATFORMS: [&str; 3] = ["console", "discord", "telegram"];
 
-/// Returns a sentence for each source that has trouble with this very entity, or does not know its past yet. What is
-/// wrong with a source otherwise is for its operator.
+/// Returns a sentence for each source that has a problem with this entity, or has not read its past
+/// yet. Other problems of a source are shown to the operator only.
 pub(super) async fn concerning(
     context: &AppContext,
     entity: &Entity,
@@ -68,7 +69,7 @@ pub(super) async fn concerning(
         let Some(health) = health.into_iter().find(|health| health.source == name) else {
             continue;
         };
-        // While it answers nothing at all it is left alone for a while.
+        // A source whose last requests all failed is not asked for a while.
         let is_silent = health.failures > 0 && health.backing_off_until.is_some();
         if !is_silent && !evidence.is_some_and(|evidence| has_failed(evidence, entity, name)) {
             continue;
@@ -91,7 +92,7 @@ pub(super) async fn concerning(
     Ok(said)
 }
 
-/// Whether the source's last answer about the entity failed.
+/// Returns whether the source's last request about the entity failed.
 fn has_failed(evidence: &Evidence, entity: &Entity, source: &str) -> bool {
     let own =
         |a: &&crate::domain::Assessment| a.series.source == source && a.series.entity == *entity;

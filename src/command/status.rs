@@ -1,4 +1,5 @@
-//! `/status [what]`: how an entity stands, from what is stored, or looked up on demand where it is not watched.
+//! `/status [what]`: the state of an entity, from stored data, or looked up on demand if it is not
+//! watched.
 
 use super::{AppContext, Asker, CommandError, Sight, sources, watchlist};
 use crate::domain::{Entity, Evidence, lookup};
@@ -6,9 +7,9 @@ use crate::render::Card;
 use crate::render::status::{EntityStatus, status};
 use crate::source;
 
-/// More at once is not read in a chat.
+/// The most entities in one command. Nobody reads more in a chat.
 const AT_MOST: usize = 10;
-/// What is not watched costs the sources' calls of the day.
+/// The most unwatched entities in one command: each look-up uses the sources' daily calls.
 const LOOKED_UP: usize = 3;
 
 pub(super) async fn answer(
@@ -59,7 +60,7 @@ async fn one(
     standing_card(context, asker, entity, found.evidence.as_ref(), watched, foot).await
 }
 
-/// The card of an entity whose evidence is at hand.
+/// Builds the card of an entity from its evidence.
 async fn standing_card(
     context: &AppContext,
     asker: &Asker,
@@ -70,7 +71,7 @@ async fn standing_card(
 ) -> Result<Card, CommandError> {
     let now = context.clock.now();
     let about = entity.clone();
-    // An incident of what this reader does not see as watched is none of theirs.
+    // A reader who may not see that the entity is watched is shown no incident of it.
     let newest = if watched {
         context.store.read(move |db| db.incidents().of(&about, 1)).await?
     } else {

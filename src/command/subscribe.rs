@@ -1,4 +1,5 @@
-//! `/subscribe what [from:] [kinds:] [layers:] [mention:] [quiet:] [zone:]` and `/unsubscribe [what]`.
+//! `/subscribe what [sensitivity:] [kinds:] [layers:] [mention:] [quiet:] [zone:]` (also the older
+//! `from:`) and `/unsubscribe [what]`.
 
 use super::bounds::{Bounds, Full};
 use super::open::{owe_open, resume};
@@ -13,7 +14,7 @@ use crate::render::lists::wish_line;
 use crate::render::words::{listed, plural};
 use crate::store::{StoreError, Tx};
 
-/// What a transaction decided.
+/// The result of the transaction.
 enum Outcome {
     Done { told: usize },
     Refused(Full),
@@ -35,7 +36,7 @@ pub(super) async fn answer(
     let outcome = context
         .store
         .write(move |tx| {
-            // A refused command leaves nothing behind, not even the chat.
+            // A refused command stores nothing, not even the chat.
             let before = match tx.chats().at(who.platform, &who.address)? {
                 Some(place) => tx.subscriptions().of_chat(place.chat.id)?,
                 None => Vec::new(),
@@ -60,7 +61,8 @@ pub(super) async fn answer(
                 let wish = Subscription { chat: chat.clone(), scope, since: now, options };
                 tx.subscriptions().subscribe_as(&wish, who.person.as_deref())?;
             }
-            // Within the transaction, so that of two that subscribe at once the later one counts.
+            // Inside the transaction, so that the later of two concurrent subscriptions sets the
+            // final list.
             watchlist.set_subscribed(tx.subscriptions().entities()?);
             Ok(Outcome::Done { told: owe_open(tx, &watchlist, &chat, Some(&wanted.scopes), now)? })
         })
@@ -111,7 +113,9 @@ fn done(context: &AppContext, asker: &Asker, wish: &Wish, told: usize) -> Card {
     card
 }
 
-/// `IST is read as Asia/Kolkata; Asia/Jerusalem and Europe/Dublin are called so, too`. None where the zone was named.
+/// Returns how the zone was read:
+/// `IST is read as Asia/Kolkata; Asia/Jerusalem or Europe/Dublin may be meant as well`. `None` if
+/// the person wrote the zone's own name.
 fn zone_line(zone: &SaidZone) -> Option<String> {
     let name = zone.named.zone.name();
     if zone.said.eq_ignore_ascii_case(name) && zone.named.others.is_empty() {
@@ -126,7 +130,7 @@ fn zone_line(zone: &SaidZone) -> Option<String> {
     })
 }
 
-/// Whether the calls of a day reach for so many entities.
+/// Checks that the daily calls of every source suffice for the new entities.
 fn check_budget(context: &AppContext, wish: &Wish) -> Result<(), CommandError> {
     let watched = context.watchlist.entities();
     let new: Vec<&Entity> =
@@ -221,7 +225,8 @@ pub(super) async fn unsubscribe(
     Ok(vec![card])
 }
 
-/// What is still owed to the chat of entities that it does not want to hear of any more is owed no longer.
+/// Gives up the chat's pending alerts about entities that its remaining subscriptions no longer
+/// cover.
 fn withdraw(
     tx: &Tx<'_>,
     watchlist: &Watchlist,
@@ -240,7 +245,8 @@ fn withdraw(
     Ok(())
 }
 
-/// `North Korea and AS131279`; a long list is counted.
+/// Returns the names in a sentence: `North Korea and AS131279`. Names beyond the twelfth are only
+/// counted.
 pub(super) fn named(scopes: &[Scope]) -> String {
     const SHOWN: usize = 12;
     let mut names: Vec<String> = scopes

@@ -1,4 +1,4 @@
-//! `/subscriptions`: what the chat hears of, what is muted, and how telling it goes.
+//! `/subscriptions`: the chat's subscriptions and mutes, and the state of its deliveries.
 
 use super::subscribe::{capital, named};
 use super::{AppContext, Asker, CommandError};

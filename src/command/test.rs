@@ -1,4 +1,4 @@
-//! `/test`: a marked sample by the way that every alert takes, and what became of it.
+//! `/test`: sends a marked sample through the delivery path of every alert, and reports the result.
 
 use super::open::resume;
 use super::{AppContext, Asker, CommandError};
@@ -9,7 +9,7 @@ use crate::render::card::Tone;
 use crate::render::outside::visible_within;
 use crate::store::{Delivery, DeliveryState, NewNotice};
 
-/// A person waits no longer; what is owed stays owed.
+/// Seconds that a person waits for the result. The sample is still delivered afterwards.
 const PATIENCE: Seconds = 10;
 
 pub(super) async fn answer(context: &AppContext, asker: &Asker) -> Result<Vec<Card>, CommandError> {
@@ -23,7 +23,7 @@ pub(super) async fn answer(context: &AppContext, asker: &Asker) -> Result<Vec<Ca
             let chat = tx.chats().ensure(who.platform, &who.address)?;
             tx.chats().belongs_to(chat.id, Some(&who.home), who.person.as_deref())?;
             resume(tx, &watchlist, &chat, now)?;
-            // Known by the chat's number here: its address is forgotten when it asks for that.
+            // The key holds the chat's row id and not its address, which `/forget` must remove.
             let once = format!("test {} {} {began}", chat.id, who.request);
             let notice = NewNotice::test(once.clone(), Body::Sample.to_json());
             tx.deliveries().owe(&notice, &[NewDelivery::now(chat.id, false)], now, 0)?;
@@ -38,7 +38,8 @@ pub(super) async fn answer(context: &AppContext, asker: &Asker) -> Result<Vec<Ca
     let delivery = loop {
         let told = context.told.notified();
         tokio::pin!(told);
-        // What is told between the look and the wait is heard, too.
+        // Registered before the read, so that a delivery that ends between the read and the wait is
+        // noticed.
         told.as_mut().enable();
         let once = once.clone();
         let delivery = context.store.read(move |db| db.deliveries().of_notice(&once, chat)).await?;

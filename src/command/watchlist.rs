@@ -1,4 +1,4 @@
-//! `/watchlist`: what is watched, and how each stands.
+//! `/watchlist`: the watched entities and their state.
 
 use super::{AppContext, Asker, CommandError};
 use crate::domain::{Entity, Verdict};

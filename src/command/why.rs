@@ -1,4 +1,5 @@
-//! `/why what [when]`: why an entity is told of or is not, now or at a moment of which the observations are still kept.
+//! `/why what [when]`: explains why an entity is reported down or is not, now or at a moment whose
+//! observations are still stored.
 
 use super::parse::When;
 use super::{AppContext, Asker, CommandError};
@@ -14,11 +15,12 @@ use crate::store::{Store, StoreError};
 use std::sync::PoisonError;
 use tokio::sync::Semaphore;
 
-/// What is normal rests on three weeks; and a day in which it settles.
+/// The past that is replayed: three weeks from which a baseline is learned, and a day in which it
+/// settles.
 const LEARNS_FROM: Seconds = 22 * DAY;
-/// Batches that are read at once.
+/// Batches read in one query.
 const AT_ONCE: usize = 500;
-/// A look back goes through millions of observations: one at a time.
+/// Allows one look back at a time: each one reads millions of observations.
 static LOOKING_BACK: Semaphore = Semaphore::const_new(1);
 
 pub(super) async fn answer(
@@ -78,22 +80,24 @@ pub(super) async fn answer(
     }])
 }
 
-/// A moment of an outage within some time.
+/// A moment of an outage within a time span.
 enum OutageMoment {
-    /// At which it was first reported.
+    /// The moment at which the outage was first reported.
     Reported(Timestamp),
-    /// The middle of what it lasted within the time, where it was reported before.
+    /// The middle of the part of the outage that lies in the span, if it was not reported within
+    /// the span.
     GoingOn(Timestamp),
 }
 
-/// Returns the telling moment of the first outage of the entity within the time.
+/// Returns a moment of the entity's first outage that overlaps the span, or `None` without one.
+/// Ignores retracted incidents.
 async fn told_within(
     context: &AppContext,
     entity: &Entity,
     from: Timestamp,
     until: Timestamp,
 ) -> Result<Option<OutageMoment>, StoreError> {
-    /// Of one entity; those of a day are among them.
+    /// The most incidents of the entity searched, newest first.
     const LOOKED_THROUGH: usize = 200;
     let about = entity.clone();
     context
@@ -128,7 +132,8 @@ async fn told_within(
         .await
 }
 
-/// The explanation itself; nothing where nothing was measured by then.
+/// Returns the explanation of the entity's state at a moment, or `None` if nothing had been
+/// measured by then. A past moment is worked out again from stored observations.
 pub async fn explain(
     context: &AppContext,
     entity: &Entity,
@@ -139,13 +144,14 @@ pub async fn explain(
     if when == When::Now {
         return Ok(state().explain(entity, now));
     }
-    // What stands for what was said long before; the state knows it.
+    // Relations are reported once, perhaps long before the replayed past; the current state holds
+    // them.
     let relations = state().relations();
     let at = when.instant(now);
     Ok(look_back(&context.store, relations, at).await?.explain(entity, at))
 }
 
-/// The detector's state as it was at `at`, worked out again from what is stored of the weeks before.
+/// Returns the detector's state at `at`, recomputed from the stored batches of the weeks before.
 async fn look_back(
     store: &Store,
     relations: Vec<(Entity, Entity)>,

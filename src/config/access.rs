@@ -1,29 +1,34 @@
-//! Who may use the bot: the operator's to say.
+//! The `[access]` table: who may use the bot.
 
 use super::explain::Place;
 use super::raw;
 use toml::Spanned;
 
-/// More in one chat is no watch but a flood.
+/// The default of `max_subscriptions`: with more, a chat is flooded.
 const DEFAULT_SUBSCRIPTIONS: u32 = 100;
-/// The chat's own list must stay readable.
+/// The upper bound of `max_subscriptions`, so that the list that a chat sees stays readable.
 const SUBSCRIPTIONS_AT_MOST: u32 = 1000;
 
+/// Who may use the bot, and how much a chat may subscribe to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Access {
+    /// Whether everyone or only the listed may use the bot.
     pub who: Who,
+    /// The numbers of the listed Discord servers.
     pub discord_servers: Vec<String>,
+    /// The numbers of the listed Telegram chats; groups have negative ones.
     pub telegram_chats: Vec<String>,
-    /// `discord:1234`, `telegram:1234`: may use it everywhere.
+    /// People who may use the bot everywhere, such as `discord:1234` or `telegram:1234`.
     pub owners: Vec<String>,
-    /// For each chat.
+    /// The most subscriptions in one chat.
     pub max_subscriptions: u32,
 }
 
+/// The value of `who`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Who {
-    /// Everyone who lets it into a chat.
+    /// Everyone who adds the bot to a chat.
     #[default]
     Everyone,
     /// Only the listed servers and chats, and the owners.
@@ -43,17 +48,18 @@ impl Default for Access {
 }
 
 impl Access {
-    /// Whether somebody may use it in a chat of that server or group.
+    /// Returns whether a person may use the bot in a chat of that server or group.
     pub fn admits(&self, platform: &str, home: &str, person: Option<&str>) -> bool {
         let listed = match platform {
             "discord" => self.discord_servers.iter().any(|id| id == home),
             "telegram" => self.telegram_chats.iter().any(|id| id == home),
-            // Whoever sits at the console is the operator.
+            // The person at the console is the operator.
             _ => true,
         };
         self.who == Who::Everyone || listed || self.is_owner(platform, person)
     }
 
+    /// Returns whether the person is listed in `owners`; an unknown person is not.
     pub fn is_owner(&self, platform: &str, person: Option<&str>) -> bool {
         person.is_some_and(|person| {
             self.owners.iter().any(|owner| *owner == format!("{platform}:{person}"))
@@ -61,6 +67,7 @@ impl Access {
     }
 }
 
+/// Checks the table: every number and owner must have the right form.
 pub(super) fn check(raw: &raw::RawAccess) -> Result<Access, Place> {
     for id in raw.discord_servers.iter().chain(&raw.telegram_chats) {
         let text = id.get_ref();

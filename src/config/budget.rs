@@ -1,15 +1,18 @@
-//! Whether the watchlist fits a source's daily calls at all. The cadence of each entity stretches to fit a budget; where
-//! not even the slowest useful one fits, starting would only pretend to watch.
+//! Checks whether the watchlist fits a source's daily calls at all. The cadence of each entity
+//! stretches to fit the budget; if not even the slowest useful cadence fits, the configuration is
+//! an error, because a bot that starts anyway would only pretend to watch.
 
 use super::explain::Place;
 use super::{Config, raw};
 use crate::domain::Entity;
 use toml::Spanned;
 
-/// Slower than every eight hours nobody would call it watching: three calls a day for each entity.
+/// Three calls a day for each entity: a slower cadence than every eight hours is not useful
+/// monitoring.
 const CALLS_PER_ENTITY: u32 = 3;
 
-/// The least calls a day with which so many entities and controls can be watched, each every eight hours.
+/// Returns the least number of calls a day that covers so many entities and controls, each every
+/// eight hours.
 pub fn calls_a_day_at_least(entities: usize, controls: usize) -> u32 {
     u32::try_from(entities + controls).unwrap_or(u32::MAX).saturating_mul(CALLS_PER_ENTITY)
 }
@@ -40,7 +43,8 @@ pub(super) fn check(config: &Config, raw: &raw::Raw) -> Result<(), Place> {
     Ok(())
 }
 
-/// Sites are watched by own probes, regions come batched: neither is a call of its own.
+/// Returns whether an entity costs calls of its own. Sites are covered by the bot's own probes and
+/// regions come in batches, so neither does.
 fn can_cost(entity: &Entity) -> bool {
     matches!(entity, Entity::Country(_) | Entity::Asn(_) | Entity::Prefix(_))
 }

@@ -1,5 +1,5 @@
-//! The controls by which our own line is judged: those shipped, or a file of the operator's own where some of these
-//! cannot be had.
+//! The controls that show whether the bot's own connection works: the shipped ones, or a file of
+//! the operator's own where some of these cannot be reached.
 
 use super::explain::{self, Place, address};
 use crate::domain::entity::site;
@@ -10,7 +10,7 @@ use std::path::Path;
 use toml::Spanned;
 
 const SHIPPED: &str = include_str!("../../config/controls.toml");
-/// Fewer operators cannot outvote one that has a bad day.
+/// The least number of operators: fewer cannot outvote one that has an outage itself.
 const OPERATORS_AT_LEAST: usize = 3;
 
 #[derive(Debug, Deserialize)]
@@ -36,6 +36,7 @@ struct RawControl {
     text: Option<String>,
 }
 
+/// Returns the controls in `file`, relative to `folder`, or the shipped ones if no file is named.
 pub(super) fn find(file: Option<&Spanned<String>>, folder: &Path) -> Result<Vec<Control>, Place> {
     let Some(file) = file else { return parse(SHIPPED) };
     explain::read_beside(file, folder, "", parse)

@@ -1,6 +1,6 @@
-//! What may stand at a key, in plain words, for an error about a value of another type.
+//! The values that a key takes, in plain words, for an error about a value of another type.
 
-/// What may stand at keys whose bounds are known before they are checked.
+/// The values of keys whose bounds are known before the value is checked.
 const OF_KEYS: [(&str, &str); 12] = [
     ("jitter_seconds", "a whole number from 0 to 3600"),
     ("max_concurrent", "a whole number from 1 to 8"),
@@ -16,8 +16,8 @@ const OF_KEYS: [(&str, &str); 12] = [
     ("zone", "the name of a time zone in quotes, such as \"Europe/Moscow\""),
 ];
 
-/// Returns what may stand at the key, in words that follow "must be"; `None` where the error of the TOML crate is not
-/// about a value or a type.
+/// Returns the values that the key takes, in words that follow "must be"; `None` if the error of
+/// the TOML crate is not about a value or a type.
 pub(super) fn of(key: &str, error: &str) -> Option<String> {
     let error = error.to_lowercase();
     let due = error.rsplit_once("expected ").map_or(error.as_str(), |(_, due)| due);

@@ -1,14 +1,16 @@
-//! Errors with their place: which line, in which table, and what was probably meant.
+//! Errors with their place: the line, the table, and the word that was probably meant.
 
 use std::net::IpAddr;
 use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// What is wrong, and the byte at which it stands.
+/// An error and the place that it is about.
 #[derive(Debug)]
 pub(super) struct Place {
+    /// The offset in bytes from the start of the file.
     pub at: usize,
+    /// One line without the file and the line number.
     pub message: String,
 }
 
@@ -18,12 +20,13 @@ impl Place {
     }
 }
 
-/// The line of a byte, from 1.
+/// Returns the number of the line that holds the byte at `at`; lines count from 1.
 pub(super) fn line_of(text: &[u8], at: usize) -> usize {
     1 + text.iter().take(at).filter(|byte| **byte == b'\n').count()
 }
 
-/// Reads a file that the configuration names, beside it; `named` stands before its path in an error.
+/// Reads and parses a file that the configuration names, relative to `folder`. `named` is put
+/// before its path in an error.
 pub(super) fn read_beside<T>(
     file: &Spanned<String>,
     folder: &Path,
@@ -40,7 +43,7 @@ pub(super) fn read_beside<T>(
     })
 }
 
-/// An address at its place in the file.
+/// Parses an IP address; an error carries its place in the file.
 pub(super) fn address(text: &Spanned<String>) -> Result<IpAddr, Place> {
     let parsed = text.get_ref().parse();
     parsed.map_err(|_| {
@@ -48,18 +51,20 @@ pub(super) fn address(text: &Spanned<String>) -> Result<IpAddr, Place> {
     })
 }
 
-/// `; did you mean …?` with the nearest of the known words, or nothing where none is near.
+/// Returns `; did you mean …?` with the nearest of the known words, or an empty text if none is
+/// near.
 pub(super) fn did_you_mean<'a>(said: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let nearest = did_you_mean_scored(said, known.into_iter().map(|word| (word, word)));
     nearest.map_or_else(String::new, |(_, word)| format!("; did you mean `{word}`?"))
 }
 
-/// Returns the word whose key is most like what was said, and how like it is; `None` where none is near.
+/// Returns the likeness (0 to 1) and the word whose key is most like `said`, or `None` if none is
+/// near.
 fn did_you_mean_scored<'a>(
     said: &str,
     known: impl Iterator<Item = (&'a str, &'a str)>,
 ) -> Option<(f64, &'a str)> {
-    // Less alike than this and the hint would mislead.
+    // A word that is less alike than this would be a misleading hint.
     const ALIKE: f64 = 0.7;
     let said = said.to_lowercase();
     known
@@ -68,7 +73,8 @@ fn did_you_mean_scored<'a>(
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
 }
 
-/// The same; where nothing is near, what `otherwise` makes of the list of all.
+/// Does the same as [`did_you_mean`]; if nothing is near, returns the text that `otherwise` makes
+/// of the list of all words.
 pub(super) fn did_you_mean_or(
     said: &str,
     known: &[&str],
@@ -80,7 +86,7 @@ pub(super) fn did_you_mean_or(
     }
 }
 
-/// Abbreviations that are no names of zones, by the zone that is probably meant.
+/// Abbreviations that are not names of zones, each with the zone that is probably meant.
 const ABBREVIATED: [(&str, &str); 5] = [
     ("MSK", "Europe/Moscow"),
     ("KST", "Asia/Seoul"),
@@ -89,7 +95,8 @@ const ABBREVIATED: [(&str, &str); 5] = [
     ("CEST", "Europe/Berlin"),
 ];
 
-/// `; did you mean …?` with the nearest time zone: by its whole name, or by its city alone.
+/// Returns `; did you mean …?` with the nearest time zone, found by its whole name or by its city
+/// alone.
 pub(super) fn nearest_zone(said: &str) -> String {
     let said = said.trim().replace(' ', "_").to_lowercase();
     if let Some((_, zone)) = ABBREVIATED.iter().find(|(word, _)| word.to_lowercase() == said) {
@@ -107,7 +114,7 @@ pub(super) fn nearest_zone(said: &str) -> String {
     best.map_or_else(String::new, |(_, zone)| format!("; did you mean `{zone}`?"))
 }
 
-/// An error of the TOML crate in our words, with the key and the table that it speaks of.
+/// Rewrites an error of the TOML crate in plain words, with the key and the table that it is about.
 pub(super) fn toml_error(text: &str, error: &toml::de::Error) -> Place {
     let at = error.span().map_or(0, |span| span.start);
     let message = error.message().replace('\n', "; ");
@@ -116,7 +123,7 @@ pub(super) fn toml_error(text: &str, error: &toml::de::Error) -> Place {
         Some((path, value.map(shown)))
     });
     let Some((path, value)) = found else {
-        // No path: the text is not even TOML.
+        // There is no path, so the text is not even TOML.
         return Place::new(at, format!("not valid TOML: {message}"));
     };
     let Some((key, tables)) = path.split_last() else {
@@ -128,7 +135,7 @@ pub(super) fn toml_error(text: &str, error: &toml::de::Error) -> Place {
         format!("in [{}]", tables.join("."))
     };
     if let Some(fields) = message.strip_prefix("unknown field `") {
-        // "unknown field `a`, expected one of `b`, `c`": every second piece stands between backticks.
+        // In "unknown field `a`, expected one of `b`, `c`" every second piece is between backticks.
         let known = fields.split('`').skip(2).step_by(2).collect::<Vec<_>>();
         let near = did_you_mean_or(key, &known, |all| format!("; it takes {all}"));
         return Place::new(at, format!("unknown key `{key}` {table}{near}"));
@@ -142,7 +149,7 @@ pub(super) fn toml_error(text: &str, error: &toml::de::Error) -> Place {
     }
 }
 
-/// A value as it stands in the file, with the name of its type where that is what is wrong.
+/// Describes a value as it is written in the file, with the name of its type if the type is wrong.
 fn shown(value: &DeValue<'_>) -> String {
     const LONGEST: usize = 40;
     match value {
@@ -158,7 +165,8 @@ fn shown(value: &DeValue<'_>) -> String {
     }
 }
 
-/// The keys that lead to the key or value at a byte, outermost first, and the value; none where the byte is in a key.
+/// Returns the keys that lead to the key or value at a byte, outermost first, and the value; the
+/// value is `None` if the byte is in a key.
 fn path_to<'a>(
     table: &'a DeTable<'_>,
     at: usize,
@@ -175,7 +183,7 @@ fn path_to<'a>(
     None
 }
 
-/// The same for a value: of a list, its item.
+/// Does the same inside one value; of a list it finds the item.
 fn inside<'a>(
     value: &'a Spanned<DeValue<'_>>,
     at: usize,

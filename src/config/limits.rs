@@ -1,27 +1,31 @@
-//! How much the chats together may ask of the bot: the `[limits]` table.
+//! The `[limits]` table: how much all chats together may add to the watchlist.
 
 use super::explain::Place;
 use super::raw;
 use super::sources::within;
 
-/// More than this is a mistake in the file, not a limit.
+/// A larger number is a mistake in the file, not a limit.
 const AT_MOST: u32 = 100_000;
-/// One site costs at most two connections and four probes a minute.
+/// The upper bound of `sites_in_flight`: one site costs at most two connections and four probes a
+/// minute.
 const SITES_IN_FLIGHT_AT_MOST: u32 = 1024;
 
-/// Bounds on what chats add to the watchlist. An entity that the configuration watches is not counted: it costs nothing
-/// more. The console and the owners are bound by `in_all` alone.
+/// Limits on the subscriptions that chats add. An entity that the configuration watches already is
+/// not counted, because it costs nothing more. The console and the owners are bound by `in_all`
+/// alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Added subscriptions of one Discord server or Telegram group, with all its channels, threads, forums and topics.
+    /// The most added subscriptions in one Discord server or Telegram group, with all its channels,
+    /// threads, forums and topics.
     pub per_server: u32,
-    /// Added subscriptions of one person, wherever that person made them.
+    /// The most added subscriptions by one person, in all chats together.
     pub per_person: u32,
-    /// Added entities of all chats, each counted once.
+    /// The most added entities of all chats together, each counted once.
     pub in_all: u32,
-    /// Added subscriptions of one person within an hour; those that were ended again are counted too.
+    /// The most subscriptions that one person may add within an hour; subscriptions that were ended
+    /// since are counted too.
     pub per_hour: u32,
-    /// Sites of chats that are probed at the same time.
+    /// The most sites of chats that are probed at the same time.
     pub sites_in_flight: u32,
 }
 
@@ -31,7 +35,7 @@ impl Default for Limits {
     }
 }
 
-/// Reads the table. A number that is out of range is an error with its place.
+/// Checks the table. A number that is out of range is an error with its place.
 pub(super) fn check(raw: &raw::RawLimits) -> Result<Limits, Place> {
     let usual = Limits::default();
     Ok(Limits {

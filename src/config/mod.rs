@@ -1,4 +1,5 @@
-//! The configuration: TOML in, checked settings out. An empty file is valid; every error says file and line.
+//! The configuration: reads TOML and returns checked settings. An empty file is valid, and every
+//! error names file and line.
 
 pub mod access;
 pub mod budget;
@@ -32,73 +33,107 @@ use explain::Place;
 use std::net::SocketAddr;
 use std::path::Path;
 
-/// The shipped configuration: what a bare `linkdown` watches where no file stands at the default place.
+/// The shipped configuration: a bare `linkdown` uses it if no file exists at the default path.
 pub const SHIPPED: &str = include_str!("../../config/linkdown.toml");
 
-/// Checked settings.
+/// The checked settings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// Who runs this bot, for the User-Agent: an address or a URL.
+    /// The operator's address or URL, sent in the User-Agent.
     pub contact: String,
-    /// In which the cron lines are meant.
+    /// The time zone of the cron lines.
     pub zone: Tz,
-    /// The watchlist, in the order of the file; then what profiles and targets name beside it.
+    /// The watchlist: the entities of the file in its order, then the other entities of profiles
+    /// and targets.
     pub watch: Vec<Watched>,
-    /// Every known source, in the order of [`sources::KNOWN`]; also those switched off.
+    /// Every known source in the order of [`sources::KNOWN`], including those that are switched
+    /// off.
     pub sources: Vec<SourceSettings>,
+    /// How long data is kept.
     pub storage: Storage,
+    /// The subscription of the console.
     pub console: Console,
+    /// Who may use the bot.
     pub access: Access,
+    /// What the bot may change on Telegram.
     pub telegram: TelegramSettings,
+    /// How much chats may add to the watchlist.
     pub limits: Limits,
+    /// The bot's own probes.
     pub probe: ProbeSettings,
+    /// The live route stream.
     pub ris_live: RisLiveSettings,
-    /// The chat of the person who runs this bot: platform and address.
+    /// The operator's chat: platform and address.
     pub operator: Option<(String, String)>,
-    /// Where metrics and health are served.
+    /// The address that serves health and metrics; `None` if they are not served.
     pub web: Option<SocketAddr>,
 }
 
-/// How long observations, and what was told of them, are kept. Incidents and their evidence are kept for good.
+/// How long observations and deliveries are kept. Incidents and their evidence are kept forever.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Storage {
-    /// As they were received.
+    /// Days for which observations are kept as they were received.
     pub raw_days: u32,
-    /// As hourly summaries; and who was told what of incidents that are over.
+    /// Days for which the hourly summaries are kept, and the deliveries of incidents that are over.
     pub hourly_days: u32,
-    /// When what is older is removed.
+    /// When older data is removed.
     pub prune: Schedule,
 }
 
 /// What the bot may change on Telegram.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TelegramSettings {
-    /// Remove a webhook that another program left on the token: while it is set no command arrives.
+    /// Whether the bot removes a webhook that another program has set for the token. While one is
+    /// set, no command arrives.
     pub remove_webhook: bool,
 }
 
-/// What the console hears.
+/// The subscription of the console.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Console {
-    /// How sure it must be; as for each entity where not said.
+    /// The confidence that an alert needs; `None` means the sensitivity of each entity.
     pub sensitivity: Option<Sensitivity>,
 }
 
-/// Why a configuration is not taken. One line, with the place.
+/// The reason why a configuration is rejected: one line, with the place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
+    /// No file exists at the path.
     #[error("{path}: no such file; name another one with --config FILE")]
-    NotFound { path: String },
+    NotFound {
+        /// The path as it was given.
+        path: String,
+    },
+    /// The file exists and cannot be read.
     #[error("{path}: cannot be read: {why}")]
-    Unreadable { path: String, why: String },
+    Unreadable {
+        /// The path as it was given.
+        path: String,
+        /// The error of the system.
+        why: String,
+    },
+    /// The file is not text in UTF-8.
     #[error("{path}:{line}: not UTF-8; save the file as UTF-8")]
-    NotUtf8 { path: String, line: usize },
+    NotUtf8 {
+        /// The path as it was given.
+        path: String,
+        /// The line of the first bad byte, from 1.
+        line: usize,
+    },
+    /// A line is not valid.
     #[error("{path}:{line}: {message}")]
-    At { path: String, line: usize, message: String },
+    At {
+        /// The path as it was given.
+        path: String,
+        /// The line of the error, from 1.
+        line: usize,
+        /// The error, without its place.
+        message: String,
+    },
 }
 
 impl Config {
-    /// Reads and checks the file at `path`.
+    /// Reads and checks the file at `path`. Files that it names are relative to its folder.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let shown = path.display().to_string();
         let bytes = std::fs::read(path).map_err(|error| match error.kind() {
@@ -115,7 +150,8 @@ impl Config {
         Self::parse(&text, &shown)
     }
 
-    /// Checks `text`; `shown_path` is the name by which errors call it.
+    /// Checks `text`. Errors show it as `shown_path`, whose folder is the base of the files that it
+    /// names.
     pub fn parse(text: &str, shown_path: &str) -> Result<Self, ConfigError> {
         let folder = Path::new(shown_path).parent().unwrap_or(Path::new(""));
         Self::checked(text, folder).map_err(|place| ConfigError::At {
@@ -125,7 +161,7 @@ impl Config {
         })
     }
 
-    /// `folder` is where files that it names are looked for.
+    /// Checks `text`; `folder` is the base of the files that it names.
     fn checked(text: &str, folder: &Path) -> Result<Self, Place> {
         let raw = raw::read(text)?;
         let zone = raw.zone()?;
@@ -152,7 +188,7 @@ impl Config {
         Ok(config)
     }
 
-    /// The settings of a source by its name.
+    /// Returns the settings of a source by its name.
     pub fn source(&self, name: &str) -> Option<&SourceSettings> {
         self.sources.iter().find(|source| source.name == name)
     }

@@ -1,13 +1,14 @@
-//! Who is told how the bot itself is doing, and where that can be asked.
+//! Settings of the bot's own health: the operator's chat, and the address of the health server.
 
 use super::explain::Place;
 use super::raw::{RawOperator, RawWeb};
 use std::net::{Ipv4Addr, SocketAddr};
 
-/// Reached from this machine alone.
+/// The default address, reachable from this machine only.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9753);
 
-/// `discord:1234`, `telegram:-1001234`: a channel or chat by its number.
+/// Parses the operator's chat, such as `discord:1234` or `telegram:-1001234`, into platform and
+/// number. `None` if no chat is configured.
 pub(super) fn operator(raw: &RawOperator) -> Result<Option<(String, String)>, Place> {
     let Some(chat) = &raw.chat else { return Ok(None) };
     let known = chat.get_ref().split_once(':').filter(|(platform, address)| {
@@ -24,6 +25,7 @@ pub(super) fn operator(raw: &RawOperator) -> Result<Option<(String, String)>, Pl
     Ok(Some((platform.to_owned(), address.to_owned())))
 }
 
+/// Returns the address to listen on, or `None` if the server is switched off.
 pub(super) fn web(raw: &RawWeb) -> Result<Option<SocketAddr>, Place> {
     if raw.enabled == Some(false) {
         return Ok(None);

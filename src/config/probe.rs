@@ -1,4 +1,4 @@
-//! The settings of our own eyes: what is probed how often, and which live routes are followed.
+//! The settings of the bot's own measurements: the probes, and the live routes.
 
 use super::explain::Place;
 use super::profile::{self, Profile};
@@ -12,56 +12,67 @@ use std::path::Path;
 use std::time::Duration;
 use toml::Spanned;
 
-/// A small country's links are thin: no target is asked more often than this unless the operator says so.
+/// The default interval of a target in seconds. The links of a small country are thin, so only the
+/// operator can make it shorter.
 const EVERY: u32 = 60;
 const EVERY_AT_LEAST: u32 = 10;
 const EVERY_AT_MOST: u32 = 3600;
-/// Probes under way at one time.
+/// The default number of concurrent probes.
 const IN_FLIGHT: u32 = 64;
 const IN_FLIGHT_AT_MOST: u32 = 4096;
-/// How long one attempt may take in all.
+/// The default limit for one whole attempt, in seconds.
 const TIMEOUT: u32 = 10;
-/// An attempt and its repetition must end before the next round does.
+/// An attempt and its repetition must end before the next round begins.
 const TIMEOUT_AT_MOST: u32 = 25;
-/// Calm blocks of operators apart, seen by all full-table peers: they show whether the stream itself is whole.
+/// Stable blocks of independent operators, seen by all full-table peers. They show whether the
+/// stream itself is complete.
 const ROUTE_CONTROLS: [&str; 4] =
     ["prefix/193.0.0.0/21", "prefix/198.41.0.0/24", "prefix/202.12.27.0/24", "prefix/192.5.5.0/24"];
 
-/// How and what our own probes ask.
+/// The `[probe]` table: the targets of the bot's own probes, and how they are probed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProbeSettings {
+    /// Whether anything is probed at all.
     pub enabled: bool,
-    /// From one probe of a target to the next.
+    /// The time from one probe of a target to the next, in seconds.
     pub every: Seconds,
+    /// The most probes at the same time.
     pub in_flight: usize,
+    /// The limit for one attempt, from the name lookup to the answer.
     pub timeout: Duration,
+    /// The targets of all profiles, then those of the configuration.
     pub targets: Vec<Target>,
+    /// The profiles that the configuration names, in its order.
     pub profiles: Vec<Profile>,
     /// Networks that may be probed although they are private.
     pub allowed: Vec<IpNet>,
-    /// Networks that are not probed although they are public.
+    /// Networks that are never probed although they are public.
     pub refused: Vec<IpNet>,
-    /// Who resolves names; empty: those of the system.
+    /// The resolvers for names; if empty, those of the system.
     pub resolvers: Vec<IpAddr>,
+    /// The hosts that show whether the bot's own connection works.
     pub controls: Vec<Control>,
 }
 
 impl ProbeSettings {
-    /// Returns the entities of which profiles and targets speak, in the order of the file; none
-    /// where nothing is probed.
+    /// Returns the entities of the profiles and targets, in the order of the file; none if probing
+    /// is switched off.
     pub(super) fn entities(&self) -> impl Iterator<Item = &Entity> {
         let profiles = self.profiles.iter().map(|profile| &profile.entity);
         profiles.chain(self.targets.iter().map(|target| &target.entity)).filter(|_| self.enabled)
     }
 }
 
-/// The live route stream.
+/// The `[ris-live]` table: the live route stream.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RisLiveSettings {
+    /// Whether the stream is followed.
     pub enabled: bool,
+    /// Stable blocks that show whether the stream itself is complete.
     pub controls: Vec<Entity>,
 }
 
+/// Checks the `[probe]` table. Files that it names are relative to `folder`.
 pub(super) fn check(raw: &raw::RawProbe, folder: &Path) -> Result<ProbeSettings, Place> {
     let profiles: Vec<Profile> =
         raw.profiles.iter().map(|name| profile::find(name, folder)).collect::<Result<_, _>>()?;
@@ -90,6 +101,7 @@ pub(super) fn check(raw: &raw::RawProbe, folder: &Path) -> Result<ProbeSettings,
     })
 }
 
+/// Checks the `[ris-live]` table.
 pub(super) fn ris_live(raw: &raw::RawRisLive) -> Result<RisLiveSettings, Place> {
     let controls = match &raw.controls {
         Some(controls) => controls.iter().map(entity_at).collect::<Result<_, _>>()?,

@@ -1,5 +1,6 @@
-//! A profile: what is worth probing of one country or network, each target with its reason and the day on which it was
-//! last known to work. Those shipped stand in `config/profiles`; anybody's own is a file of the same shape.
+//! Profiles: the targets worth probing for one country or network, each with its reason and the day
+//! on which it was last known to work. The shipped ones are in `config/profiles`; an operator's own
+//! profile is a file of the same shape.
 
 use super::explain::{self, Place};
 use super::watch::entity_at;
@@ -11,7 +12,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use toml::Spanned;
 
-/// Shipped with the program.
+/// The profiles that are compiled in: name and TOML text.
 pub const SHIPPED: [(&str, &str); 5] = [
     ("bt", include_str!("../../config/profiles/bt.toml")),
     ("cu", include_str!("../../config/profiles/cu.toml")),
@@ -20,14 +21,16 @@ pub const SHIPPED: [(&str, &str); 5] = [
     ("kp", include_str!("../../config/profiles/kp.toml")),
 ];
 
-/// What a profile says of one entity.
+/// The checked content of a profile.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Profile {
+    /// The country or network that the profile is about.
     pub entity: Entity,
+    /// The targets to probe, in the order of the file.
     pub targets: Vec<Target>,
-    /// The blocks that the entity announces, for the live routes: each is watched for itself.
+    /// The blocks that the entity announces. The live route stream watches each of them separately.
     pub routes: Vec<IpNet>,
-    /// Neighbours through which it is reached, by the names that people know.
+    /// The neighbour networks through which the entity is reached, with their common names.
     pub gateways: BTreeMap<Asn, String>,
 }
 
@@ -35,7 +38,7 @@ pub struct Profile {
 #[serde(deny_unknown_fields)]
 struct Raw {
     entity: Spanned<String>,
-    /// For the reader of the file.
+    /// A note for readers of the file; the program does not use it.
     #[serde(default)]
     #[allow(dead_code)]
     about: String,
@@ -47,7 +50,7 @@ struct Raw {
     target: Vec<RawTarget>,
 }
 
-/// A target as it is written, in a profile or in the configuration itself.
+/// A target as it is written in a profile or in the configuration.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawTarget {
@@ -56,17 +59,17 @@ pub(super) struct RawTarget {
     address: Option<Spanned<String>>,
     text: Option<Spanned<String>>,
     certificate: Option<Spanned<String>>,
-    /// The name of a network on the way in, to which the host belongs.
+    /// The name of the upstream network to which the host belongs, if it is outside of the entity.
     outside: Option<String>,
     why: Option<String>,
     known: Option<Spanned<String>>,
-    /// Where it was seen to work.
+    /// Where the target was seen to work; a note that the program does not use.
     #[serde(default)]
     #[allow(dead_code)]
     source: String,
 }
 
-/// The profile of that name, or in that file beside the configuration.
+/// Returns the shipped profile of that name, or reads the file of that name relative to `folder`.
 pub(super) fn find(name: &Spanned<String>, folder: &Path) -> Result<Profile, Place> {
     let failed = |message: String| Place::new(name.span().start, message);
     let named = name.get_ref();
@@ -119,7 +122,7 @@ fn parse(text: &str) -> Result<Profile, Place> {
 }
 
 impl RawTarget {
-    /// `usual` is the entity of which it speaks where it does not say.
+    /// Checks a target. `usual` is the entity that it belongs to unless it names another.
     pub(super) fn check(&self, usual: Option<&Entity>) -> Result<Target, Place> {
         let at = |text: &Spanned<String>, message: String| Place::new(text.span().start, message);
         let entity = match (&self.entity, usual) {
@@ -165,7 +168,7 @@ impl RawTarget {
         if let Some(wanted) = &self.text {
             match &mut target.knock {
                 ProbeKind::Http { text, .. } if !wanted.get_ref().is_empty() => {
-                    *text = Some(wanted.get_ref().clone())
+                    *text = Some(wanted.get_ref().clone());
                 }
                 _ => {
                     return Err(at(

@@ -1,4 +1,4 @@
-//! The file's own shape: keys and types as they are written, each value with its place.
+//! The shape of the file: keys and types as they are written, each value with its place.
 
 use super::Storage;
 use super::explain::{self, Place};
@@ -9,14 +9,16 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use toml::Spanned;
 
-/// Stands in until the operator says where they can be reached: a name that is reserved for examples (RFC 2606).
+/// The contact until the operator sets one; the name is reserved for examples (RFC 2606).
 pub const DEFAULT_CONTACT: &str = "https://linkdown.example/";
-/// The detector learns what is normal from two weeks, and reads them again after a lost checkpoint.
+/// The least value of `raw_days`: the detector learns the normal values from two weeks, and reads
+/// these again after it has lost a checkpoint.
 const RAW_DAYS_AT_LEAST: u32 = 15;
 const DEFAULT_RAW_DAYS: u32 = 45;
 const DEFAULT_HOURLY_DAYS: u32 = 400;
 const DEFAULT_PRUNE: &str = "30 3 * * *";
 
+/// The whole file. Every table and key may be absent.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Raw {
@@ -114,11 +116,12 @@ pub(super) struct RawStorage {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Console {
     sensitivity: Option<Sensitivity>,
-    /// Its older form: `true` was eager.
+    /// The older form of `sensitivity`: `true` means eager.
     from_suspected: bool,
 }
 
 impl Console {
+    /// Returns the sensitivity in either form; `None` means that of each entity.
     pub fn sensitivity(&self) -> Option<Sensitivity> {
         self.sensitivity.or(self.from_suspected.then_some(Sensitivity::Eager))
     }
@@ -144,11 +147,12 @@ pub(super) struct RawLimits {
     pub sites_in_flight: Option<Spanned<u32>>,
 }
 
+/// Parses the file without checking its values.
 pub(super) fn read(text: &str) -> Result<Raw, Place> {
     toml::from_str(text).map_err(|error| explain::toml_error(text, &error))
 }
 
-/// A cron line at its place.
+/// Parses a cron line, or `default` if there is none; an error carries its place in the file.
 pub(super) fn schedule(
     line: Option<&Spanned<String>>,
     default: &str,
@@ -160,6 +164,7 @@ pub(super) fn schedule(
 }
 
 impl Raw {
+    /// Returns the time zone of cron lines; UTC if none is set.
     pub(super) fn zone(&self) -> Result<Tz, Place> {
         let Some(zone) = &self.linkdown.zone else { return Ok(Tz::UTC) };
         zone.get_ref().parse().map_err(|_| {
@@ -168,7 +173,7 @@ impl Raw {
         })
     }
 
-    /// Goes into a header, so it must be able to.
+    /// Returns the contact. It becomes part of a header, so only printable ASCII is valid.
     pub(super) fn contact(&self) -> Result<String, Place> {
         let Some(contact) = &self.linkdown.contact else { return Ok(DEFAULT_CONTACT.to_owned()) };
         let text = contact.get_ref().trim();
@@ -179,6 +184,7 @@ impl Raw {
         Ok(text.to_owned())
     }
 
+    /// Checks the retention periods and the pruning schedule.
     pub(super) fn storage(&self, zone: Tz) -> Result<Storage, Place> {
         let RawStorage { raw_days, hourly_days, prune } = &self.storage;
         let at = |days: &Option<Spanned<u32>>| days.as_ref().map_or(0, |days| days.span().start);

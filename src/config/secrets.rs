@@ -1,5 +1,5 @@
-//! What comes from the environment: tokens, each also as `NAME_FILE` for a secret kept in a file or as a credential of
-//! systemd, and addresses.
+//! Settings from the environment: addresses, and secrets. A secret may also be in a file that
+//! `NAME_FILE` names, or in a credential of systemd.
 
 use super::token_shape::Shape;
 use reqwest::Url;
@@ -12,27 +12,33 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// Where systemd puts the credentials of a service: systemd.exec(5), `LoadCredential=`.
+/// The variable with the folder of a service's credentials: systemd.exec(5), `LoadCredential=`.
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 
-/// All that is read from the environment.
+/// All settings that come from the environment.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
+    /// The tokens and the heartbeat URL.
     pub secrets: Secrets,
+    /// The base addresses that replace the usual ones.
     pub addresses: Addresses,
-    /// Files with a secret that others may read or change.
+    /// Files with a secret that every user of this machine may read or change.
     pub exposed: Vec<ExposedFile>,
 }
 
 /// A file with a secret whose mode gives rights to every user: the last digit of the mode is not 0.
 ///
-/// The rights of the group are left to the operator: a service that does not own its secrets is given them through its
-/// group (0440 for systemd's credentials, `fsGroup` in Kubernetes). Where its folders lead does not count: a file that
-/// is safe only because of its folder is copied, mounted and backed up without it.
+/// The rights of the group are left to the operator: a service that does not own its secrets gets
+/// them through its group (0440 for systemd's credentials, `fsGroup` in Kubernetes). The modes of
+/// the folders above are not considered: a file that only its folder protects loses the protection
+/// when it is copied, mounted or backed up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExposedFile {
+    /// The variable that holds the secret itself, such as `LINKDOWN_RADAR_TOKEN`.
     pub name: &'static str,
+    /// The file that was read.
     pub path: PathBuf,
+    /// The permission bits of the file.
     pub mode: u32,
 }
 
@@ -48,56 +54,105 @@ impl fmt::Display for ExposedFile {
     }
 }
 
-/// Tokens; each `Debug` form is redacted.
+/// The secrets. Their `Debug` form is redacted.
 #[derive(Clone, Debug, Default)]
 pub struct Secrets {
+    /// `LINKDOWN_DISCORD_TOKEN`: the token of the Discord bot.
     pub discord_token: Option<SecretString>,
+    /// `LINKDOWN_TELEGRAM_TOKEN`: the token of the Telegram bot.
     pub telegram_token: Option<SecretString>,
+    /// `LINKDOWN_RADAR_TOKEN`: a Cloudflare API token for Radar.
     pub radar_token: Option<SecretString>,
-    /// Called while all is well; its path is as good as a token.
+    /// `LINKDOWN_HEARTBEAT_URL`: called while the bot is healthy. Its path is as secret as a token.
     pub heartbeat_url: Option<SecretString>,
 }
 
-/// Base addresses that stand in for the usual ones: proxies, self-hosted servers, tests.
+/// Base addresses that replace the usual ones: for proxies, self-hosted servers and tests. `None`
+/// means the usual one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Addresses {
+    /// `LINKDOWN_IODA_URL`: the API of IODA.
     pub ioda: Option<Url>,
+    /// `LINKDOWN_RIPESTAT_URL`: the data API of RIPEstat.
     pub ripestat: Option<Url>,
+    /// `LINKDOWN_RADAR_URL`: the API of Cloudflare Radar.
     pub radar: Option<Url>,
+    /// `LINKDOWN_RIS_LIVE_URL`: the stream of RIS Live, with ws or wss.
     pub ris_live: Option<Url>,
+    /// `LINKDOWN_DISCORD_API_URL`: the API of Discord.
     pub discord_api: Option<Url>,
+    /// `LINKDOWN_TELEGRAM_API_URL`: the Bot API of Telegram.
     pub telegram_api: Option<Url>,
 }
 
-/// Why the environment is not taken. Never holds a value, only the names of variables and files.
+/// The reason why the environment is rejected. It names variables and files, and never holds a
+/// value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EnvironmentError {
+    /// The value and its file are both given.
     #[error("both {name} and {name}_FILE are set; keep one of them")]
-    Both { name: &'static str },
+    Both {
+        /// The variable without `_FILE`.
+        name: &'static str,
+    },
+    /// The file with the secret cannot be read.
     #[error("{name}_FILE: cannot read {path}: {why}")]
-    Unreadable { name: &'static str, path: String, why: String },
+    Unreadable {
+        /// The variable without `_FILE`.
+        name: &'static str,
+        /// The file as it is named.
+        path: String,
+        /// The error of the system.
+        why: String,
+    },
+    /// The value, the path or the content of the file is empty.
     #[error("{variable} is set but empty; give it a value, or unset it")]
-    Empty { variable: String },
+    Empty {
+        /// The variable, or the file that it names.
+        variable: String,
+    },
+    /// The value is not one word of plain ASCII.
     #[error(
         "{variable} holds no token: it must be one word of plain ASCII, without quotes and without `Bot ` before it"
     )]
-    NoToken { variable: String },
+    NoToken {
+        /// The variable, or the file that it names.
+        variable: String,
+    },
+    /// The value certainly belongs into another variable.
     #[error("{variable} holds {found}; nobody was called with it")]
-    Misplaced { variable: String, found: String },
+    Misplaced {
+        /// The variable, or the file that it names.
+        variable: String,
+        /// The kind of value that it holds, in words.
+        found: String,
+    },
+    /// A variable that ends in `_FILE` holds a token in place of a path.
     #[error(
         "{name}_FILE holds a token where the path of a file belongs; put it into that file, or into {name}"
     )]
-    TokenForPath { name: &'static str },
+    TokenForPath {
+        /// The variable without `_FILE`.
+        name: &'static str,
+    },
+    /// A secret address is not an http or https URL.
     #[error("{name} is no http or https URL")]
-    NoUrl { name: &'static str },
+    NoUrl {
+        /// The variable.
+        name: &'static str,
+    },
+    /// A base address is not a plain URL.
     #[error(
         "{name} is no address: it must be an http or https URL (ws or wss for a stream) without user name, query or fragment"
     )]
-    NoAddress { name: &'static str },
+    NoAddress {
+        /// The variable.
+        name: &'static str,
+    },
 }
 
 impl Environment {
-    /// Reads each variable by `lookup`, in the running bot `|name| std::env::var_os(name)`.
+    /// Reads each variable with `lookup`, in the running bot `|name| std::env::var_os(name)`.
     pub fn read(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, EnvironmentError> {
         let lookup = &lookup;
         let secrets = SecretReader { lookup, exposed: RefCell::default() };
@@ -122,14 +177,14 @@ impl Environment {
 }
 
 impl Secrets {
-    /// The token for a source.
+    /// Returns the token of a source by its name.
     pub fn of_source(&self, name: &str) -> Option<&SecretString> {
         self.radar_token.as_ref().filter(|_| name == "radar")
     }
 }
 
 impl Addresses {
-    /// The address given for a source.
+    /// Returns the base address that replaces the usual one of a source.
     pub fn of_source(&self, name: &str) -> Option<&Url> {
         match name {
             "ioda" => self.ioda.as_ref(),
@@ -140,14 +195,14 @@ impl Addresses {
     }
 }
 
-/// Reads secrets, and notes which files give them away.
+/// Reads secrets, and collects the files that expose them.
 struct SecretReader<'a, L> {
     lookup: &'a L,
     exposed: RefCell<Vec<ExposedFile>>,
 }
 
 impl<L: Fn(&str) -> Option<OsString>> SecretReader<'_, L> {
-    /// A token that does not certainly belong elsewhere.
+    /// Reads a token. A value that certainly belongs elsewhere is an error.
     fn token(
         &self,
         name: &'static str,
@@ -162,7 +217,7 @@ impl<L: Fn(&str) -> Option<OsString>> SecretReader<'_, L> {
         }
     }
 
-    /// An address that is a secret.
+    /// Reads an http or https URL that is a secret.
     fn url(&self, name: &'static str) -> Result<Option<SecretString>, EnvironmentError> {
         let Some((variable, text)) = self.secret(name)? else { return Ok(None) };
         let url = Url::parse(text.expose_secret())
@@ -174,7 +229,7 @@ impl<L: Fn(&str) -> Option<OsString>> SecretReader<'_, L> {
         }
     }
 
-    /// The secret, with what it was read from.
+    /// Returns the secret, with the name of the variable, file or credential that held it.
     fn secret(
         &self,
         name: &'static str,
@@ -191,7 +246,7 @@ impl<L: Fn(&str) -> Option<OsString>> SecretReader<'_, L> {
                 Err(EnvironmentError::Empty { variable: in_file })
             }
             (None, Some(path)) => {
-                // Else the error about a file that cannot be read would show the token.
+                // Without this check the error about an unreadable file would show the token.
                 if path.to_str().and_then(Shape::of).is_some_and(Shape::is_token) {
                     return Err(EnvironmentError::TokenForPath { name });
                 }
@@ -209,8 +264,9 @@ impl<L: Fn(&str) -> Option<OsString>> SecretReader<'_, L> {
         }
     }
 
-    /// `discord_token` for `LINKDOWN_DISCORD_TOKEN`, as the unit loads it. An empty one is none: the unit gives that where
-    /// there is no file.
+    /// Reads a credential of systemd: `discord_token` for `LINKDOWN_DISCORD_TOKEN`, as the unit
+    /// loads it. An empty credential counts as absent, because the unit sets one if the file does
+    /// not exist.
     fn credential(
         &self,
         name: &'static str,
@@ -231,6 +287,7 @@ impl<L: Fn(&str) -> Option<OsString>> SecretReader<'_, L> {
         }
     }
 
+    /// Reads a file, and notes it if every user may read or change it.
     fn file(&self, name: &'static str, path: &Path) -> io::Result<Vec<u8>> {
         let mut file = File::open(path)?;
         let found = file.metadata()?;
@@ -244,7 +301,8 @@ impl<L: Fn(&str) -> Option<OsString>> SecretReader<'_, L> {
     }
 }
 
-/// A token goes into a header or a path, so it must be one word; the line end that editors add is none of it.
+/// Returns the one word that a secret consists of. It becomes part of a header or a path, so spaces
+/// and quotes are errors. The line end that editors add is removed.
 fn one_word(variable: &str, bytes: Vec<u8>) -> Result<SecretString, EnvironmentError> {
     let no_token = || EnvironmentError::NoToken { variable: variable.to_owned() };
     let text = String::from_utf8(bytes).map_err(|_| no_token())?;
@@ -418,7 +476,7 @@ mod tests {
     fn a_credential_of_the_service_is_read_where_no_variable_is_set() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("discord_token"), format!("{DISCORD}\n")).unwrap();
-        // The unit's default for a file that is not there.
+        // The unit's default for a file that does not exist.
         std::fs::write(folder.path().join("telegram_token"), "\n").unwrap();
         let credentials = ("CREDENTIALS_DIRECTORY", folder.path().to_str().unwrap());
         let secrets = read(&[credentials]).unwrap().secrets;

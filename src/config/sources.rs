@@ -1,4 +1,4 @@
-//! The settings of each source, with defaults that keep to what its operators ask for.
+//! The settings of each source, with defaults that respect the limits of the source's operators.
 
 use super::explain::{self, Place};
 use super::raw;
@@ -8,26 +8,31 @@ use chrono_tz::Tz;
 use std::collections::BTreeMap;
 use toml::Spanned;
 
-/// How and when a source is asked.
+/// How and when a source is queried.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SourceSettings {
-    /// `ioda`, `ripestat`, `radar`.
+    /// The source's name: `ioda`, `ripestat` or `radar`.
     pub name: &'static str,
+    /// Whether the source is queried at all.
     pub enabled: bool,
+    /// When the source is polled.
     pub schedule: Schedule,
-    /// Up to so many seconds are waited at random after each firing, so that the bots of the world do not call at once.
+    /// The longest random wait after each firing, in seconds, so that all bots in the world do not
+    /// call at once.
     pub jitter: Seconds,
-    /// Calls under way at one time, at least 1.
+    /// The largest number of concurrent calls, at least 1.
     pub max_concurrent: usize,
-    /// Calls in 24 hours; `None` is without limit.
+    /// The largest number of calls in 24 hours; `None` means no limit.
     pub calls_a_day: Option<u32>,
-    /// Large, calm entities, polled only to see whether the source itself is ill; never told of.
+    /// Large, stable entities that are polled only to see whether the source itself has a fault.
+    /// They are never alerted on.
     pub controls: Vec<Entity>,
 }
 
-/// What holds where the file is silent.
+/// The defaults of a source, used where the file sets nothing.
 #[derive(Debug)]
 pub struct Known {
+    /// The name of the table below `[sources]`.
     pub name: &'static str,
     schedule: &'static str,
     jitter: u32,
@@ -36,13 +41,13 @@ pub struct Known {
     controls: &'static [&'static str],
 }
 
-/// Every source that there is: a new one is a line here.
+/// Every known source. A new source adds an entry here.
 pub const KNOWN: [Known; 3] = [
     Known {
         name: "ioda",
         schedule: "*/5 * * * *",
         jitter: 60,
-        // Nobody documents a limit; one call at a time is what its neighbours keep to.
+        // IODA documents no limit; its neighbours keep to one call at a time.
         max_concurrent: 1,
         calls_a_day: None,
         controls: &["country/US", "country/DE", "country/JP"],
@@ -51,7 +56,8 @@ pub const KNOWN: [Known; 3] = [
         name: "ripestat",
         schedule: "*/5 * * * *",
         jitter: 60,
-        // The RIPE NCC asks for at most 8 at once, and for a word beyond 1,000 calls a day.
+        // The RIPE NCC allows at most 8 concurrent calls, and asks to be notified before more than
+        // 1,000 calls a day.
         max_concurrent: 2,
         calls_a_day: Some(1000),
         controls: &["country/NL", "country/JP", "prefix/193.0.0.0/21"],
@@ -66,7 +72,7 @@ pub const KNOWN: [Known; 3] = [
     },
 ];
 
-/// More than this at once is impolite to each of them.
+/// More concurrent calls than this are impolite to every source.
 const CONCURRENT_AT_MOST: u32 = 8;
 const JITTER_AT_MOST: u32 = 3600;
 
@@ -119,7 +125,7 @@ fn settings(known: &Known, raw: &raw::Source, zone: Tz) -> Result<SourceSettings
     })
 }
 
-/// A number within its bounds, or the place of one that is not.
+/// Returns the number if it is within its bounds, or an error with its place. `None` stays `None`.
 pub(super) fn within(
     number: Option<&Spanned<u32>>,
     key: &str,

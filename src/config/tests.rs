@@ -1,4 +1,4 @@
-//! What the operator writes, and what they are told.
+//! Configurations that operators write, and the errors that they get.
 
 use super::*;
 use crate::domain::lookup::display_name;
@@ -367,7 +367,7 @@ fn what_is_probed_is_watched_whether_it_is_listed_or_not() {
         ("site/x.example", "eager"),
     ];
     assert_eq!(watched, expected.map(|(entity, word)| (entity.to_owned(), word)));
-    // That is what `/subscribe all` means.
+    // `/subscribe all` means these entities.
     let list = crate::domain::Watchlist::new(config.watch);
     assert!(list.is_configured(&"site/x.example".parse().unwrap()));
 }

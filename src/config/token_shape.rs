@@ -1,31 +1,39 @@
-//! What a token looks like: one in the wrong place is recognised before anybody is called with it.
+//! Recognises tokens by their form, so that a token in the wrong variable is found before it is
+//! sent to anybody.
 //!
-//! Shapes are not documented as fixed, so what is unknown is taken. Discord: three parts with dots, the first of them the
-//! bot's number in base64 (<https://discord.com/developers/docs/reference#authentication> shows one). Telegram:
-//! `123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11` (<https://core.telegram.org/bots/api#authorizing-your-bot>). Cloudflare:
-//! forty characters, or a prefix that its scanners know (<https://developers.cloudflare.com/fundamentals/api/>).
+//! Services do not promise the shapes of their tokens, so an unknown shape is accepted. Discord:
+//! three parts with dots, the first of them the bot's number in base64
+//! (<https://discord.com/developers/docs/reference#authentication> shows one). Telegram:
+//! `123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11`
+//! (<https://core.telegram.org/bots/api#authorizing-your-bot>). Cloudflare: forty characters, or a
+//! prefix that its scanners know (<https://developers.cloudflare.com/fundamentals/api/>).
 
 use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use std::fmt;
 
-/// What a text certainly is, by its form.
+/// The kind of a text that its form makes certain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
+    /// The token of a Discord bot.
     Discord,
+    /// The token of a Telegram bot.
     Telegram,
+    /// A Cloudflare API token.
     Cloudflare,
-    /// Digits alone: the number of an application, a server or a chat.
+    /// Digits only: the number of an application, a server or a chat.
     Number,
-    /// 64 hexadecimal digits: the key by which Discord signs interactions.
+    /// 64 hexadecimal digits: the key with which Discord signs interactions.
     PublicKey,
+    /// A URL.
     Address,
+    /// The path of a file.
     Path,
 }
 
 impl Shape {
-    /// Returns `None` where it may be anything.
+    /// Returns the shape of a text, or `None` if it may be anything.
     pub(super) fn of(text: &str) -> Option<Self> {
         if text.contains("://") {
             Some(Self::Address)
@@ -46,6 +54,7 @@ impl Shape {
         }
     }
 
+    /// Returns whether the text is a secret of one of the three services.
     pub(super) const fn is_token(self) -> bool {
         matches!(self, Self::Discord | Self::Telegram | Self::Cloudflare)
     }
@@ -65,7 +74,8 @@ impl fmt::Display for Shape {
     }
 }
 
-/// The number of the bot, a colon, 35 characters; some room, since the length is not promised.
+/// Returns whether the text is the bot's number, a colon and 35 characters. The lengths have some
+/// room, because Telegram does not promise them.
 fn is_telegram(text: &str) -> bool {
     text.split_once(':').is_some_and(|(number, secret)| {
         (5..=20).contains(&number.len())
@@ -79,7 +89,7 @@ fn is_discord(text: &str) -> bool {
     let text = text.strip_prefix("Bot ").unwrap_or(text);
     let parts: Vec<&str> = text.split('.').collect();
     let [number, time, secret] = parts[..] else { return false };
-    // Whether it is written with padding is not promised either.
+    // Discord does not promise either whether it pads the base64.
     let lenient =
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let decoded = GeneralPurpose::new(
@@ -95,7 +105,7 @@ fn is_discord(text: &str) -> bool {
 
 fn is_cloudflare(text: &str) -> bool {
     let has_prefix = ["cfut_", "cfat_", "cfk_"].iter().any(|prefix| text.starts_with(prefix));
-    // A digit, a capital and a small letter: a word of forty letters is none.
+    // A digit, a capital and a small letter must occur: a word of forty letters is not a token.
     let is_mixed = text.bytes().any(|byte| byte.is_ascii_digit())
         && text.bytes().any(|byte| byte.is_ascii_uppercase())
         && text.bytes().any(|byte| byte.is_ascii_lowercase());
@@ -111,7 +121,7 @@ const fn is_base64url(byte: u8) -> bool {
 mod tests {
     use super::*;
 
-    /// None of them was ever given out.
+    /// None of these tokens was ever issued.
     #[test]
     fn a_token_is_known_by_its_form() {
         for (text, shape) in [

@@ -1,10 +1,10 @@
-//! What is allowed in a configuration and probably not meant.
+//! Warnings about settings that are valid but probably not meant.
 
 use super::Config;
 use super::access::Who;
 
 impl Config {
-    /// Returns a sentence for each setting that is valid and probably not meant.
+    /// Returns one sentence for each setting that is valid but probably not meant.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         let access = &self.access;

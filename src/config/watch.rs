@@ -1,5 +1,5 @@
-//! The watchlist: `ENTITY`, `ENTITY in WHOLE`, `ENTITY in WHOLE called NAME`; and the entities that
-//! are probed, which are watched without being listed.
+//! The watchlist. A line is `ENTITY`, `ENTITY in WHOLE` or `ENTITY in WHOLE called NAME`. Entities
+//! that are probed are watched without being listed.
 
 use super::explain::Place;
 use super::raw;
@@ -9,7 +9,7 @@ use toml::Spanned;
 
 pub use crate::domain::Watched;
 
-/// Checks the watchlist. `probed` are the entities of the profiles and targets: the operator named
+/// Checks the watchlist. `probed` are the entities of the profiles and targets. The operator named
 /// them, so they are watched too, after the listed ones and in their own order.
 pub(super) fn check<'a>(
     raw: &raw::Watch,
@@ -79,11 +79,11 @@ fn read(line: &str) -> Result<Watched, String> {
     Ok(Watched { entity: entity_of(entity)?, part_of, name, sensitivity: Sensitivity::Balanced })
 }
 
-/// Whether the wholes of `next` lead to `next` itself.
+/// Returns whether the chain of wholes above `next` leads back to `next` itself.
 fn leads_back(watched: &[Watched], next: &Watched) -> bool {
     let whole_of =
         |part: &Entity| watched.iter().find(|w| w.entity == *part).and_then(|w| w.part_of.as_ref());
-    // What stands so far has no circle, so the walk ends.
+    // The entries so far contain no cycle, so the walk ends.
     std::iter::successors(next.part_of.as_ref(), |whole| whole_of(whole))
         .any(|whole| *whole == next.entity)
 }
@@ -92,7 +92,7 @@ fn entity_of(text: &str) -> Result<Entity, String> {
     parse_what(text).map_err(|error| error.to_string())
 }
 
-/// An entity at its place in the file.
+/// Parses an entity; an error carries its place in the file.
 pub(super) fn entity_at(text: &Spanned<String>) -> Result<Entity, Place> {
     entity_of(text.get_ref()).map_err(|message| Place::new(text.span().start, message))
 }

@@ -1,5 +1,6 @@
-//! `linkdown demo`: the North Korean day of 7 June 2025, a labelled reconstruction, through the real pipeline: the same
-//! batches, detection, store, outbox and console as on any other day, only with a clock that is moved.
+//! `linkdown demo`: the North Korean day of 7 June 2025, a labelled reconstruction, through the
+//! real pipeline. Batches, detection, store, outbox and console are those of any other day; only
+//! the clock is simulated.
 
 pub mod reconstruction;
 
@@ -22,19 +23,21 @@ use std::sync::{Arc, RwLock};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-/// What every message of the demo begins with.
+/// The label at the start of every message of the demo.
 pub const LABEL: &str = "reconstructed";
 
-/// Why a demo does not play.
+/// The reason why a demo does not play to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
+    /// The in-memory database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The output cannot be written, because its reader has closed it or for another reason.
     #[error("the console cannot be written to: {0}")]
     Console(#[from] io::Error),
 }
 
-/// Plays the day. `speed`: seconds of it per second; as fast as it goes where `None`.
+/// Plays the day at `speed` seconds of it per real second, or as fast as possible if `None`.
 pub async fn play(console: Console, speed: Option<u32>) -> Result<(), DemoError> {
     let mut intro = Card::titled("North Korea, 7 June 2025: a reconstruction");
     intro.lead = Some(
@@ -103,7 +106,7 @@ pub async fn play(console: Console, speed: Option<u32>) -> Result<(), DemoError>
     let mut shown = begin;
     for batch in day {
         if let Some(speed) = speed {
-            // Whole seconds of the clock on the wall; what falls between them goes at once.
+            // The pauses are whole seconds of real time; batches between them are sent at once.
             let pause = (batch.received_at - shown) / i64::from(speed);
             if pause > 0 {
                 pace.sleep(pause, pace.busy()).await;

@@ -1,4 +1,5 @@
-//! The North Korean day of 7 June 2025 as observations: a labelled reconstruction, expanded from the table beside this file.
+//! The North Korean day of 7 June 2025 as observations: a labelled reconstruction, expanded from
+//! the table beside this file.
 
 use crate::domain::{
     Arrival, Batch, Entity, Fact, FactKind, Observation, Seconds, Series, Timestamp,
@@ -10,18 +11,18 @@ use std::sync::Arc;
 
 const TABLE: &str = include_str!("north_korea_2025.csv");
 
-/// Columns of the table.
+/// The number of columns of the table after the time.
 const COLUMNS: usize = 8;
 const CN: usize = 3;
 const RU: usize = 4;
 
-/// How a column reaches us: the arrival times of the reconstruction.
+/// A column of the table as a series, with the arrival times of the reconstruction.
 struct Column {
     index: usize,
     source: &'static str,
     signal: &'static str,
     step: Seconds,
-    /// From the end of a bin to its arrival.
+    /// Seconds from the end of a bin to its arrival.
     delay: Seconds,
 }
 
@@ -34,11 +35,11 @@ const SERIES: [Column; 6] = [
     Column { index: 7, source: "probe", signal: "mail", step: 300, delay: 0 },
 ];
 
-/// The gateways as the reconstruction names them.
+/// The gateways of the reconstruction: column, AS number and name.
 const GATEWAYS: [(usize, u32, &str); 2] = [(CN, 4837, "China Unicom"), (RU, 20485, "TransTelecom")];
-/// Full-table peers of the reconstruction.
+/// The number of full-table peers in the reconstruction.
 const RIS_PEERS: u32 = 352;
-/// Days without anything that go before, so that there is a normal.
+/// The calm days before the table, from which the detector learns the normal values.
 const CALM_DAYS: i64 = 3;
 
 struct Row {
@@ -60,13 +61,15 @@ fn rows(table: &str) -> Vec<Row> {
         .collect()
 }
 
-/// The value of a column at an instant: before the table's begin that of its first row.
+/// Returns the value of a column at an instant; before the begin of the table it is that of the
+/// first row.
 fn value(rows: &[Row], column: usize, at: Timestamp) -> f64 {
     let row = rows.iter().rev().find(|row| row.at <= at).or(rows.first());
     row.map_or(0.0, |row| row.values[column])
 }
 
-/// The batches of the day in the order of their arrival; what lies before the table is marked as backfilled.
+/// Returns the batches of the day in the order of their arrival. Those before the table are marked
+/// as backfilled.
 pub fn batches() -> Vec<Batch> {
     batches_of(TABLE)
 }
@@ -94,7 +97,7 @@ fn batches_of(table: &str) -> Vec<Batch> {
             }
         }
     }
-    // Our own line is fine all day: two sites elsewhere answer every minute.
+    // The bot's own connection works all day: two sites elsewhere answer every minute.
     for site in ["control-1", "control-2"] {
         let series = series(&Entity::Name(site.to_owned()), "probe", CONTROL);
         for bin in bins(begin, end, MINUTE) {
@@ -103,7 +106,7 @@ fn batches_of(table: &str) -> Vec<Batch> {
             arrivals.at(bin + MINUTE).observations.push(observation);
         }
     }
-    // Where the table ends the day ends: what the slower sources would still say of it is left out.
+    // The day ends with the table, so the later data of the slower sources is left out.
     arrivals.batches.into_values().take_while(|batch| batch.received_at <= end).collect()
 }
 
@@ -156,7 +159,7 @@ mod tests {
     use crate::render::reading::{gateways_line, hint};
     use crate::render::words::utc_time;
 
-    /// A day on which the route through China is cut at 17:35 and mended at 22:00.
+    /// A day on which the route through China is cut at 17:35 and restored at 22:00.
     const ONE_GATEWAY: &str = "
 2025-06-06 16:00,4,4,349,4,2,2,5,1
 2025-06-06 17:35,1,1,60,0,2,1,1,0
@@ -164,8 +167,8 @@ mod tests {
 2025-06-07 02:00,4,4,349,4,2,2,5,1
 ";
 
-    /// The hint at the cause after each batch of the day while an incident is open, where it changed;
-    /// and the transitions. Each evidence is held against its own rows.
+    /// Returns the hint at the cause after each batch of the day while an incident is open, if the
+    /// hint changed; and the transitions. Each evidence is checked against its own rows.
     fn readings(table: &str) -> (Vec<String>, Vec<Transition>) {
         let entity: Entity = "country/KP".parse().unwrap();
         let (mut state, mut told, mut said) = (State::default(), Vec::new(), Vec::<String>::new());

@@ -1,61 +1,77 @@
-//! What is normal for a series at an hour of the day, and how far its usual days stray from that.
+//! The normal of a series: its usual value at each hour of the day, and how far its usual days
+//! stray from that.
 //!
-//! Learned from hourly medians taken while nothing was wrong, so that one bad hour, burst or holiday moves nothing.
+//! The normal is learned from hourly medians taken while nothing was wrong, so that one bad hour,
+//! burst or holiday does not move it.
 
 use super::week::Week;
 use crate::domain::Seconds;
 use crate::domain::time::HOUR;
 use serde::{Deserialize, Serialize};
 
-/// Hours kept: three weeks hold every weekday three times, which is what a median needs to outvote one odd day.
+/// Hours of history kept: three weeks hold every weekday three times, as a median needs to outvote
+/// one odd day.
 const KEPT_HOURS: usize = 21 * 24;
-/// Hours needed before anything is called normal: about a day of backfill.
+/// Hours of history needed before anything is called normal: about a day of backfill.
 const ENOUGH_HOURS: usize = 22;
-/// A shortfall that one must reckon with before many days were seen: what knows the hour of the day (by the share
-/// `RHYTHM_SHORTFALL` of its daily swing) knows weekends too. How many days that belief is worth.
+/// The shortfall assumed before many days were seen, as a share of normal.
 const PRIOR_SHORTFALL: f32 = 0.05;
+/// The share of the daily swing that is added to `PRIOR_SHORTFALL`: a series that follows the hour
+/// of the day follows weekends too.
 const RHYTHM_SHORTFALL: f32 = 0.5;
+/// The weight of the assumed shortfall, in days.
 const PRIOR_DAYS: f32 = 4.0;
-/// No series is believed to be more exact than this share of its normal.
+/// The smallest scatter assumed for any series, as a share of its normal.
 const FINEST_SPREAD: f32 = 0.02;
-/// One of so many days may be worse than is usual: weekends are usual, a half-day of some trouble that nobody called an
-/// outage is not.
+/// One in this many days may be worse than usual and is ignored. Weekends are usual; half a day of
+/// some trouble that nobody called an outage is not.
 const DAYS_FOR_AN_ODD_ONE: usize = 7;
-/// A whole day beyond these shares of normal, with nothing wrong, is another level: new allocations, another way to measure.
+/// A whole day below the first or above the second of these shares of normal, with nothing wrong,
+/// is another level: new allocations, or another way to measure.
 const OTHER_LEVEL: (f32, f32) = (0.62, 1.6);
-/// Hours that show it.
+/// The number of hours that must all lie beyond `OTHER_LEVEL`.
 const OTHER_LEVEL_HOURS: usize = 24;
-/// The level of the last day may move the normal by no more than this factor, so that it never follows an outage.
+/// The last day may scale the normal by no more than these factors, so that the normal never
+/// follows an outage.
 const LEVEL_RANGE: (f32, f32) = (0.7, 1.4);
-/// How low a bin is: below which of these shares of what is usual. Counted, to learn how rare each of them is.
+/// Depths of a bin, as shares of the usual value. Bins below each of them are counted, to learn how
+/// rare they are.
 pub const DEPTHS: [f32; 4] = [0.75, 0.4, 0.2, 0.08];
-/// What is missing above this share of normal is no outage that anybody is called for, however exactly it is measured.
+/// A value above this share of normal is never part of an outage, however exactly the series is
+/// measured.
 const WORTH_NO_WORD: f64 = 0.88;
-/// Of several witnesses nearly none is left.
+/// Below this share of normal, nearly none of several witnesses is left.
 const GONE: f32 = 0.2;
-/// The most and the least that one bin may say, in natural-log units: once in a hundred bins, and e to one.
+/// The range of the cap on the evidence of one bin, in natural-log units: from e to 1 up to about
+/// 100 to 1.
 const BIN_CAP: (f32, f32) = (1.0, 4.6);
-/// The most that a bin of less than five minutes may say: there are so many that chance brings a bad one every day.
+/// The cap on the evidence of a bin shorter than `SHORT_BIN`: there are so many of them that chance
+/// brings a bad one every day.
 const SHORT_BIN_CAP: f64 = 3.0;
+/// Five minutes, in seconds.
 const SHORT_BIN: Seconds = 300;
-/// A bad bin is as rare as the stretches of this many hours that hold none.
+/// Hours of history that count as one chance for a bad bin. A bad bin is rare when few of the
+/// chances had one.
 const CHANCE_HOURS: f32 = 6.0;
-/// The belief, worth a day, that a bad bin is rare.
+/// The weight of the prior belief that a bad bin is rare, in chances: one day.
 const PRIOR_CHANCES: f32 = 4.0;
-/// What a few bins of our own eyes are worth, in the same chances: two thirds of a day. A host does not answer by turns.
+/// The weight of a few bins of our own probes, in chances: two thirds of a day. A host does not
+/// alternate between answering and silence.
 const STEADY_CHANCES: f32 = 2.7;
-/// From this cap on a deep bin is rare enough for several witnesses, all gone in it, to be believed at once.
+/// From this cap on a deep bin is so rare that several witnesses, all gone in it, are believed at
+/// once.
 const RARE: f64 = 1.6;
-/// A count of few whole things is no more exact than this part of one.
+/// The smallest scatter assumed for a count of a few whole things, in things.
 const FINEST_COUNT: f64 = 0.3;
-/// The share at which a bin that holds nothing is weighed.
+/// The share of the usual value that an empty bin is weighed at.
 const NEARLY_NOTHING: f64 = 0.001;
-/// A provisional normal is raised when more than this is seen to be usual.
+/// A provisional normal is replaced by a level that exceeds it by this factor.
 const MORE: f64 = 1.1;
-/// From here on an exact series may help another to be believed, and one that scatters widely.
+/// The evidence from which on an exact series may support another one.
 pub const LEANS: f32 = 2.5;
+/// The same for a series that scatters widely.
 const LOW_OF_A_NOISY_ONE: f32 = 5.0;
-/// Counts below this many are judged in whole units: one of four is no trend.
+/// Counts below this number are judged in whole units: one of four missing is not a trend.
 const FEW: f64 = 50.0;
 
 /// One clean hour of a series.
@@ -67,58 +83,63 @@ pub struct Slot {
     pub level: f32,
     /// Root mean square of the distance of its bins from that median, in the same unit.
     pub spread: f32,
+    /// Number of its bins, at most 255.
     pub bins: u8,
-    /// How many of them were below each of `DEPTHS`.
+    /// Number of its bins below each of `DEPTHS`.
     pub below: [u8; DEPTHS.len()],
 }
 
-/// Clean hours, oldest first, and what follows from them.
+/// The clean hours of a series, oldest first, and the normal learned from them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct History {
     slots: Vec<Slot>,
     normal: Option<Normal>,
-    /// Known by a few bins alone, until there are hours enough.
+    /// Whether the normal rests on a few bins only, until there are enough hours.
     is_provisional: bool,
 }
 
-/// What a series counts.
+/// The kind of thing that a series counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unit {
-    /// Only whole numbers so far.
+    /// Whether all its values were whole numbers so far.
     pub whole: bool,
-    /// Things that can be wrong on their own.
+    /// Whether it counts things that can be wrong on their own.
     pub witnesses: bool,
 }
 
-/// What is normal.
+/// The usual values of a series.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Normal {
     /// The usual value in the middle of each UTC hour.
     profile: [f32; 24],
-    /// What each part of the week is of that.
+    /// The factor of each part of the week.
     week: Week,
-    /// The last day against the profile.
+    /// The ratio of the last day to the profile.
     level: f32,
-    /// What the series keeps above on nearly all its usual hours, as a share of normal.
+    /// The share of normal that the series stays above in nearly all its usual hours.
     pub floor: f32,
     /// Scatter of single bins, as a share of normal.
     pub spread: f32,
-    /// The most that one bin below each of `DEPTHS` may say, from how often usual days have such bins.
+    /// The cap on the evidence of one bin below each of `DEPTHS`, from how often usual days have
+    /// such bins.
     caps: [f32; DEPTHS.len()],
 }
 
 impl History {
+    /// Returns the normal, or `None` before there are enough hours or steady bins.
     pub fn normal(&self) -> Option<&Normal> {
         self.normal.as_ref()
     }
 
-    /// What a few bins of our own eyes come to, while there is nothing better: a host that answers is expected to go on.
+    /// Starts with a provisional normal at `level`, which a few bins of our own probes showed,
+    /// while nothing better is known: a host that answers is expected to go on answering.
     pub fn begin_with(&mut self, level: f64) {
         self.normal = Some(Normal::steady(level as f32));
         self.is_provisional = true;
     }
 
-    /// Whether `level` is worth beginning with: nothing is known yet, or less was.
+    /// Returns whether a provisional normal at `level` is an improvement: nothing is known yet, or
+    /// only a provisional normal that is lower.
     pub fn may_begin_with(&self, level: f64) -> bool {
         match &self.normal {
             None => true,
@@ -126,13 +147,15 @@ impl History {
         }
     }
 
-    /// Adds a clean hour. The normal is worked out anew every six hours, at first every hour. Says so when it adopts another
-    /// level: what was usual before and what is now.
+    /// Adds a clean hour. The normal is learned again every six hours, and every hour during the
+    /// first three days. Returns the usual value before and after when the series adopts another
+    /// level.
     pub fn push(&mut self, slot: Slot) -> Option<(f32, f32)> {
         if let Some(newest) = self.slots.last()
             && newest.hour >= slot.hour
         {
-            // A backfill or a late revision: hours stay in order, and one that is known stays as it is.
+            // A backfill or a late revision: hours stay in order, and an hour that is known stays
+            // as it is.
             match self.slots.binary_search_by_key(&slot.hour, |s| s.hour) {
                 Ok(_) => return None,
                 Err(at) => self.slots.insert(at, slot),
@@ -154,7 +177,7 @@ impl History {
         adopted
     }
 
-    /// What was and what is usual, where the last day stayed beyond what is normal.
+    /// Returns the usual value before and now if the last day stayed beyond the normal range.
     fn other_level(&self) -> Option<(f32, f32)> {
         let normal = self.normal.as_ref().filter(|_| self.slots.len() > OTHER_LEVEL_HOURS)?;
         let newest = &self.slots[self.slots.len() - OTHER_LEVEL_HOURS..];
@@ -169,14 +192,15 @@ impl History {
     }
 
     fn learn(&mut self) {
-        // Too few hours left after an early incident: what was normal before still is the best guess.
+        // After an early incident too few hours may be left: the earlier normal still is the best
+        // guess.
         if let Some(normal) = learn(&self.slots) {
             self.normal = Some(normal);
             self.is_provisional = false;
         }
     }
 
-    /// Forgets the hours from `hour` on: something was wrong in them already.
+    /// Forgets the hours from `hour` (Unix hour) on, because something was already wrong in them.
     pub fn forget_since(&mut self, hour: u32) {
         let before = self.slots.len();
         self.slots.retain(|slot| slot.hour < hour);
@@ -187,7 +211,7 @@ impl History {
 }
 
 impl Normal {
-    /// The same at every hour, with no more trust than a few bins deserve.
+    /// Returns a normal of `level` at every hour, with no more trust than a few bins deserve.
     fn steady(level: f32) -> Self {
         let cap = ((STEADY_CHANCES + PRIOR_CHANCES) / 0.5).ln();
         Self {
@@ -200,7 +224,8 @@ impl Normal {
         }
     }
 
-    /// The usual value of a bin that starts at `start` (Unix seconds), between the two nearest hours of the day.
+    /// Returns the usual value of a bin that starts at `start` (Unix seconds) and lasts `step`
+    /// seconds, interpolated between the two nearest hours of the day.
     pub fn at(&self, start: i64, step: Seconds) -> f64 {
         let position = (start + step / 2 - HOUR / 2).rem_euclid(24 * HOUR) as f64 / HOUR as f64;
         let hour = position as usize % 24;
@@ -210,25 +235,28 @@ impl Normal {
         (here + (next - here) * part) * f64::from(self.week.at(start + step / 2) * self.level)
     }
 
-    /// The middle of what is usual over the day.
+    /// Returns the median of the usual values over the day.
     pub fn usual(&self) -> f32 {
         median(&mut self.profile.clone()) * self.level
     }
 
-    /// What an up series may fall to on a usual day, in its own unit. Of a few whole things, one may always be missing.
+    /// Returns the value that a series may fall to on a usual day, in its own unit. Of a few whole
+    /// things, one may always be missing.
     pub fn usual_low(&self, normal: f64, unit: Unit) -> f64 {
         let low = normal * f64::from(self.floor).min(WORTH_NO_WORD);
         if is_a_handful(normal, unit) && normal >= 1.5 { low.min(normal - 1.0) } else { low }
     }
 
-    /// How strongly `value` speaks for an outage in which a share of `gone` (any of them) is missing, against a usual
-    /// day: a log-likelihood ratio, bounded by how often usual days have had such bins.
+    /// Returns how strongly `value` points to an outage in which one of the shares `gone` is
+    /// missing, against a usual day: a log-likelihood ratio, bounded by how often usual days have
+    /// had such bins.
     pub fn weigh(&self, value: f64, normal: f64, step: Seconds, unit: Unit, gone: &[f64]) -> f32 {
         let usual = self.usual_low(normal, unit);
         let value = value.min(usual);
         let least = if is_a_handful(normal, unit) { FINEST_COUNT } else { 0.0 };
         let spread = f64::from(self.spread).hypot(least / usual.max(f64::MIN_POSITIVE));
-        // Scatter in proportion to the level, as counts of people and hosts have it: a gamma distribution, whose shape it gives.
+        // Counts of people and hosts scatter in proportion to their level: a gamma distribution,
+        // whose shape parameter follows from the spread.
         let (shape, share) = (1.0 / (spread * spread), (value / usual).max(NEARLY_NOTHING));
         let said = gone
             .iter()
@@ -245,28 +273,31 @@ impl Normal {
         said.clamp(-most, cap.min(most)) as f32
     }
 
-    /// Whether an outage can be told from a usual day at all, be it with many bins.
+    /// Returns whether many bins can tell an outage from a usual day at all.
     pub fn is_telling(&self) -> bool {
         self.floor >= self.spread
     }
 
-    /// Few bins are enough to see that most of it is gone, whatever usual days may bring.
+    /// Returns whether a few bins show that most of the series is gone, whatever usual days may
+    /// bring.
     pub fn is_comparable(&self) -> bool {
         self.spread < 0.4
     }
 
-    /// The evidence from which on it counts: what scatters widely comes to a little on some day of every week.
+    /// Returns the evidence from which on the series counts. A series that scatters widely gathers
+    /// a little evidence on some day of every week.
     pub fn counts_from(&self) -> f32 {
         if self.is_exact() { LEANS } else { LOW_OF_A_NOISY_ONE }
     }
 
-    /// A single bin says whether most of the series is there: else only many of them do.
+    /// Returns whether a single bin shows that most of the series is there. For other series it
+    /// takes many bins.
     pub fn is_exact(&self) -> bool {
         self.spread < 0.35 && self.floor > 0.4
     }
 }
 
-/// Of so few that one more or less is a visible share.
+/// Returns whether the series counts so few things that one more or less is a visible share.
 fn is_a_handful(normal: f64, unit: Unit) -> bool {
     unit.whole && normal < FEW
 }
@@ -296,7 +327,8 @@ fn learn(slots: &[Slot]) -> Option<Normal> {
         .filter(|slot| slot.bins > 1 && slot.level > 0.0)
         .map(|slot| slot.spread / slot.level)
         .collect();
-    // Most hours of a share of five targets hold no miss at all: the spread is that of the worse hours.
+    // Most hours of a share of five targets have no miss at all, so the spread is taken from the
+    // worse hours.
     let within = if within.is_empty() { 0.0 } else { quantile(&mut within, 0.7) };
     let shortfall = 1.0 - usual_worst(slots, &ratios);
     let most = profile.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
@@ -316,7 +348,8 @@ fn learn(slots: &[Slot]) -> Option<Normal> {
     })
 }
 
-/// The worst hour of the worst day but for the odd ones.
+/// Returns the ratio in the worst hour of the worst day, leaving out the odd days (see
+/// `DAYS_FOR_AN_ODD_ONE`).
 fn usual_worst(slots: &[Slot], ratios: &[f32]) -> f32 {
     let mut days: Vec<(u32, f32)> = Vec::new();
     for (slot, ratio) in slots.iter().zip(ratios) {
@@ -329,7 +362,8 @@ fn usual_worst(slots: &[Slot], ratios: &[f32]) -> f32 {
     days.select_nth_unstable_by(odd, |a, b| a.1.total_cmp(&b.1)).1.1
 }
 
-/// The median of each hour of the day; an hour never seen lies between the nearest that were.
+/// Returns the median of each hour of the day. An hour that was never seen lies between the nearest
+/// ones that were.
 fn profile(slots: &[Slot]) -> [f32; 24] {
     let mut hours: [Vec<f32>; 24] = Default::default();
     for slot in slots {
@@ -351,7 +385,8 @@ fn profile(slots: &[Slot]) -> [f32; 24] {
     })
 }
 
-/// The middle value; of an even number the mean of the two. 0 of nothing.
+/// Returns the median of `values`, which it reorders: of an even number the mean of the middle two,
+/// of none 0.
 pub fn median(values: &mut [f32]) -> f32 {
     let n = values.len();
     if n == 0 {
@@ -428,7 +463,7 @@ mod tests {
 
     #[test]
     fn scatter_that_grows_with_the_level_is_told_from_a_fall() {
-        // A telescope whose bins scatter by a half.
+        // A network telescope whose bins scatter by a half.
         let mut history = History::default();
         for hour in 0..10 * 24 {
             history.push(Slot { hour, level: 20.0, spread: 10.0, bins: 12, below: [2, 0, 0, 0] });

@@ -1,4 +1,4 @@
-//! "Why this alert?" and "why no alert?": the same numbers and rules that decide, written down.
+//! Explains why there is or is not an alert, with the numbers and rules that decided.
 
 use super::baseline::{LEANS, Normal};
 use super::signal::SeriesTracker;
@@ -9,7 +9,8 @@ use crate::domain::{
 use std::sync::Arc;
 
 impl State {
-    /// Why the entity is, or is not, told of as of the newest batch; `now` only decides what is stale.
+    /// Explains why the entity is or is not reported down as of the newest batch, or returns `None`
+    /// for an unknown entity. `now` only decides which series are stale.
     pub fn explain(&self, entity: &Entity, now: Timestamp) -> Option<Explanation> {
         let number = self.number_of(entity)?;
         let batch = Batch::live(now);
@@ -67,7 +68,8 @@ impl StateOverlay<'_> {
         }
     }
 
-    /// `speaks` is the signal that speaks for its witness.
+    /// Returns the part that the series plays in the verdict. `speaks` is the series that
+    /// represents its witness.
     fn part(&self, series: u32, head: &SeriesTracker, since: i64, speaks: u32) -> Part {
         if head.score.low <= 0.0 {
             return Part::Up;

@@ -1,4 +1,5 @@
-//! An entity's incident: when it opens, grows, comes back, fails to, and ends.
+//! Follows an entity's incident: when it opens, gets worse, returns in part, is gone again, and
+//! ends.
 
 use super::rules::Weight;
 use super::signal::LOW;
@@ -10,42 +11,50 @@ use crate::domain::{
 };
 use serde::{Deserialize, Serialize};
 
-/// A suspicion that nobody confirms for so long is a new normal, and may be learned where all others are well.
+/// A suspicion that no other witness confirms for this long is a new normal, and may be learned
+/// where all others are up.
 pub const SUSPICION_LASTS: Seconds = 2 * DAY;
-/// A layer that falls this long after the start makes it worse; sooner it only shows what went at once.
+/// A layer that falls this long after the start makes the incident worse; sooner, it only shows
+/// more of the same fall.
 const FALLS_LATER: Seconds = 30 * MINUTE;
 
-/// The layers that are the network itself: that they are gone as well is news to those who heard of lost services.
+/// The layers of the network itself: their loss is news to chats that were only notified of lost
+/// services.
 const NETWORK: u8 = bit(Layer::Routing) | bit(Layer::Reach);
 
+/// Returns the bit of the layer in a set of layers.
 pub const fn bit(layer: Layer) -> u8 {
     1 << layer as u8
 }
 
-/// What an entity lived through.
+/// The incidents of one entity: the open one, and the end of the one before. Instants are Unix
+/// seconds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct IncidentTracker {
     ordinal: u32,
-    /// Of the newest transition: the next is no earlier.
+    /// Instant of the newest transition: the next is no earlier.
     last_at: i64,
-    /// What fell before this belongs to an incident that is over.
+    /// Falls before this belong to an incident that is over.
     over_since: i64,
     open: Option<Open>,
 }
 
-/// An entity's newest incident as the database has it.
+/// An entity's newest incident as it is in the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
+    /// The entity and the ordinal of the incident.
     pub key: IncidentKey,
+    /// Phase after the newest transition.
     pub phase: Phase,
+    /// When the outage began.
     pub started_at: Timestamp,
-    /// How many transitions it has.
+    /// Number of its transitions.
     pub transitions: u32,
-    /// How it began, as it was told.
+    /// How it began, as it was reported.
     pub onset: Option<Onset>,
 }
 
-/// The incident that is under way.
+/// The open incident. Instants are Unix seconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Open {
     number: u32,
@@ -53,7 +62,7 @@ struct Open {
     told: bool,
     opened_at: i64,
     started_at: i64,
-    /// Series that were low in it.
+    /// Numbers of the series that were low in it.
     implicated: Vec<u32>,
     /// One bit for each layer that was lost.
     layers: u8,
@@ -62,7 +71,7 @@ struct Open {
 }
 
 impl IncidentTracker {
-    /// Goes on where the database stands: its numbers are what chats were told by.
+    /// Adopts the numbers of the stored incident: chats were notified by them.
     pub fn reconcile(&mut self, newest: &Stored) {
         self.ordinal = newest.key.ordinal;
         if newest.phase.is_over() {
@@ -81,7 +90,7 @@ impl IncidentTracker {
             failed_returns: 0,
             onset: Onset::default(),
         });
-        // The batches that are still kept may not reach back to its beginning.
+        // The batches that are still kept may not reach back to the beginning of the incident.
         if open.number < newest.transitions
             && let Some(onset) = &newest.onset
         {
@@ -92,11 +101,12 @@ impl IncidentTracker {
         open.told = newest.phase != Phase::Suspected;
     }
 
+    /// Returns the phase of the open incident, or `None` without one.
     pub fn phase(&self) -> Option<Phase> {
         self.open.as_ref().map(|open| open.phase)
     }
 
-    /// How the incident that is open began, with what `evidence` adds to it.
+    /// Returns how the open incident began, with the details that `evidence` adds.
     pub fn onset_with(&self, evidence: &Evidence) -> Option<Onset> {
         let open = self.open.as_ref()?;
         let mut onset = open.onset.clone();
@@ -104,23 +114,25 @@ impl IncidentTracker {
         Some(onset)
     }
 
-    /// Dates the next transition no earlier than `began`. A batch of the past that is read late may complete the proof of
-    /// a fall that newer batches showed: it is not decided before it happened.
+    /// Dates the next transition no earlier than `began`. A past batch that is read late may
+    /// complete the proof of a fall that newer batches showed; the decision must not be dated
+    /// before the fall.
     fn not_before(&mut self, began: Option<i64>) {
         self.last_at = self.last_at.max(began.unwrap_or(i64::MIN));
     }
 
-    /// When the incident that is open began.
+    /// Returns when the open incident began, in Unix seconds.
     pub fn started_at(&self) -> Option<i64> {
         self.open.as_ref().map(|open| open.started_at)
     }
 
-    /// What fell before belongs to an incident that is over.
+    /// Returns the instant (Unix seconds) before which falls belong to an incident that is over.
     pub fn begins_after(&self) -> i64 {
         self.over_since
     }
 
-    /// What was told is dated as it was told, and the next is no earlier.
+    /// Moves its instants back with the clock, except that of the newest transition: it was
+    /// reported with its time, and the next must be no earlier.
     pub fn move_back(&mut self, back: SetBack) {
         self.over_since = back.right(self.over_since);
         if let Some(open) = &mut self.open {
@@ -130,9 +142,10 @@ impl IncidentTracker {
         }
     }
 
+    /// Returns whether an hour that ended at `until` (Unix seconds) may be learned as usual.
     pub fn allows_learning(&self, until: i64) -> bool {
         match &self.open {
-            // The hours of an outage may be settled only when it is over.
+            // The hours of an outage may be settled only after it is over.
             None => until - 2 * HOUR >= self.over_since,
             Some(open) => {
                 open.phase == Phase::Suspected && until - open.opened_at > SUSPICION_LASTS
@@ -142,6 +155,7 @@ impl IncidentTracker {
 }
 
 impl StateOverlay<'_> {
+    /// Opens, continues or ends the incident of one entity, and adds the transitions.
     pub fn decide_entity(&mut self, entity: u32, transitions: &mut Vec<Transition>) {
         let life = self.life(entity);
         let is_quiet = life.open.is_none()
@@ -169,7 +183,8 @@ impl StateOverlay<'_> {
         }
     }
 
-    /// The moment of what is decided now. Each source reads the past by itself: a batch may be older than what was decided before.
+    /// Returns the instant of a decision made now. Each source reads the past on its own, so a
+    /// batch may be older than an earlier decision.
     fn at(&self, life: &IncidentTracker) -> i64 {
         self.batch.received_at.unix().max(life.last_at)
     }
@@ -221,7 +236,7 @@ impl StateOverlay<'_> {
         let at = self.at(life);
         let Some(open) = life.open.as_mut() else { return };
         if open.implicated.is_empty() && weight == Weight::Nothing {
-            // It began before anything that is still kept, and nothing of it is left.
+            // It began before any batch that is still kept, and no trace of it is left.
             self.ends(entity, life, TransitionKind::Recovered, (at, at), out);
             return;
         }
@@ -279,7 +294,8 @@ impl StateOverlay<'_> {
         }
     }
 
-    /// Notes which series are low; says whether a layer was lost that was whole until well after the start.
+    /// Notes which series are low. Returns whether a layer was lost that was whole until well after
+    /// the start, or the network was lost after services only.
     fn implicate(&self, life: &mut IncidentTracker, voices: &[WitnessScore]) -> bool {
         let Some(open) = life.open.as_mut() else { return false };
         let mut worse = false;
@@ -298,7 +314,7 @@ impl StateOverlay<'_> {
         worse
     }
 
-    /// Takes down what the batch adds to how the incident began.
+    /// Notes the details that the batch adds to how the incident began.
     fn note_onset(&mut self, entity: u32, life: &mut IncidentTracker) {
         self.put_life(entity, life.clone());
         let noted = self.evidence(entity).onset;
@@ -307,7 +323,8 @@ impl StateOverlay<'_> {
         }
     }
 
-    /// `over`: when it ended, and when the last signal of it was back, which is what the next incident must not reach into.
+    /// Ends the incident. `over` is when it ended, and when its last signal was back; the next
+    /// incident must not reach into the latter.
     fn ends(
         &mut self,
         entity: u32,

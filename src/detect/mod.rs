@@ -1,9 +1,10 @@
-//! From batches to transitions. Pure: no I/O, no clock, no async; the same batches in the same order give the same
-//! transitions, whenever and however often they are asked.
+//! Turns batches into transitions. Pure: no I/O, no clock, no async. The same batches in the same
+//! order give the same transitions, whenever and however often they are taken.
 //!
-//! [`signal`] sums up the evidence of one series against its [`baseline`]; [`trust`] asks whether it is the source or
-//! our own uplink, by what a bin looks like over all entities; [`verdict`] hears an entity's witnesses and [`rules`] weigh
-//! them; [`lifecycle`] makes an incident of it, whose signals stand as [`standing`] says; [`explain`] says why.
+//! [`signal`] sums up the evidence of one series against its [`baseline`]; [`trust`] decides, from
+//! one bin over all entities, whether the source or our own uplink is at fault; [`verdict`]
+//! collects an entity's witnesses and [`rules`] weighs them; [`lifecycle`] makes an incident of it,
+//! and [`standing`] counts which of its signals are back; [`explain`] gives the reasons.
 
 mod baseline;
 mod explain;
@@ -22,7 +23,8 @@ pub use state::{Adopted, Change, State};
 use crate::domain::{Batch, Transition};
 use state::StateOverlay;
 
-/// Takes the next batch and says what changed. Costs in proportion to the batch, not to the state.
+/// Takes the next batch and returns the change to the state, to be applied after the commit, and
+/// the transitions. Costs in proportion to the batch, not to the state.
 pub fn advance(state: &State, batch: &Batch) -> (Change, Vec<Transition>) {
     let mut draft = StateOverlay::new(state, batch);
     draft.follow_the_clock();
@@ -35,7 +37,7 @@ pub fn advance(state: &State, batch: &Batch) -> (Change, Vec<Transition>) {
 }
 
 impl State {
-    /// Takes the next batch where nothing has to be committed first; says what changed.
+    /// Takes the next batch where nothing has to be committed first, and returns the transitions.
     pub fn take(&mut self, batch: &Batch) -> Vec<Transition> {
         let (change, transitions) = advance(self, batch);
         self.apply(change);

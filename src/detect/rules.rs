@@ -1,4 +1,4 @@
-//! Every rule that may start an alert. One list decides, and explains.
+//! Every rule that may start an alert. One list both decides and explains.
 
 use super::baseline::LEANS;
 use super::signal::LOW;
@@ -8,31 +8,37 @@ use crate::domain::time::HOUR;
 use crate::domain::{Forbidden, Layer, Rule, Seconds, Series, Tested};
 use std::sync::Arc;
 
-/// Two witnesses that agree must be this sure together: one clear bin of each (about 100 to 1 each).
+/// The combined evidence of two agreeing witnesses that is enough: one clear bin of each (about 100
+/// to 1 each).
 const TWO_AGREE: f32 = 7.2;
-/// Two of one source must be surer: what makes both wrong may be the source.
+/// The same for two witnesses of one source, which may itself be the reason why both are wrong.
 const TWO_OF_ONE_SOURCE_AGREE: f32 = 8.8;
-/// A lone witness that nobody can contradict: two of its clearest bins.
+/// The evidence of a lone witness that no other contradicts: two of its clearest bins.
 const ALONE_AND_SURE: f32 = 7.5;
-/// Services of several hosts that our own probes find gone in two rounds, each host asked twice in each, over a line that
-/// is whole.
+/// The evidence at which services of several hosts that our own probes find gone are enough: gone
+/// in two rounds over a healthy uplink, with each host asked twice in each round.
 const SERVICES_AND_SURE: f32 = 5.0;
-/// A lone witness that others contradict, or that cannot be compared with other entities, must be as sure as can be…
+/// The evidence of a lone witness that others contradict, or that cannot be compared with other
+/// entities: nearly the most possible…
 const AGAINST_OTHERS: f32 = 18.0;
-/// … for this long.
+/// … for this many seconds.
 const AGAINST_OTHERS_FOR: Seconds = 3 * HOUR;
-/// From here on a lone witness is worth a suspicion.
+/// The evidence from which on a lone witness raises a suspicion.
 const WORTH_A_SUSPICION: f32 = 7.5;
 
-/// What the witnesses come to.
+/// The outcome of weighing an entity's witnesses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Weight {
+    /// Not even a suspicion.
     Nothing,
+    /// Enough for a suspicion, not for an alert.
     Suspicion,
+    /// At least one rule for an alert is met.
     Proof,
 }
 
 impl StateOverlay<'_> {
+    /// Weighs the witnesses of one entity by the rules.
     pub fn weigh(&self, voices: &[WitnessScore]) -> Weight {
         if self.rules(voices).iter().any(Tested::is_met) {
             Weight::Proof
@@ -43,7 +49,8 @@ impl StateOverlay<'_> {
         }
     }
 
-    /// Every rule that may start an alert, with what speaks for it.
+    /// Returns every rule that may start an alert, with the evidence for it and what forbids it.
+    /// Empty while no witness is low.
     pub fn rules(&self, voices: &[WitnessScore]) -> Vec<Tested> {
         let Some(lone) = surest(voices) else { return Vec::new() };
         let Some(head) = self.head(lone.series) else { return Vec::new() };
@@ -71,7 +78,7 @@ impl StateOverlay<'_> {
         };
         let newest = head.newest().zip(self.normal(lone.series));
         let several = newest.is_some_and(|(bin, normal)| normal.at(bin.start, head.width()) > 1.5);
-        // That the network is up is no word against services that are gone.
+        // A network that is up does not contradict services that are gone.
         if lone.witness == ONE_BLOCK {
             let (rule, enough) = if several {
                 (Rule::ServicesAlone, SERVICES_AND_SURE)
@@ -80,11 +87,11 @@ impl StateOverlay<'_> {
             };
             rules.push(alone(rule, enough, Vec::new()));
         } else {
-            // Any that is heard: were it low as well, the two would agree.
+            // Every other known witness contradicts: if it were low as well, the two would agree.
             let with = voices.iter().filter(|other| other.heard && other.witness != lone.witness);
             rules.push(alone(Rule::AloneAndSure, ALONE_AND_SURE, with.map(name).collect()));
         }
-        // Nor are whole routes one against silent hosts.
+        // Nor do whole routes contradict silent hosts.
         if layer(lone) != Layer::Routing {
             let denies = others().filter(|other| layer(other) != Layer::Routing);
             let mut silent =
@@ -100,7 +107,7 @@ impl StateOverlay<'_> {
         rules
     }
 
-    /// The two that come nearest to agreeing.
+    /// Tests the two witnesses that come nearest to agreeing.
     fn two_agree(&self, voices: &[WitnessScore]) -> Option<Tested> {
         let low: Vec<&WitnessScore> = voices.iter().filter(|voice| voice.low >= LOW).collect();
         let named = |voice: &WitnessScore| &self.named(voice.series).series;
@@ -120,7 +127,8 @@ impl StateOverlay<'_> {
         tested.max_by(|a, b| (a.has - a.needs).total_cmp(&(b.has - b.needs)))
     }
 
-    /// One has two of its clearest bins, and one of another source begins to say the same.
+    /// Tests whether one witness has two of its clearest bins while one of another source begins to
+    /// agree.
     fn one_is_sure_and_another_leans(&self, voices: &[WitnessScore]) -> Option<Tested> {
         let named = |voice: &WitnessScore| &self.named(voice.series).series;
         let sure = voices.iter().filter(|sure| sure.low >= SURE);
@@ -141,7 +149,7 @@ impl StateOverlay<'_> {
     }
 }
 
-/// The surest of those that are low.
+/// Returns the surest of the witnesses that are low.
 fn surest(voices: &[WitnessScore]) -> Option<&WitnessScore> {
     voices.iter().filter(|voice| voice.low >= LOW).max_by(|a, b| a.low.total_cmp(&b.low))
 }

@@ -1,4 +1,4 @@
-//! One series: its newest bins, and the evidence that they add up to.
+//! The state of one series: its newest bins, and the evidence that they add up to.
 
 use super::baseline::{DEPTHS, LEANS, Normal, Slot, Unit, median};
 use super::state::SetBack;
@@ -7,65 +7,76 @@ use crate::domain::Seconds;
 use crate::domain::time::HOUR;
 use serde::{Deserialize, Serialize};
 
-/// Bins kept one by one, so that a revised or late one can be judged again: two hours of 5-minute bins, which is how
-/// far back the sources revise.
+/// Bins kept one by one, so that a revised or late one can be judged again: two hours of 5-minute
+/// bins, which is as far back as the sources revise.
 const KEPT_BINS: usize = 24;
-/// A bin is learned from when so many newer ones are there: by then it is revised, and what was a fault of the source is known.
+/// A bin is learned from once this many newer bins exist: by then it is revised, and a fault of the
+/// source is known.
 const SETTLED: usize = 6;
-/// So many bins in a row show what is usual of our own probes: a tenth of an hour at their usual pace.
+/// This many bins in a row show the usual level of our own probes: a tenth of an hour at their
+/// usual pace.
 const STEADY: usize = 6;
-/// From here on a series counts as low: about 30 to 1.
+/// The evidence from which on a series counts as low: about 30 to 1.
 pub const LOW: f32 = 3.4;
-/// The most that a series can say, however long it is low.
+/// The largest evidence of a series, however long it is low.
 pub const SUREST: f32 = 20.0;
-/// From here on a low series counts as back, if it stayed so for `BACK_FOR`.
+/// The evidence from which on a low series counts as back, if it held for `BACK_FOR`.
 const BACK: f32 = 4.0;
-/// A first return often fails within ten minutes: it must have held for longer.
+/// Seconds that a return must hold, because a first return often fails within ten minutes.
 const BACK_FOR: Seconds = 720;
-/// One bin of this width is enough: it is read so late that quicker ones have told of a failure by then.
+/// A bin of at least this width, in seconds, is enough to show a return: it is read so late that
+/// quicker signals have shown a failed return by then.
 const LONG_BIN: Seconds = 600;
-/// An outage worth telling takes at least this share away, or nearly all.
+/// The shares lost in the outages that each bin is weighed against: from the smallest that is worth
+/// an alert to nearly all.
 const GONE: [f64; 3] = [0.4, 0.7, 0.95];
-/// Back means that less than about half of this share is missing.
+/// A series is back when less than about half of this share is missing.
 const STILL_GONE: f64 = 0.28;
-/// Values of an hour that its median is taken from: a 5-minute signal has that many, quicker ones are thinned out.
+/// Values of an hour that its median is taken from: a 5-minute signal has this many, quicker ones
+/// are thinned out.
 const HOUR_VALUES: usize = 12;
-/// A first value that was revised by more than this share was provisional.
+/// A first value that was revised upwards by more than this share was provisional.
 const REVISED: f64 = 0.05;
 
-/// A share lost from one bin to the next that shows that the fall was not over with the first.
+/// The share lost from one bin to the next which shows that the fall went on after its first bin.
 const STILL_FALLING: f64 = 0.05;
-/// So many bins show how fast a fall began.
+/// Bins that are used to see how fast a fall began.
 const ONSET_BINS: usize = 4;
 
-/// One value as it stands now.
+/// The newest known value of one bin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Bin {
+    /// Unix seconds.
     pub start: i64,
+    /// In the unit of the series.
     pub value: f64,
 }
 
-/// Evidence summed over bins.
+/// The evidence summed over the bins of a series, in natural-log units. Instants are Unix seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Score {
-    /// For an outage, from 0 to `SUREST`.
+    /// Evidence for an outage, from 0 to `SUREST`.
     pub low: f32,
-    /// `low` without the newest bin: what holds while nobody else was heard of that bin.
+    /// `low` without the newest bin. It is used while other entities' values of the newest bin are
+    /// missing.
     pub before: f32,
-    /// For being up, since the last low bin.
+    /// Evidence for being up, since the last low bin.
     pub up: f32,
+    /// Whether the series counts as low: from `LOW` on, until the return is sure.
     pub is_low: bool,
-    /// Start of the first bin of the fall, while `low` is above 0; after the return: of the last one.
+    /// Start of the first bin of the fall while `low` is above 0; after the return, of the last
+    /// fall.
     pub since: i64,
     /// Start of the first bin that was up again.
     pub up_since: i64,
-    /// When the last low spell ended: start of the first bin back. 0: never.
+    /// The end of the last low spell: the start of the first bin back. 0 before the first spell
+    /// ended.
     pub back_at: i64,
     /// Start of the newest bin that was weighed.
     pub last: i64,
 }
 
-/// Values of the hour that is under way.
+/// The values of the current hour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Hour {
     /// Unix hour.
@@ -74,55 +85,63 @@ struct Hour {
     filled: u8,
     bins: u8,
     below: [u8; DEPTHS.len()],
-    /// Held against a normal.
+    /// Whether a bin of the hour was compared with a normal.
     judged: bool,
     last: i64,
 }
 
-/// All that changes with every value of a series.
+/// The part of a series' state that changes with every value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SeriesTracker {
+    /// Number of the entity in the state.
     pub entity: u32,
+    /// Number of the family in the state.
     pub family: u32,
-    /// Width of a bin, 0 while unknown.
+    /// Width of a bin in seconds, 0 while unknown.
     pub step: Seconds,
-    /// A distance below `step` that was met once.
+    /// A distance between two bins below `step` that was seen once.
     shorter: Seconds,
-    /// From one bin to the next, as is usual of late: a source that is asked within a budget may leave many out.
+    /// Usual seconds between two bins of late. A source that is polled within a budget may leave
+    /// many out.
     spacing: f32,
-    /// From the end of a bin to its reading, as is usual.
+    /// Usual seconds from the end of a bin to its reading.
     pub lag: f32,
-    /// From the end of a bin to a first reading that was then revised upwards, as is usual; none so far: `None`.
+    /// Usual seconds from the end of a bin to a first reading that was then revised upwards, or
+    /// `None` before the first such revision.
     early: Option<f32>,
-    /// From the end of the newest bin to its first reading.
+    /// Seconds from the end of the newest bin to its first reading.
     newest_lag: Seconds,
     unit: Unit,
     bins: [Bin; KEPT_BINS],
     kept: u8,
     base: Score,
+    /// The evidence after the newest bin.
     pub score: Score,
     hour: Hour,
-    /// A provisional bin that waits for its revision.
+    /// A provisional bin that is held until its revision or a newer bin arrives.
     held: Option<Bin>,
-    /// The newest bin without a value.
+    /// Start of the newest bin without a value, in Unix seconds.
     pub gap: i64,
+    /// When the newest reading was received, in Unix seconds.
     pub received: i64,
-    /// A poll about it failed since the newest value.
+    /// Whether a poll about the entity has failed since the newest value.
     pub poll_failed: bool,
 }
 
-/// What a value led to.
+/// The effect of one value on its series.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Taken {
-    /// The bin to compare with other entities' of the same signal.
+    /// Start of the bin to compare with other entities of the same signal.
     pub judged: Option<i64>,
-    /// One before it, which had waited for its revision in vain.
+    /// Start of an earlier bin that was held for a revision which never came.
     pub late: Option<i64>,
-    /// An hour that was completed; it is learned if nothing was wrong with the entity.
+    /// An hour that was completed; it is learned from if nothing was wrong with the entity.
     pub slot: Option<Slot>,
 }
 
 impl SeriesTracker {
+    /// Returns the state of a series without values. `counts_witnesses` means that it counts things
+    /// that can be wrong on their own.
     pub fn new(entity: u32, family: u32, counts_witnesses: bool) -> Self {
         Self {
             entity,
@@ -146,30 +165,34 @@ impl SeriesTracker {
         }
     }
 
+    /// Returns the kind of thing that the series counts.
     pub fn unit(&self) -> Unit {
         self.unit
     }
 
+    /// Returns the kept bins, oldest first.
     pub fn bins(&self) -> &[Bin] {
         &self.bins[..usize::from(self.kept)]
     }
 
+    /// Returns the newest bin, or `None` before the first one.
     pub fn newest(&self) -> Option<Bin> {
         self.bins().last().copied()
     }
 
-    /// The value of the bin that `instant` lies in.
+    /// Returns the value of the bin that contains `instant` (Unix seconds), if that bin is kept.
     pub fn value_at(&self, instant: i64) -> Option<f64> {
         let bin = self.bins().iter().rev().find(|bin| bin.start <= instant)?;
         (instant < bin.start + self.width()).then_some(bin.value)
     }
 
-    /// The width that calculations take while it is not known.
+    /// Returns the width of a bin in seconds, or 300 while it is unknown.
     pub fn width(&self) -> Seconds {
         if self.step > 0 { self.step } else { 300 }
     }
 
-    /// Takes a reading. `in_fault(start, end)` says whether the source or our uplink was ill in that bin.
+    /// Takes a reading. `in_fault(start, end)` returns whether the source or our uplink was faulty
+    /// in that bin.
     pub fn take(
         &mut self,
         received: i64,
@@ -216,11 +239,12 @@ impl SeriesTracker {
         }
     }
 
-    /// A shorter distance counts once it was met twice: one odd time must not shrink the bins for ever.
+    /// Learns the bin width. A shorter distance counts once it was seen twice, so that one odd time
+    /// does not shrink the bins for ever.
     fn learn_step(&mut self, distance: Seconds) {
         self.spacing += (distance as f32 - self.spacing) * 0.3;
         if self.step == 0 || distance < self.step && distance == self.shorter {
-            // The lag counts from the end of a bin, which was taken for another moment until now.
+            // The lag counts from the end of a bin, which has just moved.
             self.lag += (self.width() - distance) as f32;
             self.step = distance;
         } else if distance < self.step {
@@ -228,20 +252,21 @@ impl SeriesTracker {
         }
     }
 
-    /// Published as soon as those bins of this series that were revised upwards afterwards: not to be trusted at once.
+    /// Returns whether the reading came as early as those of this series that were later revised
+    /// upwards, and so is not to be trusted at once.
     fn is_provisional(&self, lag: Seconds) -> bool {
         self.early.is_some_and(|early| (lag as f32) < early + self.width() as f32 / 4.0)
     }
 
     fn learn_revision(&mut self, first: Bin, settled: Bin) {
         let lag = self.newest_lag as f32;
-        // What came late was no early reading: its source was away, or we were.
+        // A late value was not an early reading: its source was away, or we were.
         if settled.value > first.value * (1.0 + REVISED) && lag < self.lag {
             self.early = Some(self.early.map_or(lag, |early| early + (lag - early) * 0.1));
         }
     }
 
-    /// A new value of a bin that was judged already, or a late bin.
+    /// Takes a new value of a bin that was judged already, or a late bin.
     fn revise(
         &mut self,
         bin: Bin,
@@ -298,7 +323,8 @@ impl SeriesTracker {
         Taken { judged: Some(bin.start), late: None, slot }
     }
 
-    /// Sums the kept bins up anew: one was revised, or a fault of the source became known or passed.
+    /// Sums up the kept bins again, because one was revised, or a fault of the source became known
+    /// or ended.
     pub fn judge_again(
         &mut self,
         normal: Option<&Normal>,
@@ -311,19 +337,22 @@ impl SeriesTracker {
             .fold(self.base, |score, bin| score.with(*bin, width, unit, normal, in_fault));
     }
 
-    /// Another level is normal from now on: what was summed up against the old one says nothing.
+    /// Drops the kept bins and their evidence. Another level is normal from now on, so evidence
+    /// against the old one means nothing.
     pub fn reset(&mut self) {
         (self.base, self.score) = (Score::default(), Score::default());
         self.kept = 0;
     }
 
-    /// The hour that is under way is left out: its values are of two hours.
+    /// Moves all instants back with the clock. The current hour is dropped, because its values are
+    /// of two hours.
     pub fn move_back(&mut self, back: SetBack) {
         let mut bins = self.bins().to_vec();
         for bin in bins.iter_mut().chain(&mut self.held) {
             bin.start = back.right(bin.start);
         }
-        // The clock was ahead for longer than by how much: of what it wrote twice either will do.
+        // The clock was ahead for longer than the shift, so some instants were written twice;
+        // either value will do.
         bins.sort_by_key(|bin| bin.start);
         bins.dedup_by_key(|bin| bin.start);
         self.kept = bins.len() as u8;
@@ -340,7 +369,7 @@ impl SeriesTracker {
         self.hour = Hour::default();
     }
 
-    /// Adds the bin to its hour; a completed hour is handed out.
+    /// Adds the bin to its hour. Returns the previous hour when the bin begins a new one.
     fn collect(
         &mut self,
         bin: Bin,
@@ -376,7 +405,9 @@ impl SeriesTracker {
         done
     }
 
-    /// What the newest bins agree on, one of a handful aside: enough to begin with where the past cannot be read.
+    /// Returns the level that the newest bins agree on, where of a handful one may be missing:
+    /// enough to begin with where the past cannot be read. `None` while they disagree or the series
+    /// is low.
     pub fn steady(&self) -> Option<f64> {
         let newest = self.bins().get(usize::from(self.kept).checked_sub(STEADY)?..)?;
         let mut values: Vec<f32> = newest.iter().map(|bin| bin.value as f32).collect();
@@ -386,7 +417,7 @@ impl SeriesTracker {
             .then_some(level)
     }
 
-    /// Whether the bin speaks of a fall, or would if it were nobody's.
+    /// Returns whether the bin shows a fall, or would show one if it were not part of a fault.
     pub fn misses_something(&self, start: i64, normal: &Normal) -> bool {
         let sags = |value: f64| value < SAGS_BELOW * normal.at(start, self.width());
         self.score.is_low
@@ -394,11 +425,13 @@ impl SeriesTracker {
             || normal.is_comparable() && self.value_at(start).is_some_and(sags)
     }
 
-    /// Between which two instants it began to fall, as far as its bins can tell: between the last usual one and the first
-    /// that is not, or where the line through a fall that took several bins leaves what is usual.
+    /// Returns the two instants (Unix seconds) between which the series began to fall, as far as
+    /// its bins show: between the last usual bin and the first that is not, or, for a fall over
+    /// several bins, around the instant at which the line through them leaves the usual level.
     pub fn onset(&self, normal: &Normal) -> Option<(i64, i64)> {
         let width = self.width();
-        // A bin of ours is what stood at its end, a source's what was usual in it.
+        // A bin of our own probes shows the state at its end; a bin of a source stands for its
+        // whole width.
         let shown = if self.unit.witnesses { width } else { width / 2 };
         let share = |bin: &Bin| bin.value / normal.at(bin.start, width).max(f64::MIN_POSITIVE);
         let usual = 1.0 - (3.0 * f64::from(normal.spread)).max(1.0 - f64::from(normal.floor));
@@ -410,7 +443,7 @@ impl SeriesTracker {
             return None;
         }
         let (from, until) = (last.start + shown, first.start + shown);
-        // As far as it went on falling, and while it still tells how fast it began.
+        // Follow the fall while it continues and still shows how fast it began.
         let further = bins[before + 1..].windows(2).take(ONSET_BINS);
         let further =
             further.take_while(|pair| share(&pair[0]) - share(&pair[1]) > STILL_FALLING).last();
@@ -420,7 +453,8 @@ impl SeriesTracker {
         Some(((left - width / 4).max(from), (left + width / 4).min(until)))
     }
 
-    /// The newest bin is older than the source's own delay explains.
+    /// Returns whether the newest bin is older than the source's usual delay explains. `now` is in
+    /// Unix seconds.
     pub fn is_stale(&self, now: i64) -> bool {
         let newest = self.newest().map_or(0, |bin| bin.start).max(self.gap);
         let usual = self.width().max(self.spacing as Seconds);
@@ -443,7 +477,7 @@ impl Hour {
         if self.judged {
             return Some(Slot { hour, level, spread, bins, below });
         }
-        // Nothing was normal yet: held against their own hour.
+        // There was no normal yet, so the bins are compared with the level of their own hour.
         let below =
             DEPTHS.map(|depth| values.iter().filter(|value| **value < depth * level).count() as u8);
         Some(Slot { hour, level, spread, bins: self.filled, below })
@@ -451,12 +485,13 @@ impl Hour {
 }
 
 impl Score {
-    /// Low at least since `start`.
+    /// Returns whether the series is low and has been since `start` or longer.
     pub fn is_low_since(&self, start: i64) -> bool {
         self.is_low && self.since <= start
     }
 
-    /// Since when it is back: by its own bins, or by fewer of them while others, heard until the given instant, held.
+    /// Returns since when the series is back (Unix seconds): by its own bins, or by fewer of them
+    /// while other signals, seen until `heard_until`, stayed back.
     pub fn is_back(&self, heard_until: i64) -> Option<i64> {
         if !self.is_low {
             return (self.back_at > 0).then_some(self.back_at);
@@ -464,7 +499,7 @@ impl Score {
         (self.up >= BACK && heard_until - self.up_since >= BACK_FOR).then_some(self.up_since)
     }
 
-    /// The evidence with one more bin.
+    /// Returns the evidence with one more bin.
     fn with(
         mut self,
         bin: Bin,
@@ -491,7 +526,7 @@ impl Score {
             self.is_low = true;
             self.up = 0.0;
         }
-        // What scatters widely cannot show that the last quarter is back.
+        // A series that scatters widely cannot show that its last quarter is back.
         let back = if self.is_low && normal.is_exact() {
             let gone = STILL_GONE.max(2.0 * f64::from(normal.spread)).min(GONE[0]);
             -normal.weigh(bin.value, usual, step, unit, &[gone])
@@ -517,7 +552,8 @@ impl Score {
                 self.low = 0.0;
                 self.back_at = self.up_since;
             } else if normal.is_exact() {
-                // Half-way back is not up: what was once sure stays low until the return is.
+                // Half-way back is not up: a series that was surely low stays low until its return
+                // is sure.
                 self.low = self.low.max(LOW);
             } else if self.low <= 0.0 {
                 self.is_low = false;
@@ -533,7 +569,7 @@ mod tests {
     use super::super::baseline::History;
     use super::*;
 
-    /// A head with two days of 5-minute bins of 100 behind it, and what is normal by then.
+    /// Returns a tracker after two days of 5-minute bins of 100, and the history learned from them.
     fn two_usual_days() -> (SeriesTracker, History) {
         let (mut head, mut history) = (SeriesTracker::new(0, 0, false), History::default());
         for bin in 0..2 * 288 {

@@ -1,4 +1,4 @@
-//! How the signals that an incident was seen by stand now: which are back, which still miss something, which cannot be heard.
+//! Counts which signals of an incident are back, which are still low, and which are unknown.
 
 use super::baseline::Normal;
 use super::lifecycle::bit;
@@ -7,62 +7,74 @@ use super::state::{PEOPLE, StateOverlay};
 use crate::domain::time::{HOUR, MINUTE};
 use crate::domain::{Layer, Seconds, Unknown};
 
-/// What was low and cannot be seen any more is not back; but nobody waits for a dead source for ever.
+/// A low signal that cannot be seen any more is not back; but a return waits for a dead source no
+/// longer than this.
 const UNSEEN_FOR: Seconds = 12 * HOUR;
-/// A return waits for the word of signals that are read this soon after the start of their bin, not for slower ones.
+/// A return waits for signals that are read within this many seconds after the start of their bin,
+/// not for slower ones.
 const QUICK_ENOUGH: Seconds = 45 * MINUTE;
-/// A return in part is told when a signal is this sure of it; after each one that failed, surer by as much again.
+/// The evidence of a signal from which on a return in part is reported. Each failed return raises
+/// it by as much again.
 const PARTLY_BACK: f32 = 6.0;
-/// What fell so long before the start still belongs to it: slow signals are dated by wide bins.
+/// A fall this many seconds before the start still belongs to the incident: slow signals are dated
+/// by wide bins.
 const FELL_BEFORE: Seconds = 6 * HOUR;
 
-/// How the implicated series of an incident stand.
+/// Counts of the implicated series of an incident. Instants are Unix seconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SeriesCounts {
+    /// Series that are back.
     pub back: usize,
-    /// The surest of those that are back.
+    /// The largest evidence of a return among those that are back.
     up: f32,
+    /// Series that still miss something.
     pub low: usize,
-    /// Of `low`, those of which a few bins are enough to see.
+    /// Of `low`, those that a few bins are enough to judge.
     exact_low: usize,
+    /// Series that were low, cannot be seen now, and hold up the return.
     pub blocking: usize,
-    /// Fell in this incident, by what is known now.
+    /// Series that fell in this incident, by the data known now.
     pub ever_low: usize,
-    /// When half of those that are back were back: the last of them may have taken hours more.
+    /// When half of those that are back were back: the last of them may have taken hours longer.
     pub ended_at: i64,
+    /// When the last of them was back. Signals that follow people's habits are left out where
+    /// others are back.
     pub last_back: i64,
-    /// One bit for each layer of those that are back for sure.
+    /// One bit for each layer of those that are surely back.
     layers_back: u8,
 }
 
 impl SeriesCounts {
-    /// Some of it is back, as far as can be told. A signal that wavers is believed less each time.
+    /// Returns whether part of it is back, as far as the data shows. A signal that wavers is
+    /// believed less each time.
     pub fn is_partly_back(self, failed_returns: u8) -> bool {
         let needed = (PARTLY_BACK * f32::from(failed_returns.saturating_add(1))).min(SUREST);
         self.up >= needed && self.back > usize::from(failed_returns) / 2
     }
 
-    /// Everything that was low and can be heard in time is back, each by its own evidence for a while. Where exact
-    /// witnesses are back nobody waits for noisy ones.
+    /// Returns whether every signal that was low and is read in time is back, each by its own
+    /// evidence for a while. Where several signals are back, only exact ones are waited for.
     pub fn is_back(self) -> bool {
         let low = if self.back > 1 { self.exact_low } else { self.low };
         self.back > 0 && low == 0 && self.blocking == 0
     }
 
-    /// Routes that were gone are back and something answers through them: slower signals need only not deny it.
+    /// Returns whether routes that were gone are back and something answers through them: slower
+    /// signals then only must not deny it.
     fn network_is_back(self) -> bool {
         let routing = bit(Layer::Routing);
         self.layers_back & routing != 0 && self.layers_back & !routing != 0
     }
 }
 
-/// From the start of a bin to its reading.
+/// Returns the seconds from the start of a bin to its reading.
 fn slowness(head: &SeriesTracker) -> Seconds {
     head.width() + head.lag as Seconds
 }
 
 impl StateOverlay<'_> {
-    /// How those of `implicated` stand that were low in an incident that began at `started_at`.
+    /// Counts those of `implicated` that were low in an incident that began at `started_at` (Unix
+    /// seconds).
     pub fn standing(&self, implicated: &[u32], started_at: i64) -> SeriesCounts {
         let heads: Vec<(u32, &SeriesTracker)> =
             implicated.iter().filter_map(|series| Some((*series, self.head(*series)?))).collect();
@@ -108,7 +120,7 @@ impl StateOverlay<'_> {
         standing
     }
 
-    /// One that still misses something, or did when it was last heard.
+    /// Counts a series that still misses something, or did when it was last known.
     fn count_low(
         &self,
         standing: &mut SeriesCounts,
@@ -118,7 +130,7 @@ impl StateOverlay<'_> {
     ) {
         let network_is_back = standing.network_is_back();
         if let Some(why) = self.why_unknown(series, head) {
-            // What has no normal any more will never say that it is back.
+            // A series without a normal will never show that it is back.
             let may_say = !matches!(why, Unknown::NoNormal | Unknown::NormalIsNothing);
             let unseen_for = self.batch.received_at.unix() - head.score.last;
             standing.blocking +=
@@ -135,7 +147,7 @@ impl StateOverlay<'_> {
     }
 }
 
-/// Until when that which is back was heard to be so.
+/// Returns until when (Unix seconds) those that are back were seen to be so.
 fn heard_until(heads: &[(u32, &SeriesTracker)], started_at: i64) -> i64 {
     let back =
         heads.iter().filter(|(_, head)| !head.score.is_low && head.score.back_at >= started_at);

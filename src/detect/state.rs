@@ -1,7 +1,7 @@
-//! What the detector knows, and how a batch is laid over it.
+//! The state of the detector, and the change that a batch makes to it.
 //!
-//! Small heads, which every value changes, stand apart from the long histories, to which an hour is added now and then:
-//! a change carries new heads and added hours only.
+//! Small heads, which every value changes, are kept apart from the long histories, which grow by an
+//! hour now and then: a change carries only new heads and added hours.
 
 mod draft;
 
@@ -18,16 +18,19 @@ use std::sync::Arc;
 
 /// Facts kept for each entity: enough for its gateways and the latest reports.
 const KEPT_FACTS: usize = 16;
-/// The witness number of all signals that follow what people do; any other witness has its family's number.
+/// The witness number of all signals that follow what people do. Other witnesses have the number of
+/// their family, except for the two below.
 pub const PEOPLE: u32 = u32::MAX;
-/// That of RIPE's route collectors, by whichever window.
+/// The witness number of RIPE's route collectors, whether they are read live or by their state.
 const RIS: u32 = u32::MAX - 1;
-/// That of all our own probes of an entity, where they may all have asked the same block.
+/// The witness number of all our own probes of an entity while all that they miss may be in one
+/// block of addresses.
 pub const ONE_BLOCK: u32 = u32::MAX - 2;
-/// How deep "part of" is followed: site, prefix, ASN, region, country, and some to spare.
+/// The greatest depth to which "part of" is followed: site, prefix, ASN, region, country, and some
+/// to spare.
 const DEEPEST: usize = 8;
 
-/// All that the detector knows: a function of the batches it was given, in their order.
+/// The state of the detector: a function of the batches it was given, in their order.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct State {
     names: Vec<Named>,
@@ -43,11 +46,14 @@ pub struct State {
     index: Index,
 }
 
-/// A series and what follows from its name.
+/// A series and the properties that follow from its name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Named {
+    /// Entity, source and signal.
     pub series: Arc<Series>,
+    /// The layer that the series belongs to.
     pub layer: Layer,
+    /// Number of the witness: `PEOPLE`, `RIS` or the number of the family.
     pub witness: u32,
 }
 
@@ -59,14 +65,14 @@ struct Family {
     members: Vec<u32>,
 }
 
-/// An entity, its series, its place among the others, and what was said of it.
+/// An entity, its series, its place in the hierarchy, and the facts about it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Known {
     entity: Entity,
     series: Vec<u32>,
     whole: Option<u32>,
     parts: Vec<u32>,
-    /// As JSON, oldest first: the one form of a fact that every format can hold.
+    /// JSON, oldest first: the one form of a fact that every format can hold.
     facts: Vec<String>,
 }
 
@@ -77,7 +83,8 @@ struct Index {
     entities: HashMap<Entity, u32, Hashing>,
 }
 
-/// A quick hash without secrets: names come from the config and from sources that the user chose.
+/// A quick hash without a secret key: names come from the config and from sources that the user
+/// chose.
 #[derive(Clone, Copy, Debug, Default)]
 struct Hasher(u64);
 type Hashing = std::hash::BuildHasherDefault<Hasher>;
@@ -97,7 +104,8 @@ impl std::hash::Hasher for Hasher {
     }
 }
 
-/// What a batch changes. It is laid over the state with [`State::apply`], once the store has committed the batch.
+/// The changes that a batch makes. [`State::apply`] applies them once the store has committed the
+/// batch.
 #[derive(Debug, Default)]
 pub struct Change {
     new_entities: Vec<Entity>,
@@ -108,31 +116,33 @@ pub struct Change {
     lives: Vec<(u32, IncidentTracker)>,
     uplink: Option<Faults>,
     slots: Vec<(u32, Slot)>,
-    /// What series of our own eyes begin with.
+    /// Provisional normals of series that our own probes measure.
     begun: Vec<(u32, f64)>,
-    /// Series whose hours from the given one on are forgotten.
+    /// Series, each with the Unix hour from which on its hours are forgotten.
     spoiled: Vec<(u32, u32)>,
     wholes: Vec<(u32, Option<u32>)>,
     facts: Vec<(u32, String)>,
-    /// Families whose source changed its scale for everybody: what is normal is learned anew.
+    /// Families whose source changed its scale for every entity: their normals are learned again.
     renewed: Vec<u32>,
 }
 
-/// A series whose normal is another from now on, by a lasting change that was nobody's outage.
+/// A series whose normal has changed, by a lasting change that was not an outage.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Adopted {
+    /// The series that changed its level.
     pub series: Arc<Series>,
-    /// Usual until now.
+    /// The usual value until now.
     pub before: f32,
-    /// Usual from now on; `None`: it is learned anew, since all series of the signal changed.
+    /// The usual value from now on; `None` means that it is learned again, since all series of the
+    /// signal changed.
     pub now: Option<f32>,
 }
 
 impl State {
-    /// Of checkpoints: one written with another number is not read.
+    /// The format of checkpoints. A checkpoint with another number is not read.
     pub const FORMAT: u32 = 4;
 
-    /// Lays the change over; says which series adopted another level.
+    /// Applies the change and returns the series that adopted another level.
     pub fn apply(&mut self, change: Change) -> Vec<Adopted> {
         let mut adopted = Vec::new();
         for entity in change.new_entities {
@@ -233,7 +243,7 @@ impl State {
         }
     }
 
-    /// The wholes that an entity is part of, the nearest first.
+    /// Returns the wholes that an entity is part of, the nearest first.
     fn wholes_of(&self, entity: u32) -> impl Iterator<Item = u32> {
         std::iter::successors(self.whole_of(entity), |at| self.whole_of(*at)).take(DEEPEST)
     }
@@ -242,18 +252,20 @@ impl State {
         self.entities.get(entity as usize)?.whole
     }
 
-    /// How the entity stands, as of the newest batch; `now` only decides what is stale.
+    /// Returns the evidence about the entity as of the newest batch, or `None` for an unknown
+    /// entity. `now` only decides which series are stale.
     pub fn evidence(&self, entity: &Entity, now: Timestamp) -> Option<Evidence> {
         let number = self.number_of(entity)?;
         let batch = Batch::live(now);
         Some(StateOverlay::new(self, &batch).evidence(number))
     }
 
+    /// Returns the number of the entity in this state, or `None` for one that no batch has named.
     pub fn number_of(&self, entity: &Entity) -> Option<u32> {
         self.index.entities.get(entity).copied()
     }
 
-    /// Whether something is suspected or wrong with the entity.
+    /// Returns whether the entity has an open incident, be it only suspected.
     pub fn is_open(&self, entity: &Entity) -> bool {
         self.index
             .entities
@@ -261,7 +273,7 @@ impl State {
             .is_some_and(|number| self.lives[*number as usize].phase().is_some())
     }
 
-    /// What is part of what, as far as it was told.
+    /// Returns each known pair of a part and its whole.
     pub fn relations(&self) -> Vec<(Entity, Entity)> {
         let whole = |known: &Known| {
             Some((known.entity.clone(), self.entities[known.whole? as usize].entity.clone()))
@@ -269,7 +281,7 @@ impl State {
         self.entities.iter().filter_map(whole).collect()
     }
 
-    /// Goes on from the incidents that are stored, each the newest of its entity: a state that was worked out again from
+    /// Adopts the stored incidents, each the newest of its entity. A state that was rebuilt from
     /// the observations still kept may not know all of them.
     pub fn reconcile(&mut self, stored: &[Stored]) {
         for newest in stored {
@@ -279,13 +291,14 @@ impl State {
         }
     }
 
-    /// The checkpoint of this state.
+    /// Returns the checkpoint of this state.
     pub fn encode(&self) -> Vec<u8> {
-        // Writing to memory fails for no type that is in a state; an empty checkpoint would not be read, at worst.
+        // Writing to memory fails for no type that a state contains; at worst an empty checkpoint
+        // results, which is not read.
         postcard::to_stdvec(&(Self::FORMAT, self)).unwrap_or_default()
     }
 
-    /// The state of a checkpoint, or nothing if it is of another format or damaged.
+    /// Returns the state of a checkpoint, or `None` if it is damaged or of another format.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let (format, rest) = postcard::take_from_bytes::<u32>(bytes).ok()?;
         if format != Self::FORMAT {
@@ -296,7 +309,8 @@ impl State {
         state.is_whole().then_some(state)
     }
 
-    /// Whether every number points at something: a damaged checkpoint must not end the program.
+    /// Returns whether every number refers to an existing entry: a damaged checkpoint must not end
+    /// the program.
     fn is_whole(&self) -> bool {
         let (series, families, entities) =
             (self.names.len(), self.families.len(), self.entities.len());
@@ -334,7 +348,7 @@ impl Index {
     }
 }
 
-/// Whether the newer fact takes the place of the older one.
+/// Returns whether the newer fact replaces the older one.
 fn says_the_same_thing(older: &str, newer: &str) -> bool {
     let key = |json: &str| -> Option<(String, &'static str, String)> {
         let fact: Fact = serde_json::from_str(json).ok()?;

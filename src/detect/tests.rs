@@ -1,4 +1,4 @@
-//! Stories: what was measured, and what was told.
+//! Stories: measurements, and the transitions that are reported.
 
 use super::{State, advance};
 use crate::domain::time::{DAY, HOUR, MINUTE};
@@ -9,7 +9,7 @@ use std::sync::Arc;
 /// Midnight, UTC.
 const START: i64 = 1_748_736_000;
 
-/// Outages begin after three days and some hours: by then it is known what is normal.
+/// Outages begin after three days and some hours, when the normal is known.
 const T: i64 = HOURS * HOUR;
 const HOURS: i64 = 78;
 
@@ -18,7 +18,7 @@ struct Signal {
     source: &'static str,
     name: &'static str,
     step: i64,
-    /// From the end of a bin to its reading.
+    /// Seconds from the end of a bin to its reading.
     lag: i64,
     normal: f64,
 }
@@ -50,7 +50,8 @@ fn series(entity: &str, signal: Signal) -> Arc<Series> {
 }
 
 impl World {
-    /// `entities` are measured by `signals` for `hours`; `share` says what share of normal is there in a bin.
+    /// Adds `hours` of measurements of `entities` by `signals`; `share` returns the share of normal
+    /// that a bin has.
     fn measured(
         mut self,
         entities: &[&str],
@@ -62,7 +63,7 @@ impl World {
             for signal in signals {
                 let series = series(entity, *signal);
                 for start in (0..hours * HOUR).step_by(signal.step as usize) {
-                    // A ripple of two per cent, so that no series is more regular than the world.
+                    // A ripple of two per cent, so that no series is more regular than real ones.
                     let ripple = 1.0
                         + 0.01 * ((start / signal.step * 7 + entity.len() as i64) % 5 - 2) as f64;
                     let value = share(entity, signal.name, start)
@@ -81,7 +82,7 @@ impl World {
         self
     }
 
-    /// The value of one bin is published (again) at `received`.
+    /// Publishes the value of one bin (again) at `received`.
     fn published(
         mut self,
         received: i64,
@@ -138,7 +139,7 @@ fn watch(state: &mut State, batches: &[Batch]) -> Vec<Transition> {
     told
 }
 
-/// `KP started 30:25 (since 30:00)`: hours and minutes of the world.
+/// Formats transitions as `KP started 30:25 (since 30:00)`, in hours and minutes since `START`.
 fn lines(told: &[Transition]) -> Vec<String> {
     let clock = |at: Timestamp| {
         let minutes = (at.unix() - START) / MINUTE;
@@ -188,7 +189,8 @@ fn a_blackout_is_told_with_when_it_began_and_when_it_ended() {
     assert_eq!(lines(&told), expected);
 }
 
-/// Each source reads the past by itself: what is read of one may be older than what is known of another.
+/// Each source reads the past on its own, so a reading of one may be older than the newest of
+/// another.
 #[test]
 fn a_start_that_an_older_reading_confirms_is_not_dated_back_to_that_reading() {
     let share = |entity: &str, signal: &str, start: i64| {
@@ -197,7 +199,8 @@ fn a_start_that_an_older_reading_confirms_is_not_dated_back_to_that_reading() {
     let mut batches = World::default()
         .measured(&["country/KP", "country/US", "country/DE"], &[BGP, RIS], HOURS + 1, share)
         .batches();
-    // Its routes have gone from the other source's view as well, which is read late, as of two hours ago.
+    // Its routes are gone from the other source's view as well. That is read late, as of two hours
+    // ago.
     let hours_ago = Timestamp::from_unix(START + T - 2 * HOUR);
     for bin in 0..4 {
         let observed_at = Timestamp::from_unix(START + T + 15 * MINUTE * bin);
@@ -211,7 +214,7 @@ fn a_start_that_an_older_reading_confirms_is_not_dated_back_to_that_reading() {
     assert_eq!(told[1].started_at, told[0].started_at);
 }
 
-/// The same where nothing was suspected before: the older reading completes the proof.
+/// The same without an earlier suspicion: the older reading completes the proof.
 #[test]
 fn a_start_that_an_older_reading_proves_is_not_decided_before_it_happened() {
     let hours_ago = Timestamp::from_unix(START + T - 2 * HOUR);
@@ -225,7 +228,7 @@ fn a_start_that_an_older_reading_proves_is_not_decided_before_it_happened() {
     let (before, after): (Vec<Batch>, Vec<Batch>) = batches.into_iter().partition(|b| !fallen(b));
     let mut state = State::default();
     assert_eq!(watch(&mut state, &before), []);
-    // All that shows the fall is read late, as of two hours before it.
+    // Every reading that shows the fall is read late, as of two hours before it.
     let late: Vec<Batch> = after
         .into_iter()
         .map(|batch| Batch { received_at: hours_ago, arrival: Arrival::CaughtUp, ..batch })
@@ -458,7 +461,8 @@ fn sites_that_fall_together_hide_no_outage_that_begins_with_theirs() {
     assert!(of(sites[0]).is_some(), "{:?}", lines(&told));
 }
 
-/// A quarter of an hour of rounds over a good line: no day of history, as a new profile has none.
+/// Returns `minutes` of probe rounds over a good uplink, without a day of history, as in a new
+/// profile.
 fn rounds(minutes: i64, value: impl Fn(&str, i64) -> f64) -> Vec<Batch> {
     let of =
         |name: &'static str, normal| Signal { source: "probe", name, step: 60, lag: 12, normal };
@@ -510,7 +514,7 @@ fn a_new_profile_tells_a_blackout_after_a_few_rounds_and_the_bin_that_shows_it_m
 
 #[test]
 fn all_that_falls_in_one_block_is_one_witness_and_no_blackout() {
-    // Every name server and site stands in the one block of four that has fallen.
+    // Every name server and site is in the one block of four that has fallen.
     let value = |signal: &str, minute: i64| match signal {
         _ if minute < 12 => usual(signal),
         "blocks" => 3.0,
@@ -566,8 +570,8 @@ fn what_is_missed_while_our_line_is_gone_is_told_when_it_is_back_and_not_before(
     assert!((0..=3 * 60 + 12).contains(&after), "{after} s after the first good round began");
 }
 
-/// Two hours of rounds by a clock that is ahead by `by` minutes in the half hour from 25 on. Our line is doubtful in a round in
-/// which the clock jumps.
+/// Returns two hours of rounds by a clock that is ahead by `by` minutes in the half hour from
+/// minute 25 on. Our uplink is doubtful in a round in which the clock jumps.
 fn with_a_clock_ahead(by: i64, value: impl Fn(&str, i64) -> f64) -> Vec<Batch> {
     let mut batches = rounds(120, value);
     for at in [25, 55] {
@@ -584,7 +588,7 @@ fn with_a_clock_ahead(by: i64, value: impl Fn(&str, i64) -> f64) -> Vec<Batch> {
     batches
 }
 
-/// What is told of an outage over those rounds, by such a clock: that it began, and that it is over.
+/// Returns the transitions of an outage over those rounds, by such a clock: its start and its end.
 fn told_by_a_clock_ahead(by: i64, outage: std::ops::Range<i64>) -> Vec<Transition> {
     let fallen =
         |signal: &str, minute: i64| if outage.contains(&minute) { 0.0 } else { usual(signal) };
@@ -614,7 +618,8 @@ fn a_clock_that_was_ahead_makes_our_own_eyes_blind_for_no_longer_than_it_was() {
 fn what_began_while_the_clock_was_ahead_goes_on_when_it_is_right_and_is_told_to_be_over_once() {
     for by in [0, 3, 10, 45, 120, 600] {
         let told = told_by_a_clock_ahead(by, 40..90);
-        // An instant that the right clock has passed by then may be of either, and stays as it was told.
+        // An instant that the right clock has passed by then may be of either clock, and stays as
+        // it was reported.
         let off = if by < 15 { by } else { 0 };
         let lasted = (told[1].ended_at.unwrap() - told[1].started_at) / MINUTE;
         assert_eq!(lasted, 51 - off, "ahead by {by} minutes: {:?}", lines(&told));
@@ -687,7 +692,7 @@ fn a_missing_value_is_unknown_and_never_zero() {
     assert!(told.is_empty(), "{:?}", lines(&told));
 }
 
-/// Routing goes at once, traffic so many minutes later; the kinds of what is told.
+/// Returns the kinds of the transitions when routing falls at once and traffic `minutes` later.
 fn kinds_when_traffic_goes_after(minutes: i64) -> Vec<TransitionKind> {
     let until = T + 6 * HOUR;
     let share = move |entity: &str, signal: &str, start: i64| {
@@ -843,7 +848,8 @@ fn a_checkpoint_that_is_damaged_or_of_another_format_is_not_read() {
     assert_eq!(State::decode(&[]), None);
 }
 
-/// Two and a half days of four entities, half-hourly, with outages, gaps, revisions and late bins.
+/// Generates two and a half days of four entities, half-hourly, with outages, gaps, revisions and
+/// late bins.
 fn streams() -> impl Strategy<Value = Vec<Batch>> {
     let outages =
         prop::collection::vec((0..4_usize, 0..5_usize, 50..110_i64, 1..30_i64, 0.0..0.9), 0..6);

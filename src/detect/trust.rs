@@ -1,57 +1,67 @@
-//! Is it them, the source, or our own uplink? A family is one signal of one source over all entities: when nearly all
-//! unrelated entities fall in the same bin by the same factor, the source is ill, not the world.
+//! Decides whether the entities, the source or our own uplink is at fault. A family is one signal
+//! of one source over all entities: when nearly all unrelated entities fall in the same bin by the
+//! same factor, the source is at fault, not the world.
 
 use super::state::SetBack;
 use crate::domain::Seconds;
 use crate::domain::time::DAY;
 use serde::{Deserialize, Serialize};
 
-/// Fewer unrelated entities than this to compare with cannot show that the source is ill.
+/// With fewer unrelated entities than this, a comparison cannot show that the source is at fault.
 pub const ENOUGH_TO_COMPARE: usize = 3;
-/// From this share of entities that fall in one bin it is the source. Of Iran's 31 series of November 2019, which were
-/// all switched off within hours, at most 71 % fell in one bin.
+/// From this share of entities that fall in one bin on, the source is at fault. Of Iran's 31 series
+/// of November 2019, which were all switched off within hours, at most 71 % fell in one bin.
 const NEARLY_ALL: f32 = 0.8;
-/// A fault is over when no more than this share still sags.
+/// A fault is over when no more than this share of entities still sags.
 const FEW: f32 = 0.35;
-/// A sag: below this share of normal. One that weekends reach only where nearly all keep the same ones.
+/// A bin sags below this share of normal. Weekends reach it only where nearly all entities keep the
+/// same ones.
 pub const SAGS_BELOW: f64 = 0.62;
-/// Those who sag by a fault sag alike: half of them within this distance of the median ratio.
+/// Entities that sag by a fault sag alike: half of them are within this distance of the median
+/// ratio.
 const ALIKE: f32 = 0.12;
-/// An entity that fell more bins ago than this has an outage of its own and is not asked.
+/// An entity that fell more bins ago than this has an outage of its own and is not compared.
 pub const FELL_LONG_AGO: Seconds = 3;
-/// A sag of everybody that lasts so long is another way to measure, unless nothing at all is left.
+/// A sag of all entities that lasts this long is another way to measure, unless nothing at all is
+/// left.
 const USUAL_AFTER: Seconds = 3 * DAY;
 const SOMETHING_IS_LEFT: f32 = 0.01;
-/// Faults remembered: as many as the kept bins can reach back to.
+/// Faults kept: as many as the kept bins can reach back to.
 const KEPT_FAULTS: usize = 4;
 
-/// A stretch in which nothing read says anything: `until` is open while it lasts.
+/// A period in which readings mean nothing. Instants are Unix seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
+    /// Start of its first bin.
     pub from: i64,
+    /// Start of the first bin after it; `None` while it lasts.
     pub until: Option<i64>,
 }
 
-/// Faults in their order, and up to which bin they were looked for.
+/// The faults of one family or of our uplink in their order, and up to which bin they were looked
+/// for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Faults {
     windows: Vec<Fault>,
-    /// Start of the newest bin that enough others were heard of.
+    /// Start of the newest bin for which enough other entities are known.
     pub checked: i64,
-    /// Whether there were enough others.
+    /// Whether there were enough other entities to compare with.
     pub comparable: bool,
-    /// The bins that falls wait for the word of others about, and how many more of them it takes at least.
+    /// The bins whose falls wait for other entities, each with the least number of further entities
+    /// it takes.
     waiting: [(i64, usize); 2],
 }
 
-/// What one bin looks like over the entities of a family.
+/// One bin over the entities of a family.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct BinComparison {
-    /// Ratio of value to normal, of each unrelated entity that was heard and had not fallen before.
+    /// Ratio of value to normal, of each unrelated entity that has a value and had not fallen
+    /// before.
     pub ratios: Vec<f32>,
-    /// Unrelated entities that fell shortly before, at another moment than the others: no fault of the source does that.
+    /// Number of unrelated entities that fell shortly before, at another moment than the others: a
+    /// fault of the source does not do that.
     pub fell_before: usize,
-    /// Unrelated entities that are still to be heard of this bin.
+    /// Number of unrelated entities whose value of this bin is still missing.
     pub unheard: usize,
 }
 
@@ -78,8 +88,9 @@ impl BinComparison {
             && self.sags_alike()
     }
 
-    /// Of how many more entities it takes a usual value, at least, until it can be no fault of the source, whatever the others
-    /// will say. None: that is so, or all have spoken.
+    /// Returns the least number of further entities with a usual value after which the bin cannot
+    /// be a fault of the source, whatever the others show. 0 if it already cannot be, or all values
+    /// are there.
     fn waits_for(&self) -> usize {
         let could_sag = self.sagging().count() + self.unheard;
         let too_many = (could_sag as f32 - NEARLY_ALL * self.entities() as f32).floor() as i64 + 1;
@@ -95,13 +106,14 @@ impl BinComparison {
 }
 
 impl Faults {
-    /// Whether anything of `[start, end)` lies in a fault.
+    /// Returns whether any part of `[start, end)` lies in a fault.
     pub fn cover(&self, start: i64, end: i64) -> bool {
         self.windows
             .iter()
             .any(|fault| fault.from < end && fault.until.is_none_or(|until| start < until))
     }
 
+    /// Moves its instants back with the clock.
     pub fn move_back(&mut self, back: SetBack) {
         for fault in &mut self.windows {
             fault.from = back.right(fault.from);
@@ -113,12 +125,14 @@ impl Faults {
         }
     }
 
-    /// Whether a bin that shows no fall is worth a look at all entities: a fault may end, or somebody's fall waits for it.
+    /// Returns whether a bin that shows no fall is worth a comparison of all entities: a fault may
+    /// end, or an entity's fall waits for it.
     pub fn is_worth_a_look(&self, start: i64) -> bool {
         self.is_open() || self.waiting.iter().any(|(waits, more)| *waits == start && *more > 0)
     }
 
-    /// Another entity was heard of the bin; says whether a look may show something by now.
+    /// Notes that another entity has a value in the bin. Returns whether a comparison may show
+    /// something by now.
     pub fn hears_one_more(&mut self, start: i64) -> bool {
         let Some((_, more)) = self.waiting.iter_mut().find(|(waits, _)| *waits == start) else {
             return self.is_open();
@@ -136,12 +150,12 @@ impl Faults {
         self.waiting.sort_unstable();
     }
 
-    /// Whether a fault is going on, as far as is known.
+    /// Returns whether a fault lasts, as far as is known.
     pub fn is_open(&self) -> bool {
         self.windows.last().is_some_and(|fault| fault.until.is_none())
     }
 
-    /// Whether what began as a fault is how the source measures now.
+    /// Returns whether a sag that began as a fault is how the source measures now.
     pub fn is_usual_by_now(&self, start: i64, look: &BinComparison) -> bool {
         let lasts = self
             .windows
@@ -151,7 +165,8 @@ impl Faults {
         lasts && look.is_heard_enough() && super::baseline::median(&mut ratios) > SOMETHING_IS_LEFT
     }
 
-    /// Takes a look at the bin that starts at `start`; says from when on all series of the family must be judged again.
+    /// Takes the comparison of the bin that starts at `start`. Returns the instant from which on
+    /// all series of the family must be judged again.
     pub fn take(&mut self, start: i64, look: &BinComparison) -> Option<i64> {
         if start >= self.checked {
             self.comparable = look.entities() >= ENOUGH_TO_COMPARE;
@@ -170,7 +185,8 @@ impl Faults {
         look.is_the_sources_own_fault().then(|| self.opens(start)).flatten()
     }
 
-    /// The same for our uplink: of the control series heard at `start`, `failing` failed; `all` are watched.
+    /// Does the same for our uplink: of the control series with a value at `start`, `failing`
+    /// failed; `all` are watched.
     pub fn take_control(
         &mut self,
         start: i64,
@@ -196,7 +212,7 @@ impl Faults {
             return None;
         }
         match self.windows.last_mut() {
-            // The bin before was the last one of a fault, by all that was heard then.
+            // The bin before was the last one of a fault, by the data known then.
             Some(last) if last.until == Some(start) => last.until = None,
             Some(last) if last.from > start => last.from = start,
             _ => self.windows.push(Fault { from: start, until: None }),
@@ -214,7 +230,7 @@ impl Faults {
                 last.until = Some(start);
                 Some(start)
             }
-            // Later data took the fault itself back.
+            // Later data showed that there was no fault.
             None if start == last.from => {
                 self.windows.pop();
                 Some(start)

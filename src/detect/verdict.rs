@@ -1,4 +1,4 @@
-//! An entity's witnesses weighed together, and the evidence frozen for a reader.
+//! Weighs an entity's witnesses together, and freezes the evidence for a reader.
 
 use super::baseline::Normal;
 use super::signal::{LOW, SeriesTracker};
@@ -11,33 +11,39 @@ use crate::domain::{
 };
 use std::sync::Arc;
 
-/// As good as two clear bins; and the first bin of another witness that is not clear yet.
+/// The evidence of about two clear bins. With it, even a first bin of another witness that is not
+/// clear yet is enough.
 pub const SURE: f32 = 9.0;
-/// From here on witnesses that agree are called highly sure: well above what it takes to tell.
+/// The combined evidence from which on confidence in two agreeing witnesses is high: well above the
+/// alert threshold.
 const HIGHLY_SURE: f64 = 12.0;
 /// A part stands for the whole when its routing is at least this share of the whole's.
 const STANDS_FOR_THE_WHOLE: f64 = 0.8;
-/// A quick signal's fall is seen about this long after it began: the first bin holds some of the time before.
+/// Seconds from the beginning of a fall until a quick signal shows it: the first bin contains some
+/// of the time before.
 const FALL_SHOWS_AFTER: Seconds = 30;
-/// Withdrawals this close to what the bins say belong to the same fall.
+/// Withdrawals within this many seconds of the instant that the bins show belong to the same fall.
 const SAME_FALL: Seconds = 600;
-/// Two that see the same layer may differ by a wide bin or two about when it fell, not by more.
+/// Two signals of the same layer may differ by a wide bin or two about the instant of a fall, not
+/// by more than this.
 const DENIED_FOR: Seconds = 30 * MINUTE;
 
-/// What one witness says about an entity.
+/// The evidence of one witness about an entity.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct WitnessScore {
+    /// Number of the witness.
     pub witness: u32,
-    /// The surest of its series.
+    /// The series that represents the witness: the surest of the entity's own, or the median one of
+    /// its parts'.
     pub series: u32,
-    /// Evidence for an outage that may be used now; 0 where it is up or unknown.
+    /// Evidence for an outage that may be used now; 0 where the series is up or unknown.
     pub low: f32,
-    /// It has a normal, is fresh and trusted.
+    /// Whether it has a normal, and is fresh and trusted.
     pub heard: bool,
 }
 
 impl StateOverlay<'_> {
-    /// The entity's own series and those of parts that stand for it.
+    /// Returns the entity's own series and those of parts that stand for it.
     pub fn witnesses_of(&self, entity: u32) -> Vec<u32> {
         let mut series = self.series_of(entity).to_vec();
         for part in self.parts_of(entity) {
@@ -58,7 +64,7 @@ impl StateOverlay<'_> {
         series
     }
 
-    /// What was said of the entity and of the parts that stand for it.
+    /// Returns the facts about the entity and about the parts that stand for it.
     fn facts_behind(&self, entity: u32) -> Vec<Fact> {
         let mut spoken_of = vec![entity];
         for part in self
@@ -73,8 +79,9 @@ impl StateOverlay<'_> {
         spoken_of.into_iter().flat_map(|part| self.facts_of(part)).collect()
     }
 
-    /// A part stands for the whole when the same signal of the same source finds nearly the same routes in both; one
-    /// that is too small to be routed by itself (a site) is a sample of what it is part of.
+    /// Returns whether a part stands for the whole: the same signal of the same source finds nearly
+    /// the same routes in both. A part that is too small to be routed by itself (a site) is a
+    /// sample of its whole.
     fn stands_for(&self, part: u32, whole: u32) -> bool {
         let routed = |entity: u32| {
             self.series_of(entity)
@@ -101,7 +108,8 @@ impl StateOverlay<'_> {
         !is_routed && !self.series_of(part).is_empty()
     }
 
-    /// Each witness once. Where only parts were measured, the middle one of them speaks.
+    /// Returns one score for each witness. Where only parts of the entity were measured, the median
+    /// part represents the witness. A fall before `fallen_since` (Unix seconds) is not evidence.
     pub fn voices(&self, entity: u32, fallen_since: i64) -> Vec<WitnessScore> {
         let mut said: Vec<(u32, bool, u32, f32, bool)> = Vec::new();
         let one_block = self.may_be_one_block(entity);
@@ -128,7 +136,8 @@ impl StateOverlay<'_> {
         for same in said.chunk_by(|a, b| a.0 == b.0) {
             let own = same.iter().any(|of| of.1);
             let counted: Vec<_> = same.iter().filter(|of| of.1 == own && of.4).collect();
-            // Own series are of one witness because people make them all: the surest speaks for them.
+            // Several series of the entity itself are one witness because people cause them all:
+            // the surest represents them.
             let speaks = if own { counted.first() } else { counted.get(counted.len() / 2) };
             if let Some(&&(witness, _, series, low, heard)) = speaks {
                 voices.push(WitnessScore { witness, series, low, heard });
@@ -137,6 +146,8 @@ impl StateOverlay<'_> {
         voices
     }
 
+    /// Returns the number of the witness that a series belongs to. `one_block`: see
+    /// [`Self::may_be_one_block`].
     pub fn witness(&self, series: u32, head: &SeriesTracker, one_block: bool) -> u32 {
         if one_block && self.is_own_probe(head.family) {
             ONE_BLOCK
@@ -145,8 +156,9 @@ impl StateOverlay<'_> {
         }
     }
 
-    /// Whether all that our own probes miss of the entity may stand in one block of addresses: then they are one witness,
-    /// however many names and services there are. Where blocks are not counted each signal is its own.
+    /// Returns whether everything that our own probes miss of the entity may be in one block of
+    /// addresses: it is then one witness, however many names and services it has. Where blocks are
+    /// not counted, each signal is a witness of its own.
     pub fn may_be_one_block(&self, entity: u32) -> bool {
         let fallen = self
             .witnesses_of(entity)
@@ -164,11 +176,13 @@ impl StateOverlay<'_> {
         is_counted && fallen < 2.0
     }
 
-    /// Evidence of a low series that was compared with others, as far as that is possible.
+    /// Returns the evidence of a low series after comparison with other entities, as far as that is
+    /// possible; 0 where it is too little to count.
     pub fn usable(&self, series: u32, head: &SeriesTracker) -> f32 {
         let needed = self.normal(series).map_or(f32::INFINITY, Normal::counts_from);
         let Some(newest) = head.newest() else { return 0.0 };
-        // The newest bin may still be waiting for the word of others; the one before rarely does.
+        // Other entities' values of the newest bin may still be missing; those of the one before
+        // rarely are.
         let width = head.width();
         let low = if self.is_confirmed(head, newest.start) {
             head.score.low
@@ -180,7 +194,8 @@ impl StateOverlay<'_> {
         if low >= needed { low } else { 0.0 }
     }
 
-    /// The bin was compared with others of its family; a probe's with the controls of our uplink, too.
+    /// Returns whether the bin was compared with others of its family and, for a probe, with the
+    /// controls of our uplink.
     fn is_confirmed(&self, head: &SeriesTracker, start: i64) -> bool {
         let faults = self.faults(head.family);
         let by_others = !faults.comparable || start <= faults.checked;
@@ -190,7 +205,7 @@ impl StateOverlay<'_> {
         by_others && by_controls
     }
 
-    /// Why a series says nothing now; `None` where it says something.
+    /// Returns why a series is unknown now, or `None` if it is known.
     pub fn why_unknown(&self, series: u32, head: &SeriesTracker) -> Option<Unknown> {
         let Some(normal) = self.normal(series) else { return Some(Unknown::NoNormal) };
         let Some(newest) = head.newest() else { return Some(Unknown::NoNormal) };
@@ -208,7 +223,8 @@ impl StateOverlay<'_> {
         head.is_stale(self.batch.received_at.unix()).then_some(Unknown::Stale)
     }
 
-    /// When the first route went, where that was seen live: to the second, which no bin tells.
+    /// Returns when the first route was withdrawn, to the minute, if that was seen live near
+    /// `about`. Bins are less exact.
     fn first_withdrawal(&self, entity: u32, about: i64) -> Option<i64> {
         let withdrawn = self.facts_behind(entity).into_iter().filter_map(|fact| match fact.kind {
             FactKind::Withdrawn { gateways } => gateways.iter().map(|fall| fall.first.unix()).min(),
@@ -220,7 +236,8 @@ impl StateOverlay<'_> {
             .map(|first| first.div_euclid(60) * 60)
     }
 
-    /// When it began: inside every interval in which a signal fell in one clear step, or else the first low bin.
+    /// Returns when the outage began, in Unix seconds: inside every interval in which a signal fell
+    /// in one clear step, or else in the first low bin. `None` while no witness is surely low.
     pub fn began(&self, entity: u32, voices: &[WitnessScore]) -> Option<i64> {
         let by_bins = self.began_by_bins(voices)?;
         Some(self.first_withdrawal(entity, by_bins).unwrap_or(by_bins))
@@ -254,8 +271,8 @@ impl StateOverlay<'_> {
         Some((i64::midpoint(from, until) - FALL_SHOWS_AFTER).div_euclid(60) * 60)
     }
 
-    /// Whether `other` saw the same layer whole for long after `voice` says that it fell, and fell only then: until then it was the
-    /// source of `voice` that was ill.
+    /// Returns whether `other` saw the same layer whole for long after the fall that `voice` shows,
+    /// and fell only later. Until then, the source of `voice` was at fault.
     fn denies(&self, other: &WitnessScore, voice: &WitnessScore) -> bool {
         let (theirs, ours) = (self.named(other.series), self.named(voice.series));
         let Some((other_head, head)) = self.head(other.series).zip(self.head(voice.series)) else {
@@ -270,6 +287,8 @@ impl StateOverlay<'_> {
             && other_head.bins().iter().any(|bin| (since..fell).contains(&bin.start))
     }
 
+    /// Returns the evidence about the entity as of the batch: every assessment, the verdict and its
+    /// confidence.
     pub fn evidence(&self, entity: u32) -> Evidence {
         let at = self.batch.received_at;
         let mut assessments: Vec<(Assessment, u32)> = Vec::new();
@@ -342,7 +361,8 @@ impl StateOverlay<'_> {
     }
 }
 
-/// Witnesses and sources that agree with the verdict, and what that makes of it.
+/// Returns the number of witnesses and of sources that agree with the verdict, and the confidence
+/// that follows.
 fn how_sure(verdict: Verdict, assessments: &[(Assessment, u32)]) -> (u32, u32, Confidence) {
     let agrees = |assessment: &Assessment| match verdict {
         Verdict::Unknown => false,
@@ -358,7 +378,8 @@ fn how_sure(verdict: Verdict, assessments: &[(Assessment, u32)]) -> (u32, u32, C
         agreeing.iter().map(|(assessment, _)| assessment.series.measurer()).collect();
     sources.sort_unstable();
     sources.dedup();
-    // What each witness adds: its surest signal, and no more than two of its clearest bins.
+    // Each witness adds the evidence of its surest signal, but no more than two of its clearest
+    // bins.
     let strength: f64 = witnesses
         .iter()
         .map(|witness| {

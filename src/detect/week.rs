@@ -1,22 +1,28 @@
-//! What each part of the week is of a usual day: weekends, wherever they are.
+//! The factor of each part of the week against a usual day, which finds weekends wherever they are.
 
 use super::baseline::{Slot, median};
 use crate::domain::time::HOUR;
 use serde::{Deserialize, Serialize};
 
-/// Parts of a week, six hours each, that may differ from the same hours of other days: weekends, wherever they are.
+/// Parts of a week, of six hours each, that may differ from the same hours of other days: weekends,
+/// wherever they are.
 const WEEK_PARTS: usize = 28;
 const PART_HOURS: u32 = 6;
-/// A part of a week is another only if it was so in this many weeks at least, and in all that are known.
+/// A part of the week has a factor of its own only if it differed in this many weeks at least, and
+/// in all known weeks.
 const ENOUGH_WEEKS: usize = 2;
-/// By how much at most.
+/// The smallest and the largest factor.
 const WEEK_RANGE: (f32, f32) = (0.5, 1.5);
 
-/// The parts of a week, counted from Thursday midnight UTC, against the same hours of all days.
+/// The factors of the parts of a week, counted from Thursday midnight UTC, against the same hours
+/// of all days. `None`: all are 1.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Week(Option<Box<[f32; WEEK_PARTS]>>);
 
 impl Week {
+    /// Learns the factors from clean hours, oldest first. `ratio` returns the ratio of an hour's
+    /// level to the usual level of its hour of the day. All are 1 before there are nearly two
+    /// weeks.
     pub fn learn(slots: &[Slot], ratio: impl Fn(&Slot) -> f32) -> Self {
         let hours = slots.last().map_or(0, |newest| newest.hour - slots[0].hour);
         if (hours as usize) < ENOUGH_WEEKS * 7 * 24 - 24 {
@@ -28,7 +34,8 @@ impl Week {
             seen[(part[0].hour / PART_HOURS) as usize % WEEK_PARTS].push(median(&mut ratios));
         }
         let parts = seen.map(|weeks| {
-            // The week in which it differed least: what differed once may have been a holiday.
+            // Use the week that differed least: a difference that occurred once may have been a
+            // holiday.
             let (least, most) = weeks
                 .iter()
                 .fold((f32::MAX, f32::MIN), |(l, m), week| (l.min(*week), m.max(*week)));
@@ -41,7 +48,8 @@ impl Week {
         Self(parts.iter().any(|part| (part - 1.0).abs() > 0.05).then(|| Box::new(parts)))
     }
 
-    /// Between the middles of the two nearest parts.
+    /// Returns the factor at `instant` (Unix seconds), interpolated between the middles of the two
+    /// nearest parts.
     pub fn at(&self, instant: i64) -> f32 {
         let Some(parts) = &self.0 else { return 1.0 };
         let seconds = i64::from(PART_HOURS) * HOUR;

@@ -1,45 +1,60 @@
-//! What shows that our own line is whole: well-known hosts of different operators, each with the answer that it must give.
+//! Controls: well-known hosts of different operators, each with the answer that it must give. Their
+//! answers show whether the bot's own uplink works.
 
 use std::net::{IpAddr, SocketAddr};
 
-/// A host that is asked only to learn of ourselves.
+/// A host that is asked only to learn about the bot's own uplink.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Control {
-    /// Who runs it: what one operator gets wrong is one voice.
+    /// The organisation that runs it. Errors of one operator count once.
     pub operator: String,
-    /// Where it stands, or `anycast`.
+    /// The host's location, or `anycast`.
     pub place: String,
+    /// The request, with the expected answer.
     pub ask: Ask,
 }
 
-/// What it is asked.
+/// The request that is sent to a control.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ask {
-    /// A resolver for a name whose addresses are known: another answer is a lie.
+    /// Asks a resolver for a name whose addresses are known. Any other answer is forged.
     Resolver {
+        /// The server's address and port (53).
         server: SocketAddr,
+        /// The name to resolve.
         name: String,
+        /// The known addresses of `name`; never empty.
         expect: Vec<IpAddr>,
     },
-    /// A root server for the root's own SOA, which it answers with authority.
+    /// Asks a root server for the SOA of the root zone, which it answers with authority.
     Root {
+        /// The server's address and port (53).
         server: SocketAddr,
     },
+    /// Opens a TCP connection.
     Tcp {
+        /// The address and port to connect to.
         address: SocketAddr,
     },
-    /// A page that is always the same: another one is a captive portal's.
+    /// Fetches a page that never changes, over plain HTTP. Any other page comes from a captive
+    /// portal.
     Page {
+        /// The host name, in ASCII.
         host: String,
+        /// The TCP port; 80 by default.
         port: u16,
+        /// The path, with its leading slash.
         path: String,
+        /// The expected HTTP status; 200 by default.
         status: u16,
+        /// A text that the body must contain, or `None` if the status is enough.
         text: Option<String>,
     },
 }
 
 impl Control {
-    /// Whether it is asked over IPv6; a page is asked over whatever its name leads to first.
+    /// Returns whether the control is asked over IPv6. Always `false` for a page, which is fetched
+    /// over the address that its name resolves to first.
     pub fn is_v6(&self) -> bool {
         match &self.ask {
             Ask::Resolver { server, .. } | Ask::Root { server } | Ask::Tcp { address: server } => {

@@ -1,28 +1,31 @@
-//! The countries of ISO 3166-1: names that people type, time zone of the capital, flag.
+//! The countries of ISO 3166-1, with the names that people type, the time zone of the capital, and
+//! the flag.
 
 use super::CountryCode;
 use chrono_tz::Tz;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-/// Names from ISO 3166-1 and the Unicode CLDR, zones from the time zone database's `zone.tab`.
+/// The table of countries. Names are from ISO 3166-1 and the Unicode CLDR, zones from the time zone
+/// database's `zone.tab`.
 const TABLE: &str = include_str!("countries.tsv");
 
-/// A country, or a territory with a code of its own.
+/// A country, or a territory with its own code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Country {
+    /// The ISO 3166-1 alpha-2 code.
     pub code: CountryCode,
-    /// Its common English name.
+    /// The common English name.
     pub name: &'static str,
-    /// What else people call it: formal, former, native and three-letter names.
+    /// Other names in use: formal, former, native and three-letter ones.
     pub aliases: Vec<&'static str>,
-    /// Of its capital.
+    /// The time zone of the capital.
     pub zone: Tz,
 }
 
 struct Directory {
     countries: Vec<Country>,
-    /// By [`key`] of code, name and aliases; the position in `countries`.
+    /// Positions in `countries`, by the [`key`] of each code, name and alias.
     by_key: HashMap<String, usize>,
 }
 
@@ -37,21 +40,23 @@ static DIRECTORY: LazyLock<Directory> = LazyLock::new(|| {
     Directory { countries, by_key }
 });
 
-/// Every country, by code.
+/// Returns every country, sorted by code.
 pub fn all() -> &'static [Country] {
     &DIRECTORY.countries
 }
 
-/// `None` where the code is not assigned.
+/// Returns the country with that code, or `None` if the code is not assigned.
 pub fn by_code(code: CountryCode) -> Option<&'static Country> {
     let at = all().binary_search_by_key(&code, |country| country.code).ok()?;
     all().get(at)
 }
 
-/// Returns the country of exactly that flag, code or name; case, diacritics and punctuation do not count.
+/// Returns the country with exactly that flag, code or name. Case, diacritics and punctuation are
+/// ignored.
 pub fn find(text: &str) -> Option<&'static Country> {
     if text.chars().any(|c| letter_of_flag(c).is_some()) {
-        // A flag beside a name is for the reader of shown forms: the two may differ.
+        // A flag with a name beside it is not accepted here: the two may differ. The lookup of
+        // displayed forms compares them.
         return flag_of(text.trim())
             .filter(|(_, rest)| rest.is_empty())
             .and_then(|(code, _)| by_code(code));
@@ -60,14 +65,15 @@ pub fn find(text: &str) -> Option<&'static Country> {
 }
 
 impl Country {
-    /// Its flag as an emoji: the code in regional indicator letters.
+    /// Returns the flag as an emoji: the code in regional indicator letters.
     pub fn flag(&self) -> String {
         let letter = |byte: u8| char::from_u32(0x1_F1E6 + u32::from(byte.saturating_sub(b'A')));
         self.code.as_str().bytes().filter_map(letter).collect()
     }
 }
 
-/// Splits a flag off the front of a text: two regional indicator letters, and what follows them.
+/// Splits a flag off the front of a text. Returns the country code of the two regional indicator
+/// letters, and the rest of the text.
 pub(super) fn flag_of(text: &str) -> Option<(CountryCode, &str)> {
     let mut letters = text.char_indices();
     let (_, first) = letters.next()?;
@@ -81,7 +87,7 @@ fn letter_of_flag(indicator: char) -> Option<char> {
     char::from_u32(u32::from('A') + at)
 }
 
-/// A line of the table; `None` for a comment.
+/// Parses a line of the table. Returns `None` for a comment.
 fn country(line: &'static str) -> Option<Country> {
     let mut fields = line.split('\t');
     let code = CountryCode::new(fields.next()?)?;
@@ -90,7 +96,8 @@ fn country(line: &'static str) -> Option<Country> {
     Some(Country { code, name, aliases, zone: fields.next()?.parse().ok()? })
 }
 
-/// What a name is known by: lower case, without diacritics and punctuation, in one piece.
+/// Returns the form under which a name is looked up: lower case, in one word, without diacritics
+/// and punctuation.
 pub(super) fn key(text: &str) -> String {
     let plain: String = text.chars().flat_map(char::to_lowercase).filter_map(fold).collect();
     let words =
@@ -105,7 +112,8 @@ pub(super) fn key(text: &str) -> String {
         .collect()
 }
 
-/// A lower-case letter without its diacritics; `None` for a mark that only adorns the letter before it.
+/// Returns a lower-case letter without its diacritics, or `None` for a mark that only modifies the
+/// letter before it.
 fn fold(letter: char) -> Option<char> {
     Some(match letter {
         '\u{300}'..='\u{36f}' | '\'' | '’' | '.' => return None,

@@ -1,40 +1,50 @@
-//! What is owed to whom, and what holds it back.
+//! Deliveries: messages that are due to a chat, and the reasons for holding them back.
 
 use super::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A chat that is owed a notice.
+/// A new notice for one chat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewDelivery {
+    /// The chat's row number in the database.
     pub chat: i64,
-    /// Whether it is the first that the chat hears of the incident: these go before all else.
+    /// Whether this is the chat's first message about the incident. Starts are sent before
+    /// everything else.
     pub is_start: bool,
+    /// The delay, or `None` if the notice is sent at once.
     pub hold: Option<Hold>,
 }
 
-/// Not now: what is held is summed up when the hold ends.
+/// A delay of a delivery. Held deliveries are combined into one summary when the hold ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hold {
+    /// The end of the hold.
     pub until: Timestamp,
+    /// The reason for the hold.
     pub why: HeldFor,
 }
 
+/// The chat setting that holds a delivery back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HeldFor {
+    /// The chat muted the entity for some time.
     Mute,
+    /// The chat's quiet hours.
     Quiet,
 }
 
-/// Why a chat was not told as it happened.
+/// The reason why a chat got a report later than it happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DelayReason {
+    /// The chat had muted the entity.
     Muted,
+    /// It was the chat's quiet hours.
     Quiet,
-    /// The platform could not be reached, or took too long.
+    /// The platform was unreachable or too slow.
     Late,
-    /// The chat had shut the bot out.
+    /// The bot could not write to the chat, for example because it was removed or blocked.
     ShutOut,
 }
 
@@ -48,13 +58,14 @@ impl From<HeldFor> for DelayReason {
 }
 
 impl NewDelivery {
-    /// Owed at once.
+    /// Creates a delivery that is sent at once.
     pub fn now(chat: i64, is_start: bool) -> Self {
         Self { chat, is_start, hold: None }
     }
 }
 
 impl HeldFor {
+    /// Returns the word that the database stores.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Mute => "mute",
@@ -62,6 +73,7 @@ impl HeldFor {
         }
     }
 
+    /// Parses the stored word; `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Mute, Self::Quiet].into_iter().find(|why| why.as_str() == text)
     }
@@ -73,18 +85,21 @@ impl fmt::Display for HeldFor {
     }
 }
 
-/// How the deliveries of a chat are doing.
+/// The state of a chat's deliveries, as counts and times.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
+    /// Deliveries that may be sent now, including those in flight.
     pub owed: u32,
-    /// Until quiet hours or a mute end.
+    /// Deliveries that wait for the end of quiet hours or of a mute.
     pub held: u32,
-    /// Since when the oldest that may go is owed.
+    /// The creation time of the oldest notice among `owed`.
     pub oldest: Option<Timestamp>,
+    /// The time of the last successful send.
     pub last_sent: Option<Timestamp>,
-    /// Of what is owed or was given up last.
+    /// The error of the newest delivery that has failed and is not sent.
     pub last_error: Option<String>,
-    /// Sent again without knowing whether they had arrived.
+    /// Sends that were repeated without knowing whether the first one had arrived.
     pub doubts: u32,
+    /// Deliveries that are not tried any more.
     pub given_up: u32,
 }

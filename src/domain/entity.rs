@@ -1,4 +1,5 @@
-//! What can go down: `country/KP`, `region/4416`, `asn/131279`, `prefix/175.45.176.0/22`, `site/kcna.kp`.
+//! Entities that can go down: `country/KP`, `region/4416`, `asn/131279`, `prefix/175.45.176.0/22`,
+//! `site/kcna.kp`.
 
 use super::hostname::{self, NameError};
 use ipnet::IpNet;
@@ -6,15 +7,17 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// An autonomous system's number.
+/// The number of an autonomous system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Asn(pub u32);
 
-/// An ISO 3166-1 alpha-2 code in capitals. Whether the code is assigned is for the directory of countries to say.
+/// An ISO 3166-1 alpha-2 code in capitals. It is not checked for being assigned; the directory of
+/// countries knows which codes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CountryCode([u8; 2]);
 
 impl CountryCode {
+    /// Converts two ASCII letters of any case to a code; `None` for any other text.
     pub fn new(code: &str) -> Option<Self> {
         match code.as_bytes() {
             [a, b] if a.is_ascii_alphabetic() && b.is_ascii_alphabetic() => {
@@ -24,40 +27,53 @@ impl CountryCode {
         }
     }
 
+    /// Returns the code in capitals, such as `KP`.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or("??")
     }
 }
 
+/// A thing that can go down, written `kind/code`; serialised as that text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Entity {
+    /// A country, such as `country/KP`.
     Country(CountryCode),
-    /// A region by the code that IODA gives it (digits).
+    /// A region, by its code at IODA (digits).
     Region(String),
+    /// A network, by its AS number.
     Asn(Asn),
+    /// An address block, with its host bits cleared.
     Prefix(IpNet),
-    /// A host name as DNS carries it: ASCII, in lower case. [`hostname::shown`] gives the form for people.
+    /// A host name in the form that DNS carries: ASCII, in lower case. [`hostname::shown`] converts
+    /// it to the form for people.
     Site(String),
-    /// A bare name without a kind, as a file of observations may use it (`XA`).
+    /// A bare name without a kind (`XA`), as a file of observations may use it.
     Name(String),
 }
 
-/// Why a text is no entity.
+/// The reason why a text is not an entity.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EntityError {
+    /// The text, or the code after the kind, is empty.
     #[error("an empty entity")]
     Empty,
+    /// The word before the slash is not a kind. Holds that word.
     #[error("unknown kind of entity `{0}`: it must be one of country, region, asn, prefix, site")]
     UnknownKind(String),
+    /// Holds the text that is not a country code.
     #[error("`{0}` is no country code: two letters, such as KP")]
     NoCountry(String),
+    /// Holds the text that is not a region code.
     #[error("`{0}` is no region code: IODA's number, such as 4416")]
     NoRegion(String),
+    /// Holds the text that is not an AS number.
     #[error("`{0}` is no AS number: digits, such as 131279")]
     NoAsn(String),
+    /// Holds the text that is not an address block.
     #[error("`{0}` is no prefix: an address block such as 175.45.176.0/22")]
     NoPrefix(String),
+    /// Holds the text that is not a host name, and the reason.
     #[error("`{0}` is no site: {1}")]
     NoSite(String, NameError),
 }
@@ -97,7 +113,7 @@ impl FromStr for Entity {
     }
 }
 
-/// `131279`, `AS131279`, `as131279`.
+/// Parses an AS number: `131279`, `AS131279` or `as131279`.
 pub fn asn(text: &str) -> Option<Asn> {
     let digits = text.strip_prefix("AS").or_else(|| text.strip_prefix("as")).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
@@ -106,18 +122,19 @@ pub fn asn(text: &str) -> Option<Asn> {
     digits.parse().ok().map(Asn)
 }
 
-/// An address block; host bits are cleared, so that one block has one name.
+/// Parses an address block and clears its host bits, so that each block has one name.
 pub fn prefix(text: &str) -> Option<IpNet> {
     text.parse::<IpNet>().ok().map(|net| net.trunc())
 }
 
-/// Returns the host name as [`hostname::site`] does, or nothing where the text is not one.
+/// Returns the host name in the form of [`hostname::site`], or `None` if the text is not a host
+/// name.
 pub fn site(text: &str) -> Option<String> {
     hostname::site(text).ok()
 }
 
 impl Entity {
-    /// The country's code, where this is a country.
+    /// Returns the country's code, or `None` for any other kind of entity.
     pub fn country(&self) -> Option<CountryCode> {
         match self {
             Self::Country(code) => Some(*code),

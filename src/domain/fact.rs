@@ -1,4 +1,4 @@
-//! What a source says that is no series.
+//! Facts: statements of a source that are not a series of values.
 
 use super::{Entity, Timestamp, UplinkState};
 use ipnet::IpNet;
@@ -7,74 +7,123 @@ use serde::{Deserialize, Serialize};
 /// A fact about an entity, stored and ordered like observations.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fact {
+    /// The entity that the fact is about.
     pub entity: Entity,
+    /// The name of the source, such as `ripestat`.
     pub source: String,
-    /// The instant of which the fact speaks.
+    /// The instant at which the fact held.
     pub observed_at: Timestamp,
+    /// The statement itself.
     #[serde(flatten)]
     pub kind: FactKind,
 }
 
+/// The statement of a fact. Serialised with the tag `fact`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "fact", rename_all = "snake_case")]
 pub enum FactKind {
-    /// The entity is part of another: a site of a prefix, that of an ASN, that of a country. `None` ends it.
-    PartOf { whole: Option<Entity> },
-    /// Which neighbouring network leads to the entity, and how much of it is seen that way.
-    Gateway { asn: u32, name: Option<String>, prefixes_seen: u32, peers_seeing: u32 },
-    /// How many full-table peers the source could see at all, the denominator of "seen by".
-    Peers { total: u32 },
-    /// Somebody else's judgement: an outage event, alert, anomaly or annotation. Corroborates, never decides.
+    /// The entity is part of another: a site of a prefix, a prefix of an ASN, an ASN of a country.
+    PartOf {
+        /// The larger entity; `None` ends the relation.
+        whole: Option<Entity>,
+    },
+    /// The routes to the entity through a neighbouring network.
+    Gateway {
+        /// The neighbour's AS number.
+        asn: u32,
+        /// The neighbour's name, if the source knows it.
+        name: Option<String>,
+        /// How many of the entity's prefixes are seen through it; 0 means that the routes are lost.
+        prefixes_seen: u32,
+        /// How many peers of the route collectors see the entity through it.
+        peers_seeing: u32,
+    },
+    /// The number of full-table peers that the source can see at all: the denominator of "seen by".
+    Peers {
+        /// The number of peers, for the address family of the entity.
+        total: u32,
+    },
+    /// A judgement by a third party: an outage event, alert, anomaly or annotation. It corroborates
+    /// a verdict and never decides one.
     Report {
-        /// The source's own key, so that the same report is known again.
+        /// The source's own key, which identifies the same report when it comes again.
         id: String,
+        /// A one-line description, with the reporter's name.
         what: String,
+        /// The start, as the source reports it.
         started_at: Timestamp,
+        /// The end, as the source reports it; `None` while the event is going on.
         ended_at: Option<Timestamp>,
+        /// The cause, as the source reports it.
         cause: Option<String>,
+        /// The address of the report on the web.
         link: Option<String>,
     },
-    /// What our own probes find at the entity's hosts, block by block: hosts of one block are one witness.
+    /// The results of the bot's own probes at the entity's hosts, by block. Hosts of one block are
+    /// one witness.
     Hosts {
+        /// The probed blocks of addresses, sorted.
         blocks: Vec<Block>,
-        /// What does not work, such as `http://kcna.kp/: http 503`; at most a handful.
+        /// Failures, such as `http://kcna.kp/: http 503`; at most a handful.
         troubles: Vec<String>,
-        /// Networks on the way in, by name, and whether a host there answers.
+        /// The networks on the way in, by name, and whether any host there answers.
         #[serde(default)]
         outside: Vec<(String, bool)>,
     },
-    /// Until when the certificate that a host shows says that it holds.
-    Certificate { host: String, ends_at: Timestamp },
-    /// How our own line stands.
-    Uplink { line: UplinkState, why: String },
-    /// In which order the routes went, as the peers of the route collectors told of it live.
-    Withdrawn { gateways: Vec<Fall> },
-    /// A poll about the entity failed: its signals are unknown from here on.
-    PollFailed { error: String },
+    /// A host shows a TLS certificate.
+    Certificate {
+        /// The host that shows it.
+        host: String,
+        /// The end of the certificate's validity.
+        ends_at: Timestamp,
+    },
+    /// The state of the bot's own uplink has changed.
+    Uplink {
+        /// The new state.
+        line: UplinkState,
+        /// The reason for it, in words.
+        why: String,
+    },
+    /// When routes to the entity were lost, as the peers of the route collectors reported it live.
+    Withdrawn {
+        /// The lost routes, one entry for each neighbour.
+        gateways: Vec<Fall>,
+    },
+    /// A poll about the entity failed. Its signals are unknown from this instant on.
+    PollFailed {
+        /// The error, in words.
+        error: String,
+    },
 }
 
 /// A block of addresses (a /24, or a /48 of IPv6) in which hosts are probed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Block {
+    /// The block's network address and length.
     pub net: IpNet,
+    /// The number of probed hosts.
     pub hosts: u32,
-    /// Of them, those that answer anything at all.
+    /// The number of those hosts that give any answer at all.
     pub answering: u32,
 }
 
-/// The routes through one neighbour, as they went.
+/// The loss of the routes through one neighbour.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fall {
+    /// The neighbour's AS number.
     pub gateway: u32,
+    /// The neighbour's name, if it is known.
     pub name: Option<String>,
-    /// When the first and the last of its peers lost their route.
+    /// When the first of the peers lost its route.
     pub first: Timestamp,
+    /// When the last of the peers lost its route.
     pub last: Timestamp,
+    /// The number of peers that lost a route through the neighbour.
     pub peers: u32,
 }
 
 impl FactKind {
-    /// The word by which the fact is stored.
+    /// Returns the word under which the fact is stored.
     pub fn word(&self) -> &'static str {
         match self {
             Self::PartOf { .. } => "part_of",
@@ -89,7 +138,8 @@ impl FactKind {
         }
     }
 
-    /// What tells facts of one kind apart that stand side by side.
+    /// Returns the key that distinguishes facts of one kind that hold at the same time; empty for a
+    /// kind of which an entity has one only.
     pub fn key(&self) -> String {
         match self {
             Self::Report { id, .. } => id.clone(),

@@ -1,46 +1,58 @@
-//! Host names: from what people type to the ASCII form that DNS carries, and back to a form that
+//! Host names: conversion of typed text to the ASCII form that DNS carries, and back to a form that
 //! is safe to show. Internationalised names follow UTS #46 without transitional mappings, as
 //! browsers do (WHATWG URL standard, "domain to ASCII").
 
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 use unicode_script::{Script, UnicodeScript};
 
-/// RFC 1035, section 2.3.4.
+/// The most characters of a label (RFC 1035, section 2.3.4).
 const LABEL_AT_MOST: usize = 63;
-/// RFC 1035, section 2.3.4: 255 octets on the wire are 253 characters in text.
+/// The most characters of a name: 255 octets on the wire are 253 characters in text (RFC 1035,
+/// section 2.3.4).
 const NAME_AT_MOST: usize = 253;
-/// An error repeats no more of a label than this many characters.
+/// The most characters of a label that an error repeats.
 const REPEATED: usize = 40;
 
-/// Why a text is not a host name, with what may be written instead.
+/// The reason why a text is not a host name. The message says which text is valid instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
+    /// The text is empty.
     #[error("a host name is missing, such as kcna.kp")]
     Empty,
+    /// The name has one label only.
     #[error("a host name has a dot and at least two parts, such as kcna.kp")]
     NoDot,
+    /// Nothing stands before a dot.
     #[error("two dots stand in a row, or one stands in front")]
     EmptyLabel,
+    /// The text is an IP address.
     #[error("an address is not a host name, such as kcna.kp")]
     Address,
+    /// The last label has no letter, so it is not a top-level domain.
     #[error("its last part has no letter; a host name ends as in kcna.kp")]
     NoLetter,
+    /// Holds the first characters of the label, its length in characters, and a note on the form
+    /// that was counted.
     #[error("`{0}` has {1} characters{2}; between two dots stand at most 63")]
     LongLabel(String, usize, &'static str),
+    /// Holds the length in characters.
     #[error("it has {0} characters; a host name has at most 253")]
     LongName(usize),
+    /// Holds the label.
     #[error("`{0}` begins or ends with a hyphen; leave the hyphen out")]
     Hyphen(String),
+    /// Holds the character, in the words of the message.
     #[error("{0} may not stand in a host name; letters, digits and hyphens may")]
     Character(String),
+    /// UTS #46 rejects the name.
     #[error(
         "it does not follow the rules for international names; check its spelling, or write it as xn--…"
     )]
     International,
 }
 
-/// Returns the host name as DNS carries it: ASCII, in lower case, without the dot at its end.
-/// Letters of any script are taken, as are full-width dots. One label alone is taken too.
+/// Returns the host name in the form that DNS carries: ASCII, in lower case, without the dot at its
+/// end. Accepts letters of any script, full-width dots, and a name of one label.
 pub fn to_ascii(text: &str) -> Result<String, NameError> {
     let name = if text.is_ascii() { text.to_ascii_lowercase() } else { international(text)? };
     let name = name.strip_suffix('.').unwrap_or(&name);
@@ -56,16 +68,16 @@ pub fn to_ascii(text: &str) -> Result<String, NameError> {
     Ok(name.to_owned())
 }
 
-/// Returns the name of a site as DNS carries it: a host name of two labels or more that cannot be
-/// taken for an address.
+/// Returns the name of a site in the form that DNS carries: a host name of at least two labels that
+/// cannot be taken for an address.
 pub fn site(text: &str) -> Result<String, NameError> {
-    // One of version 6 would be refused for its colons.
+    // Without this check an IPv6 address would be refused for its colons.
     if text.parse::<std::net::IpAddr>().is_ok() {
         return Err(NameError::Address);
     }
     let name = to_ascii(text)?;
     let Some((_, last)) = name.rsplit_once('.') else { return Err(NameError::NoDot) };
-    // No top-level domain lacks a letter (RFC 3696, section 2), but an address does.
+    // Every top-level domain has a letter (RFC 3696, section 2); an IPv4 address has none.
     if last.bytes().any(|byte| byte.is_ascii_alphabetic()) {
         Ok(name)
     } else if name.parse::<std::net::IpAddr>().is_ok() {
@@ -80,7 +92,8 @@ fn international(text: &str) -> Result<String, NameError> {
     if let Some(c) = text.chars().find(refused) {
         return Err(NameError::Character(called(c)));
     }
-    // Lengths and ASCII characters are checked label by label, so that an error can name the label.
+    // Lengths and ASCII characters are checked later, label by label, so that an error can name the
+    // label.
     let mapped = Uts46::new().to_ascii(
         text.as_bytes(),
         AsciiDenyList::EMPTY,
@@ -108,7 +121,7 @@ fn check(label: &str) -> Result<(), NameError> {
     Ok(())
 }
 
-/// Returns the character as an error names it.
+/// Returns the character in the words of an error message.
 fn called(c: char) -> String {
     match c {
         ' ' => "a space".to_owned(),
@@ -120,9 +133,9 @@ fn called(c: char) -> String {
     }
 }
 
-/// Returns the name as people write it: `münchen.example` for `xn--mnchen-3ya.example`. A label
-/// that could pass for another one stays in its `xn--` form. What is returned is read as the same
-/// name again.
+/// Returns the name in the form for people: `münchen.example` for `xn--mnchen-3ya.example`. A label
+/// that could be mistaken for another one stays in its `xn--` form. [`to_ascii`] converts the
+/// result back to the same name.
 pub fn shown(ascii: &str) -> String {
     if !ascii.split('.').any(|label| label.starts_with("xn--")) {
         return ascii.to_owned();
@@ -140,13 +153,13 @@ pub fn shown(ascii: &str) -> String {
     }
 }
 
-/// Letters of Cyrillic that look like letters of Latin, in lower case (the list by which Chromium
-/// finds whole labels of them, `components/url_formatter/spoof_checks`).
+/// Lower-case Cyrillic letters that look like Latin ones. Chromium uses this list to find labels
+/// that consist of them (`components/url_formatter/spoof_checks`).
 const LIKE_LATIN: &str = "аысԁеԍһіюјӏорԗԛѕԝхуъьҽпгѵѡ";
 
-/// Decides whether a label is shown in its own letters: none of them passes for a dot or a slash,
-/// and together they are of one script, or of scripts that one language mixes (UTS #39, section
-/// 5.2, "Highly Restrictive").
+/// Decides whether a label is shown in its own letters. None of them may look like a dot or a
+/// slash, and together they must be of one script, or of scripts that one language mixes (UTS #39,
+/// section 5.2, "Highly Restrictive").
 fn is_clear(label: &[char], tld: &[char]) -> bool {
     let is_lettering = |c: char| match c.script() {
         Script::Common | Script::Unknown => {
@@ -164,14 +177,14 @@ fn is_clear(label: &[char], tld: &[char]) -> bool {
         || all_of(&[Script::Latin, Script::Han, Script::Hiragana, Script::Katakana])
         || all_of(&[Script::Latin, Script::Han, Script::Bopomofo])
         || all_of(&[Script::Latin, Script::Han, Script::Hangul]);
-    // `аррӏе` beside a Latin ending is meant to be taken for `apple`; beside `.рф` it is not.
+    // `аррӏе` before a Latin ending is an imitation of `apple`; before `.рф` it is not.
     let like_latin = tld.iter().all(char::is_ascii)
         && scripts.contains(&Script::Cyrillic)
         && label.iter().filter(|c| c.is_alphabetic()).all(|c| LIKE_LATIN.contains(*c));
     one_language && !like_latin
 }
 
-/// Whether the character is a pictograph: of the blocks U+2600–27BF and U+1F300–1FAFF.
+/// Returns whether the character is a pictograph, from the blocks U+2600–27BF and U+1F300–1FAFF.
 fn is_emoji(c: char) -> bool {
     matches!(u32::from(c), 0x2600..=0x27BF | 0x1F300..=0x1FAFF)
 }
@@ -222,13 +235,13 @@ mod tests {
     #[test]
     fn a_name_that_could_pass_for_another_is_taken_but_shown_in_ascii() {
         for (typed, expected) in [
-            // The а and the с are Cyrillic, the others Latin.
+            // The а and the с are Cyrillic, the other letters Latin.
             ("kсnа.kp", "xn--kn-8kc0e.kp"),
-            // All Cyrillic, each letter like one of Latin.
+            // Every letter is Cyrillic and looks like a Latin one.
             ("аррӏе.example", "xn--80ak6aa92e.example"),
-            // Greek among Latin.
+            // Greek letters among Latin ones.
             ("gοοgle.example", "xn--ggle-0nda.example"),
-            // A slash that is not one.
+            // A character that looks like a slash.
             ("kcna.kp⁄x.example", "xn--kpx-pt0a.example"),
         ] {
             let ascii = site(typed).unwrap();
@@ -278,7 +291,7 @@ mod tests {
         assert!(long.contains("in its xn-- form; between two dots stand at most 63"), "{long}");
         let long = why(&"a.".repeat(150).replace("a.", "ab."));
         assert_eq!(long, "it has 449 characters; a host name has at most 253");
-        // A joiner alone joins nothing.
+        // A joiner between letters that do not join.
         assert!(
             why("a\u{200d}b.kp")
                 .starts_with("it does not follow the rules for international names")

@@ -1,4 +1,4 @@
-//! From what people type to the entity that they mean, and back to a name that they know.
+//! Conversion of typed text to the entity that it names, and of an entity to a name for people.
 
 use super::entity::{asn, prefix, site};
 use super::{CountryCode, Entity, Watchlist, country, hostname};
@@ -6,24 +6,26 @@ use chrono_tz::Tz;
 use std::fmt;
 use std::net::IpAddr;
 
-/// Nothing is known by what was said.
+/// The error for a text that does not name an entity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LookupError {
+    /// The text that was looked up, or the part of it that is wrong, without spaces around it.
     pub said: String,
-    /// What is wrong with it, without a full stop.
+    /// A description of the problem, without a full stop.
     pub reason: String,
-    /// What may have been meant, most likely first, at most three: `North Korea (KP)`.
+    /// Suggestions, most likely first, at most three: `North Korea (KP)`.
     pub near: Vec<String>,
 }
 
-/// Reads what people type and what messages show: `KP`, `north korea`, `🇰🇵`, `🇰🇵 North Korea (KP)`, `country/KP`,
-/// `AS131279`, `AS131279 (Star JV)`, `131279`, `175.45.176.0/22`, `kcna.kp`, `https://kcna.kp/`, `region 4416`. A bare
-/// number is an AS number.
+/// Parses typed text, and text in the form that messages show: `KP`, `north korea`, `🇰🇵`,
+/// `🇰🇵 North Korea (KP)`, `country/KP`, `AS131279`, `AS131279 (Star JV)`, `131279`,
+/// `175.45.176.0/22`, `kcna.kp`, `https://kcna.kp/`, `region 4416`. A bare number is an AS number.
 pub fn parse_what(text: &str) -> Result<Entity, LookupError> {
     parse_in(text, &Watchlist::default())
 }
 
-/// The same, and the names that the configuration gives to what is watched.
+/// Works like [`parse_what`], and also accepts the names that the configuration gives to watched
+/// entities.
 pub fn parse_in(text: &str, watchlist: &Watchlist) -> Result<Entity, LookupError> {
     if let Some(entity) = find(text, watchlist) {
         return Ok(entity);
@@ -36,7 +38,7 @@ pub fn parse_in(text: &str, watchlist: &Watchlist) -> Result<Entity, LookupError
             let near = [one, other].iter().map(shown).collect();
             return Err(LookupError { said: said.to_owned(), reason, near });
         }
-        // `Star JV (AS131279)`: a name that only some know, with what it stands for.
+        // `Star JV (AS131279)`: the name is unknown here, so the code in parentheses decides.
         if let Some(entity) = find(code, watchlist) {
             return Ok(entity);
         }
@@ -53,7 +55,7 @@ pub fn parse_in(text: &str, watchlist: &Watchlist) -> Result<Entity, LookupError
     let near = near(said, watchlist);
     if said.contains(DOTS) && !said.contains(char::is_whitespace) {
         match site_of(said) {
-            // A country may be meant: `iraan.`
+            // The text may be a misspelled country with a full stop, such as `iraan.`
             Err(_) if !near.is_empty() => {}
             site => return site,
         }
@@ -66,16 +68,16 @@ pub fn parse_in(text: &str, watchlist: &Watchlist) -> Result<Entity, LookupError
     Err(LookupError { said: said.to_owned(), reason, near })
 }
 
-/// The dots of other scripts are taken too (UTS #46, section 2.3).
+/// The dots between labels, including those of other scripts (UTS #46, section 2.3).
 const DOTS: [char; 4] = ['.', '\u{3002}', '\u{ff0e}', '\u{ff61}'];
 
-/// Returns the entity of exactly that code, name or shown form; suggests nothing.
+/// Returns the entity with exactly that code, name or displayed form. Makes no suggestions.
 pub fn find(text: &str, watchlist: &Watchlist) -> Option<Entity> {
     let said = text.trim().trim_matches(['`', '"', '“', '”', ',', ';']).trim();
     exact(said).or_else(|| watchlist.named(said).cloned()).or_else(|| as_shown(said, watchlist))
 }
 
-/// A code, a name, a number, an address block or a host.
+/// Parses a code, a name, a number, an address block or a host.
 fn exact(said: &str) -> Option<Entity> {
     if !is_host(said)
         && let Some(country) = country::find(said)
@@ -101,8 +103,9 @@ fn exact(said: &str) -> Option<Entity> {
     is_dotted.then(|| site_of(said).ok()).flatten()
 }
 
-/// What messages, lists and completions write around a name: a mark or a flag before it, its code or its holder's name
-/// in parentheses after it, its kind in words, the columns of a list.
+/// Parses the form in which messages, lists and completions show a name: with a mark or a flag
+/// before it, with its code or its holder's name in parentheses after it, with its kind as a word,
+/// or as the first column of a list.
 fn as_shown(said: &str, watchlist: &Watchlist) -> Option<Entity> {
     if let Some((column, _)) = said.split_once(" · ") {
         return find(column, watchlist);
@@ -120,7 +123,8 @@ fn as_shown(said: &str, watchlist: &Watchlist) -> Option<Entity> {
         let (named, coded) = (find(name, watchlist), find(code, watchlist));
         return match (named, coded) {
             (Some(named), Some(coded)) => (named == coded).then_some(named),
-            // The holder's name of a network; of a country it would be a second one.
+            // The parentheses may hold the name of a network's holder. After a country they would
+            // hold a second, unknown name, which is refused.
             (Some(named), None) => named.country().is_none().then_some(named),
             (None, _) => None,
         };
@@ -145,14 +149,14 @@ fn is_of_a_flag(c: char) -> bool {
     ('\u{1f1e6}'..='\u{1f1ff}').contains(&c)
 }
 
-/// `AS131279 (Star JV)` in two; the last pair of parentheses, at the end.
+/// Splits `AS131279 (Star JV)` at its last pair of parentheses, which must end the text.
 fn in_parentheses(said: &str) -> Option<(&str, &str)> {
     let (name, code) = said.strip_suffix(')')?.rsplit_once('(')?;
     let (name, code) = (name.trim(), code.trim());
     (!name.is_empty() && !code.is_empty()).then_some((name, code))
 }
 
-/// Writes an entity as suggestions and completions show it: `North Korea (KP)`, `AS131279`.
+/// Returns the entity in the form of suggestions and completions: `North Korea (KP)`, `AS131279`.
 pub fn shown(entity: &Entity) -> String {
     match entity.country() {
         Some(code) => format!("{} ({code})", display_name(entity)),
@@ -160,7 +164,7 @@ pub fn shown(entity: &Entity) -> String {
     }
 }
 
-/// What a person calls the entity: `North Korea`, `AS131279`, `175.45.176.0/22`, `kcna.kp`.
+/// Returns the name that people use: `North Korea`, `AS131279`, `175.45.176.0/22`, `kcna.kp`.
 pub fn display_name(entity: &Entity) -> String {
     match entity {
         Entity::Country(code) => country::by_code(*code)
@@ -173,7 +177,8 @@ pub fn display_name(entity: &Entity) -> String {
     }
 }
 
-/// The time zone that people there live in: of its country, or of the first country among what it is part of; else UTC.
+/// Returns the local time zone: that of the entity's country, else that of the first country in
+/// `wholes` (the larger entities of which it is part), else UTC.
 pub fn zone_of<'a>(entity: &'a Entity, wholes: impl IntoIterator<Item = &'a Entity>) -> Tz {
     let zone = |code: CountryCode| country::by_code(code).map(|country| country.zone);
     std::iter::once(entity)
@@ -183,7 +188,7 @@ pub fn zone_of<'a>(entity: &'a Entity, wholes: impl IntoIterator<Item = &'a Enti
         .unwrap_or(Tz::UTC)
 }
 
-/// `kind/code`, of an assigned code where it is a country.
+/// Parses `kind/code`. The code of a country must be an assigned one.
 fn spelled_out(said: &str) -> Result<Entity, LookupError> {
     let wrong = |reason: String, near| LookupError { said: said.to_owned(), reason, near };
     let entity = said.parse::<Entity>().map_err(|error| wrong(error.to_string(), Vec::new()))?;
@@ -196,19 +201,21 @@ fn spelled_out(said: &str) -> Result<Entity, LookupError> {
     }
 }
 
-/// `cu.ba` is a host and no country, `u.s.a.` is none: an abbreviation has a dot after each letter.
+/// Returns whether the text is a host such as `cu.ba`, and not an abbreviation such as `u.s.a.`,
+/// which has a dot after each letter. Without this check `cu.ba` would be read as Cuba.
 fn is_host(said: &str) -> bool {
     site(said).is_some_and(|host| host.split('.').any(|label| label.len() > 1))
 }
 
-/// `AS131279`, `as 131279`, `ASN131279`, `131279`.
+/// Parses `AS131279`, `as 131279`, `ASN131279` or `131279`.
 fn as_number(said: &str) -> Option<super::Asn> {
     let upper = said.to_ascii_uppercase();
     let digits = upper.strip_prefix("ASN").or_else(|| upper.strip_prefix("AS")).unwrap_or(&upper);
     asn(digits.trim_start())
 }
 
-/// Returns what follows the scheme of a web address: all of `kcna.kp/en` too, which people write without one.
+/// Returns the part of a web address after its scheme. An address without a scheme, such as
+/// `kcna.kp/en`, is returned whole.
 fn web_address(said: &str) -> Option<&str> {
     let after = |scheme: &str| {
         let start = said.get(..scheme.len())?;
@@ -218,7 +225,7 @@ fn web_address(said: &str) -> Option<&str> {
     after("https://").or_else(|| after("http://")).or_else(|| page().then_some(said))
 }
 
-/// Returns the site at which a web address without its scheme leads; path, port and user are left out.
+/// Returns the site of a web address without its scheme. Path, port and user are dropped.
 fn site_of(web: &str) -> Result<Entity, LookupError> {
     let authority = web.split(['/', '?', '#', '\\']).next().unwrap_or_default();
     let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
@@ -240,7 +247,8 @@ fn site_of(web: &str) -> Result<Entity, LookupError> {
     })
 }
 
-/// One address is no entity, but the block around it may be meant.
+/// Returns the error for a single address, which is not an entity. Suggests the block around it
+/// (/24, or /48 of IPv6).
 fn one_address(said: &str, address: IpAddr) -> LookupError {
     let width = if address.is_ipv4() { 24 } else { 48 };
     let block = prefix(&format!("{address}/{width}")).map(|block| block.to_string());
@@ -248,11 +256,12 @@ fn one_address(said: &str, address: IpAddr) -> LookupError {
     LookupError { said: said.to_owned(), reason, near: block.into_iter().collect() }
 }
 
-/// Up to three countries, or names of the configuration, that are much like what was said.
+/// Returns up to three countries, or names of the configuration, that are similar to the text.
 fn near(said: &str, watchlist: &Watchlist) -> Vec<String> {
-    // Two of three letters stand where they should: below this, names have little in common.
+    // The least similarity of a suggestion: two of three letters are in place. Below it, names have
+    // little in common.
     const ALIKE: f64 = 0.66;
-    // A name that holds all that was said, as `Korea` is held by two.
+    // The similarity of a name that contains the whole text, as two names contain `Korea`.
     const HOLDS: f64 = 0.95;
     const AT_MOST: usize = 3;
     let said = country::key(said);
@@ -289,7 +298,7 @@ fn near(said: &str, watchlist: &Watchlist) -> Vec<String> {
     near
 }
 
-/// What an entity is called in the least letters: `KP`, `AS131279`.
+/// Returns the shortest name of the entity: `KP`, `AS131279`.
 pub fn short(entity: &Entity) -> String {
     entity.country().map_or_else(|| display_name(entity), |code| code.to_string())
 }

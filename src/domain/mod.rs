@@ -1,4 +1,5 @@
-//! The words of the project as types. No I/O, no clock, no async: everything above may use these, they use nothing above.
+//! The types for the project's concepts. They use no I/O, no clock and no async code. Every other
+//! module may use this one; it uses none of them.
 
 pub mod control;
 pub mod country;

@@ -1,4 +1,4 @@
-//! What a source measured: series, their observations, and the batch in which they reached us.
+//! Measurements of a source: series, their observations, and the batch in which they are received.
 
 use super::fact::Fact;
 use super::{Entity, Timestamp};
@@ -6,50 +6,70 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 
-/// One measured series: a signal of a source about an entity. Any source or signal name is accepted.
+/// One measured series: a signal of a source about an entity. Any name of a source or signal is
+/// accepted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Series {
+    /// The measured entity.
     pub entity: Entity,
+    /// The name of the source, such as `ioda`.
     pub source: String,
+    /// The source's name for the signal, such as `bgp`.
     pub signal: String,
 }
 
-/// What part of "being on the internet" a signal speaks of.
+/// The part of "being on the internet" that a signal measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Layer {
+    /// Routes to the entity in BGP.
     Routing,
+    /// Addresses that answer or are seen. Signals of an unknown name belong here too.
     Reach,
+    /// Volume of traffic that people cause.
     Traffic,
+    /// DNS servers that work.
     Dns,
+    /// Web sites that work.
     Web,
+    /// Mail servers that work.
     Mail,
 }
 
-/// What can be wrong on its own. Two series of one witness never count twice.
+/// A group of series that can be wrong on its own, because they share a cause of error. Two series
+/// of one witness never count twice.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Witness {
-    /// All signals that follow what people do (traffic, telescope): they fall together on every holiday.
+    /// All signals that follow people's habits (traffic, telescope). They fall together on every
+    /// holiday.
     People,
-    /// The peers of RIPE's route collectors, live or by their state: one measurement in two windows.
+    /// The peers of RIPE's route collectors, read as a live stream or as stored state: one
+    /// measurement through two services.
     Ris,
-    /// A signal of a source, whichever of an entity's parts it was measured on.
-    Signal { source: String, signal: String },
+    /// A signal of a source, regardless of the part of the entity on which it was measured.
+    Signal {
+        /// The name of the source.
+        source: String,
+        /// The name of the signal.
+        signal: String,
+    },
 }
 
-/// The source of our own probes.
+/// The name of the source for the bot's own probes.
 pub const PROBE: &str = "probe";
-/// The live stream of RIPE's route collectors, and the service that keeps their state.
+/// The name of the source for the live stream of RIPE's route collectors.
 pub const RIS_LIVE: &str = "ris-live";
+/// The name of the source for the service that keeps the state of these collectors.
 const RIPESTAT: &str = "ripestat";
-/// The signal name of rows that speak of our own uplink: they open no incident.
+/// The signal name of rows about the bot's own uplink. They never open an incident.
 pub const CONTROL: &str = "control";
-/// How many peers of RIPE's route collectors see a route.
+/// The signal that counts how many peers of RIPE's route collectors see a route.
 const VISIBILITY: &str = "visibility";
-/// In how many blocks any host answers our own probes.
+/// The signal that counts the blocks in which any host answers the bot's own probes.
 pub const BLOCKS: &str = "blocks";
 
 impl Series {
+    /// Returns the layer of the signal; `Reach` for an unknown signal name.
     pub fn layer(&self) -> Layer {
         match self.signal.as_str() {
             "bgp" | "visibility" | "prefixes" => Layer::Routing,
@@ -61,6 +81,7 @@ impl Series {
         }
     }
 
+    /// Returns the witness to which the series belongs.
     pub fn witness(&self) -> Witness {
         if self.layer() == Layer::Traffic || self.signal == "merit-nt" {
             Witness::People
@@ -71,50 +92,60 @@ impl Series {
         }
     }
 
-    /// Whether each unit that it counts can be wrong on its own: then one bin in which all are gone is no chance.
+    /// Returns whether each unit that the series counts can be wrong on its own. If so, one bin in
+    /// which all units are gone cannot be chance.
     pub fn counts_witnesses(&self) -> bool {
         self.signal == BLOCKS || self.source == RIS_LIVE
     }
 
-    /// Whether it is seen with our own eyes, from now on and not from before: of it a little is known at once.
+    /// Returns whether the bot measures the series itself. Such a series has no past from before it
+    /// was watched, and gets a provisional baseline from its first values.
     pub fn is_our_own(&self) -> bool {
         self.source == PROBE || self.source == RIS_LIVE
     }
 
-    /// Who measured it: two sources of one measurer are no two opinions.
+    /// Returns the organisation that measured the series. Two sources of one organisation do not
+    /// confirm each other.
     pub fn measurer(&self) -> &str {
         if self.source == RIS_LIVE { RIPESTAT } else { &self.source }
     }
 
+    /// Returns whether the row is about the bot's own uplink.
     pub fn is_control(&self) -> bool {
         self.signal == CONTROL
     }
 }
 
-/// One value of a series. `None` is unknown (the source published the bin without a value), never zero.
+/// One value of a series.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observation {
+    /// The measured series.
     pub series: Arc<Series>,
-    /// Start of the bin that the value speaks of.
+    /// The start of the bin to which the value belongs.
     pub observed_at: Timestamp,
+    /// The value in the signal's own unit. `None` is unknown (the source published the bin without
+    /// a value), never zero.
     pub value: Option<f64>,
 }
 
-/// How a batch came to us.
+/// The way in which a batch was received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Arrival {
-    /// In the minute in which it was published: `received_at` is measured.
+    /// Received in the minute of its publication: `received_at` is measured.
     Live,
-    /// After an absence of ours: `received_at` is estimated.
+    /// Received after a time in which the bot did not run: `received_at` is estimated.
     CaughtUp,
-    /// In an entity's first backfill: `received_at` is estimated, and what began and ended in it is nobody's news.
+    /// Received in an entity's first backfill: `received_at` is estimated, and an outage that began
+    /// and ended in it is not reported.
     Backfilled,
 }
 
 impl Arrival {
+    /// Every way, in the order of the enum.
     pub const ALL: [Self; 3] = [Self::Live, Self::CaughtUp, Self::Backfilled];
 
+    /// Returns the word that the database stores.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Live => "live",
@@ -123,34 +154,44 @@ impl Arrival {
         }
     }
 
+    /// Parses the stored word; `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|arrival| arrival.as_str() == text)
     }
 }
 
-/// All observations and facts received in one instant: what the detector takes at once, live and in replay alike.
+/// All observations and facts that were received in one instant. The detector processes one batch
+/// at a time, live and in replay alike.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
+    /// The instant of receipt.
     pub received_at: Timestamp,
+    /// The way in which the batch was received.
     pub arrival: Arrival,
+    /// The values that were received.
     pub observations: Vec<Observation>,
+    /// The facts that were received.
     pub facts: Vec<Fact>,
 }
 
 impl Batch {
+    /// Creates an empty batch that is received live.
     pub fn live(received_at: Timestamp) -> Self {
         Self { received_at, arrival: Arrival::Live, observations: Vec::new(), facts: Vec::new() }
     }
 
+    /// Returns whether the batch has neither observations nor facts.
     pub fn is_empty(&self) -> bool {
         self.observations.is_empty() && self.facts.is_empty()
     }
 }
 
 impl Layer {
+    /// Every layer, in the order in which messages list them.
     pub const ALL: [Self; 6] =
         [Self::Routing, Self::Reach, Self::Traffic, Self::Web, Self::Dns, Self::Mail];
 
+    /// Returns the layer's name in lower case, as it is stored and serialised.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Routing => "routing",

@@ -1,129 +1,145 @@
-//! How an outage began: what was lost, in which order and when, and what that suggests. It is judged
-//! while the outage falls and stays as it is once the fall is over.
+//! The onset of an outage: which layers and gateways were lost, in which order and when, and the
+//! judgement that follows. The judgement is updated while the outage deepens, and is frozen once
+//! the fall is over.
 
 use super::observation::RIS_LIVE;
 use super::time::HOUR;
 use super::{Assessment, Evidence, FactKind, Layer, Reading, Seconds, Timestamp, Verdict};
 use serde::{Deserialize, Serialize};
 
-/// Losses this close together count as one moment: the width of a BGP bin.
+/// Losses at most this far apart count as simultaneous: the width of a BGP bin.
 pub const AT_ONCE: Seconds = 300;
-/// The fall is over when nothing more was lost for so long: the slowest source that decides is read
-/// half an hour after the fact.
+/// The fall is over when nothing more was lost for this long: the slowest source that decides is
+/// read half an hour after the fact.
 const SETTLES: Seconds = HOUR;
-/// A gateway that was gone for longer before the start is no part of the fall.
+/// A gateway that was lost more than this before the start is not part of the fall.
 const BELONGS: Seconds = HOUR;
-/// A layer stood through the start where its newest value is at least this share of normal.
+/// A layer held through the start if its newest value is at least this share of normal.
 const STOOD: f64 = 0.8;
-/// Corrections that are kept, the newest ones.
+/// The number of corrections that are kept, the newest ones.
 const CORRECTIONS: usize = 3;
-/// Gateways that are kept; a source names fewer.
+/// The number of gateways that are kept. A source names fewer.
 const GATEWAYS: usize = 16;
 
 /// The beginning of one outage.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Onset {
-    /// What fell, in the order of `Layer::ALL`.
+    /// The layers that fell, sorted by layer.
     pub layers: Vec<LayerLoss>,
-    /// Layers that were measured as usual after the start and did not fall.
+    /// The layers that were measured as usual after the start and did not fall.
     pub stood: Vec<Layer>,
-    /// The networks that lead in, in the order in which they were first named.
+    /// The networks that lead to the entity, in the order in which they were first reported.
     pub gateways: Vec<Gateway>,
+    /// The kind of fall, as far as is known now.
     pub judgement: Judgement,
-    /// Changes of the judgement after something had been told, oldest first.
+    /// Changes of the judgement after something had been reported, oldest first.
     pub corrections: Vec<Correction>,
-    /// When the first of it was seen to be back: what falls after that is another fall.
+    /// When a first part of the outage was seen to be back. Later losses belong to another fall.
     pub returned_at: Option<Timestamp>,
-    /// When the fall was found to be over. From here on the judgement is frozen; only a further loss
-    /// or revised data about the fall reopen it.
+    /// When the fall was found to be over. From then on the judgement is frozen. Only a further
+    /// loss, or revised data about the fall, reopens it.
     pub over_at: Option<Timestamp>,
 }
 
-/// A layer that fell: when the first and when the last of its signals fell (start of the first low
-/// bin).
+/// A layer that fell. A signal falls at the start of its first low bin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LayerLoss {
+    /// The layer that fell.
     pub layer: Layer,
+    /// When the first of its signals fell.
     pub first: Timestamp,
+    /// When the last of its signals fell.
     pub last: Timestamp,
 }
 
 /// A neighbouring network through which the entity is reached.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gateway {
+    /// The neighbour's AS number.
     pub asn: u32,
+    /// The neighbour's name, if a source reported it.
     pub name: Option<String>,
-    /// When it was last seen to lead in, up to its loss.
+    /// When it was last seen to lead to the entity, before its loss.
     pub seen_at: Option<Timestamp>,
-    /// When it was first seen to lead in no more.
+    /// When it was first seen not to lead to the entity any more.
     pub gone_at: Option<Timestamp>,
-    /// When the first and the last of its peers lost their route, where that was seen live.
+    /// When the first and the last of its peers lost their route, if that was seen live.
     pub withdrawn: Option<(Timestamp, Timestamp)>,
 }
 
-/// What the fall looks like.
+/// The kind of fall, judged from the layers and gateways that were lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Judgement {
-    /// Too little is known of the order.
+    /// Too little is known about the order of the losses.
     #[default]
     Unclear,
-    /// The routes through every gateway went.
+    /// The routes through every gateway were lost.
     AllGateways(Timing),
-    /// Some gateways went while others still led in.
+    /// Some gateways were lost while others still led to the entity.
     SomeGateways,
-    /// Routes and what they led to went; the gateways are not known.
+    /// Routes, and hosts or services behind them, were lost. The gateways are not known.
     RoutesAndReach,
-    /// Hosts went silent while the routes stayed.
+    /// Hosts stopped answering while the routes stayed.
     ReachBehindRoutes,
-    /// Only what people do fell.
+    /// Only the traffic of people fell.
     TrafficAlone,
-    /// Only services fell.
+    /// Only services (DNS, web, mail) fell.
     ServicesAlone,
 }
 
-/// How far apart the gateways went.
+/// The time between the losses of the gateways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Timing {
-    /// Within `AT_ONCE`.
+    /// At most [`AT_ONCE`] apart.
     AtOnce,
-    /// So many seconds from the first to the last.
+    /// The seconds from the first loss to the last.
     Apart(Seconds),
+    /// The times of the losses are not known well enough.
     Unknown,
 }
 
-/// A judgement that was told and no longer holds.
+/// A judgement that was reported and no longer holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Correction {
     /// When it was changed.
     pub at: Timestamp,
+    /// The earlier judgement.
     pub was: Judgement,
+    /// The cause of the change.
     pub because: Reason,
 }
 
-/// Why a judgement was changed.
+/// The reason for a changed judgement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
+    /// A further gateway was lost.
     GatewayLost {
+        /// The gateway's AS number.
         asn: u32,
+        /// When it was lost.
         at: Timestamp,
     },
+    /// A further layer was lost.
     LayerLost {
+        /// The layer that was lost.
         layer: Layer,
+        /// When its first signal fell.
         at: Timestamp,
     },
     /// Revised data show that the layer did not fall.
     LayerStood {
+        /// The layer that held.
         layer: Layer,
     },
-    /// Data that came later date the fall otherwise.
+    /// Later data give other times for the fall.
     Dated,
 }
 
 impl Judgement {
-    /// Whether `next` takes something back that this one said, and does not only add to it.
+    /// Returns whether `next` contradicts this judgement, and does not only add to it.
     fn is_corrected_by(self, next: Self) -> bool {
         match (self, next) {
             (Self::Unclear, _)
@@ -138,17 +154,19 @@ impl Judgement {
 }
 
 impl Onset {
-    /// When the first layer fell; `None` while nothing has.
+    /// Returns when the first layer fell, or `None` if none has fallen.
     pub fn began(&self) -> Option<Timestamp> {
         self.layers.iter().map(|loss| loss.first).min()
     }
 
+    /// Returns whether the layer is among those that fell.
     pub fn lost(&self, layer: Layer) -> bool {
         self.layers.iter().any(|loss| loss.layer == layer)
     }
 
-    /// Takes what is known now of an outage that began at `started_at`. `told`: something was told of
-    /// it already, so that a judgement that changes is a correction.
+    /// Updates the onset with the current evidence about an outage that began at `started_at`.
+    /// `told` means that the outage has been reported already, so that a changed judgement is
+    /// recorded as a correction.
     pub fn take(&mut self, evidence: &Evidence, started_at: Timestamp, told: bool) {
         let mut reasons = self.take_layers(&evidence.assessments);
         reasons.extend(self.take_gateways(evidence, started_at));
@@ -173,11 +191,12 @@ impl Onset {
         self.over_at = (self.returned_at.is_some() || has_settled).then_some(evidence.at);
     }
 
-    /// Whether a loss at `at` is part of this fall.
+    /// Returns whether a loss at `at` is part of this fall.
     fn accepts(&self, at: Timestamp) -> bool {
         self.returned_at.is_none_or(|returned| at < returned)
     }
 
+    /// Updates the layers. Returns the reasons that may change the judgement.
     fn take_layers(&mut self, assessments: &[Assessment]) -> Vec<Reason> {
         let mut reasons = Vec::new();
         for layer in Layer::ALL {
@@ -226,9 +245,10 @@ impl Onset {
         reasons
     }
 
+    /// Updates the gateways. Returns the reasons that may change the judgement.
     fn take_gateways(&mut self, evidence: &Evidence, started_at: Timestamp) -> Vec<Reason> {
-        // The live routes are reported again only when they change: the newest report holds as long
-        // as they are seen.
+        // The live routes are reported again only when they change. The newest report therefore
+        // holds as long as the live signals are known.
         let is_live = |a: &&Assessment| {
             a.series.source == RIS_LIVE && !matches!(a.reading, Reading::Unknown { .. })
         };
@@ -261,10 +281,11 @@ impl Onset {
         reasons
     }
 
+    /// Notes that a gateway led to the entity at `at`.
     fn sees(&mut self, asn: u32, name: Option<&String>, at: Timestamp) {
         let has_room = self.gateways.len() < GATEWAYS;
         match self.gateways.iter_mut().find(|gateway| gateway.asn == asn) {
-            // A route that comes and goes within minutes is still the fall.
+            // A route that comes back for a few minutes is still part of the fall.
             Some(Gateway { gone_at: Some(gone), .. }) if at - *gone <= 2 * AT_ONCE => {}
             Some(Gateway { gone_at: Some(_), .. }) => {
                 self.returned_at = Some(self.returned_at.map_or(at, |returned| returned.min(at)));
@@ -284,6 +305,8 @@ impl Onset {
         }
     }
 
+    /// Notes that a gateway no longer led to the entity at `at`. Returns the reason if this is a
+    /// loss that was not known yet.
     fn misses(&mut self, asn: u32, name: Option<&String>, at: Timestamp) -> Option<Reason> {
         if !self.accepts(at) {
             return None;
@@ -309,6 +332,7 @@ impl Onset {
         Some(Reason::GatewayLost { asn, at })
     }
 
+    /// Returns the judgement that follows from the layers and gateways lost so far.
     fn judge(&self) -> Judgement {
         let lost = |layer| self.lost(layer);
         let stood = |layer| self.stood.contains(&layer);
@@ -340,8 +364,8 @@ impl Onset {
         }
     }
 
-    /// The judgement that the gateways give; `None` where one of them was not seen since the fall, or
-    /// where there is only one.
+    /// Returns the judgement that follows from the gateways, or `None` if one of them was not seen
+    /// since the fall, or if there is only one.
     fn gateways_gone(&self) -> Option<Judgement> {
         let gone: Vec<&Gateway> = self.gateways.iter().filter(|g| g.gone_at.is_some()).collect();
         let fell = self.layers.iter().find(|loss| loss.layer == Layer::Routing)?.first;
@@ -356,6 +380,7 @@ impl Onset {
         }
     }
 
+    /// Returns how far apart the lost gateways went, by the live routes if these are known for all.
     fn timing(&self, gone: &[&Gateway]) -> Timing {
         let named = |seconds: Seconds| {
             if seconds <= AT_ONCE { Timing::AtOnce } else { Timing::Apart(seconds) }
@@ -373,7 +398,7 @@ impl Onset {
         let Some((first, last)) = seen_gone().min().zip(seen_gone().max()) else {
             return Timing::Unknown;
         };
-        // Another one was still seen when the first was gone.
+        // Another gateway was still seen when the first one was gone.
         let was_seen_after = gone.iter().any(|gateway| gateway.seen_at >= Some(first));
         if was_seen_after {
             return named(last - first);
@@ -385,7 +410,7 @@ impl Onset {
         }
     }
 
-    /// Corrects every instant where the clock was found to have been ahead.
+    /// Applies `right` to every instant, after the clock was found to have been ahead.
     pub fn move_back(&mut self, right: impl Fn(Timestamp) -> Timestamp) {
         for loss in &mut self.layers {
             (loss.first, loss.last) = (right(loss.first), right(loss.last));

@@ -1,4 +1,4 @@
-//! Who wants to hear of what, and when not.
+//! Subscriptions: which chat wants alerts on which entity, and when not.
 
 use super::time::MINUTE;
 use super::{Confidence, Entity, Layer, Phase, Seconds, Timestamp};
@@ -7,19 +7,19 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// One place on a platform where messages go.
+/// One place on a platform that receives messages.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Chat {
-    /// The row's number in the database.
+    /// The row number in the database.
     pub id: i64,
-    /// `console`, `discord`, `telegram`.
+    /// The name of the platform: `console`, `discord` or `telegram`.
     pub platform: String,
     /// The platform's own address of the place.
     pub address: String,
 }
 
 impl Chat {
-    /// The address at which a person is told alone, where the platform has such a thing.
+    /// Returns the address for private messages to a person, or `None` if the platform has none.
     pub fn direct(platform: &str, person: &str) -> Option<String> {
         match platform {
             "discord" => Some(format!("@{person}")),
@@ -29,39 +29,47 @@ impl Chat {
     }
 }
 
-/// What a subscription is about.
+/// The range of entities that a subscription covers.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Scope {
-    /// Everything that the config watches.
+    /// Every entity that the config watches.
     All,
+    /// A single entity, whether or not the config watches it.
     One(Entity),
 }
 
-/// A chat's wish to hear of an entity.
+/// A chat's subscription to alerts on an entity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subscription {
+    /// The chat that receives the alerts.
     pub chat: Chat,
+    /// The entities that it covers.
     pub scope: Scope,
+    /// When the chat subscribed.
     pub since: Timestamp,
+    /// The chat's preferences for these alerts.
     pub options: Options,
 }
 
-/// How sure it must be before a chat is told.
+/// The confidence that is required before a chat gets an alert.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Sensitivity {
-    /// Only when it is highly sure: several independent witnesses. Later, and some outages never.
+    /// Only when confidence is high: several independent witnesses. Alerts come later, and some
+    /// outages are never reported.
     Careful,
-    /// As soon as it is sure.
+    /// As soon as an outage is confirmed.
     #[default]
     Balanced,
-    /// From the first suspicion, which may be taken back.
+    /// From the first suspicion, which may be withdrawn later.
     Eager,
 }
 
 impl Sensitivity {
+    /// Every sensitivity, from the fewest alerts to the most.
     pub const ALL: [Self; 3] = [Self::Careful, Self::Balanced, Self::Eager];
 
+    /// Returns the word that commands, the config and the database use.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Careful => "careful",
@@ -70,7 +78,7 @@ impl Sensitivity {
         }
     }
 
-    /// Returns when a chat hears of an outage by it, in words.
+    /// Returns in words when a chat with this sensitivity gets an alert.
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Careful => "when it is highly sure",
@@ -79,7 +87,8 @@ impl Sensitivity {
         }
     }
 
-    /// Reads the word, its meaning, or both as they are shown: `eager`, `eager: from the first suspicion`.
+    /// Parses the word, its meaning, or both in the displayed form: `eager`,
+    /// `eager: from the first suspicion`.
     pub fn parse(text: &str) -> Option<Self> {
         let said = text.trim();
         let (word, meaning) = said
@@ -92,7 +101,7 @@ impl Sensitivity {
         Self::ALL.into_iter().find(is_it)
     }
 
-    /// Whether an incident in that phase, so sure, is told at all.
+    /// Returns whether an incident in that phase, with that confidence, is reported at all.
     pub fn hears_of(self, phase: Phase, sureness: Confidence) -> bool {
         match self {
             Self::Careful => phase != Phase::Suspected && sureness == Confidence::High,
@@ -108,33 +117,39 @@ impl fmt::Display for Sensitivity {
     }
 }
 
-/// How a chat wants to be told. What is left out is told all of it, at any hour, to nobody by name.
+/// A chat's preferences for alerts. The default sends everything, at any hour, and mentions nobody.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Options {
-    /// Where not said, as the config says for the entity.
+    /// The chosen sensitivity, or `None` for the one that the config sets for the entity.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sensitivity: Option<Sensitivity>,
+    /// The kinds of messages that are sent.
     pub kinds: Kinds,
-    /// Only outages in which one of these is lost; any where empty.
+    /// Reports only outages in which one of these layers is lost. Empty means any layer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub layers: Vec<Layer>,
-    /// Who is called by name when an outage starts, in the platform's own writing: `<@&123>`, `@ops`.
+    /// The person or role that is mentioned when an outage starts, in the platform's own notation:
+    /// `<@&123>`, `@ops`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mention: Option<String>,
+    /// The hours of each day without messages.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quiet: Option<Quiet>,
-    /// Of the quiet hours, and of the times in messages; where none is named, UTC for the one and the place's own for
-    /// the other.
+    /// The time zone for quiet hours and for times in messages. If there is none, quiet hours are
+    /// in UTC and messages use the zone of the place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zone: Option<Tz>,
 }
 
-/// What of an outage is told. The start always is: nobody wants to hear that it is over who never heard of it.
+/// The kinds of messages about an outage. The start is always sent: a recovery means nothing to a
+/// chat that never got the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kinds {
-    /// What happens between start and end, as messages of its own; the first message is edited in any case.
+    /// Sends changes between start and end as separate messages. The first message is edited in any
+    /// case.
     pub updates: bool,
+    /// Sends a message when the outage is over.
     pub recoveries: bool,
 }
 
@@ -145,6 +160,7 @@ impl Default for Kinds {
 }
 
 impl Kinds {
+    /// Every combination, from the most messages to the fewest.
     pub const ALL: [Self; 4] = [
         Self { updates: true, recoveries: true },
         Self { updates: true, recoveries: false },
@@ -152,7 +168,7 @@ impl Kinds {
         Self { updates: false, recoveries: false },
     ];
 
-    /// Returns what is told, in words.
+    /// Returns in words which messages are sent.
     pub fn words(self) -> &'static str {
         match (self.updates, self.recoveries) {
             (true, true) => "starts, updates and recoveries",
@@ -163,23 +179,28 @@ impl Kinds {
     }
 }
 
-/// Hours of each day in which nothing is told: minutes since midnight, `from` included; over midnight where it is later
-/// than `until`.
+/// The hours of each day in which nothing is sent. Both ends are minutes since midnight; `from` is
+/// included, `until` is not. The range spans midnight if `from` is later than `until`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quiet {
     from: u16,
     until: u16,
 }
 
-/// A chat does not want to hear of a scope until then.
+/// A chat gets no alerts on a scope for some time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mute {
+    /// The chat's row number in the database.
     pub chat: i64,
+    /// The muted entities.
     pub scope: Scope,
+    /// When the mute ends.
     pub until: Timestamp,
 }
 
 impl Scope {
+    /// Returns whether the entity is in the scope. [`Scope::All`] contains only configured
+    /// entities.
     pub fn covers(&self, entity: &Entity, is_configured: bool) -> bool {
         match self {
             Self::All => is_configured,
@@ -189,7 +210,8 @@ impl Scope {
 }
 
 impl Mute {
-    /// A mute of all is one of everything, watched by the config or not.
+    /// Returns whether the entity is muted. A mute of [`Scope::All`] covers every entity, whether
+    /// or not the config watches it.
     pub fn covers(&self, entity: &Entity) -> bool {
         self.scope.covers(entity, true)
     }
@@ -198,26 +220,27 @@ impl Mute {
 const MINUTES_A_DAY: u16 = 24 * 60;
 
 impl Quiet {
-    /// `None` where the two are no minutes of a day, or the same.
+    /// Creates quiet hours, or returns `None` unless both are different minutes of a day (0 to
+    /// 1439).
     pub fn new(from: u16, until: u16) -> Option<Self> {
         (from < MINUTES_A_DAY && until < MINUTES_A_DAY && from != until)
             .then_some(Self { from, until })
     }
 
-    /// Reads `22-07`, `22:30-7:15`.
+    /// Parses `22-07` or `22:30-7:15`.
     pub fn parse(text: &str) -> Option<Self> {
         let (from, until) = text.split_once(['-', '–'])?;
         let minutes = |text: &str| {
             let (hour, minute) = text.trim().split_once(':').unwrap_or((text.trim(), "0"));
             let (hour, minute) = (hour.parse::<u16>().ok()?, minute.parse::<u16>().ok()?);
-            // Midnight may be called 24 at the end.
+            // Midnight may be written as 24.
             (hour < 24 && minute < 60 || hour == 24 && minute == 0)
                 .then_some((hour % 24) * 60 + minute)
         };
         Self::new(minutes(from)?, minutes(until)?)
     }
 
-    /// When the quiet that holds at `now` ends; `None` where none does.
+    /// Returns when the quiet hours that hold at `now` end, or `None` if none hold.
     pub fn ends_after(self, now: Timestamp, zone: Tz) -> Option<Timestamp> {
         let local = now.utc().with_timezone(&zone);
         let minute = (local.hour() * 60 + local.minute()) as u16;
@@ -232,7 +255,8 @@ impl Quiet {
         let days = u64::from(self.until <= minute);
         let date = local.date_naive().checked_add_days(chrono::Days::new(days))?;
         let time = NaiveTime::from_num_seconds_from_midnight_opt(u32::from(self.until) * 60, 0)?;
-        // An hour that a clock change leaves out ends when it would have been.
+        // A clock change may skip the local end time. The quiet hours then last as long as without
+        // it.
         let length = Seconds::from((self.until + MINUTES_A_DAY - minute) % MINUTES_A_DAY) * MINUTE;
         let end = zone.from_local_datetime(&date.and_time(time)).earliest();
         Some(end.map_or(now + length, |end| Timestamp::from_unix(end.timestamp())))
@@ -273,7 +297,7 @@ mod tests {
             ends("2025-06-06 17:34", Tz::Asia__Seoul).as_deref(),
             Some("2025-06-06T22:00:00Z")
         );
-        // The night in which the clock goes back has an hour more.
+        // The night in which the clock goes back is an hour longer.
         assert_eq!(
             ends("2025-10-25 22:00", Tz::Europe__Berlin).as_deref(),
             Some("2025-10-26T06:00:00Z")

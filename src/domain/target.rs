@@ -1,116 +1,156 @@
-//! What our own probes knock at: a service on a host, and what counts as an answer.
+//! Targets of the bot's own probes: a service on a host, and the answer that it must give.
 //!
-//! Written as an address: `dns://ns1.kptc.kp/kp`, `tcp://host:443`, `tls://host`, `http://kcna.kp/`, `https://…`,
-//! `smtp://smtp.star-co.net.kp`, `icmp://host`.
+//! A target is written as an address: `dns://ns1.kptc.kp/kp`, `tcp://host:443`, `tls://host`,
+//! `http://kcna.kp/`, `https://…`, `smtp://smtp.star-co.net.kp`, `icmp://host`.
 
 use super::hostname::{self, NameError};
 use super::{Entity, Layer};
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
-/// One thing that is probed.
+/// A service on a host that is probed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// What its answer is about.
+    /// The entity whose state the answer shows.
     pub entity: Entity,
+    /// The kind of probe, with its parameters.
     pub knock: ProbeKind,
+    /// The host that is probed.
     pub host: Host,
+    /// The port; 0 for ICMP.
     pub port: u16,
-    /// Where the host stood when it was last known to work: taken until its name has been resolved once.
+    /// The host's address when it was last known to work. It is used until its name has been
+    /// resolved once.
     pub address: Option<IpAddr>,
-    /// On the way to the entity, by the name that people know, and not in it: while these answer and it does not, it is
-    /// not the way from here to there.
+    /// The name of a network on the way to the entity, if the host belongs to that network and not
+    /// to the entity. While such hosts answer and the entity does not, the fault is not on the way
+    /// from here to there.
     pub outside: Option<String>,
-    /// Why it is worth asking.
+    /// The reason why it is worth probing.
     pub why: Option<String>,
-    /// When it was last known to work, as a day, and by whom.
+    /// The day, month or year in which it was last known to work, such as `2025-06-07`.
     pub known: Option<String>,
 }
 
+/// The host of a target: a name or an address.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Host {
-    /// As DNS carries it; [`Host::shown`] gives the form for people.
+    /// The name in the form that DNS carries. [`Host::shown`] returns the form for people.
     Name(String),
+    /// An address, which needs no resolving.
     Address(IpAddr),
 }
 
-/// How to knock.
+/// The kind of probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProbeKind {
-    /// Asks a name server for the SOA of a zone that is its own.
+    /// Asks a name server for the SOA of a zone for which it is authoritative.
     Dns {
+        /// The zone in the form that DNS carries; `.` for the root.
         zone: String,
     },
+    /// Opens a TCP connection.
     Tcp,
-    /// A handshake; the certificate's end is a fact.
+    /// Performs a TLS handshake. The end of the certificate's validity becomes a fact.
     Tls {
+        /// The rule for an invalid certificate.
         certificate: Certificate,
     },
-    /// A GET; `text` must be in the first 256 KiB.
+    /// Sends a GET request.
     Http {
+        /// The path and query as they are sent, percent-encoded.
         path: String,
+        /// A text that must be in the first 256 KiB of the body, or `None` if any body will do.
         text: Option<String>,
+        /// The rule for an invalid certificate; `None` for HTTP without TLS.
         tls: Option<Certificate>,
     },
-    /// Banner, EHLO, QUIT.
+    /// Reads the banner, sends EHLO and QUIT.
     Smtp,
+    /// Sends an echo request.
     Icmp,
 }
 
-/// What is made of a certificate that does not hold.
+/// The rule for a TLS certificate that is not valid.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Certificate {
-    /// The site answers, but broken.
+    /// The site counts as answering, but broken.
     #[default]
     MustHold,
-    /// Taken as it is: self-signed certificates are usual for some.
+    /// Any certificate is accepted: for some sites a self-signed one is usual.
     Any,
 }
 
-/// Why a text is no target. What stands before an `@` may be a password and is never repeated.
+/// The reason why a text is not a target. Text before an `@` may be a password and is never
+/// repeated.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
+    /// Holds the text without `://`.
     #[error(
         "`{0}` is no target: write it as KIND://HOST, such as https://kcna.kp/ or dns://ns1.kptc.kp/kp"
     )]
     Shape(String),
+    /// Holds the word before `://`.
     #[error(
         "unknown kind of probe `{0}`: it must be one of dns, tcp, tls, http, https, smtp, icmp"
     )]
     Kind(String),
+    /// Holds the part before the path, and the reason.
     #[error("`{0}` is no host: {1}")]
     Host(String, HostError),
+    /// Holds the text of the port, and a hint that ends the message.
     #[error("`{0}` is no port: a number from 1 to 65535{1}")]
     Port(String, &'static str),
+    /// Holds the host of the TCP target.
     #[error("tcp:// needs a port, such as tcp://{0}:443")]
     NoPort(String),
+    /// Holds the host of the DNS target.
     #[error("dns:// needs a zone that the server answers for, such as dns://{0}/kp")]
     NoZone(String),
+    /// Holds the text of the zone, and the reason.
     #[error("`{0}` is no zone: a domain such as kp or com.kp; {1}")]
     Zone(String, NameError),
+    /// Holds the kind of probe.
     #[error("{0}:// takes no path")]
     Path(&'static str),
+    /// The text contains a character that is not allowed there.
     #[error("`{text}` holds {what} as its character {at}: {instead}")]
-    Character { text: String, what: String, at: usize, instead: &'static str },
+    Character {
+        /// The whole text, with control characters replaced.
+        text: String,
+        /// The character, in words.
+        what: String,
+        /// Its position in characters, counted from 1.
+        at: usize,
+        /// The advice that ends the message.
+        instead: &'static str,
+    },
 }
 
-/// Why the part between `://` and the path is no host.
+/// The reason why the part between `://` and the path is not a host.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HostError {
+    /// The part is not a valid host name. Holds the reason.
     #[error("{0}")]
     Name(#[from] NameError),
+    /// The part contains an `@`.
     #[error(
         "a probe has no user and no password; leave out what stands before the `@`, and write %40 in a path"
     )]
     User,
+    /// An opening bracket has no closing one.
     #[error("its `[` has no `]`; write an IPv6 address as [2001:db8::1]")]
     Unclosed,
+    /// An IPv6 address has no brackets.
     #[error("an IPv6 address stands between brackets, as in [2001:db8::1]:443")]
     Bare,
+    /// The text between the brackets is not an IPv6 address.
     #[error("between brackets stands an IPv6 address and nothing else, such as [2001:db8::1]")]
     NotInside,
+    /// Holds the text after the closing bracket, which does not start with a colon.
     #[error("`{0}` follows the `]`; write a colon before the port, as in [2001:db8::1]:80")]
     AfterBracket(String),
+    /// More than one colon stands outside brackets.
     #[error(
         "it holds more than one colon; one stands before the port, and an IPv6 address between brackets"
     )]
@@ -118,9 +158,9 @@ pub enum HostError {
 }
 
 impl Target {
-    /// Reads `KIND://HOST[:PORT][/PATH]` as a target of the entity. Hosts and zones may be
-    /// international; what a path may not hold as it is (RFC 3986), such as letters beyond ASCII,
-    /// is percent-encoded. Spaces, fragments, users and passwords are refused.
+    /// Parses `KIND://HOST[:PORT][/PATH]` as a target of the entity. Hosts and zones may be
+    /// international. Characters that a path must not contain literally (RFC 3986), such as letters
+    /// beyond ASCII, are percent-encoded. Spaces, fragments, users and passwords are refused.
     pub fn parse(text: &str, entity: Entity) -> Result<Self, TargetError> {
         Self::read(text, entity).map_err(|error| match text.rsplit_once('@') {
             Some((_, rest)) => TargetError::Host(format!("…@{rest}"), HostError::User),
@@ -172,12 +212,13 @@ impl Target {
         Ok(Self { entity, knock, host, port, address: None, outside: None, why: None, known: None })
     }
 
-    /// One for each entity that it speaks of.
+    /// Returns a key that distinguishes the same probe for different entities.
     pub fn key(&self) -> String {
         format!("{} {self}", self.entity)
     }
 
-    /// The layer that its service belongs to; a bare answer (tcp, icmp) only shows that the host is reached.
+    /// Returns the layer of the service. A bare answer (TCP, ICMP) only shows that the host is
+    /// reached.
     pub fn layer(&self) -> Layer {
         match self.knock {
             ProbeKind::Dns { .. } => Layer::Dns,
@@ -187,7 +228,8 @@ impl Target {
         }
     }
 
-    /// The signal that counts whether its service works; none for a bare answer, which only counts for its block.
+    /// Returns the signal that counts whether the service works, or `None` for a bare answer, which
+    /// only counts for its block.
     pub fn signal(&self) -> Option<&'static str> {
         match self.layer() {
             Layer::Dns => Some("dns"),
@@ -198,9 +240,10 @@ impl Target {
     }
 }
 
-/// Refuses what no target holds, and what would be asked for as something else than it is read as.
+/// Refuses characters that no target contains, and those that would make the request differ from
+/// the text.
 fn refuse_characters(text: &str, kind: &str) -> Result<(), TargetError> {
-    // Of a zone, a space is told of as one in a name.
+    // In the zone of a DNS target, a space is reported later, as an error of the name.
     let is_refused = |c: &char| match c {
         ' ' => kind != "dns",
         '\\' | '#' => true,
@@ -251,7 +294,7 @@ fn split_port(place: &str) -> Result<(Host, Option<u16>), TargetError> {
     Ok((host, port.map(number).transpose()?))
 }
 
-/// A name, or an address of version 4, however it is typed (`１２７.０.０.１`).
+/// Parses a name or an IPv4 address, in any notation (`１２７.０.０.１`).
 fn named(host: &str) -> Result<Host, NameError> {
     if let Ok(address) = host.parse() {
         return Ok(Host::Address(address));
@@ -266,7 +309,7 @@ fn named(host: &str) -> Result<Host, NameError> {
     }
 }
 
-/// Digits alone: the library's own reading takes `+80` too.
+/// Parses a port from digits only. The standard library also accepts `+80`.
 fn number(text: &str) -> Result<u16, TargetError> {
     let digits = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
     let port = digits.and_then(|digits| digits.parse().ok()).filter(|port| *port > 0);
@@ -285,8 +328,8 @@ fn zone(path: &str, place: &str) -> Result<String, TargetError> {
     hostname::to_ascii(zone).map_err(|why| TargetError::Zone(zone.to_owned(), why))
 }
 
-/// Returns the path and query as they are sent: from the root, and what RFC 3986 does not allow in
-/// them percent-encoded. What is encoded already stays as it is.
+/// Returns the path and query as they are sent: from the root, with characters that RFC 3986 does
+/// not allow percent-encoded. Text that is already encoded stays as it is.
 fn path_of(path: &str) -> String {
     use fmt::Write;
     let mut sent = String::from(if path.starts_with('/') { "" } else { "/" });
@@ -302,6 +345,7 @@ fn path_of(path: &str) -> String {
 }
 
 impl Host {
+    /// Returns the host name, or `None` for an address.
     pub fn name(&self) -> Option<&str> {
         match self {
             Self::Name(name) => Some(name),
@@ -309,7 +353,7 @@ impl Host {
         }
     }
 
-    /// Returns the host as people write it, which is read as the same host.
+    /// Returns the host in the form for people, which parses as the same host.
     pub fn shown(&self) -> String {
         match self {
             Self::Name(name) => hostname::shown(name),
@@ -318,7 +362,7 @@ impl Host {
     }
 }
 
-/// As a protocol carries it.
+/// Writes the host in the form that protocols carry; an IPv6 address in brackets.
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -330,7 +374,7 @@ impl fmt::Display for Host {
 }
 
 impl fmt::Display for Target {
-    /// As people write it in a profile, the usual port left out.
+    /// Writes the target in the form for a profile, without the usual port.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (kind, usual, path) = match &self.knock {
             ProbeKind::Dns { zone } => ("dns", 53, format!("/{}", hostname::shown(zone))),
@@ -399,7 +443,7 @@ mod tests {
         assert_eq!(parse("HTTPS://kcna.kp").unwrap().to_string(), "https://kcna.kp/");
         let asked = parse("dns://ns1.kptc.kp/РФ.").unwrap();
         assert_eq!(asked.knock, ProbeKind::Dns { zone: "xn--p1ai".to_owned() });
-        // Full-width digits are an address, as in a browser, and meet the guard as one.
+        // Full-width digits form an address, as in a browser, and the guard checks it as one.
         assert_eq!(
             parse("http://１２７.０.０.１/").unwrap().host,
             Host::Address([127, 0, 0, 1].into())

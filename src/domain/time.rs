@@ -1,4 +1,5 @@
-//! Instants. Everything is held in whole Unix seconds, UTC; zones appear only where a person reads.
+//! Instants. Every instant is held in whole Unix seconds, UTC. Zones are used only for display to a
+//! person.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -8,11 +9,15 @@ use std::ops::{Add, Sub};
 /// A length of time in seconds.
 pub type Seconds = i64;
 
+/// One minute in seconds.
 pub const MINUTE: Seconds = 60;
+/// One hour in seconds.
 pub const HOUR: Seconds = 3600;
+/// One day of 24 hours in seconds.
 pub const DAY: Seconds = 86_400;
 
-/// A clock that is set right by steps of less is none that was set back.
+/// The largest correction of the clock that counts as slewing. Only a larger step backwards counts
+/// as a clock that was set back.
 pub const SLEWED: Seconds = MINUTE;
 
 /// An instant: Unix seconds, UTC.
@@ -23,25 +28,29 @@ pub const SLEWED: Seconds = MINUTE;
 pub struct Timestamp(i64);
 
 impl Timestamp {
+    /// Creates an instant from Unix seconds, which may be negative.
     pub const fn from_unix(seconds: i64) -> Self {
         Self(seconds)
     }
 
+    /// Returns the Unix seconds.
     pub const fn unix(self) -> i64 {
         self.0
     }
 
-    /// The start of the bin of `step` seconds that this instant lies in.
+    /// Returns the start of the bin of `step` seconds that contains this instant.
     #[must_use]
     pub const fn floor_to(self, step: Seconds) -> Self {
         Self(self.0 - self.0.rem_euclid(step))
     }
 
+    /// Returns the instant as a `chrono` time, or the epoch if it is out of `chrono`'s range.
     pub fn utc(self) -> DateTime<Utc> {
         DateTime::from_timestamp(self.0, 0).unwrap_or_default()
     }
 
-    /// Reads `2025-06-06`, `2025-06-06 17:34`, `2025-06-06T17:34:00`, with or without `Z`; all UTC.
+    /// Parses `2025-06-06`, `2025-06-06 17:34` or `2025-06-06T17:34:00`, with or without `Z`,
+    /// always as UTC. Fractions of a second are dropped.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim().trim_end_matches('Z').replace('T', " ");
         let whole = ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M"]

@@ -1,13 +1,14 @@
-//! What is wrong with the bot itself.
+//! Problems of the bot itself.
 
 use super::Timestamp;
 
-/// Something that its operator should know.
+/// A problem that the operator should know about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OperatorAlert {
-    /// What it is about, always in the same words: `source ioda`, `disk`, `clock`.
+    /// The subject, always in the same words: `source ioda`, `disk`, `clock`.
     pub what: String,
+    /// When the problem began.
     pub since: Timestamp,
-    /// What is wrong, and what can be done about it.
+    /// A description of the problem, and of possible remedies.
     pub said: String,
 }

@@ -1,15 +1,17 @@
-//! How our own line stands.
+//! The state of the bot's own uplink.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// From the best to the worst.
+/// The state of the bot's own uplink, from the best to the worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UplinkState {
+    /// The controls answer as they must.
     Good,
-    /// Something of it does not hold: what our probes miss says nothing of others.
+    /// The uplink fails in part. A failed probe therefore proves nothing about its target.
     Doubtful,
+    /// No control answers.
     Gone,
 }
 

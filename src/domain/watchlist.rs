@@ -1,41 +1,50 @@
-//! The entities that are watched, those of the config and those that a chat subscribed to, and what they are part of.
+//! The watched entities (those of the config and those that a chat subscribed to), and the larger
+//! entities of which they are part.
 
 use super::{Entity, Scope, Sensitivity, country};
 use std::sync::{PoisonError, RwLock};
 
+/// An entity that the config watches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Watched {
+    /// The watched entity.
     pub entity: Entity,
+    /// The larger entity of which it is part, if the config names one.
     pub part_of: Option<Entity>,
-    /// What people call it, where that is not its usual name.
+    /// The name that people use for it, if it differs from the usual one.
     pub name: Option<String>,
-    /// For chats that do not say themselves how sure it must be.
+    /// The sensitivity for chats that do not set their own.
     pub sensitivity: Sensitivity,
 }
 
+/// Every watched entity. The entities of subscriptions change while the bot runs.
 #[derive(Debug, Default)]
 pub struct Watchlist {
-    /// In the order of the config.
+    /// The entities of the config, in its order.
     configured: Vec<Watched>,
-    /// What chats want to hear of besides; changes while the bot runs.
+    /// The entities that are watched only for subscriptions, sorted. They change while the bot
+    /// runs.
     subscribed: RwLock<Vec<Entity>>,
 }
 
 impl Watchlist {
+    /// Creates a watchlist with the entities of the config and without any of subscriptions.
     pub fn new(configured: Vec<Watched>) -> Self {
         Self { configured, subscribed: RwLock::default() }
     }
 
-    /// What the config watches: that is what "everything" means to a subscription.
+    /// Returns the entities of the config. A subscription to "everything" means these.
     pub fn configured(&self) -> impl Iterator<Item = &Watched> {
         self.configured.iter()
     }
 
+    /// Returns whether the config watches the entity.
     pub fn is_configured(&self, entity: &Entity) -> bool {
         self.configured.iter().any(|watched| watched.entity == *entity)
     }
 
-    /// Returns what the configuration calls so; case, diacritics and punctuation do not count.
+    /// Returns the entity to which the config gives this name. Case, diacritics and punctuation are
+    /// ignored.
     pub fn named(&self, name: &str) -> Option<&Entity> {
         let said = country::key(name);
         let is_it = |watched: &&Watched| {
@@ -48,18 +57,19 @@ impl Watchlist {
             .map(|watched| &watched.entity)
     }
 
-    /// Returns the name that the configuration gives to an entity.
+    /// Returns the name that the config gives to an entity.
     pub fn name_of(&self, entity: &Entity) -> Option<&str> {
         self.configured.iter().find(|watched| watched.entity == *entity)?.name.as_deref()
     }
 
-    /// How sure it must be before chats hear of the entity that do not say so themselves.
+    /// Returns the sensitivity for chats that do not set their own: the entity's in the config,
+    /// else the default.
     pub fn sensitivity(&self, entity: &Entity) -> Sensitivity {
         let configured = self.configured.iter().find(|watched| watched.entity == *entity);
         configured.map_or(Sensitivity::default(), |watched| watched.sensitivity)
     }
 
-    /// The same of all that the scopes hold, if it is one.
+    /// Returns the sensitivity that all entities of the scopes share, or `None` if they differ.
     pub fn usual_sensitivity(&self, scopes: &[Scope]) -> Option<Sensitivity> {
         let of = |scope: &Scope| match scope {
             Scope::One(entity) => vec![self.sensitivity(entity)],
@@ -70,7 +80,7 @@ impl Watchlist {
         words.all(|word| word == first).then_some(first)
     }
 
-    /// Takes what is subscribed to, in place of what was.
+    /// Replaces the entities that are watched for subscriptions. Those of the config are left out.
     pub fn set_subscribed(&self, entities: impl IntoIterator<Item = Entity>) {
         let mut only: Vec<Entity> =
             entities.into_iter().filter(|entity| !self.is_configured(entity)).collect();
@@ -79,12 +89,12 @@ impl Watchlist {
         *self.subscribed.write().unwrap_or_else(PoisonError::into_inner) = only;
     }
 
-    /// What is watched for subscriptions alone.
+    /// Returns the entities that are watched only for subscriptions, sorted.
     pub fn subscribed(&self) -> Vec<Entity> {
         self.subscribed.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Everything that is watched.
+    /// Returns every watched entity: those of the config first, then those of subscriptions.
     pub fn entities(&self) -> Vec<Entity> {
         let mut all: Vec<Entity> =
             self.configured.iter().map(|watched| watched.entity.clone()).collect();
@@ -92,6 +102,7 @@ impl Watchlist {
         all
     }
 
+    /// Returns whether the entity is watched, for the config or for a subscription.
     pub fn contains(&self, entity: &Entity) -> bool {
         self.is_configured(entity)
             || self
@@ -102,17 +113,20 @@ impl Watchlist {
                 .is_ok()
     }
 
+    /// Returns the larger entity of which this one is directly part, according to the config.
     pub fn whole_of(&self, entity: &Entity) -> Option<&Entity> {
         self.configured.iter().find(|watched| watched.entity == *entity)?.part_of.as_ref()
     }
 
-    /// What is part of the entity, near or far, in the order of the config.
+    /// Returns the configured entities that are directly or indirectly part of the entity, in the
+    /// order of the config.
     pub fn parts_of<'a>(&'a self, entity: &'a Entity) -> impl Iterator<Item = &'a Entity> {
         let parts = self.configured.iter().map(|watched| &watched.entity);
         parts.filter(move |part| self.wholes_of(part).contains(&entity))
     }
 
-    /// What the entity is part of, nearest first. Ends even if the config goes round in a circle.
+    /// Returns the larger entities of which this one is part, nearest first. Terminates even if the
+    /// config contains a cycle.
     pub fn wholes_of(&self, entity: &Entity) -> Vec<&Entity> {
         let mut wholes: Vec<&Entity> = Vec::new();
         let mut next = self.whole_of(entity);

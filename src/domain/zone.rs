@@ -1,4 +1,4 @@
-//! Time zones by what people type and what messages print: `Asia/Seoul`, `KST`, `UTC+03:30`.
+//! Time zones by the text that people type and messages print: `Asia/Seoul`, `KST`, `UTC+03:30`.
 
 use super::country;
 use super::time::{HOUR, MINUTE, Seconds};
@@ -7,20 +7,21 @@ use chrono_tz::{TZ_VARIANTS, Tz};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-/// A zone, and how the text names it.
+/// A zone, and the meaning of the text that named it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedZone {
+    /// The zone itself.
     pub zone: Tz,
-    /// Seconds east of UTC that the text itself stands for, as `KST` and `UTC+09:00` do; none for a name such as
-    /// `Asia/Seoul`, which has summer time where its people have it.
+    /// The seconds east of UTC that the text itself states, as `KST` and `UTC+09:00` do. `None` for
+    /// a name such as `Asia/Seoul`, whose offset may change with summer time.
     pub offset: Option<Seconds>,
     /// Other zones that the text may mean, one for each other meaning.
     pub others: Vec<Tz>,
 }
 
-/// The zone that is usually meant by an abbreviation which several zones share: the one with the most people who write
-/// it in English. After the "CLDR golden zone" of each metazone; where two metazones share an abbreviation (IST, CST,
-/// BST, PST, AST) the common reading in English.
+/// The usual zone of an abbreviation that several zones share: the one with the most people who
+/// write it in English. Source: the "CLDR golden zone" of each metazone; if two metazones share an
+/// abbreviation (IST, CST, BST, PST, AST), the common reading in English.
 const USUAL: [(&str, Tz); 34] = [
     ("ACST", Tz::Australia__Adelaide),
     ("ADT", Tz::America__Halifax),
@@ -58,12 +59,15 @@ const USUAL: [(&str, Tz); 34] = [
     ("WEST", Tz::Europe__Lisbon),
 ];
 
-/// Years of which the abbreviations are known: messages print moments of weeks past, never of decades.
+/// The years for which abbreviations are collected. Messages print moments of the past weeks, never
+/// of past decades.
 const YEARS: std::ops::RangeInclusive<i32> = 2020..=2037;
 
-/// Each abbreviation in capitals (`KST`, `+0330`) with the zones that print it, and their offsets at that time.
+/// Each abbreviation in capitals (`KST`, `+0330`), with the zones that print it and their offsets
+/// at that time.
 static ABBREVIATIONS: LazyLock<HashMap<String, Vec<(Tz, Seconds)>>> = LazyLock::new(|| {
-    // Summer and winter; Morocco's clocks follow Ramadan, so every month is looked at for a few years.
+    // January and July cover winter and summer time. Morocco's clocks follow Ramadan, so every
+    // month is checked for the first years.
     let months = YEARS.flat_map(|year| (1..=12).map(move |month| (year, month)));
     let moments: Vec<_> = months
         .filter(|(year, month)| *year < 2028 || matches!(month, 1 | 7))
@@ -89,11 +93,11 @@ static ABBREVIATIONS: LazyLock<HashMap<String, Vec<(Tz, Seconds)>>> = LazyLock::
     known
 });
 
-/// Reads a zone's name in any case (`asia/seoul`), an abbreviation as messages print it (`KST`), or an offset from UTC
-/// (`UTC+03:30`, `+0330`, `GMT-3`).
+/// Parses a zone's name in any case (`asia/seoul`), an abbreviation as messages print it (`KST`),
+/// or an offset from UTC (`UTC+03:30`, `+0330`, `GMT-3`).
 ///
-/// Of several zones with one abbreviation or offset, one of `nearby` is taken first: the zones in which the reader is
-/// shown times.
+/// If several zones have the abbreviation or offset, one of `nearby` comes first: the zones in
+/// which the reader is shown times.
 pub fn find(text: &str, nearby: &[Tz]) -> Option<NamedZone> {
     let said = text.trim();
     if let Some(found) = by_abbreviation(said, nearby).filter(|found| nearby.contains(&found.zone))
@@ -110,7 +114,7 @@ pub fn find(text: &str, nearby: &[Tz]) -> Option<NamedZone> {
     by_abbreviation(said, nearby).or_else(|| by_offset(said, nearby))
 }
 
-/// Returns the zone of exactly that name in the time zone database, in any case.
+/// Returns the zone with exactly that name in the time zone database, in any case.
 pub fn by_name(text: &str) -> Option<Tz> {
     if let Ok(zone) = text.parse() {
         return Some(zone);
@@ -119,13 +123,14 @@ pub fn by_name(text: &str) -> Option<Tz> {
     TZ_VARIANTS.iter().find(|zone| zone.name().to_lowercase() == said).copied()
 }
 
-/// The offset of a name that is an abbreviation as well: `GMT`, `CET`, `EST`.
+/// Returns the offset of a zone name that is also an abbreviation: `GMT`, `CET`, `EST`.
 fn own_offset(zone: Tz, said: &str) -> Option<Seconds> {
     let zones = ABBREVIATIONS.get(&said.to_uppercase())?;
     zones.iter().find(|(known, _)| *known == zone).map(|(_, east)| *east)
 }
 
-/// `EST` is a zone of its own that never changes its clocks; those who write it mostly mean New York.
+/// Returns the usual zone of an abbreviation that is also a zone name, if the two differ. The zone
+/// `EST` never changes its clocks, but most people who write `EST` mean New York.
 fn others_by_name(zone: Tz, said: &str) -> Vec<Tz> {
     let usual = usual(&said.to_uppercase());
     usual.filter(|usual| !changes_alike(zone, *usual)).into_iter().collect()
@@ -164,7 +169,7 @@ fn by_abbreviation(said: &str, nearby: &[Tz]) -> Option<NamedZone> {
     Some(NamedZone { zone, offset: Some(east), others })
 }
 
-/// `UTC+03:30`, `UTC-3`, `GMT+2`, `+0330`.
+/// Parses `UTC+03:30`, `UTC-3`, `GMT+2` or `+0330`.
 fn by_offset(said: &str, nearby: &[Tz]) -> Option<NamedZone> {
     let east = offset(said)?;
     let holds = |(_, known): &(Tz, Seconds)| *known == east;
@@ -173,7 +178,7 @@ fn by_offset(said: &str, nearby: &[Tz]) -> Option<NamedZone> {
         numbered.flat_map(|(_, zones)| zones).copied().filter(holds).collect();
     zones.sort_by_key(|(zone, _)| zone.name());
     if zones.is_empty() {
-        // Nobody prints this offset as a number: India prints IST.
+        // No zone prints this offset as a number: India prints IST.
         zones = ABBREVIATIONS.values().flatten().copied().filter(holds).collect();
         zones.sort_by_key(|(zone, _)| zone.name());
     }
@@ -191,12 +196,13 @@ fn by_offset(said: &str, nearby: &[Tz]) -> Option<NamedZone> {
     Some(NamedZone { zone, offset: Some(east), others: Vec::new() })
 }
 
-/// `Etc/GMT-3` is three hours ahead of UTC all year.
+/// Returns whether the zone is a fixed offset: `Etc/GMT-3` is three hours ahead of UTC all year.
 fn is_plain(zone: Tz) -> bool {
     zone.name().starts_with("Etc/")
 }
 
-/// Seconds east of UTC; as far as any clock on earth goes.
+/// Parses an offset and returns the seconds east of UTC, or `None` beyond the farthest offset in
+/// use on earth.
 fn offset(said: &str) -> Option<Seconds> {
     const FARTHEST: Seconds = 14 * HOUR;
     let upper = said.to_uppercase().replace(['−', '–'], "-");
@@ -222,7 +228,8 @@ fn offset(said: &str) -> Option<Seconds> {
     (minutes < 60 && east <= FARTHEST).then_some(sign * east)
 }
 
-/// One of them: of those nearby, the usual one, that of a capital, any other.
+/// Chooses one of the zones: one of `nearby`, else the usual one, else that of a capital, else the
+/// first.
 fn chosen(zones: &[(Tz, Seconds)], nearby: &[Tz], usual: Option<Tz>) -> Option<(Tz, Seconds)> {
     let find = |wanted: Tz| zones.iter().find(|(zone, _)| *zone == wanted).copied();
     let capitals = || country::all().iter().find_map(|country| find(country.zone));
@@ -230,8 +237,8 @@ fn chosen(zones: &[(Tz, Seconds)], nearby: &[Tz], usual: Option<Tz>) -> Option<(
     nearby.or_else(|| usual.and_then(find)).or_else(capitals).or_else(|| zones.first().copied())
 }
 
-/// Returns the names of zones that may have been meant, the likeliest first, at most three: by city (`Moscow`), by
-/// country (`Russia`), and by likeness (`Asia/Soul`).
+/// Returns the names of zones that may be meant, most likely first, at most three: by city
+/// (`Moscow`), by country (`Russia`), and by similarity (`Asia/Soul`).
 pub fn near(text: &str) -> Vec<&'static str> {
     const AT_MOST: usize = 3;
     const ALIKE: f64 = 0.6;
@@ -299,7 +306,7 @@ mod tests {
             ("UTC+00", "UTC"),
         ] {
             let found = zone(text, &[]);
-            // Some names are links: any zone that never differs from the expected one will do.
+            // Some names are links. Any zone that never differs from the expected one is accepted.
             let is_alike = found.is_some_and(|found| {
                 found == expected
                     || changes_alike(found.parse().unwrap(), expected.parse().unwrap())

@@ -1,4 +1,5 @@
-//! What was missed: the first 14 days of a new entity, and the hours in which we were away. Pure.
+//! The past to be read: the first 14 days of a new entity, and the hours in which we were away.
+//! Pure.
 
 use crate::domain::{
     Arrival, Entity, Seconds, Timestamp,
@@ -7,24 +8,31 @@ use crate::domain::{
 use crate::store::Progress;
 use std::collections::BTreeMap;
 
-/// Enough for a normal by hour of the day that one odd day does not bend.
+/// The past of a new entity that is read: enough for a normal by hour of the day that one odd day
+/// does not bend.
 const FIRST: Seconds = 14 * DAY;
-/// A catch-up begins this much earlier, since the last bins may have been revised.
+/// A catch-up begins this many seconds earlier, since the last bins may have been revised.
 const OVERLAP: Seconds = 2 * HOUR;
 
-/// What is asked for at once: longer windows get coarser bins from RIPEstat, and a kill loses no more than this.
+/// The seconds that are requested at once: RIPEstat gives coarser bins for longer windows, and a
+/// kill loses no more than this.
 const STEP: Seconds = 2 * DAY;
 
-/// A stretch of the past that has to be read.
+/// A period of the past that has to be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {
+    /// The entities that lack the same period.
     pub entities: Vec<Entity>,
+    /// Start of the period, a full hour.
     pub from: Timestamp,
+    /// End of the period: now.
     pub until: Timestamp,
+    /// `Backfilled` for new entities, `CaughtUp` after an absence.
     pub arrival: Arrival,
 }
 
-/// Which entities lack what. Those that lack the same are read together.
+/// Returns the gaps of the entities. Those that lack the same period are read together. A known
+/// entity lacks something after more than `longest_pause` seconds.
 pub fn gaps(
     entities: &[Entity],
     progress: &[Progress],
@@ -52,12 +60,13 @@ pub fn gaps(
 }
 
 impl Gap {
+    /// Returns the gap in steps, oldest first.
     pub fn steps(&self) -> Vec<(Timestamp, Timestamp)> {
         steps(self.from, self.until)
     }
 }
 
-/// A stretch in steps that can be taken up again after a kill, oldest first.
+/// Splits a period into steps that can be resumed after a kill, oldest first.
 pub fn steps(mut from: Timestamp, end: Timestamp) -> Vec<(Timestamp, Timestamp)> {
     let mut steps = Vec::new();
     while from < end {

@@ -1,6 +1,8 @@
-//! A start reads what was missed of all sources together, step by step: what one saw at noon is weighed with what another
-//! saw at noon, as it would have been on the day itself. Only then the sources tick, each by its own line. What chats
-//! subscribed to besides is caught up on by the ticks, in the chats' own share: it must not hold up the operator's.
+//! Catches up at a start: the past that was missed is read from all sources together, step by step,
+//! so that one source's reading at noon is weighed with another's at noon, as on the day itself.
+//! Only then do the sources tick, each by its own cron line. Entities that only chats subscribed to
+//! are caught up on by the ticks, in the chats' own share, so that they do not hold up the
+//! operator's.
 
 use super::backfill;
 use super::fill::{Lack, Step, Unread};
@@ -16,7 +18,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::task::JoinSet;
 
-/// Catches up, then ticks until it is dropped: each source for itself, so that they fall apart.
+/// Catches up, then ticks until it is dropped. Each source is a task of its own, so that one can
+/// fail without the others.
 pub async fn run(
     tickers: Vec<Ticker>,
     supervisor: Supervisor,
@@ -40,10 +43,10 @@ pub async fn run(
     while tasks.join_next().await.is_some() {}
 }
 
-/// A step of the past takes no longer, politely as it is read.
+/// The longest time, in seconds, that a step of the past takes with polite pauses.
 const LONGEST: Seconds = HOUR;
 
-/// A source on its way through the past.
+/// A source whose past is being read.
 struct Reader<'a> {
     ticker: &'a Ticker,
     lack: Lack,
@@ -68,7 +71,8 @@ async fn together(
     for (from, until) in backfill::steps(from, until) {
         watchdog.within(LONGEST);
         let clock = &tickers[0].watch.clock;
-        // Each reader has a mark of its own, since nobody may hold one while waiting for another; the last hands it back.
+        // Each reader has an activity guard of its own, since none may hold one while it waits for
+        // another; the last reader hands its guard back.
         let at_work = AtomicUsize::new(readers.len());
         let each: Vec<_> = readers
             .iter_mut()
@@ -118,7 +122,7 @@ impl Reader<'_> {
             match self.ticker.read_step(Share::Operator, gap, &self.lack, from, until, busy).await?
             {
                 Ok(step) => steps.push(step),
-                // Its own ticks go on where this ended; a step must not be left out.
+                // Its own ticks continue where this ended; a step must not be left out.
                 Err(Unread::Later | Unread::LeaveAlone) => self.stopped = true,
             }
         }
@@ -126,7 +130,7 @@ impl Reader<'_> {
     }
 }
 
-/// What arrived in one instant is one batch, whoever it came from.
+/// Merges the batches that arrived at one instant, from whichever source, oldest first.
 fn in_order(batches: impl Iterator<Item = Batch>) -> Vec<Batch> {
     let mut by_arrival: BTreeMap<(Timestamp, bool), Batch> = BTreeMap::new();
     for batch in batches {

@@ -1,5 +1,6 @@
-//! What a source does not answer about single entities while it answers about others. Such an entity is named to the
-//! operator and asked rarely; the source is not in trouble. Pure.
+//! Faults of single entities: a source does not answer about them while it answers about others.
+//! Such an entity is named to the operator and asked about rarely; the source is not in trouble.
+//! Pure.
 
 use crate::domain::time::{DAY, HOUR, MINUTE};
 use crate::domain::{Entity, FactKind, Seconds, Timestamp};
@@ -9,25 +10,29 @@ use crate::source::cadence::Share;
 use crate::source::feed::{Answer, Failure};
 use crate::store::{EntityFault, StoreError, Tx};
 
-/// What is refused today is as a rule refused tomorrow: it is asked again after an hour, then ever more rarely, at least
-/// once a day.
+/// An entity that is refused today is as a rule refused tomorrow: it is asked about again after an
+/// hour, then ever more rarely, at least once a day.
 const RESTS: Backoff = Backoff { first: HOUR, cap: DAY };
 
-/// So long a chat's entity waits about which nothing was learned for another reason: three ticks of most sources.
+/// Seconds that a chat's entity waits when nothing was learned about it for another reason: three
+/// ticks of most sources.
 const NEXT_TURN: Seconds = 15 * MINUTE;
 
-/// What changes after an answer.
+/// The faults that change after an answer.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Faults {
+    /// Faults that are new or go on.
     pub(super) set: Vec<EntityFault>,
+    /// Entities that are answered about again.
     pub(super) cleared: Vec<Entity>,
 }
 
-/// Returns the failure that says how the source itself does, if there is one.
+/// Returns the failure that concerns the source itself, if there is one.
 ///
-/// A question about a single entity that is refused or answered with nonsense concerns that entity alone, where others
-/// are answered; so does one that fails in another way while most are answered. Of the chats' share only what the source
-/// says to all is its own trouble: no chat's wish puts it there.
+/// A refusal of, or a malformed answer to, a request about a single entity concerns that entity
+/// alone, where others are answered; so does another failure while most requests are answered. In
+/// the chats' share only a failure that holds for all requests is the source's own trouble: no chat
+/// can put a source into trouble by a subscription.
 pub(super) fn of_source(answer: &Answer, share: Share) -> Option<&Failure> {
     let most_answered = answer.answered * 2 > answer.sent;
     answer.failures.iter().find(|failure| {
@@ -37,7 +42,7 @@ pub(super) fn of_source(answer: &Answer, share: Share) -> Option<&Failure> {
                 || error.is_final()
                 || error.retry_after().is_some();
         let is_of_one = failure.entities.len() == 1;
-        // The only question of this time: the source did answer it, so it is well.
+        // It was the only request this time: the source did answer it, so it works.
         let is_alone = answer.sent == 1
             && matches!(error, SourceError::Refused { .. } | SourceError::TooLarge { .. });
         let is_of_some = is_of_one
@@ -47,7 +52,8 @@ pub(super) fn of_source(answer: &Answer, share: Share) -> Option<&Failure> {
     })
 }
 
-/// Returns how the faults of the entities that were asked about change. `known`: those of this source.
+/// Returns the changed faults of the entities that were asked about. `known` are the earlier ones
+/// of this source.
 pub(super) fn after(
     source: &str,
     known: &[EntityFault],
@@ -71,7 +77,7 @@ pub(super) fn after(
         let rest = match (is_heard, is_alone, share) {
             (true, ..) | (false, false, Share::Operator) => None,
             (false, true, _) => Some(RESTS.pause(failures, 1.0, None)),
-            // The next one in the chats' line has its turn.
+            // The next entity of the chats gets its turn.
             (false, false, Share::Chats) => Some(NEXT_TURN),
         };
         faults.set.push(EntityFault {
@@ -86,7 +92,8 @@ pub(super) fn after(
     faults
 }
 
-/// Returns why nothing, or not all, was learned of the entity, and whether that was a refusal of it alone.
+/// Returns why nothing, or not everything, was learned about the entity, and whether it alone was
+/// refused.
 fn why(answer: &Answer, entity: &Entity) -> Option<(String, bool)> {
     let failed = answer.failures.iter().find(|failure| failure.entities.contains(entity));
     if let Some(Failure { entities, error }) = failed {
@@ -102,8 +109,8 @@ fn why(answer: &Answer, entity: &Entity) -> Option<(String, bool)> {
     Some((odd.map(|odd| odd.why.clone()).or(told)?, false))
 }
 
-/// Returns whether the source is to be left alone about the entity for now. A rest that is longer than the longest one
-/// was written by a clock that has been set back.
+/// Returns whether the source is not to be asked about the entity for now. A rest that is longer
+/// than the longest one was written by a clock that has since been set back.
 pub(super) fn rests(faults: &[EntityFault], entity: &Entity, now: Timestamp) -> bool {
     let until =
         faults.iter().find(|fault| fault.entity == *entity).and_then(|fault| fault.rests_until);
@@ -111,12 +118,13 @@ pub(super) fn rests(faults: &[EntityFault], entity: &Entity, now: Timestamp) -> 
 }
 
 impl Faults {
+    /// Writes the changes in the given transaction.
     pub(super) fn write(&self, source: &str, tx: &Tx<'_>) -> Result<(), StoreError> {
         self.set.iter().try_for_each(|fault| tx.sources().set_fault(fault))?;
         self.cleared.iter().try_for_each(|entity| tx.sources().clear_fault(source, entity))
     }
 
-    /// Names each new fault, and each that has changed, in the log.
+    /// Logs each new fault, and each whose reason has changed.
     pub(super) fn log(&self, known: &[EntityFault]) {
         for fault in &self.set {
             let EntityFault { source, entity, why, rests_until, .. } = fault;
@@ -149,7 +157,7 @@ mod tests {
         SourceError::Refused { status: 400, said: "not a known country code".to_owned() }
     }
 
-    /// An answer about KP, and failures of some others.
+    /// Returns an answer about KP, with the given failures about other entities.
     fn answer(failures: &[(&[&str], SourceError)]) -> Answer {
         let series = Series {
             entity: entity("country/KP"),

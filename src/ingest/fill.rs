@@ -1,4 +1,5 @@
-//! Reading what was missed, step by step, so that a kill or a source that stops answering loses no step that was read.
+//! Reads the missed past step by step, so that after a kill, or when a source stops answering, no
+//! step that was read is lost.
 
 use super::backfill::{self, Gap};
 use super::faults::{self, Faults};
@@ -10,18 +11,19 @@ use crate::source::feed::Answer;
 use crate::source::{Purpose, SourceError, past};
 use crate::store::{EntityFault, Progress, StoreError, Tx};
 
-/// Why a step brought nothing.
+/// The reason why a step was not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unread {
-    /// The next tick goes on where this one ended; others may be asked meanwhile.
+    /// The next tick continues where this one ended; other entities may be asked about meanwhile.
     Later,
     /// The source does not answer at all.
     LeaveAlone,
 }
 
-/// What a step of a gap brought.
+/// The answer to one step of a gap.
 #[derive(Debug)]
 pub(super) struct Step {
+    /// The readings, with their arrival times.
     pub(super) batches: Vec<Batch>,
     source: &'static str,
     progress: Vec<Progress>,
@@ -46,19 +48,22 @@ impl Step {
     }
 }
 
-/// What a source lacks.
+/// The past that a source lacks.
 #[derive(Debug)]
 pub(super) struct Lack {
+    /// The periods to be read.
     pub(super) gaps: Vec<Gap>,
+    /// How far each entity has been read.
     pub(super) progress: Vec<Progress>,
+    /// Failed polls of the source in a row.
     pub(super) failures: u32,
-    /// Of this source, about single entities.
+    /// Faults of this source about single entities.
     pub(super) faults: Vec<EntityFault>,
 }
 
 impl Ticker {
-    /// Returns what is missing of the past of one share; nothing while the source is off or wants to be left alone, and
-    /// nothing of an entity about which it is asked rarely.
+    /// Returns the missing past of one share: nothing while the source is off or must be left
+    /// alone, and nothing of an entity that is asked about rarely.
     pub(super) async fn lack(&self, share: Share) -> Result<Lack, StoreError> {
         let (name, now) = (self.feed.name(), self.watch.clock.now());
         let (health, progress, mut faults) = self
@@ -79,14 +84,14 @@ impl Ticker {
         let gaps = if rests || self.feed.off.is_some() {
             Vec::new()
         } else {
-            // Read less often than this, it counts as an absence of ours.
+            // A longer pause than the cadence explains counts as an absence of ours.
             backfill::gaps(&entities, &progress, now, ABSENCE.max(budget.cadence * 2))
         };
         Ok(Lack { gaps, progress, failures, faults })
     }
 
-    /// Reads all gaps of the operator's share, of this source alone; returns whose past is still to be read, or nothing
-    /// when the source does not answer.
+    /// Reads all gaps of the operator's share from this source alone. Returns the entities whose
+    /// past is still to be read, or `None` when the source does not answer.
     pub(super) async fn fill<'a>(
         &self,
         lack: &'a Lack,
@@ -121,7 +126,7 @@ impl Ticker {
         Ok(Some(unread))
     }
 
-    /// Asks for the bins of a gap that start in `[from, until)`.
+    /// Requests the bins of a gap that start in `[from, until)`.
     pub(super) async fn read_step(
         &self,
         share: Share,
@@ -152,7 +157,7 @@ impl Ticker {
             let alone = failure.error.is_about_the_question();
             let of_source = faults::of_source(&answer, share).is_some();
             if !of_source {
-                // Of a chat's entities: the others are read meanwhile.
+                // The failure concerns a chat's entities only: the others are read meanwhile.
                 let is_final = matches!(
                     failure.error,
                     SourceError::Refused { .. } | SourceError::TooLarge { .. }
@@ -167,7 +172,8 @@ impl Ticker {
             let again =
                 rest_until.map(|until| format!("; trying again at {until}")).unwrap_or_default();
             tracing::warn!("{source}: {error}. The past from {from} on could not be read{again}");
-            // An answer that broke off may be whole the next time; only a first past is better left out than waited for.
+            // An answer that broke off may be complete the next time. Only a first past is rather
+            // left out than waited for.
             let is_hasty = matches!(failure.error, SourceError::Malformed { .. })
                 && gap.arrival == Arrival::CaughtUp;
             if !alone || is_hasty || matches!(failure.error, SourceError::Empty { .. }) {
@@ -177,7 +183,7 @@ impl Ticker {
                     .await?;
                 return Ok(Err(if alone { Unread::Later } else { Unread::LeaveAlone }));
             }
-            // What the source refuses today it will refuse tomorrow: these go without a past.
+            // The source refuses the same request again tomorrow: these entities go without a past.
         }
         Ok(Ok(self.step_read(gap, lack, until, answer, at, faults)))
     }
@@ -210,5 +216,6 @@ impl Ticker {
     }
 }
 
-/// A source that was not read for longer than this is caught up on, with estimated arrival times.
+/// After more than this many seconds without a reading, a source is caught up on, with estimated
+/// arrival times.
 const ABSENCE: Seconds = crate::domain::time::HOUR;

@@ -1,4 +1,5 @@
-//! What a transition owes to whom: written in the transaction of the batch that made it.
+//! Decides which chats are owed a delivery for a transition, and writes the deliveries in the
+//! transaction of the batch that made it.
 
 use super::Watch;
 use crate::domain::{
@@ -11,12 +12,14 @@ use crate::store::{Incident, IncidentId, NewNotice, StoreError, Tx, Untold};
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Changes that follow each other faster than this are not told one by one: the card is edited, and the newest is told.
+/// Changes that follow each other within this many seconds are not notified one by one: the card is
+/// edited, and only the newest is notified.
 const APART: Seconds = 15 * MINUTE;
-/// A part that was counted in its whole, and is still down so long after the whole is back, is told for itself.
+/// A part that was counted in its whole is notified on its own if it is still down this many
+/// seconds after the whole is back.
 const LEFT_BEHIND: Seconds = 30 * MINUTE;
 
-/// The transaction, and what is read once in it, if at all.
+/// The transaction, and the data that is read at most once in it.
 #[derive(Debug)]
 pub(super) struct Fanout<'a, 't> {
     tx: &'a Tx<'t>,
@@ -24,11 +27,13 @@ pub(super) struct Fanout<'a, 't> {
     now: Timestamp,
     subscriptions: OnceCell<Vec<Subscription>>,
     mutes: OnceCell<Vec<Mute>>,
-    /// Who is told in one line, in this transaction, that something came and went while we were away.
+    /// The chats that are notified in this transaction, in one line, of an incident that came and
+    /// went while we were away.
     missed: RefCell<BTreeMap<IncidentId, BTreeSet<i64>>>,
 }
 
 impl<'a, 't> Fanout<'a, 't> {
+    /// Returns a fan-out in the given transaction; nothing is read yet.
     pub(super) fn new(tx: &'a Tx<'t>, watch: &'a Watch, now: Timestamp) -> Self {
         Self {
             tx,
@@ -40,7 +45,8 @@ impl<'a, 't> Fanout<'a, 't> {
         }
     }
 
-    /// Writes what the transitions of one batch owe, wholes before their parts: a part is counted where its whole is told.
+    /// Writes the deliveries that the transitions of one batch owe, wholes before their parts: a
+    /// part is counted where its whole is notified.
     pub(super) fn owe_all(
         &self,
         written: Vec<(IncidentId, &Transition)>,
@@ -69,7 +75,8 @@ impl<'a, 't> Fanout<'a, 't> {
                 let apart = if is_an_update(transition.kind) { APART } else { 0 };
                 let notice = NewNotice::alert(incident, transition.number);
                 self.tx.deliveries().owe(&notice, &owings, self.now, apart)?;
-                // Told as it happened: there is nothing left to say of it after the fact.
+                // It was notified as it happened, so there is nothing left to settle after the
+                // fact.
                 if transition.kind == TransitionKind::Started {
                     self.tx.incidents().release(incident)?;
                 }
@@ -86,7 +93,7 @@ impl<'a, 't> Fanout<'a, 't> {
         if transition.kind.leads_to().is_over() { self.owe_parts_left(entity) } else { Ok(()) }
     }
 
-    /// It is highly sure now: those are told that waited for that.
+    /// Owes a delivery to the chats that waited for high confidence, once it is reached.
     pub(super) fn owe_when_sure(
         &self,
         incident: &Incident,
@@ -113,7 +120,8 @@ impl<'a, 't> Fanout<'a, 't> {
         )
     }
 
-    /// What is part of `whole` and was counted there is told for itself if it stays down.
+    /// Owes a later delivery for each part of `whole` that was counted there and is still down, to
+    /// be sent if it stays down.
     fn owe_parts_left(&self, whole: &Entity) -> Result<(), StoreError> {
         for part in self.watch.watchlist.parts_of(whole) {
             let newest = self.tx.incidents().of(part, 1)?.into_iter().next();
@@ -122,7 +130,8 @@ impl<'a, 't> Fanout<'a, 't> {
             else {
                 continue;
             };
-            // Whoever heard of the whole knows that it is back: only what is down now still counts a part.
+            // A chat that was notified of the whole knows that it is back: only a whole that is
+            // down now still counts a part.
             let owings = self.ask(part, incident.id, self.now, |audience| {
                 owed_after_all(part, incident.evidence(), audience)
             })?;
@@ -132,7 +141,8 @@ impl<'a, 't> Fanout<'a, 't> {
         Ok(())
     }
 
-    /// Tells what is still true of incidents that were read after the fact, wholes before their parts.
+    /// Owes the deliveries that still make sense for incidents read after the fact, wholes before
+    /// their parts.
     pub(super) fn settle_all(&self, mut untold: Vec<Incident>) -> Result<(), StoreError> {
         untold.sort_by_key(|incident| self.watch.watchlist.wholes_of(&incident.key.entity).len());
         untold.iter().try_for_each(|incident| self.settle(incident))
@@ -140,14 +150,14 @@ impl<'a, 't> Fanout<'a, 't> {
 
     fn settle(&self, incident: &Incident) -> Result<(), StoreError> {
         let entity = &incident.key.entity;
-        // What is still down is counted only in a whole that is down as well.
+        // An entity that is still down is counted only in a whole that is down as well.
         let since = if incident.phase.is_over() { incident.started_at } else { self.now };
         let evidence = incident.evidence();
         let owings: Vec<NewDelivery> = self.ask(entity, incident.id, since, |audience| {
             owed_after_all(entity, evidence, audience)
         })?;
         if !incident.phase.is_over() {
-            // A suspicion that is still one is not worth waking anybody after the fact.
+            // A mere suspicion is not worth a notification after the fact.
             let changes = self.tx.incidents().transitions(incident.id)?;
             if let Some(start) = changes.into_iter().find(|t| t.kind == TransitionKind::Started) {
                 self.tx.deliveries().owe(
@@ -177,8 +187,9 @@ impl<'a, 't> Fanout<'a, 't> {
         self.tx.incidents().release(incident.id)
     }
 
-    /// Returns the suspended chats that would be told of an incident that came and went while we were away. What they
-    /// miss otherwise is found by its time when they let the bot in again; this ended before, and became known only now.
+    /// Returns the suspended chats that would have been notified of an incident that came and went
+    /// while we were away. Other incidents that they miss are found by their time when they let the
+    /// bot in again; this one ended before, and became known only now.
     fn suspended_who_want(
         &self,
         incident: &Incident,
@@ -195,7 +206,7 @@ impl<'a, 't> Fanout<'a, 't> {
         Ok(owings.into_iter().map(|owing| owing.chat).collect())
     }
 
-    /// Hands over all that decides who is owed something of `incident`.
+    /// Calls `decide` with everything that determines who is owed a delivery of `incident`.
     fn ask<T>(
         &self,
         entity: &Entity,
@@ -235,7 +246,8 @@ impl<'a, 't> Fanout<'a, 't> {
         self.subscriptions.get().map_or(&[][..], Vec::as_slice)
     }
 
-    /// Chats that heard that something which the entity is part of was down at some time from `since` on.
+    /// Returns the chats that were notified that a whole of the entity was down at some time from
+    /// `since` on.
     fn counted_in(&self, entity: &Entity, since: Timestamp) -> Result<BTreeSet<i64>, StoreError> {
         let mut chats = BTreeSet::new();
         for whole in self.watch.watchlist.wholes_of(entity) {
@@ -248,7 +260,7 @@ impl<'a, 't> Fanout<'a, 't> {
                 Phase::Suspected | Phase::Retracted => false,
             };
             if let Some(incident) = newest.filter(was_down) {
-                // Who does not want to hear of the whole any more is told of the part.
+                // A chat that no longer subscribes to the whole is notified of the part.
                 let is_configured = self.watch.watchlist.is_configured(whole);
                 let wanting: BTreeSet<i64> = self
                     .wishes()

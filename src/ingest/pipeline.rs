@@ -1,4 +1,5 @@
-//! One batch, one transaction: the batch, the incidents that it changes and every delivery that they owe.
+//! One batch, one transaction: the batch, the incidents that it changes and every delivery that
+//! these owe.
 
 use super::owe::Fanout;
 use super::refresh::Shown;
@@ -10,55 +11,66 @@ use crate::store::{BatchId, Store, StoreError, Tx};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::mpsc::UnboundedSender;
 
-/// What every part of the watch shares.
+/// Handles that every part of the ingestion shares.
 #[derive(Clone, Debug)]
 pub struct Watch {
+    /// The database.
     pub store: Store,
+    /// The detector's state after the newest committed batch.
     pub state: Arc<RwLock<State>>,
+    /// The configured and the subscribed entities.
     pub watchlist: Arc<Watchlist>,
+    /// The clock, which tests and replays simulate.
     pub clock: Clock,
+    /// The points at which a test may end the process.
     pub failpoints: Failpoints,
-    /// Tells each platform's outbox that something may be owed.
+    /// Wakes each platform's outbox when a delivery may be owed.
     pub wake: Vec<UnboundedSender<ActivityGuard>>,
 }
 
-/// Batches between two checkpoints: what a start has to catch up on at most, some hours of ticks.
+/// Batches between two checkpoints: the most that a start has to catch up on, some hours of ticks.
 const CHECKPOINT_EVERY: usize = 200;
 
-/// Takes batches one after another. There is one, since detection sees all entities at once.
+/// Takes batches one after another. There is only one pipeline, since detection compares all
+/// entities.
 #[derive(Debug)]
 pub struct Pipeline {
     watch: Watch,
     /// The newest batch that the state holds.
     newest: BatchId,
     since_checkpoint: usize,
-    /// Whether something may be held back that nobody has settled: a kill may have come just before.
+    /// Whether incidents may be held back that nobody has settled: the process may have been killed
+    /// before.
     unsettled: bool,
     shown: Shown,
 }
 
-/// How the state goes on once the transaction is committed.
+/// The state change to apply after the commit.
 enum Next {
     Nothing,
     Changed(Box<Change>),
     Replaced(Box<State>),
 }
 
-/// More to be written in the same transaction: how far a source has been read, how it is doing.
+/// Further writes in the same transaction: how far a source has been read, and its health.
 pub type Also = Box<dyn FnOnce(&Tx<'_>) -> Result<(), StoreError> + Send>;
 
 impl Pipeline {
+    /// Returns a pipeline whose state holds all batches up to `newest`.
     pub fn new(watch: Watch, newest: BatchId) -> Self {
         Self { watch, newest, since_checkpoint: 0, unsettled: true, shown: Shown::default() }
     }
 
+    /// Returns the shared handles.
     pub fn watch(&self) -> &Watch {
         &self.watch
     }
 
-    /// Stores the batches, in their order, with all that follows from them; or, on an error, nothing of it.
+    /// Stores the batches, in their order, with everything that follows from them, and returns the
+    /// transitions. On an error nothing is stored.
     ///
-    /// What a source repeats unchanged is dropped first, so that fetching the same bins again tells nothing new.
+    /// Observations that a source repeats unchanged are dropped first, so that fetching the same
+    /// bins again has no effect.
     pub async fn take(
         &mut self,
         batches: Vec<Batch>,
@@ -95,7 +107,8 @@ impl Pipeline {
                         written.push((applied.id, transition));
                         watch.failpoints.hit("transition written");
                     }
-                    // Who is owed what is asked once all are written: a part and its whole fall in one batch.
+                    // Deliveries are decided once all transitions are written: a part and its whole
+                    // fall in one batch.
                     fanout.owe_all(written)?;
                     told.extend(transitions);
                     next = match next {
@@ -103,7 +116,8 @@ impl Pipeline {
                             adopted.extend(ahead.apply(change));
                             Next::Replaced(ahead)
                         }
-                        // Only a run of batches works on a copy: a tick does not copy the whole state.
+                        // Only a run of several batches works on a copy, so that a tick does not
+                        // copy the whole state.
                         _ if several => {
                             let mut ahead = Box::new(state.clone());
                             adopted.extend(ahead.apply(change));
@@ -136,7 +150,7 @@ impl Pipeline {
         if !transitions.is_empty() {
             self.wake_outboxes();
         }
-        // What is owed is written: cards that follow a tick later are no reason to fail.
+        // The deliveries are stored already: cards that follow a tick later are no reason to fail.
         match self.shown.refresh(&self.watch, is_live).await {
             Ok(true) => self.wake_outboxes(),
             Ok(false) => {}
@@ -150,8 +164,9 @@ impl Pipeline {
         Ok(transitions)
     }
 
-    /// Tells what is still true of all that was read after the fact: an outage that goes on becomes an alert, one that
-    /// began and ended while we were away a line, one from before our time only history.
+    /// Owes the deliveries that still make sense for incidents read after the fact: an ongoing
+    /// outage becomes an alert, one that began and ended while we were away becomes one line, and
+    /// one from before our time remains history.
     pub async fn settle(&mut self) -> Result<(), StoreError> {
         self.unsettled = true;
         self.watch.failpoints.hit("before settling");
@@ -176,12 +191,12 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Settles what a life before this one, or an attempt that failed, has left.
+    /// Settles incidents that an earlier process or a failed attempt left unsettled.
     pub async fn settle_if_due(&mut self) -> Result<(), StoreError> {
         if self.unsettled { self.settle().await } else { Ok(()) }
     }
 
-    /// Writes the state down, so that the next start has little to catch up on.
+    /// Writes a checkpoint of the state, so that the next start has little to catch up on.
     pub async fn checkpoint(&mut self) -> Result<(), StoreError> {
         let encoded = self.watch.state.read().unwrap_or_else(PoisonError::into_inner).encode();
         let newest = self.newest;
@@ -196,7 +211,7 @@ impl Pipeline {
 
     fn wake_outboxes(&self) {
         for outbox in &self.watch.wake {
-            // An outbox that has stopped finds what is owed at its next start.
+            // An outbox that has stopped finds its deliveries at its next start.
             let _ = outbox.send(self.watch.clock.busy());
         }
     }
@@ -210,7 +225,8 @@ fn only_news(tx: &Tx<'_>, batch: Batch) -> Result<Batch, StoreError> {
     })
 }
 
-/// Another level of a series is normal from now on: whoever wonders about an alert later finds it in the log.
+/// Logs that another level of a series is normal from now on, for anyone who wonders about an alert
+/// later.
 fn log_adopted(Adopted { series, before, now }: &Adopted) {
     let Series { entity, source, signal } = &**series;
     let said = now.map_or_else(

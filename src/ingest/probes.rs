@@ -1,4 +1,4 @@
-//! Rounds of our own probes, each a batch; and word of how our own line stands.
+//! Takes rounds of our own probes, each as one batch, and reports the state of our own uplink.
 
 use super::pipeline::Pipeline;
 use crate::clock::ActivityGuard;
@@ -15,12 +15,12 @@ use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tracing::Instrument;
 
-/// How our line is called where the sources are listed.
+/// The name of our uplink where the sources are listed.
 const OUR_LINE: &str = "our own line";
-/// The same of the sites that only chats watch.
+/// The name of the sites that only chats watch, in the same list.
 const SITES: &str = "sites of chats";
 
-/// Takes rounds until no more come. Each one that is stored is told to `progress`.
+/// Takes rounds until the channel closes. Each stored round is reported to `progress`.
 pub async fn run(
     rounds: &mut UnboundedReceiver<(Round, ActivityGuard)>,
     pipeline: Arc<Mutex<Pipeline>>,
@@ -39,14 +39,15 @@ pub async fn run(
         match pipeline.take(vec![batch], Box::new(|_| Ok(()))).instrument(span).await {
             Ok(_) => progress.done(),
             Err(error) => {
-                tracing::error!(source = NAME, "what was found could not be stored: {error}")
+                tracing::error!(source = NAME, "what was found could not be stored: {error}");
             }
         }
         drop(busy);
     }
 }
 
-/// Says in `/sources` how many targets work, those of the operator and the sites of chats each for themselves.
+/// Shows in `/sources` how many targets work, those of the operator and the sites of chats
+/// separately.
 fn say_what_works(round: &Round, said: &StatusBoard) {
     let when = utc_time(round.start);
     let works = |at: usize| {
@@ -76,7 +77,8 @@ fn say_what_works(round: &Round, said: &StatusBoard) {
     said.say(SITES, format!("{} of {all} asked in the round of {when}{those}", all - left));
 }
 
-/// Says in the log when our line changes, and in `/sources` how it stands; since when, in return.
+/// Logs each change of our uplink and shows its state in `/sources`. Returns the state and since
+/// when it holds.
 fn spoken_of(
     uplink: &Uplink,
     before: Option<(UplinkState, Timestamp)>,
@@ -88,7 +90,7 @@ fn spoken_of(
         let lasted = before.map(|(_, since)| duration(now - since)).unwrap_or_default();
         match uplink.line {
             UplinkState::Good => {
-                tracing::info!("our own line is good again after {lasted}: {}", uplink.why)
+                tracing::info!("our own line is good again after {lasted}: {}", uplink.why);
             }
             UplinkState::Doubtful | UplinkState::Gone => tracing::warn!(
                 "our own line is {}: {}. What our probes find is unknown, and nothing is told on their word, until it is good",

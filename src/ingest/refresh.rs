@@ -1,5 +1,5 @@
-//! Between two transitions what is measured goes on changing: the cards of an open incident follow, though not at every
-//! tick.
+//! Refreshes the cards of open incidents between two transitions, since the measurements go on
+//! changing, though not at every tick.
 
 use super::Watch;
 use super::owe::Fanout;
@@ -10,25 +10,28 @@ use crate::store::{Incident, IncidentId, StoreError};
 use std::collections::HashMap;
 use std::sync::PoisonError;
 
-/// A card is edited no sooner after the last change of what it shows.
+/// The least seconds between two changes of a card's content.
 const APART: Seconds = 10 * MINUTE;
 
-/// A card that shows nothing new is edited all the same after so long, so that its "As of" and the
-/// times of its rows are never older: each hour, and once the outage has lasted for long, each six
-/// hours. Discord refuses frequent edits of messages that are older than an hour (code 30046).
+/// The greatest age of a card whose content has not changed: up to the first duration of the
+/// outage, the second applies, in seconds. The card is edited all the same, so that its "As of" and
+/// the times of its rows are never older: each hour, and once the outage has lasted for long, each
+/// six hours. Discord refuses frequent edits of messages that are older than an hour (code 30046).
 const STALE: [(Seconds, Seconds); 2] = [(6 * HOUR, HOUR), (Seconds::MAX, 6 * HOUR)];
 
-/// How old a card of an outage that has lasted for `lasted` may become.
+/// Returns the greatest age, in seconds, of a card of an outage that has lasted for `lasted`
+/// seconds.
 fn stale_after(lasted: Seconds) -> Seconds {
     STALE.iter().find(|(up_to, _)| lasted < *up_to).map_or(6 * HOUR, |(_, after)| *after)
 }
 
-/// What the cards of each open incident were last made to show, and when.
+/// The content that the cards of each open incident show, and when it was last written.
 #[derive(Debug, Default)]
 pub(super) struct Shown(HashMap<IncidentId, (Vec<String>, Timestamp)>);
 
 impl Shown {
-    /// Writes down what has changed of the incidents that are open. Says whether anything has.
+    /// Writes new evidence of the open incidents whose cards need an edit. Returns whether there is
+    /// any.
     pub(super) async fn refresh(
         &mut self,
         watch: &Watch,

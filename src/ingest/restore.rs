@@ -1,12 +1,13 @@
-//! Where a start begins: the checkpoint, which is only a cache, and the batches since.
+//! Restores the detector's state at a start: from the checkpoint, which is only a cache, and the
+//! batches since.
 
 use crate::detect::{State, Stored};
 use crate::store::{BatchId, Db, Store, StoreError};
 
-/// Batches that are read at once.
+/// Batches that are read from the database at once.
 const AT_ONCE: usize = 500;
 
-/// The state as it was after the newest stored batch, and that batch's number.
+/// Returns the state after the newest stored batch, and that batch's number.
 pub async fn state(store: &Store) -> Result<(State, BatchId), StoreError> {
     let saved = store.read(|db| db.checkpoint().load()).await?;
     let decoded = saved.and_then(|saved| {
@@ -26,7 +27,7 @@ pub async fn state(store: &Store) -> Result<(State, BatchId), StoreError> {
         let Some((last, _)) = batches.last() else { break };
         newest = *last;
         for (_, batch) in &batches {
-            // What these batches decided is in the database already.
+            // The transitions of these batches are in the database already.
             state.take(batch);
         }
     }
@@ -36,7 +37,7 @@ pub async fn state(store: &Store) -> Result<(State, BatchId), StoreError> {
     Ok((state, newest))
 }
 
-/// The newest incident of each entity.
+/// Returns the newest incident of each entity.
 fn stored(db: &Db<'_>) -> Result<Vec<Stored>, StoreError> {
     let mut stored = Vec::new();
     for (entity, _) in db.incidents().ordinals()? {

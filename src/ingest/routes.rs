@@ -1,4 +1,5 @@
-//! What the live route stream tells: batches into the pipeline, its calls to RIPEstat onto that budget, its state into `/sources`.
+//! Takes the events of the live route stream: batches go into the pipeline, calls to RIPEstat onto
+//! that budget, its state into `/sources`.
 
 use super::pipeline::Pipeline;
 use crate::clock::ActivityGuard;
@@ -10,7 +11,7 @@ use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tracing::Instrument;
 
-/// Takes what is told until nothing more is.
+/// Takes events until the channel closes.
 pub async fn run(
     told: &mut UnboundedReceiver<(FollowerEvent, ActivityGuard)>,
     pipeline: Arc<Mutex<Pipeline>>,

@@ -1,4 +1,5 @@
-//! One source's life: wait for its cron line, poll, hand the batch on; catch up where something was missed.
+//! The loop of one source: wait for its cron line, poll, hand the batch on, and catch up where
+//! something was missed.
 
 use super::faults;
 use super::fill::Lack;
@@ -17,47 +18,54 @@ use std::sync::{Arc, PoisonError};
 use tokio::sync::Mutex;
 use tracing::Instrument;
 
-/// Bins this old are asked for again, since they may have been revised.
+/// Bins up to this old, in seconds, are requested again, since they may have been revised.
 const REVISED_WITHIN: Seconds = 2 * HOUR;
 
-/// A tick that takes longer hangs: each request has a limit of its own, but a past that is read has many.
+/// A tick that takes longer than this has hung. Each request has a limit of its own, but reading
+/// the past takes many.
 const LONGEST_TICK: Seconds = 45 * MINUTE;
 
-/// What a share may spend today.
+/// The calls that a share may spend today.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Today {
-    /// Seconds between two questions about one entity; 0 where calls are not counted.
+    /// Seconds between two requests about one entity; 0 where calls are not counted.
     pub(super) cadence: Seconds,
     /// `None` where calls are not counted.
     budget: Option<Budget>,
     spent: u32,
 }
 
-/// What came of asking.
+/// The result of a poll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asked {
+    /// The source may be asked more now.
     Answered,
-    /// The source wants to be left alone for a while.
+    /// The source must be left alone for a while.
     LeaveAlone,
-    /// Nothing will help until the operator changes something.
+    /// No further poll makes sense until the operator changes something.
     Final,
 }
 
 impl Asked {
+    /// Returns whether the source may be asked more now.
     pub(super) fn goes_on(self) -> bool {
         self == Self::Answered
     }
 
+    /// Returns whether polling ends until the operator changes something.
     pub(super) fn is_final(self) -> bool {
         self == Self::Final
     }
 }
 
-/// One source at work on the common pipeline.
+/// One source that feeds the common pipeline.
 #[derive(Clone, Debug)]
 pub struct Ticker {
+    /// The source, with its schedule and budget.
     pub feed: Arc<Feed>,
+    /// The pipeline of all sources.
     pub pipeline: Arc<Mutex<Pipeline>>,
+    /// The handles of the pipeline, to read without its lock.
     pub watch: super::Watch,
 }
 
@@ -76,7 +84,7 @@ impl Ticker {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(error) => {
-                    tracing::error!(source = name, "what was read could not be stored: {error}")
+                    tracing::error!(source = name, "what was read could not be stored: {error}");
                 }
             }
             let now = self.watch.clock.now();
@@ -87,7 +95,8 @@ impl Ticker {
         }
     }
 
-    /// One tick; `false` when no further one makes sense until the operator changes something.
+    /// Runs one tick. Returns `false` when no further one makes sense until the operator changes
+    /// something.
     pub async fn tick(&self, busy: &mut ActivityGuard) -> Result<bool, StoreError> {
         let now = self.watch.clock.now();
         let name = self.feed.name();
@@ -105,9 +114,10 @@ impl Ticker {
         let lack = self.lack(Share::Operator).await?;
         let Some(unread) = self.fill(&lack, busy).await? else { return Ok(true) };
         let unread: Vec<Entity> = unread.into_iter().cloned().collect();
-        // Reading the past may have shown what is refused.
+        // Reading the past may have shown which entities are refused.
         let lack = if lack.gaps.is_empty() { lack } else { self.lack(Share::Operator).await? };
-        // Whose past is still to be read is not asked about the present: its first value must not end the reading.
+        // An entity whose past is still to be read is not asked about the present: its first value
+        // would end the reading.
         let mut entities = self.covered(Share::Operator);
         entities.retain(|entity| !unread.contains(entity));
         let (due, need) = self.due(Share::Operator, &entities, &lack).await?;
@@ -116,7 +126,7 @@ impl Ticker {
         if asked.goes_on() { self.chats_turn(busy).await } else { Ok(!asked.is_final()) }
     }
 
-    /// Returns what the source is asked about for one share, of what it knows.
+    /// Returns the entities of one share that the source covers.
     pub(super) fn covered(&self, share: Share) -> Vec<Entity> {
         let watchlist = &self.watch.watchlist;
         match share {
@@ -151,7 +161,8 @@ impl Ticker {
         })
     }
 
-    /// Plans and pays for requests: they are counted before they are sent, so that a kill never makes them free.
+    /// Plans requests and charges them to the budget. They are counted before they are sent, so
+    /// that a kill never makes them free.
     pub(super) async fn plan(
         &self,
         share: Share,
@@ -177,7 +188,7 @@ impl Ticker {
         Ok(requests)
     }
 
-    /// Asks, and takes back what was paid for requests that were not sent.
+    /// Sends the requests, and refunds those that were not sent.
     pub(super) async fn ask(
         &self,
         share: Share,
@@ -200,7 +211,7 @@ impl Ticker {
         Ok(answer)
     }
 
-    /// Asks about the present of these entities, and hands on what was answered.
+    /// Polls the present of the entities and passes the answers to the pipeline.
     pub(super) async fn live(
         &self,
         share: Share,
@@ -273,9 +284,9 @@ impl Ticker {
         Ok(end)
     }
 
-    /// Returns whom to ask about now, and how pressing that is: all, or, where calls are counted, who has waited for its
-    /// cadence; what is down first, then what has waited longest. An entity that the source refuses is left out for a
-    /// while.
+    /// Returns the entities to ask about now, and how pressing that is: all, or, where calls are
+    /// counted, those whose cadence has passed. Entities that are down come first, then those that
+    /// have waited longest. An entity that the source refuses is left out for a while.
     pub(super) async fn due(
         &self,
         share: Share,
@@ -290,7 +301,7 @@ impl Ticker {
             .iter()
             .filter(|entity| !faults::rests(&lack.faults, entity, now))
             .map(|entity| (!state.is_open(entity), asked(entity), entity))
-            // One that is down may use the reserve: it is asked at every tick.
+            // An entity that is down may use the reserve: it is asked about at every tick.
             .filter(|(calm, asked, _)| !calm || asked.is_none_or(|at| now - at >= cadence - MINUTE))
             .collect();
         due.sort();
@@ -298,7 +309,8 @@ impl Ticker {
         Ok((due.into_iter().map(|(_, _, entity)| entity.clone()).collect(), need))
     }
 
-    /// Removes the faults of entities that are not watched any more: whoever subscribes may name anything.
+    /// Removes the faults of entities that are not watched any more. Subscribers may name anything,
+    /// so faults must not pile up.
     async fn forget_others(&self) -> Result<(), StoreError> {
         let name = self.feed.name();
         let mut others = self.watch.store.read(|db| db.sources().faults()).await?;
@@ -313,7 +325,8 @@ impl Ticker {
         self.watch.store.write(forget).await
     }
 
-    /// A gateway that was there and is not in the newest answer is gone: said as a fact, since its absence says nothing.
+    /// Returns a fact for each gateway that was known and is missing in the newest answer: it is
+    /// gone, and its absence alone records nothing.
     fn lost_gateways(&self, answer: &Answer, at: Timestamp) -> Vec<crate::domain::Fact> {
         let state = self.watch.state.read().unwrap_or_else(PoisonError::into_inner);
         let mut lost = Vec::new();
@@ -353,7 +366,7 @@ impl Ticker {
     }
 }
 
-/// An entity that has been read up to `to`.
+/// Returns the progress of an entity that has been read up to `to`.
 pub(super) fn read_until(
     known: &[Progress],
     entity: &Entity,
@@ -367,20 +380,24 @@ pub(super) fn read_until(
     Progress { entity: entity.clone(), from: from.min(to), to, done }
 }
 
-/// What a poll means for the source's health.
+/// The effect of a poll on the source's health.
 pub(super) struct Outcome {
+    /// The failure of the source, if it failed.
     pub(super) error: Option<String>,
+    /// Until when the source is not polled.
     pub(super) until: Option<Timestamp>,
-    /// Whether nothing will help until the operator changes something.
+    /// Whether no poll will succeed until the operator changes something.
     pub(super) rest: bool,
 }
 
+/// Decides the effect of an answer on the source's health. `failures` is the number of failed polls
+/// in a row before this one.
 pub(super) fn outcome(answer: &Answer, share: Share, failures: u32, now: Timestamp) -> Outcome {
     let Some(failure) = faults::of_source(answer, share) else {
         return Outcome { error: None, until: None, rest: false };
     };
     let error = &failure.error;
-    // One of several questions unanswered is not worth leaving the others unasked.
+    // One failed request of several is no reason to leave the others unasked.
     let until = (answer.is_a_failure() || error.retry_after().is_some())
         .then(|| now + backoff::POLITE.pause(failures + 1, fastrand::f64(), error.retry_after()));
     Outcome { error: Some(error.to_string()), until, rest: error.is_final() }

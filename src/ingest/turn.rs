@@ -1,5 +1,6 @@
-//! The chats' turn of a tick: what they subscribed to besides the operator's watchlist is asked after it, with a share of
-//! the calls and of the time that leaves the operator's own schedule alone. Those who have waited longest come first.
+//! The chats' turn of a tick: entities that chats subscribed to beside the operator's watchlist are
+//! polled after it, with a share of the calls and of the time that leaves the operator's own
+//! schedule alone. Those that have waited longest come first.
 
 use super::backfill::Gap;
 use super::fill::{Lack, Unread};
@@ -10,10 +11,11 @@ use crate::source::Purpose;
 use crate::source::cadence::{CHATS_AT_MOST, Share};
 use crate::store::StoreError;
 
-/// Calls of one piece of a turn: after each piece its batch is stored, and the time is looked at again.
+/// Calls of one piece of a turn: after each piece its batch is stored, and the time is checked
+/// again.
 const PIECE: usize = 12;
 
-/// What is left of a turn.
+/// The calls and the time that are left of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Turn {
     calls: usize,
@@ -22,16 +24,17 @@ struct Turn {
 }
 
 impl Turn {
-    /// The largest number of the entities, from the front, whose calls fit into what is left and into one piece.
+    /// Returns the largest number of entities, from the front, whose calls fit into the rest of the
+    /// turn and into one piece.
     fn fits(&self, count: usize, calls_of: impl Fn(usize) -> usize) -> usize {
         let most = self.calls.min(PIECE);
-        // Calls grow with the entities, so the bound can be found by halving.
+        // More entities never take fewer calls, so the bound can be found by halving.
         let (mut fits, mut too_many) = (0, count + 1);
         while too_many - fits > 1 {
             let middle = usize::midpoint(fits, too_many);
             if calls_of(middle) <= most { fits = middle } else { too_many = middle }
         }
-        // One whose calls are more than a piece is asked alone.
+        // An entity whose calls exceed a piece is asked about alone.
         if fits == 0 && count > 0 && calls_of(1) <= self.calls { 1 } else { fits }
     }
 
@@ -41,7 +44,8 @@ impl Turn {
 }
 
 impl Ticker {
-    /// Takes the chats' turn until the operator's next tick; `false` when no further tick makes sense.
+    /// Takes the chats' turn until the operator's next tick. Returns `false` when no further tick
+    /// makes sense.
     pub(super) async fn chats_turn(&self, busy: &mut ActivityGuard) -> Result<bool, StoreError> {
         if self.covered(Share::Chats).is_empty() {
             return Ok(true);
@@ -51,7 +55,7 @@ impl Ticker {
         let places = (until - now) / self.feed.source.about().spacing.max(1);
         let calls = ((places as f64 * CHATS_AT_MOST) as usize).max(1);
         let lack = self.lack(Share::Chats).await?;
-        // The past may take half of the turn: what is read already must stay fresh.
+        // The past may take half of the turn: entities that have been read must stay fresh.
         let mut past = Turn { calls: calls.div_ceil(2), until };
         let Some(unread) = self.read_in_turn(&lack, &mut past, busy).await? else {
             return Ok(true);
@@ -80,7 +84,7 @@ impl Ticker {
         Ok(true)
     }
 
-    /// How many calls a question about these would take.
+    /// Returns the number of calls that a request about the entities would take.
     fn calls(
         &self,
         entities: &[Entity],
@@ -92,8 +96,8 @@ impl Ticker {
         self.feed.source.plan(&wanted, self.watch.clock.now(), u32::MAX).len()
     }
 
-    /// Reads of the past what fits into the turn; returns whose past is still to be read, or nothing when the source is to
-    /// be left alone.
+    /// Reads as much of the past as fits into the turn. Returns the entities whose past is still to
+    /// be read, or `None` when the source is to be left alone.
     async fn read_in_turn(
         &self,
         lack: &Lack,
@@ -162,7 +166,7 @@ mod tests {
     #[test]
     fn a_turn_takes_as_many_as_fit_and_one_at_least_where_it_can() {
         let turn = |calls| Turn { calls, until: Timestamp::from_unix(0) };
-        // Forty codes a call, three calls each time, as IODA is asked.
+        // Forty codes a call, three calls each time, as for IODA.
         let batched = |count: usize| count.div_ceil(40) * 3;
         assert_eq!(turn(37).fits(600, batched), 160);
         assert_eq!(turn(4).fits(600, batched), 40);

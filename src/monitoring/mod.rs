@@ -1,5 +1,5 @@
-//! The bot looks after itself: gathers signs, judges them, tells its operator once and once when it is over, and calls whoever
-//! waits for a sign of life.
+//! Monitors the bot itself: gathers health signals, judges them, reports each problem to the
+//! operator once when it begins and once when it is over, and calls the heartbeat address.
 
 mod heartbeat;
 mod service;

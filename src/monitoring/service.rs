@@ -1,17 +1,23 @@
-//! What systemd, or whoever takes its place, is told (`sd_notify`). Nothing where nobody listens.
+//! Notifies systemd, or another service manager, of the state of the process (`sd_notify`). Does
+//! nothing without one.
 
 use sd_notify::NotifyState;
 
-/// Where the process stands.
+/// The state of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
+    /// It has started.
     Ready,
+    /// It is reading its configuration again.
     Reloading,
+    /// It is shutting down.
     Stopping,
-    /// Its database answers; a watchdog that hears no more of it begins the process again.
+    /// Its database answers. The service manager's watchdog restarts the process when these notices
+    /// end.
     Alive,
 }
 
+/// Sends the stage to the service manager. A failure is only logged.
 pub fn tell_service_manager(stage: Stage) {
     let told = match stage {
         Stage::Ready => sd_notify::notify(&[NotifyState::Ready]),

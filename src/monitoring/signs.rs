@@ -1,4 +1,4 @@
-//! How the bot itself is doing, gathered in one look.
+//! Gathers the health of the bot itself in one snapshot.
 
 use crate::command::AppContext;
 use crate::domain::{OperatorAlert, Seconds, Timestamp};
@@ -6,48 +6,58 @@ use crate::source::feed;
 use crate::store::{EntityFault, Space, StoreError, Waiting};
 use crate::supervisor::{Report, Supervisor, WorkReport};
 
-/// One look.
+/// The health of the bot at one instant.
 #[derive(Clone, Debug)]
 pub(super) struct HealthSnapshot {
+    /// When it was taken.
     pub now: Timestamp,
-    /// Since when this process looks.
+    /// Since when this process monitors.
     pub since: Timestamp,
+    /// The sources that are on.
     pub sources: Vec<Source>,
     /// Entities of the configuration about which a source refuses to answer.
     pub refused: Vec<EntityFault>,
+    /// Deliveries that wait to be sent, for each platform.
     pub waiting: Vec<Waiting>,
+    /// Space on the disk of the database, if it can be read.
     pub space: Option<Space>,
-    /// By how much our clock is ahead of those of the servers that answered.
+    /// Seconds by which our clock is ahead of the clocks of the servers that answered.
     pub ahead: Option<Seconds>,
+    /// The supervised tasks.
     pub tasks: Vec<Report>,
-    /// Work that is to be completed again and again.
+    /// Work that must be completed again and again.
     pub works: Vec<WorkReport>,
+    /// The result of the check of the database file.
     pub file: File,
-    /// When the database, which had been deleted, was last written anew.
+    /// When the database was last written again after it had been deleted.
     pub rewritten: Option<Timestamp>,
-    /// What is known to be wrong already.
+    /// The alerts that were known before.
     pub known: Vec<OperatorAlert>,
 }
 
-/// What is known of the database's file.
+/// The result of the check of the database file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum File {
-    /// Nobody has looked through it yet.
+    /// It has not been checked yet.
     Unknown,
+    /// The check found no damage.
     Whole,
+    /// The damage found, or the error of the check.
     Damaged(String),
 }
 
 /// A source that is on.
 #[derive(Clone, Debug)]
 pub(super) struct Source {
+    /// Its short name, such as `ioda`.
     pub name: &'static str,
+    /// When it last answered.
     pub last_success: Option<Timestamp>,
-    /// Of the last poll, where that failed.
+    /// The error of the last poll, if that failed.
     pub error: Option<String>,
 }
 
-/// Looks.
+/// Takes a snapshot. `file` and `rewritten` are passed through.
 pub(super) async fn gather(
     context: &AppContext,
     supervisor: &Supervisor,
@@ -92,6 +102,7 @@ pub(super) async fn gather(
 }
 
 impl HealthSnapshot {
+    /// Returns whether an alert about this subject was known before.
     pub(super) fn is_known(&self, what: &str) -> bool {
         self.known.iter().any(|trouble| trouble.what == what)
     }

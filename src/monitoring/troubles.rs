@@ -1,5 +1,5 @@
-//! What of the signs the operator should know. Pure. Whatever is told of is over only when it is clearly over, so that nobody is
-//! told of one trouble many times.
+//! Decides which health signals are reported to the operator. Pure. A reported problem is over only
+//! when it is clearly over, so that it is not reported many times.
 
 use super::signs::{File, HealthSnapshot};
 use crate::domain::time::{HOUR, MINUTE};
@@ -7,56 +7,45 @@ use crate::domain::{OperatorAlert, Seconds, Timestamp};
 use crate::render::words::{duration, plural};
 use crate::supervisor::WorkReport;
 
-/// A source that has not answered for so long is ill for long: most that fail are back within the hour.
+/// A source that has not answered for this many seconds is failing for long: most that fail are
+/// back within the hour.
 const ILL: Seconds = 2 * HOUR;
-/// An entity about which a source has refused to answer for so long is reported.
+/// An entity about which a source has refused to answer for this many seconds is reported.
 const REFUSED: Seconds = HOUR;
-/// What is owed for so long piles up.
+/// Deliveries that are owed for this many seconds pile up.
 const PILED_UP: Seconds = 30 * MINUTE;
-/// Less free space than this, and the database may soon be full: more than any migration or nightly pruning takes.
+/// With fewer free bytes than this, the database may soon be full: more than any migration or
+/// nightly pruning takes.
 pub const LITTLE: u64 = 256 << 20;
-/// So much is enough again.
+/// With this many free bytes, the space is enough again.
 const ENOUGH: u64 = 384 << 20;
-/// A clock that is off by more dates outages wrongly, and certificates may fail.
+/// A clock that is off by more seconds than this dates outages wrongly, and certificates may fail.
 pub const OFF: Seconds = 90;
+/// A clock that is off by at most this many seconds is right again.
 const RIGHT: Seconds = 30;
-/// A task that fell within this time is named.
+/// A task that crashed within this many seconds is reported.
 const FELL: Seconds = HOUR;
 
-/// A deletion of the database is reported for this long: it is mended, and somebody must find out who did it.
+/// A deletion of the database is reported for this many seconds: it is repaired, but somebody must
+/// find out who did it.
 const DELETED: Seconds = HOUR;
 
-/// What the trouble is about when the file is damaged.
+/// The subject of the alert about a damaged file.
 pub(super) const DATABASE: &str = "database";
 
-/// By how much a clock is off: `2 h behind`, `3 min ahead of`.
+/// Formats by how much a clock is off: `2 h behind`, `3 min ahead of`.
 pub fn off_by(ahead: Seconds) -> String {
     format!("{} {}", duration(ahead.abs()), if ahead > 0 { "ahead of" } else { "behind" })
 }
 
+/// Returns the alerts that hold now: new ones, and known ones that are not clearly over.
 pub(super) fn troubles(signs: &HealthSnapshot) -> Vec<OperatorAlert> {
     let mut found = Vec::new();
     let mut say = |what: String, since: Timestamp, said: String| {
-        // A clock that was set right may have written the future down.
+        // A clock that was ahead and is set right may have recorded instants in the future.
         found.push(OperatorAlert { what, since: since.min(signs.now), said });
     };
-    for source in &signs.sources {
-        let last = source.last_success.unwrap_or(signs.since);
-        let Some(error) = &source.error else { continue };
-        let what = format!("source {}", source.name);
-        // After an absence of ours it is given as much time.
-        if signs.is_known(&what) || signs.now - last.max(signs.since) >= ILL {
-            say(
-                what,
-                last,
-                format!(
-                    "{} has given nothing since {last}: {error}. It is asked again by itself; outages are found without it \
-                     meanwhile, later or less surely",
-                    source.name
-                ),
-            );
-        }
-    }
+    failing(signs, &mut say);
     refused(signs, &mut say);
     for owed in signs.waiting.iter().filter(|owed| signs.now - owed.oldest >= PILED_UP) {
         let why =
@@ -73,35 +62,7 @@ pub(super) fn troubles(signs: &HealthSnapshot) -> Vec<OperatorAlert> {
             ),
         );
     }
-    if let Some(space) = signs.space {
-        let bound = if signs.is_known("disk") { ENOUGH } else { LITTLE };
-        if space.free < bound {
-            say(
-                "disk".to_owned(),
-                signs.now,
-                format!(
-                    "the disk of the database is nearly full: {} MiB of {} MiB are free. Once it is full nothing can be stored, \
-                     and so nothing new told: free some space, or lower [storage] raw_days",
-                    space.free >> 20,
-                    space.total >> 20
-                ),
-            );
-        }
-    }
-    if let Some(ahead) = signs.ahead {
-        let bound = if signs.is_known("clock") { RIGHT } else { OFF };
-        if ahead.abs() > bound {
-            say(
-                "clock".to_owned(),
-                signs.now,
-                format!(
-                    "the clock of this machine is {} those of the servers that answer: outages would be dated wrongly. Set \
-                     it right, and let NTP keep it",
-                    off_by(ahead)
-                ),
-            );
-        }
-    }
+    machine(signs, &mut say);
     for task in &signs.tasks {
         let Some((fell_at, why)) = &task.last_fall else { continue };
         if signs.now - *fell_at < FELL {
@@ -133,9 +94,9 @@ pub(super) fn troubles(signs: &HealthSnapshot) -> Vec<OperatorAlert> {
                 "the database is damaged ({damage}). Stop the bot, and put a backup in its place: `linkdown restore FILE`"
             ),
         ),
-        // A start mends nothing.
+        // A start repairs nothing.
         File::Unknown => {
-            found.extend(signs.known.iter().filter(|trouble| trouble.what == DATABASE).cloned())
+            found.extend(signs.known.iter().filter(|trouble| trouble.what == DATABASE).cloned());
         }
         File::Whole => {}
     }
@@ -143,7 +104,61 @@ pub(super) fn troubles(signs: &HealthSnapshot) -> Vec<OperatorAlert> {
     found
 }
 
-/// Rounds that are begun and never completed.
+/// Reports each source that has failed for long.
+fn failing(signs: &HealthSnapshot, say: &mut impl FnMut(String, Timestamp, String)) {
+    for source in &signs.sources {
+        let last = source.last_success.unwrap_or(signs.since);
+        let Some(error) = &source.error else { continue };
+        let what = format!("source {}", source.name);
+        // After an absence of ours it is given the same time.
+        if signs.is_known(&what) || signs.now - last.max(signs.since) >= ILL {
+            say(
+                what,
+                last,
+                format!(
+                    "{} has given nothing since {last}: {error}. It is asked again by itself; outages are found without it \
+                     meanwhile, later or less surely",
+                    source.name
+                ),
+            );
+        }
+    }
+}
+
+/// Reports a disk that is nearly full and a clock that is wrong.
+fn machine(signs: &HealthSnapshot, say: &mut impl FnMut(String, Timestamp, String)) {
+    if let Some(space) = signs.space {
+        let bound = if signs.is_known("disk") { ENOUGH } else { LITTLE };
+        if space.free < bound {
+            say(
+                "disk".to_owned(),
+                signs.now,
+                format!(
+                    "the disk of the database is nearly full: {} MiB of {} MiB are free. Once it is full nothing can be stored, \
+                     and so nothing new told: free some space, or lower [storage] raw_days",
+                    space.free >> 20,
+                    space.total >> 20
+                ),
+            );
+        }
+    }
+    if let Some(ahead) = signs.ahead {
+        let bound = if signs.is_known("clock") { RIGHT } else { OFF };
+        if ahead.abs() > bound {
+            say(
+                "clock".to_owned(),
+                signs.now,
+                format!(
+                    "the clock of this machine is {} those of the servers that answer: outages would be dated wrongly. Set \
+                     it right, and let NTP keep it",
+                    off_by(ahead)
+                ),
+            );
+        }
+    }
+}
+
+/// Returns the alert about work whose rounds are begun and never completed.
 fn late(work: &WorkReport, now: Timestamp) -> Option<OperatorAlert> {
     let late = work.late?;
     let last = work
@@ -158,11 +173,11 @@ fn late(work: &WorkReport, now: Timestamp) -> Option<OperatorAlert> {
     Some(OperatorAlert { what: format!("rounds of {}", work.name), since: now - late, said })
 }
 
-/// Reports each entity of the configuration about which a source refuses to answer.
+/// Reports each configured entity about which a source refuses to answer.
 fn refused(signs: &HealthSnapshot, say: &mut impl FnMut(String, Timestamp, String)) {
     for fault in &signs.refused {
         let what = format!("{} about {}", fault.source, fault.entity);
-        // One answer that fails is no refusal.
+        // One failed answer is not a refusal.
         if signs.is_known(&what) || signs.now - fault.since >= REFUSED {
             say(
                 what,
@@ -209,7 +224,7 @@ mod tests {
         troubles(signs).into_iter().map(|trouble| trouble.what).collect()
     }
 
-    /// The same signs once what they told is known.
+    /// Returns the same snapshot once its alerts are known.
     fn known(signs: HealthSnapshot) -> HealthSnapshot {
         HealthSnapshot { known: troubles(&signs), ..signs }
     }
@@ -240,7 +255,7 @@ mod tests {
         };
         assert!(told(&ill(ILL - 1)).is_empty());
         assert_eq!(told(&ill(ILL)), ["source ioda"]);
-        // One that never answered is ill since we look.
+        // A source that never answered counts as failing since the monitor started.
         let never = |since| HealthSnapshot {
             since,
             sources: vec![Source {
@@ -252,7 +267,7 @@ mod tests {
         };
         assert!(told(&never(now() - HOUR)).is_empty());
         assert_eq!(told(&never(now() - ILL)), ["source ioda"]);
-        // A start after a long absence is not a long illness.
+        // A start after a long absence is not a long failure.
         let just_begun = HealthSnapshot { since: now() - 60, ..ill(ILL * 9) };
         assert!(told(&just_begun).is_empty());
     }

@@ -1,4 +1,4 @@
-//! Looks around once a minute.
+//! Checks the health of the bot once a minute.
 
 use super::heartbeat::Heartbeat;
 use super::service::{Stage, tell_service_manager};
@@ -18,40 +18,46 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+/// Seconds between two checks.
 const EVERY: Seconds = MINUTE;
-/// One that woke so much too late was held up with all others: their silence says nothing.
+/// A check that starts this many seconds late was held up together with all other tasks, so their
+/// silence means nothing.
 const HELD_UP: Seconds = 20;
-/// A look takes no longer.
+/// The longest time that a check takes, in seconds.
 const LONGEST_LOOK: Seconds = 5 * MINUTE;
-/// Ticks succeed while some source has answered within this time.
+/// Ticks succeed while some source has answered within this many seconds.
 const ANSWERED_WITHIN: Seconds = 20 * MINUTE;
 
-/// One message to the operator past the outbox takes no longer.
+/// The longest time that a message to the operator past the outbox takes.
 const LONGEST_ALARM: Duration = Duration::from_secs(30);
 
-/// What it looks after.
+/// The monitor of the bot itself.
 #[derive(Clone, Debug)]
 pub struct SelfMonitor {
+    /// The store, the feeds, the watchlist and the clock.
     pub context: AppContext,
+    /// The supervisor of the tasks that are checked.
     pub supervisor: Supervisor,
-    /// Platform and address of the chat that is told.
+    /// Platform and address of the operator's chat.
     pub operator: Option<(String, String)>,
-    /// The platform of that chat, for the one case in which the outbox cannot tell it: the database is gone.
+    /// The platform of that chat, for the one case in which the outbox cannot deliver: the database
+    /// is gone.
     pub platform: Option<Arc<dyn Platform>>,
-    /// Called while all is well.
+    /// The heartbeat, called after each check while some source answers.
     pub heartbeat: Option<Heartbeat>,
-    /// The last life on this database was not stopped: the file is looked through.
+    /// Whether the last process on this database was killed; the file is then checked.
     pub was_killed: bool,
 }
 
 impl SelfMonitor {
-    /// Looks around until it is dropped.
+    /// Checks once a minute until it is dropped.
     pub async fn run(self, watchdog: Watchdog, mut busy: ActivityGuard) {
         let since = self.context.clock.now();
         if let Some(from) = self.context.store.migrated_from() {
             self.say_migrated(from).await;
         }
-        // Beside everything else: neither what is owed nor a sign of life waits until a large file is looked through.
+        // The check of the file runs in parallel: neither deliveries nor the heartbeat wait until a
+        // large file is read.
         let (mut check, mut file) = (JoinSet::new(), File::Unknown);
         if self.must_look_through().await {
             check.spawn(look_through(self.context.store.clone(), self.context.clock.busy()));
@@ -66,7 +72,7 @@ impl SelfMonitor {
             }
             match self.look(since, file.clone(), rewritten).await {
                 Ok(signs) => {
-                    // Whoever waits for this restarts a process whose database does not even answer questions.
+                    // The service manager restarts a process whose database does not answer.
                     tell_service_manager(Stage::Alive);
                     if let Some(heartbeat) =
                         self.heartbeat.as_ref().filter(|_| ticks_succeed(&signs))
@@ -75,13 +81,13 @@ impl SelfMonitor {
                     }
                 }
                 Err(error) => {
-                    tracing::error!("how the bot itself is doing cannot be read: {error}")
+                    tracing::error!("how the bot itself is doing cannot be read: {error}");
                 }
             }
             let next = self.context.clock.millis() + EVERY * 1000;
             busy = tokio::select! {
                 awake = self.context.clock.sleep_until_millis(next, busy) => awake,
-                // The look that follows tells of a database that was written anew.
+                // The next check reports a database that was written again.
                 () = changed(&mut standing) => {
                     let now = standing.borrow_and_update().clone();
                     match now.error(self.context.store.path()) {
@@ -126,8 +132,8 @@ impl SelfMonitor {
         Ok(signs)
     }
 
-    /// Tells the operator at once that nothing can be stored. Nothing can be owed then, so this is sent once and not
-    /// through the outbox. Returns whether there is an operator.
+    /// Tells the operator at once that nothing can be stored. No delivery can be owed then, so this
+    /// is sent once and not through the outbox. Returns whether there is an operator.
     async fn alarm(&self, error: &StoreError) -> bool {
         let (Some((name, address)), Some(platform)) = (&self.operator, &self.platform) else {
             return false;
@@ -135,7 +141,7 @@ impl SelfMonitor {
         let message = Outgoing {
             chat: Chat { id: 0, platform: name.clone(), address: address.clone() },
             card: trouble(&error.to_string()),
-            // No delivery has such a number.
+            // No delivery has a negative key.
             key: -self.context.clock.now().unix(),
             in_doubt: None,
             answers: None,
@@ -146,7 +152,7 @@ impl SelfMonitor {
         match self.context.clock.within(LONGEST_ALARM, platform.send(&message)).await {
             Some(Ok(_)) => {}
             Some(Err(error)) => {
-                tracing::error!("the operator could not be told of the database: {error}")
+                tracing::error!("the operator could not be told of the database: {error}");
             }
             None => tracing::error!("the operator could not be told of the database: no answer"),
         }
@@ -174,7 +180,7 @@ impl SelfMonitor {
         );
         tracing::info!("{said}");
         let (operator, now) = (self.operator.clone(), self.context.clock.now());
-        // The file stays open over a reload: it was migrated all the same only once.
+        // The file stays open over a reload, but it was migrated only once.
         let once = format!("migrated {from} {NEWEST_SCHEMA}");
         let told = self.context.store.write(move |tx| {
             let notice = NewNotice::operator(once, Body::Word { said }.to_json());
@@ -183,12 +189,13 @@ impl SelfMonitor {
         match told.await {
             Ok(()) => self.context.wake_outboxes(),
             Err(error) => {
-                tracing::error!("that the database was migrated could not be told: {error}")
+                tracing::error!("that the database was migrated could not be told: {error}");
             }
         }
     }
 
-    /// After a kill or a power cut, and while it is known to be damaged.
+    /// Returns whether the file must be checked: after a kill or a power cut, and while it is known
+    /// to be damaged.
     async fn must_look_through(&self) -> bool {
         let known = self.context.store.read(|db| db.troubles().all()).await;
         self.was_killed
@@ -220,7 +227,7 @@ async fn look_through(store: Store, _busy: ActivityGuard) -> File {
     }
 }
 
-/// Writes down what is wrong now, and owes the operator what is new of it.
+/// Stores the current alerts, and owes the operator a delivery for each that is new or over.
 fn tell(
     tx: &Tx<'_>,
     found: &[OperatorAlert],
@@ -253,13 +260,13 @@ fn owe(
     tx.deliveries().owe(notice, &[NewDelivery::now(chat.id, false)], now, 0)
 }
 
-/// Whether some source has answered of late, where any is on.
+/// Returns whether some source has answered recently, or none is on.
 fn ticks_succeed(signs: &HealthSnapshot) -> bool {
     let answered = |at: Option<Timestamp>| at.is_some_and(|at| signs.now - at < ANSWERED_WITHIN);
     signs.sources.is_empty() || signs.sources.iter().any(|source| answered(source.last_success))
 }
 
-/// Says whether it was heard.
+/// Calls the heartbeat address and logs a change. Returns whether the call succeeded.
 async fn say_alive(heartbeat: &Heartbeat, was_heard: bool) -> bool {
     match (heartbeat.call().await, was_heard) {
         (Ok(()), false) => {

@@ -1,41 +1,69 @@
-//! What the notices hold that are no alert: their bodies, written by whoever owes them and read by the outbox. Pure.
+//! The bodies of all notices that are not alerts. The code that creates a notice writes the body as
+//! JSON; the outbox reads it. Pure.
 
 use crate::domain::{DelayReason, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// A notice that is no alert.
+/// The content of a notice that is not an alert.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Body {
-    /// An outage that began and ended while the program was away.
+    /// The id of an incident that began and ended while the program was not running.
     MissedIncident(i64),
-    /// What a chat was not told as it happened, in one message with the true state of each.
-    Summary { incidents: Vec<i64>, why: DelayReason, since: Timestamp },
-    /// A marked sample.
+    /// Alerts that the chat did not get in time, as one message with the current state of each
+    /// incident.
+    Summary {
+        /// The ids of the incidents, in the order of the message.
+        incidents: Vec<i64>,
+        /// Why the alerts were delayed.
+        why: DelayReason,
+        /// When the oldest of the alerts became owed.
+        since: Timestamp,
+    },
+    /// A message that is marked as a test, sent by `/test`.
     Sample,
-    /// A chat cannot be told any more: to the person who subscribed there.
-    Suspended { place: String, link: Option<String>, why: String },
-    /// Something is wrong with the bot itself: to its operator.
-    OperatorAlert { said: String },
-    /// It is not any more.
-    TroubleOver { said: String, since: Timestamp },
-    /// Something that the operator should know of, and that has no end.
-    Word { said: String },
+    /// For the person who subscribed a chat: the chat cannot be reached any more.
+    Suspended {
+        /// The description of the chat: `a channel`.
+        place: String,
+        /// The URL that opens the chat, if there is one.
+        link: Option<String>,
+        /// The reason that the platform gave.
+        why: String,
+    },
+    /// For the operator: something is wrong with the bot itself.
+    OperatorAlert {
+        /// The problem, as a sentence.
+        said: String,
+    },
+    /// For the operator: an earlier `OperatorAlert` is over.
+    TroubleOver {
+        /// The problem, as a sentence.
+        said: String,
+        /// When the problem began.
+        since: Timestamp,
+    },
+    /// For the operator: an event without an end.
+    Word {
+        /// The event, as a sentence.
+        said: String,
+    },
 }
 
 impl Body {
+    /// Returns the form in which the database stores the body.
     pub fn to_json(&self) -> Value {
         serde_json::to_value(self).unwrap_or(json!(null))
     }
 
-    /// `None` where a later version has written it.
+    /// Reads a stored body. Returns `None` for one that a later version has written.
     pub fn from_json(body: &Value) -> Option<Self> {
         serde_json::from_value(body.clone()).ok()
     }
 }
 
-/// The body of the notice of an outage that began and ended while the program was away.
+/// Returns the body for an incident that began and ended while the program was not running.
 pub fn while_away(incident: i64) -> Value {
     Body::MissedIncident(incident).to_json()
 }

@@ -1,48 +1,72 @@
-//! What piled up for one chat while it was muted, asleep or out of reach: summed up, never a flood. Pure.
+//! Sums up the deliveries that piled up for one chat while it was muted, in quiet hours or out of
+//! reach, so that they never arrive as a flood. Pure.
 
 use crate::domain::{DelayReason, HeldFor, Seconds, Timestamp, time::MINUTE};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Something owed that may go now.
+/// A delivery that may be sent now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
+    /// The id of the delivery.
     pub id: i64,
-    /// For an alert.
+    /// The change that it reports, if it is an alert.
     pub alert: Option<AlertRef>,
-    /// The first that the chat hears of the incident.
+    /// Whether it is the first message that the chat gets about the incident.
     pub is_start: bool,
+    /// Why it was held back, if it was.
     pub held_for: Option<HeldFor>,
+    /// When it became owed.
     pub owed_at: Timestamp,
-    /// The chat may have it already: only the same message, sent again, can be found out to be there.
+    /// Whether an earlier attempt may have arrived. Only the same message, sent again, can be
+    /// recognised as a repetition.
     pub in_doubt: bool,
-    /// For a summary that is still to be sent: the incidents of which it tells, why and since when.
+    /// For a summary that was not sent yet: the ids of its incidents, the reason for the delay, and
+    /// when the oldest of its alerts became owed.
     pub summary: Option<(Vec<i64>, DelayReason, Timestamp)>,
 }
 
-/// What an alert tells of.
+/// The change that an alert reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AlertRef {
+    /// The id of the incident.
     pub incident: i64,
+    /// The number of the transition within the incident.
     pub number: u32,
     /// Whether the incident is over by now.
     pub is_over: bool,
 }
 
-/// What is to be done about it.
+/// A change to the deliveries of a chat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Told with others, or overtaken.
-    SumUp { id: i64 },
-    /// It tells for those before it: held no longer, and perhaps the first that the chat hears.
-    Tell { id: i64, is_start: bool },
-    /// One message about these incidents, as they stand.
-    Summary { incidents: Vec<i64>, why: DelayReason, since: Timestamp },
+    /// Drop this delivery: a summary or a later change replaces it.
+    SumUp {
+        /// The id of the delivery.
+        id: i64,
+    },
+    /// Send this delivery, also in place of earlier ones: it is no longer held back.
+    Tell {
+        /// The id of the delivery.
+        id: i64,
+        /// Whether it becomes the first message that the chat gets about the incident.
+        is_start: bool,
+    },
+    /// Send one message with the current state of these incidents.
+    Summary {
+        /// The ids of the incidents, in the order of the message.
+        incidents: Vec<i64>,
+        /// Why the chat gets them late.
+        why: DelayReason,
+        /// When the oldest of the alerts became owed.
+        since: Timestamp,
+    },
 }
 
-/// What may go this long is told late.
+/// The age from which on a delivery counts as late.
 pub const LATE: Seconds = 10 * MINUTE;
 
-/// Decides what is told of what one chat is owed, in the order in which it came to be owed.
+/// Decides what to send of the deliveries of one chat, which come in the order in which they became
+/// owed. A delivery without a step is sent as it is.
 pub fn digest(items: &[Item], now: Timestamp) -> Vec<Step> {
     let mut by_incident: BTreeMap<i64, Vec<(&Item, AlertRef)>> = BTreeMap::new();
     for item in items {
@@ -53,7 +77,8 @@ pub fn digest(items: &[Item], now: Timestamp) -> Vec<Step> {
     let is_late = |item: &Item| item.held_for.is_some() || now - item.owed_at >= LATE;
     let sums: Vec<&Item> =
         items.iter().filter(|item| item.summary.is_some() && !item.in_doubt).collect();
-    // A sum tells how its incidents stand when it is sent: told by itself as well, what is new of them would be told twice.
+    // A summary shows the state of its incidents at the time of sending. A change of one of them
+    // that is sent separately as well would be reported twice.
     let is_summed = |incident: i64| {
         sums.iter().filter_map(|sum| sum.summary.as_ref()).any(|(of, ..)| of.contains(&incident))
     };
@@ -67,23 +92,24 @@ pub fn digest(items: &[Item], now: Timestamp) -> Vec<Step> {
         [only] if !is_all_missed(only) && sums.is_empty() => steps.extend(newest(only)),
         many => steps.extend(summed(many, &sums)),
     }
-    // What is no alert and no sum goes as it is.
+    // Other notices are sent as they are.
     let let_go = items.iter().filter(|item| item.alert.is_none() && item.held_for.is_some());
     steps.extend(let_go.map(|item| Step::Tell { id: item.id, is_start: false }));
     steps
 }
 
-/// What the chat would be told may be there already: told in other words, it would be told twice.
+/// Returns whether the newest delivery of the group may have arrived already. A summary would then
+/// report the same in other words.
 fn ends_in_doubt(group: &[(&Item, AlertRef)]) -> bool {
     group.iter().max_by_key(|(_, told)| told.number).is_some_and(|(item, _)| item.in_doubt)
 }
 
-/// Begun and ended before the chat heard of it.
+/// Returns whether the incident began and ended before the chat got any message about it.
 fn is_all_missed(group: &[(&Item, AlertRef)]) -> bool {
     group.iter().any(|(item, _)| item.is_start) && group.iter().any(|(_, told)| told.is_over)
 }
 
-/// The newest tells it all.
+/// Keeps the newest delivery of an incident and drops the earlier ones, which it includes.
 fn newest(group: &[(&Item, AlertRef)]) -> Vec<Step> {
     let Some((last, before)) = group.split_last() else { return Vec::new() };
     let is_start = group.iter().any(|(item, _)| item.is_start);
@@ -94,7 +120,7 @@ fn newest(group: &[(&Item, AlertRef)]) -> Vec<Step> {
     steps
 }
 
-/// One message about all of them, and about what a sum that was not sent yet would have told.
+/// Replaces all these deliveries, and the summaries that were not sent yet, by one summary.
 fn summed(groups: &[Vec<(&Item, AlertRef)>], sums: &[&Item]) -> Vec<Step> {
     let all = || groups.iter().flatten();
     let before = || sums.iter().filter_map(|item| item.summary.as_ref());
@@ -116,7 +142,8 @@ fn summed(groups: &[Vec<(&Item, AlertRef)>], sums: &[&Item]) -> Vec<Step> {
     steps
 }
 
-/// Changes in the course of an incident that a later one has overtaken before they were told.
+/// Drops each change of an incident that a later one has replaced before it was sent. A start
+/// stays.
 fn overtaken(group: &[(&Item, AlertRef)]) -> Vec<Step> {
     let Some(newest) = group.iter().map(|(_, told)| told.number).max() else { return Vec::new() };
     let old = group.iter().filter(|(item, told)| !item.is_start && told.number < newest);
@@ -146,7 +173,8 @@ mod tests {
     #[test]
     fn what_may_have_arrived_is_put_into_no_other_words() {
         let doubtful = |item: Item| Item { in_doubt: true, ..item };
-        // A return that may have arrived, beside two outages that are told late: these alone are summed up.
+        // A recovery that may have arrived, beside two late outages: only the outages are summed
+        // up.
         let late = [item(2, 2, 1, 3600, true), item(3, 3, 1, 3600, false)];
         let items = [doubtful(item(1, 1, 3, 3600, true)), late[0].clone(), late[1].clone()];
         assert_eq!(digest(&items, now()), digest(&late, now()));
@@ -156,7 +184,7 @@ mod tests {
             ..doubtful(item(4, 0, 0, 600, false))
         };
         assert_eq!(digest(&[sum, late[0].clone(), late[1].clone()], now()), digest(&late, now()));
-        // A start that may have arrived, and the end that did not: one line.
+        // A start that may have arrived, and an end that has not: one summary for both.
         let items = [doubtful(item(6, 7, 1, 3600, true)), item(7, 7, 2, 0, true)];
         assert!(matches!(
             digest(&items, now())[..],
@@ -178,7 +206,7 @@ mod tests {
             digest(&[sum.clone(), back], now()),
             [Step::SumUp { id: 9 }, Step::SumUp { id: 4 }, summary]
         );
-        // Another incident's news goes by itself.
+        // An alert of another incident is sent separately.
         assert_eq!(digest(&[sum, item(9, 7, 1, 0, false)], now()), []);
     }
 
@@ -217,10 +245,10 @@ mod tests {
 
     #[test]
     fn what_is_the_newest_already_needs_no_word() {
-        // Late, not held, and no start that would be lost by it: it goes as it is.
+        // Late, but not held back and not preceded by a dropped start: it is sent as it is.
         assert_eq!(digest(&[item(5, 7, 3, 3600, false)], now()), []);
         assert_eq!(digest(&[item(5, 7, 1, 3600, false)], now()), []);
-        // A start that the newest change must tell for.
+        // The newest change takes the place of a start.
         let items = [item(5, 7, 1, 3600, false), item(6, 7, 2, 0, false)];
         assert_eq!(
             digest(&items, now()),

@@ -1,4 +1,4 @@
-//! Who is owed which alert, and what holds it back. Pure.
+//! Decides which chats are owed an alert, and until when it is held back. Pure.
 
 use crate::domain::{
     Arrival, Entity, Evidence, HeldFor, Hold, Mute, NewDelivery, Phase, Sensitivity, Subscription,
@@ -7,34 +7,37 @@ use crate::domain::{
 use chrono_tz::Tz;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What the decision rests on besides the transition itself.
+/// The inputs of the decision besides the transition itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Audience<'a> {
-    /// Of the chats that can be told.
+    /// The subscriptions of the chats that are not suspended.
     pub subscriptions: &'a [Subscription],
-    /// Those that hold at `now`.
+    /// The mutes in force at `now`.
     pub mutes: &'a [Mute],
-    /// Chats that were told, or are still owed, something of this incident.
+    /// The ids of the chats that got, or are still owed, a message about this incident.
     pub heard: &'a BTreeSet<i64>,
-    /// How sure it must be for those that do not say so themselves.
+    /// The sensitivity of subscriptions that do not set their own.
     pub usual: Sensitivity,
-    /// Whether the config watches the entity: that is what "everything" means to a subscription.
+    /// Whether the configuration watches the entity. A subscription to everything covers only such.
     pub in_config: bool,
-    /// Chats that hear that something which the entity is part of is down as well: it is counted there.
+    /// The ids of the chats that are alerted about an outage of something that contains the entity.
+    /// The entity is counted in that alert.
     pub counted_in: &'a BTreeSet<i64>,
+    /// The time of the decision.
     pub now: Timestamp,
 }
 
-/// What becomes of a transition.
+/// The deliveries of a transition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Owed {
-    /// To these chats, by their numbers; possibly none.
+    /// One delivery for each chat, ordered by chat id; possibly none.
     To(Vec<NewDelivery>),
-    /// To nobody yet: the batch was read after the fact, and only what is still true when all of it is read is told.
+    /// None yet: the batch was read after the fact. An alert is sent only if it still holds when
+    /// the whole batch is read.
     Held,
 }
 
-/// Decides who is owed the alert of a transition.
+/// Decides which chats are owed the alert of a transition.
 pub fn owed(transition: &Transition, audience: &Audience<'_>) -> Owed {
     if transition.arrival != Arrival::Live && audience.heard.is_empty() {
         return Owed::Held;
@@ -57,7 +60,8 @@ pub fn owed(transition: &Transition, audience: &Audience<'_>) -> Owed {
     Owed::To(owings)
 }
 
-/// Who is owed the news of an incident that was held back, or counted elsewhere, and is still going on.
+/// Decides which chats are owed an alert of an open incident whose alert was held back or counted
+/// in that of a larger entity.
 pub fn owed_after_all(
     entity: &Entity,
     evidence: &Evidence,
@@ -84,7 +88,8 @@ pub fn owed_after_all(
         .collect()
 }
 
-/// Who is owed the news now that it is highly sure: those that waited for it.
+/// Decides which chats are owed an alert because the confidence is high now: those that waited for
+/// it.
 pub fn owed_when_sure(
     entity: &Entity,
     evidence: &Evidence,
@@ -96,7 +101,7 @@ pub fn owed_when_sure(
     owed_after_all(entity, evidence, &Audience { subscriptions: &waiting, ..*audience })
 }
 
-/// Whether a chat that has heard nothing yet wants to hear of the incident from this change on.
+/// Returns whether a chat without a message about the incident wants its first at this change.
 fn begins_with(wish: &Subscription, transition: &Transition, audience: &Audience<'_>) -> bool {
     let enough = match transition.kind {
         TransitionKind::Suspected
@@ -115,17 +120,17 @@ fn sensitivity(wish: &Subscription, audience: &Audience<'_>) -> Sensitivity {
     wish.options.sensitivity.unwrap_or(audience.usual)
 }
 
-/// Whether one of the layers is lost that it wants to hear of.
+/// Returns whether one of the layers that the subscription asks for is low, or it asks for any.
 pub fn wants_layers(wish: &Subscription, evidence: &Evidence) -> bool {
     let layers = &wish.options.layers;
     layers.is_empty()
         || evidence.assessments.iter().any(|a| a.is_low() && layers.contains(&a.layer))
 }
 
-/// Whether a chat that has heard of the incident wants this change as a message of its own.
+/// Returns whether a chat that knows of the incident wants a separate message for this change.
 fn goes_on_with(wish: &Subscription, kind: TransitionKind) -> bool {
     match kind {
-        // What was said must be made sure, or taken back.
+        // An earlier alert must be confirmed or retracted.
         TransitionKind::Suspected | TransitionKind::Started | TransitionKind::Retracted => true,
         TransitionKind::Worsened | TransitionKind::PartlyBack | TransitionKind::GoneAgain => {
             wish.options.kinds.updates
@@ -134,7 +139,8 @@ fn goes_on_with(wish: &Subscription, kind: TransitionKind) -> bool {
     }
 }
 
-/// Until when all that want it want to be left alone: one that does not is enough.
+/// Returns until when the alert is held back, and why. Quiet hours hold it only while each of the
+/// subscriptions that want it has them, and until the first of these end. A mute holds it anyway.
 fn hold(
     entity: &Entity,
     chat: i64,
@@ -147,7 +153,7 @@ fn hold(
         .iter()
         .filter(|mute| mute.chat == chat && mute.until > now && mute.covers(entity));
     let muted = muted.map(|mute| mute.until).max();
-    // A mute that ends at night is followed by the night.
+    // A mute that ends in the quiet hours is extended to their end.
     let quiet_at = |at: Timestamp| {
         let each = wanting
             .iter()
@@ -161,7 +167,7 @@ fn hold(
     }
 }
 
-/// The subscriptions that cover the entity, by chat.
+/// Returns the subscriptions that cover the entity, by chat id.
 fn wishes<'a>(entity: &Entity, audience: &Audience<'a>) -> BTreeMap<i64, Vec<&'a Subscription>> {
     let mut by_chat: BTreeMap<i64, Vec<&Subscription>> = BTreeMap::new();
     for wish in
@@ -217,7 +223,7 @@ mod tests {
         }
     }
 
-    /// One of all, one of this network, one of something else.
+    /// Returns a subscription to everything, one to this network and one to another entity.
     fn three() -> Vec<Subscription> {
         vec![
             subscription(1, Scope::All, false),
@@ -346,7 +352,7 @@ mod tests {
         let mut case = Case { subscriptions: three(), ..Case::default() };
         case.subscriptions[1].options.layers = vec![Layer::Mail];
         assert_eq!(case.chats(TransitionKind::Started), [1]);
-        // It is a layer of these, and it is lost: one of the two is not enough.
+        // The layer must be one of those asked for, and it must be low.
         let wants = |layer, reading| {
             let mut evidence = transition(TransitionKind::Started, Arrival::Live).evidence;
             evidence.assessments.push(assessment(layer, reading));
@@ -401,7 +407,7 @@ mod tests {
         };
         assert_eq!(owed(vec![], vec![]), [1, 2]);
         assert_eq!((owed(vec![1], vec![]), owed(vec![], vec![1])), (vec![2], vec![2]));
-        // It is a layer that a chat wants and as sure as it wants it: one of the two is not enough.
+        // The layer must be one that the chat asks for, and the confidence as high as it asks for.
         let owes_first = |layers: Vec<Layer>, sensitivity| {
             let mut case = Case { subscriptions: three(), ..Case::default() };
             let mut evidence = evidence.clone();
@@ -437,7 +443,7 @@ mod tests {
         assert_eq!(hold(&case), Some((at("2025-06-07 07:00"), HeldFor::Quiet)));
         case.mutes = vec![Mute { chat: 1, scope: Scope::All, until: at("2025-06-07 09:00") }];
         assert_eq!(hold(&case), Some((at("2025-06-07 09:00"), HeldFor::Mute)));
-        // Another subscription of the same chat is told at any hour.
+        // Another subscription of the same chat has no quiet hours.
         case.mutes.clear();
         case.subscriptions.push(subscription(1, Scope::One("asn/131279".parse().unwrap()), false));
         assert_eq!(hold(&case), None);

@@ -1,5 +1,5 @@
-//! From a transition to a message that has arrived. `fanout` says who is owed what, `retry` when to try again (both
-//! pure); `outbox` is the only thing that sends.
+//! Brings a transition to the chats that subscribed to it. `fanout` decides which chats are owed an
+//! alert, `retry` when to try again (both pure). Only `outbox` sends.
 
 pub mod body;
 pub mod digest;

@@ -1,27 +1,32 @@
-//! How fast a platform is told: below its published limits, and each chat for itself. Pure; times are milliseconds.
+//! How fast messages are sent: below the published limits of a platform, and each chat for itself.
+//! Pure; times are in milliseconds.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// So many milliseconds between two messages, and how many may go before that counts.
+/// A rate limit: an interval between messages, and a burst that may be sent without waiting.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limit {
+    /// Milliseconds between two messages on average; 0 for no limit.
     pub every_ms: f64,
+    /// Messages that may be sent at once after a pause, at least 1.
     pub burst: u32,
 }
 
 impl Limit {
-    /// None at all.
+    /// No limit at all.
     pub const NONE: Self = Self { every_ms: 0.0, burst: 1 };
 
+    /// Returns a limit of `count` evenly spaced messages per second.
     pub const fn per_second(count: f64) -> Self {
         Self { every_ms: 1000.0 / count, burst: 1 }
     }
 }
 
-/// When the next may go, by the generic cell rate algorithm: `due` is when it would be if all came evenly.
+/// The state of one limit, by the generic cell rate algorithm.
 #[derive(Clone, Copy, Debug, Default)]
 struct Gate {
+    /// When the next message would be sent if all were evenly spaced.
     due: f64,
 }
 
@@ -32,50 +37,55 @@ impl Gate {
     }
 
     fn pass(&mut self, limit: Limit, at: i64) {
-        // Without a limit what goes to one later holds up nobody else.
+        // Without a limit, a message that is scheduled for later must not delay any other.
         if limit.every_ms > 0.0 {
-            // The part of a millisecond by which it was rounded up is no pause: it would add up.
+            // Sending times are rounded up to whole milliseconds. The rounding does not count as a
+            // pause: it would add up over many messages.
             let is_on_time = at as f64 - self.due < 1.0;
             self.due = if is_on_time { self.due } else { at as f64 } + limit.every_ms;
         }
     }
 }
 
-/// Answers to commands take no more of a platform's overall limit than this: alerts need the rest.
+/// The share of a platform's overall limit that answers to commands may use. Alerts need the rest.
 const ANSWERS: Limit = Limit { every_ms: 200.0, burst: 10 };
 
-/// A place in which little was asked lately takes this many answers at once: Telegram takes three messages in three
-/// seconds. Where people ask more often than every five seconds there is no such burst; it comes back when they stop.
+/// The burst of answers in a place with few recent commands: Telegram accepts three messages in
+/// three seconds. A place with a command more often than every five seconds loses the burst and
+/// gets it back when the commands stop.
 const CALM: Limit = Limit { every_ms: 5_000.0, burst: 3 };
-/// An answer of that burst counts less than other messages, so that an alert right after three of them waits for three
-/// seconds and not for ten; yet never less than a message to a person alone.
+/// The share of the place's interval that an answer in that burst counts for. Being less than one,
+/// it lets an alert right after three answers wait for three seconds instead of ten.
 const CALM_SHARE: f64 = 2.0 / 3.0;
+/// The least that an answer in that burst counts for: as much as a message to a single person.
 const CALM_AT_LEAST_MS: f64 = 1050.0;
 
 const SECOND_MS: i64 = 1_000;
-/// No pause from before a start is kept for longer.
+/// The longest pause that is kept across a restart, in seconds.
 const LONGEST_KEPT_S: i64 = 24 * 3600;
 
-/// Beyond this many places those that may be called at once are forgotten.
+/// The number of places from which on those that may be sent to immediately are forgotten.
 const REMEMBERED: usize = 4096;
 
-/// The pace of one platform. A *place* is what the platform counts together, such as a group with all its topics.
+/// The pace of one platform. A *place* is a set of chats for which the platform counts messages
+/// together, such as a group with all its topics.
 #[derive(Debug)]
 pub struct Pace {
     overall: Limit,
     gate: Gate,
     answers: Gate,
-    /// When the messages of the last second went, and those that are handed over already.
+    /// When each message of the last second was sent, and when those already handed over will be.
     recent: VecDeque<i64>,
     places: HashMap<String, Gate>,
-    /// By place, when it will have been calm for long enough.
+    /// By place, the state of the `CALM` limit.
     calm: HashMap<String, Gate>,
-    /// Places that are not called before that time, as the platform asked.
+    /// By place, the end of a pause that the platform asked for.
     resting: HashMap<String, i64>,
     all_rest_until: i64,
 }
 
 impl Pace {
+    /// Returns the pace of a platform with this overall limit, to which nothing was sent yet.
     pub fn new(overall: Limit) -> Self {
         Self {
             overall,
@@ -89,12 +99,12 @@ impl Pace {
         }
     }
 
-    /// Returns when the next message may go to any place.
+    /// Returns the earliest time for the next message to any place.
     pub fn opens_at(&self, now: i64) -> i64 {
         self.gate.opens_at(self.overall, now).max(self.all_rest_until)
     }
 
-    /// Returns when the next message may go to this place.
+    /// Returns the earliest time for the next message to this place.
     pub fn place_opens_at(&self, place: &str, limit: Limit, now: i64) -> i64 {
         self.place_gate(place)
             .opens_at(limit, now)
@@ -102,7 +112,7 @@ impl Pace {
             .max(self.opens_at(now))
     }
 
-    /// Counts a message that goes to the place at `at`.
+    /// Counts a message that is sent to the place at `at`.
     pub fn pass(&mut self, place: &str, limit: Limit, at: i64) {
         self.gate.pass(self.overall, at);
         self.recent.retain(|went| *went > at - SECOND_MS);
@@ -116,8 +126,9 @@ impl Pace {
         self.places.entry(place.to_owned()).or_default().pass(limit, at);
     }
 
-    /// Returns when an answer to a command may go to this place. Where people go on asking an answer never uses the
-    /// place's burst, so that an alert right after it need not wait; and it does not wait for the alerts of other places.
+    /// Returns the earliest time for an answer to a command in this place. While commands keep
+    /// coming, an answer never uses the place's burst, so that an alert right after it need not
+    /// wait. An answer does not wait for the alerts to other places.
     pub fn answer_opens_at(&self, place: &str, limit: Limit, now: i64) -> i64 {
         let without_burst = Limit { burst: 1, ..limit };
         let paced = self.place_gate(place).opens_at(without_burst, now);
@@ -133,8 +144,8 @@ impl Pace {
         of_place.max(self.rests_until(place)).max(of_all)
     }
 
-    /// Returns when one more message fits into a second of the overall limit: a burst of answers beside many alerts
-    /// must not exceed it.
+    /// Returns when one more message fits into a second of the overall limit, which a burst of
+    /// answers beside many alerts must not exceed.
     fn second_has_room_at(&self, now: i64) -> i64 {
         if self.overall.every_ms <= 0.0 {
             return now;
@@ -146,7 +157,7 @@ impl Pace {
         within.get(at_most - 1).map_or(now, |went| (went + SECOND_MS).max(now))
     }
 
-    /// Counts an answer that goes to the place at `at`. Alerts after it make room for it.
+    /// Counts an answer that is sent to the place at `at`. Later alerts are delayed by it.
     pub fn pass_answer(&mut self, place: &str, limit: Limit, at: i64) {
         self.answers.pass(ANSWERS, at);
         self.pass(place, self.calm_limit(place, limit, at).unwrap_or(limit), at);
@@ -158,32 +169,34 @@ impl Pace {
         calm.due = calm.due.min(at as f64 + CALM.every_ms * f64::from(CALM.burst));
     }
 
-    /// Returns the limit of answers in a place in which little was asked lately; `None` elsewhere.
+    /// Returns the limit for answers in a place with few recent commands, or `None` for a busy one.
     fn calm_limit(&self, place: &str, limit: Limit, now: i64) -> Option<Limit> {
         let is_calm = self.calm.get(place).copied().unwrap_or_default().opens_at(CALM, now) <= now;
         let every_ms = (limit.every_ms * CALM_SHARE).max(CALM_AT_LEAST_MS).min(limit.every_ms);
         is_calm.then_some(Limit { every_ms, burst: CALM.burst })
     }
 
-    /// Counts the places to which nothing may go now: what is owed to them blocks nobody else.
+    /// Counts the places to which nothing may be sent now. Deliveries to them must not block
+    /// others.
     pub fn closed(&self, now: i64) -> usize {
         let shut = self.places.values().filter(|gate| gate.due > now as f64).count();
         shut + self.resting.values().filter(|until| **until > now).count()
     }
 
-    /// Keeps the place from being called before `until`.
+    /// Blocks every send to the place before `until`.
     pub fn rest(&mut self, place: &str, until: i64) {
         let known = self.resting.entry(place.to_owned()).or_default();
         *known = (*known).max(until);
     }
 
-    /// Keeps every place from being called before `until`.
+    /// Blocks every send on the platform before `until`.
     pub fn rest_all(&mut self, until: i64) {
         self.all_rest_until = self.all_rest_until.max(until);
     }
 
-    /// Takes up a pause from before a start that goes on for `left_s` more seconds; without a place it is the whole
-    /// platform's. A clock that was ahead must not silence a platform for longer than a day.
+    /// Restores a pause from before a restart that lasts `left_s` more seconds. Without a place it
+    /// applies to the whole platform. It is cut to one day: a pause that was stored while the clock
+    /// was ahead must not silence a platform for longer.
     pub fn take_up(&mut self, place: Option<&str>, left_s: i64, now: i64) {
         let until = now + 1000 * left_s.min(LONGEST_KEPT_S);
         match place {
@@ -192,17 +205,18 @@ impl Pace {
         }
     }
 
-    /// Returns until when the platform asked not to be called at all.
+    /// Returns the end of the pause that the platform asked for as a whole; 0 without one.
     pub fn all_rest_until(&self) -> i64 {
         self.all_rest_until
     }
 
-    /// Names the edits in a place, which a platform may ask to pause while new messages may go.
+    /// Returns the key of the edits in a place, which may have to pause while new messages may be
+    /// sent.
     pub fn edits_in(place: &str) -> String {
         format!("edits in {place}")
     }
 
-    /// Returns until when the platform asked not to be called at all, or about this place.
+    /// Returns the end of the pause that the platform asked for, as a whole or for this place.
     pub fn rests_until(&self, place: &str) -> i64 {
         self.resting.get(place).copied().unwrap_or(0).max(self.all_rest_until)
     }
@@ -212,16 +226,17 @@ impl Pace {
     }
 }
 
-/// A platform's pace as its outbox and the answers to commands share it.
+/// The pace of a platform, shared by its outbox and the answers to commands.
 #[derive(Clone, Debug)]
 pub struct SharedPace(Arc<Mutex<Pace>>);
 
 impl SharedPace {
+    /// Returns a new pace with this overall limit.
     pub fn new(overall: Limit) -> Self {
         Self(Arc::new(Mutex::new(Pace::new(overall))))
     }
 
-    /// Locks the pace. No lock is held across an await.
+    /// Locks the pace. The guard must not be held across an await.
     pub fn lock(&self) -> MutexGuard<'_, Pace> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -329,11 +344,11 @@ mod tests {
         );
         assert_eq!(answer(now + 61_000), now + 61_000);
         assert_eq!(answer(now + 61_000), now + 61_000, "calm gives the burst back");
-        // An alert right after three questions.
+        // An alert right after three commands.
         let mut pace = Pace::new(Limit::NONE);
         (0..3).for_each(|_| pace.pass_answer("1", group, 0));
         assert_eq!(pace.place_opens_at("1", group, 0), 3_200);
-        // Questions right after two alerts.
+        // Commands right after two alerts.
         let mut pace = Pace::new(Limit::NONE);
         (0..2).for_each(|_| pace.pass("1", group, 0));
         assert!(pace.answer_opens_at("1", group, 0) > 2_000);
@@ -411,7 +426,7 @@ mod tests {
 
         #[test]
         fn no_second_holds_more_than_thirty_alerts_and_answers(answers in prop::collection::vec(0..300_i64, 1..60)) {
-            // Alerts are handed over as fast as they may go; people ask meanwhile.
+            // Alerts are handed over as fast as they may be sent, while people send commands.
             let mut pace = Pace::new(Limit::per_second(28.5));
             let mut went = Vec::new();
             let (mut now, mut alert) = (0, 0);

@@ -1,40 +1,69 @@
-//! What becomes of a delivery that failed, and when it is tried again. Pure.
+//! Decides what happens to a delivery that failed, and when it is tried again. Pure.
 
 use crate::domain::{Seconds, Timestamp};
 
-/// Why a platform did not take a message.
+/// Why a platform did not accept a message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
-    /// Network, 5xx: it may go through later.
+    /// A network fault or a 5xx: a later attempt may succeed.
     #[error("{why}")]
-    Transient { why: String, arrival: DeliveryDoubt },
-    /// The platform named the pause itself.
+    Transient {
+        /// The cause, in words.
+        why: String,
+        /// Whether the message may have arrived all the same.
+        arrival: DeliveryDoubt,
+    },
+    /// The platform asked for a pause of a given length.
     #[error("asked to wait {} s", whole_seconds(*.pause_ms))]
-    RateLimited { pause_ms: i64, scope: LimitScope },
-    /// It will never go through as things are: unknown channel, blocked, kicked, forbidden.
+    RateLimited {
+        /// The length of the pause in milliseconds.
+        pause_ms: i64,
+        /// The sends that must pause.
+        scope: LimitScope,
+    },
+    /// No attempt can succeed as things are: unknown channel, blocked, kicked, forbidden.
     #[error("{why}")]
-    ChatUnreachable { why: String },
-    /// The platform cannot read it as it was written: a fault of ours.
+    ChatUnreachable {
+        /// The platform's reason, which the subscriber is sent.
+        why: String,
+    },
+    /// The platform cannot parse the message as it was written: a fault of ours.
     #[error("{why}")]
-    Unreadable { why: String },
+    Unreadable {
+        /// The platform's complaint.
+        why: String,
+    },
     /// The chat has another address now.
     #[error("the chat has moved to {to}")]
-    Moved { to: String },
-    /// This message cannot be edited for now. It says nothing about new messages to the chat.
+    Moved {
+        /// The new address.
+        to: String,
+    },
+    /// This message cannot be edited for now. New messages to the chat are not affected.
     #[error("{why}")]
-    EditRefused { why: String, until: EditAgain },
-    /// The message that was to be edited is no longer there.
+    EditRefused {
+        /// The platform's reason.
+        why: String,
+        /// The condition under which an edit can succeed again.
+        until: EditAgain,
+    },
+    /// The message that was to be edited no longer exists.
     #[error("the message is gone")]
     MessageGone,
-    /// The token does not hold any more: nothing goes through on this platform.
+    /// The token is no longer valid: nothing can be sent on this platform.
     #[error("{why}")]
-    InvalidToken { why: String },
+    InvalidToken {
+        /// The platform's reason.
+        why: String,
+    },
 }
 
-/// Whether the chat may have the message although sending failed.
+/// Whether the message may have arrived although sending failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeliveryDoubt {
+    /// It never reached the platform, or was refused there.
     No,
+    /// The connection or the answer was lost after the request was sent.
     Perhaps,
 }
 
@@ -43,57 +72,65 @@ pub enum DeliveryDoubt {
 pub enum EditAgain {
     /// The platform names no time.
     Later,
-    /// At once after a new message was sent to the same place, which wakes an archived thread.
+    /// Immediately after a new message to the same chat, which reopens an archived thread.
     AfterAMessage,
 }
 
-/// Who is to wait.
+/// The sends to which a rate limit applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LimitScope {
-    /// Edits in the chat: new messages to it may go.
+    /// Edits in the chat. New messages to it may still be sent.
     Edits,
+    /// Everything to the chat, or to the place that the platform counts together with it.
     Chat,
+    /// Everything on the platform.
     Platform,
 }
 
-/// What to do with a delivery that failed.
+/// The next step for a delivery that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RetryDecision {
+    /// Try again later.
     Again {
+        /// The earliest time of the next attempt.
         at: Timestamp,
+        /// Whether the failed attempt may have arrived.
         arrival: DeliveryDoubt,
     },
-    /// Once more, as plain text.
+    /// Send it once more, as plain text.
     Plain,
-    /// At once, at the new address.
+    /// Send it immediately, to the new address.
     Move {
+        /// The new address.
         to: String,
     },
-    /// The chat cannot be told any more.
+    /// Suspend the chat: it cannot be reached any more.
     Suspend,
-    /// It alone is given up: a second refusal of what we wrote.
+    /// Give up this delivery alone: the platform could not read its plain text either.
     GiveUp,
 }
 
-/// The first pause; it doubles with each failure.
+/// The first pause, in seconds. It doubles with each failure.
 const FIRST: Seconds = 2;
-/// The longest: news that is older is still owed, so there is no end to trying, only a slow pace.
+/// The longest pause, in seconds. Old news is still owed: attempts never end, they only become
+/// rare.
 const LONGEST: Seconds = 900;
 
 impl SendError {
-    /// Where it never reached the platform, or was refused there.
+    /// Returns a transient error of a message that never reached the platform or was refused there.
     pub fn later(why: impl Into<String>) -> Self {
         Self::Transient { why: why.into(), arrival: DeliveryDoubt::No }
     }
 
-    /// Where nobody knows whether it arrived.
+    /// Returns a transient error of a message that may have arrived.
     pub fn in_doubt(why: impl Into<String>) -> Self {
         Self::Transient { why: why.into(), arrival: DeliveryDoubt::Perhaps }
     }
 }
 
-/// Decides what to do after an attempt failed with `error`. `failures` counts the failures in a row before it; `jitter` in
-/// `[0, 1)` spreads deliveries that failed together; `was_plain` says that it was sent as plain text already.
+/// Decides what to do after an attempt failed with `error`. `failures` counts the failures in a row
+/// before it. `was_plain` is true if it was already sent as plain text. `jitter` in `[0, 1)`
+/// spreads out deliveries that failed together.
 pub fn after(
     error: &SendError,
     failures: u32,
@@ -106,7 +143,7 @@ pub fn after(
         SendError::Moved { to } => RetryDecision::Move { to: to.clone() },
         SendError::Unreadable { .. } if was_plain => RetryDecision::GiveUp,
         SendError::Unreadable { .. } => RetryDecision::Plain,
-        // To the letter: never sooner than asked.
+        // Never sooner than the platform asked for.
         SendError::RateLimited { pause_ms, .. } => RetryDecision::Again {
             at: now + whole_seconds(*pause_ms).max(1),
             arrival: DeliveryDoubt::No,
@@ -114,7 +151,7 @@ pub fn after(
         SendError::Transient { arrival, .. } => {
             RetryDecision::Again { at: now + pause(failures, jitter), arrival: *arrival }
         }
-        // The second ends an edit alone.
+        // `EditRefused` occurs only for edits, never for a new message.
         SendError::InvalidToken { .. } | SendError::EditRefused { .. } => {
             RetryDecision::Again { at: now + LONGEST, arrival: DeliveryDoubt::No }
         }
@@ -122,7 +159,7 @@ pub fn after(
     }
 }
 
-/// A part of a second is a second: never sooner than asked.
+/// Returns milliseconds in seconds, rounded up, so that no pause is shorter than asked for.
 pub fn whole_seconds(millis: i64) -> Seconds {
     (millis + 999).div_euclid(1000)
 }

@@ -1,11 +1,12 @@
-//! A chat that cannot be told any more, by whatever way that became known.
+//! Suspends a chat that cannot be reached any more, however that became known.
 
 use super::body::Body;
 use crate::domain::{Chat, NewDelivery, Timestamp};
 use crate::store::{NewNotice, Place, StoreError, Tx};
 
-/// Nothing more is told there; the person who subscribed hears of it, where they can be told alone: of a chat that is
-/// called `shown` and is opened by `link`. Says whether it could be told until now.
+/// Suspends the chat, so that nothing more is sent there. The person who subscribed there last is
+/// notified in a direct chat, if there is one; that message calls the suspended chat `shown` and
+/// links to it by `link`. Returns `false` if the chat was suspended already.
 pub fn suspend(
     tx: &Tx<'_>,
     place: &Place,

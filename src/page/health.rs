@@ -1,4 +1,4 @@
-//! `/health`: the tasks by name, what is wrong, how sources and platforms do.
+//! `/health`: the tasks by name, the current problems, and the state of the sources and platforms.
 
 use super::Web;
 use crate::domain::{OperatorAlert, Timestamp};
@@ -6,11 +6,12 @@ use crate::store::{SourceHealth, StoreError};
 use crate::supervisor::{Report, State, WorkReport};
 use serde_json::{Value, json};
 
+/// The content of one answer.
 #[derive(Debug)]
 pub(super) struct Health {
     now: Timestamp,
     since: Timestamp,
-    /// Every source has read what it missed, as far as it answers.
+    /// Whether every source that answers has read the past that it missed.
     pub(super) is_ready: bool,
     tasks: Vec<Report>,
     works: Vec<WorkReport>,
@@ -20,13 +21,14 @@ pub(super) struct Health {
 }
 
 impl Health {
+    /// Gathers the content from the database and the process.
     pub(super) async fn look(web: &Web) -> Result<Self, StoreError> {
         let (health, troubles) =
             web.context.store.read(|db| Ok((db.sources().health()?, db.troubles().all()?))).await?;
         let of = |name: &str| health.iter().find(|health| health.source == name).cloned();
         let tasks = web.supervisor.report();
         let on = web.context.feeds.iter().filter(|feed| feed.off.is_none());
-        // A source ticks once the past has been read together.
+        // A source ticks once the past of all sources has been read together.
         let ticks = |name: &str| tasks.iter().any(|task| task.name == name);
         let is_ready = on.clone().count() == 0 || on.clone().any(|feed| ticks(feed.name()));
         Ok(Self {
@@ -46,13 +48,15 @@ impl Health {
         })
     }
 
-    /// Whether nothing is known to be wrong: no trouble of the bot's own, no task that fell, and no work that is late.
+    /// Returns whether nothing is known to be wrong: no alert about the bot itself, no crashed
+    /// task, and no work that is late.
     fn is_well(&self) -> bool {
         let (fell, late) =
             (|task: &Report| task.state == State::Crashed, |work: &WorkReport| work.late.is_some());
         self.troubles.is_empty() && !self.tasks.iter().any(fell) && !self.works.iter().any(late)
     }
 
+    /// Formats the content as indented JSON.
     pub(super) fn to_json(&self) -> String {
         let works = self.works.iter().map(|work| {
             json!({ "name": work.name, "last_round_at": work.last_done.map(|at| at.to_string()),

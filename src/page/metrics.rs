@@ -1,4 +1,5 @@
-//! `/metrics` in the `OpenMetrics` text format: all of it is read from the database and the process when it is asked for.
+//! `/metrics` in the `OpenMetrics` text format: everything is read from the database and the
+//! process on request.
 
 use super::Web;
 use crate::domain::{Phase, Timestamp};
@@ -11,9 +12,10 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use std::sync::atomic::AtomicU64;
 
+/// The media type of the answer.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// A number of seconds, bytes or things.
+/// A gauge of seconds, bytes or things.
 type Number = Gauge<f64, AtomicU64>;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -41,7 +43,7 @@ struct In {
     phase: String,
 }
 
-/// What is read in one look.
+/// The data that one request reads from the database.
 struct Read {
     health: Vec<SourceHealth>,
     chats: Vec<Overview>,
@@ -50,6 +52,7 @@ struct Read {
     calls: Vec<(&'static str, u32)>,
 }
 
+/// Returns all metrics as text.
 pub(super) async fn text(web: &Web) -> Result<String, StoreError> {
     let now = web.context.clock.now();
     let budgets: Vec<&'static str> = web
@@ -127,7 +130,7 @@ fn sources(web: &Web, now: Timestamp, read: &Read, registry: &mut Registry) {
     let of = |name: &str| Of { source: name.to_owned() };
     let on = || web.context.feeds.iter().filter(|feed| feed.off.is_none());
     let health = |name: &str| read.health.iter().find(|health| health.source == name);
-    // One that never answered is silent since we ask it.
+    // A source that never answered counts as silent since the process began.
     let answered =
         |name: &str| health(name).and_then(|health| health.last_success).unwrap_or(web.since);
     let success = on().map(|feed| (of(feed.name()), (now - answered(feed.name())).max(0) as f64));

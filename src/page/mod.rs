@@ -1,8 +1,10 @@
-//! What a monitor asks: `/health`, `/health/live`, `/health/ready`, `/metrics`. Answers questions only.
+//! Serves the endpoints for monitoring: `/health`, `/health/live`, `/health/ready`, `/metrics`. All
+//! are read-only.
 //!
-//! A new connection is always taken: where there are too many, the oldest one is closed. A client that asks at once is answered
-//! within milliseconds, and so is never the oldest; one that holds its connection open takes no place from it. What reads the
-//! database is answered a few at a time, `/health/live` at once.
+//! A new connection is always accepted: where there are too many, the oldest one is closed. A
+//! client that sends its request at once is answered within milliseconds, and so is never the
+//! oldest; one that holds its connection open takes no place from it. Requests that read the
+//! database are answered a few at a time, `/health/live` at once.
 
 mod health;
 mod metrics;
@@ -28,30 +30,36 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::{AbortHandle, JoinSet};
 
-/// Connections at one time. Each takes a file handle and some kilobytes.
+/// The most connections at one time. Each takes a file handle and some kilobytes.
 const AT_ONCE: usize = 64;
-/// Answers that read the database at one time: fewer than there are readers, so that commands always find one.
+/// The most answers that read the database at one time: fewer than there are readers, so that
+/// commands always find one.
 const READS_AT_ONCE: usize = 1;
-/// From a connection to the end of its question.
+/// The longest time from a connection to the end of its request head.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// From a connection to the end of its answer.
+/// The longest time from a connection to the end of its answer.
 const LONGEST: Duration = Duration::from_secs(20);
-/// Between two attempts to take a connection while there are no file handles left.
+/// The pause between two attempts to accept a connection while there are no file handles left.
 const PAUSE: Duration = Duration::from_millis(100);
+/// The largest request head, in bytes.
 const HEAD_CAP: usize = 8 << 10;
 
-/// All that is told of.
+/// The server and the parts whose health it reports.
 #[derive(Clone, Debug)]
 pub struct Web {
+    /// Address and port to listen on.
     pub listen: SocketAddr,
+    /// The store, the feeds and the clock.
     pub context: AppContext,
+    /// The supervisor of the tasks that are reported.
     pub supervisor: Supervisor,
-    /// When this life began.
+    /// When this process began.
     pub since: Timestamp,
 }
 
 impl Web {
-    /// Serves until it is dropped. An address that cannot be had is said once, and left alone: the watch goes on without it.
+    /// Serves until it is dropped. An address that cannot be listened on is logged once; the bot
+    /// goes on without the server.
     pub async fn run(self) {
         let listener = match TcpListener::bind(self.listen).await {
             Ok(listener) => listener,
@@ -70,7 +78,8 @@ impl Web {
         let mut open = Open::default();
         loop {
             let Ok((stream, _)) = listener.accept().await else {
-                // There are no file handles left, most likely: the oldest connection gives its own back.
+                // Most likely there are no file handles left: closing the oldest connection frees
+                // one.
                 open.close_oldest();
                 web.context.clock.breathe(PAUSE).await;
                 tokio::task::yield_now().await;
@@ -85,7 +94,7 @@ impl Web {
                     .header_read_timeout(PATIENCE)
                     .max_buf_size(HEAD_CAP);
                 connection.keep_alive(false);
-                // A client that disconnects early gets no answer.
+                // A client that disconnects early gets no reply.
                 let served = connection.serve_connection(TokioIo::new(stream), service);
                 let _ = web.context.clock.within(LONGEST, served).await;
             });
@@ -101,7 +110,7 @@ impl Web {
             return Ok(text(StatusCode::METHOD_NOT_ALLOWED, "GET only\n"));
         }
         let path = request.uri().path();
-        // A flood of questions to the database must not hold up the bot's own.
+        // A flood of requests that read the database must not hold up the bot's own reads.
         let _turn = match path {
             "/health" | "/health/ready" | "/metrics" => reads.acquire().await.ok(),
             _ => None,
@@ -129,7 +138,7 @@ impl Web {
     }
 }
 
-/// The connections that are open, the oldest first.
+/// The open connections, the oldest first.
 #[derive(Debug, Default)]
 struct Open {
     tasks: JoinSet<()>,
@@ -137,7 +146,7 @@ struct Open {
 }
 
 impl Open {
-    /// Serves one more. Where there are as many as there may be, the oldest is closed.
+    /// Serves one more connection. Closes the oldest while the limit is reached.
     fn add(&mut self, connection: impl Future<Output = ()> + Send + 'static) {
         while self.tasks.try_join_next().is_some() {}
         self.by_age.retain(|task| !task.is_finished());

@@ -1,4 +1,4 @@
-//! A transition of an incident as a message.
+//! Renders a transition of an incident as a message.
 
 use super::card::{Action, Card, Line, Link};
 use super::lead::{Stage, lead};
@@ -16,50 +16,55 @@ use crate::domain::{
 };
 use chrono_tz::Tz;
 
-/// Later than this after it was owed an alert says by how much it is late.
+/// The delay from which on the title of an alert mentions it.
 pub const WORTH_SAYING_LATE: Seconds = 5 * MINUTE;
-/// More parts than this are counted, not named.
+/// The most parts or readings that are listed. The others are only counted.
 const NAMED: usize = 5;
 
-/// What an alert is about.
+/// The inputs of an alert.
 #[derive(Clone, Debug)]
 pub struct Alert<'a> {
-    /// The incident's number, as `/outage` takes it.
+    /// The incident's id, as `/outage` takes it.
     pub incident: i64,
+    /// The transition that the alert reports.
     pub transition: &'a Transition,
-    /// What is known by now, where that is newer than what the transition rests on.
+    /// The current evidence, if it is newer than that of the transition.
     pub newer: Option<&'a Evidence>,
     /// The incident's transitions up to this one, oldest first.
     pub history: &'a [Transition],
+    /// The time zone of local times.
     pub zone: Tz,
-    /// When it is told.
+    /// When the alert is sent.
     pub now: Timestamp,
-    /// Whether it tells of how things stand `now`, and not of how they stood when the transition was decided.
+    /// Whether the title describes the decision or the present.
     pub as_of_now: AsOf,
-    /// By how much it is told late, if it is.
+    /// How long after it became owed the alert is sent.
     pub late: Seconds,
-    /// What is part of the entity and down as well.
+    /// The watched parts of the entity that are down as well.
     pub parts_down: &'a [Entity],
-    /// The entity's outages of the week before it, newest first.
+    /// The entity's outages of the week before this one, newest first.
     pub earlier: &'a [Earlier],
+    /// Pages on which a reader can check the data.
     pub links: Vec<Link>,
-    /// Whose data it is.
+    /// The attribution of the data to their sources.
     pub credits: Option<String>,
-    /// `reconstructed`: stands in front of everything that is not measured.
+    /// A label in front of the title of an alert that does not rest on measurements:
+    /// `reconstructed`.
     pub label: Option<&'a str>,
-    /// How its readers give commands.
+    /// How the readers of the chat give commands.
     pub syntax: Syntax,
 }
 
-/// Until when the lengths in an alert are counted.
+/// The time at which an alert describes the incident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AsOf {
-    /// The decision: told as it happened.
+    /// The time of the decision: the alert is sent as it happens.
     Decision,
-    /// Now: an edited message, or one for a chat that hears of it later.
+    /// The present: an edited card, or an alert that became owed later than it was decided.
     Now,
 }
 
+/// Renders the full alert, which becomes the incident's card in the chat.
 pub fn alert(alert: &Alert<'_>) -> Card {
     let transition = alert.transition;
     let evidence = alert.newer.unwrap_or(&transition.evidence);
@@ -82,7 +87,7 @@ pub fn alert(alert: &Alert<'_>) -> Card {
     card
 }
 
-/// The first line: how things stand, for a reader without any background.
+/// Returns the first line: the state of the entity, for a reader without any background.
 fn plain(alert: &Alert<'_>, evidence: &Evidence) -> Option<Line> {
     let transition = alert.transition;
     let ended = transition.ended_at.unwrap_or(transition.at);
@@ -101,10 +106,10 @@ fn plain(alert: &Alert<'_>, evidence: &Evidence) -> Option<Line> {
     )
 }
 
-/// From this share of normal on a value is as usual.
+/// The share of normal from which on a value counts as usual.
 const AS_USUAL: f64 = 0.9;
 
-/// A change in the course of an incident whose card stands above it: what is new, and no more.
+/// Renders only the news of a transition, for a chat that has the incident's card above it.
 pub fn brief(alert: &Alert<'_>) -> Card {
     let transition = alert.transition;
     let evidence = &transition.evidence;
@@ -114,7 +119,7 @@ pub fn brief(alert: &Alert<'_>) -> Card {
         let is_back = |a: &Assessment| {
             a.is_normal() && a.back_since.is_some_and(|back| back > transition.started_at)
         };
-        // Its newest value is as usual, for too short a time to be believed.
+        // The newest value is as usual, but not for long enough to count as back.
         let seems_back =
             |a: &Assessment| a.is_low() && a.ratio().is_some_and(|share| share >= AS_USUAL);
         let is_lost = |a: &Assessment| a.is_low() && !seems_back(a);
@@ -142,7 +147,7 @@ pub fn brief(alert: &Alert<'_>) -> Card {
     card
 }
 
-/// The corrections, where there is one that the change before this one did not hold.
+/// Returns the corrections if one of them is newer than the previous transition.
 fn corrected_since(alert: &Alert<'_>) -> Option<String> {
     let newest = alert.transition.evidence.onset.as_ref()?.corrections.last()?.at;
     let before =
@@ -150,12 +155,13 @@ fn corrected_since(alert: &Alert<'_>) -> Option<String> {
     if newest > before.at { corrections(&alert.transition.evidence) } else { None }
 }
 
-/// More earlier outages than these are only counted.
+/// The most earlier outages that are listed. The others are only counted.
 const EARLIER_NAMED: usize = 3;
-/// Two that begin within this of each other by the clock began at the same hour.
+/// The largest difference in the time of day at which two outages began at about the same hour.
 const SAME_HOUR: Seconds = 90 * MINUTE;
 
-/// `2 outages within a week: Fri 6 Jun 01:02 KST for 6 h 58 min (/outage 11), …; all began at about this hour of the day`.
+/// Returns the outages of the week before: `2 outages within a week: Fri 6 Jun 01:02 KST for
+/// 6 h 58 min (/outage 11), …; all began at about this hour of the day`.
 fn before(alert: &Alert<'_>) -> Option<String> {
     let earlier = alert.earlier;
     let newest = earlier.first()?;
@@ -213,7 +219,7 @@ fn title(alert: &Alert<'_>) -> Line {
         TransitionKind::Worsened => {
             since(format!("🔴 {name}: more of it is gone · down since ")).and(lost)
         }
-        // The length up to an event is fixed; one up to now would be wrong as soon as it is read later.
+        // A duration up to an event is fixed. One up to now would be wrong when it is read later.
         TransitionKind::PartlyBack if transition.arrival == Arrival::Live => {
             let lasted = duration(transition.at - transition.started_at);
             since(format!("🟡 {name} is partly back · after {lasted}, down since "))
@@ -238,7 +244,7 @@ fn title(alert: &Alert<'_>) -> Line {
     finish(alert, said)
 }
 
-/// What stands in front of every title: how late it is, and that it is not measured.
+/// Puts the delay and the label in front of the title.
 fn finish(alert: &Alert<'_>, said: Line) -> Line {
     let said = if alert.late >= WORTH_SAYING_LATE {
         said.after(&format!("Told {} late: ", duration(alert.late)))
@@ -251,7 +257,8 @@ fn finish(alert: &Alert<'_>, said: Line) -> Line {
     }
 }
 
-/// The services that an incident was about, where it was about services alone from its start to its end.
+/// Returns the services that were down in an incident that concerned services alone from its start
+/// to its end; `None` for any other.
 fn services_of(history: &[Transition]) -> Option<Vec<String>> {
     let mut services: Vec<String> = Vec::new();
     for transition in history
@@ -267,7 +274,7 @@ fn services_of(history: &[Transition]) -> Option<Vec<String>> {
     (!services.is_empty()).then_some(services)
 }
 
-/// What a person may do about an incident.
+/// Returns the buttons: details, and a mute while the incident is open.
 fn actions(alert: &Alert<'_>) -> Vec<Action> {
     let mut actions = vec![Action::new("Details", format!("outage {}", alert.incident))];
     let entity = &alert.transition.incident.entity;
@@ -278,7 +285,7 @@ fn actions(alert: &Alert<'_>) -> Vec<Action> {
     actions
 }
 
-/// `2 watched parts are down, too: AS131279 and 175.45.176.0/22`
+/// Returns the parts that are down: `2 watched parts are down, too: AS131279 and 175.45.176.0/22`.
 fn parts_down(parts: &[Entity]) -> Option<String> {
     let count = plural(parts.len() as u64, "watched part is", "watched parts are");
     let named: Vec<String> = parts.iter().take(NAMED).map(display_name).collect();
@@ -321,7 +328,7 @@ fn has_low(evidence: &Evidence, layer: Layer) -> bool {
     evidence.assessments.iter().any(|a| a.layer == layer && a.is_low())
 }
 
-/// What is measured of the wanted signals, a line each.
+/// Returns the readings of the wanted signals, a line each.
 fn told(evidence: &Evidence, wanted: impl Fn(&Assessment) -> bool) -> String {
     let shown =
         evidence.assessments.iter().filter(|a| wanted(a) && !is_said_by_the_whole(evidence, a));
@@ -336,7 +343,7 @@ fn told(evidence: &Evidence, wanted: impl Fn(&Assessment) -> bool) -> String {
     lines.join("\n")
 }
 
-/// Those of the layers that are measured which `wanted` says, for one line.
+/// Returns the measured layers that `wanted` selects, as a list in one line.
 fn layers(evidence: &Evidence, wanted: impl Fn(Layer) -> bool) -> String {
     let measured = |layer: &Layer| evidence.assessments.iter().any(|a| a.layer == *layer);
     let found: Vec<String> = Layer::ALL
@@ -348,7 +355,7 @@ fn layers(evidence: &Evidence, wanted: impl Fn(Layer) -> bool) -> String {
     listed(&found)
 }
 
-/// The share that was gone by the deepest of the low signals.
+/// Returns the share of normal that is missing in the deepest of the low signals, in `[0, 1]`.
 fn depth(evidence: &Evidence) -> f64 {
     evidence
         .assessments

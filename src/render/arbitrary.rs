@@ -1,12 +1,12 @@
-//! Cards of any kind, for the property tests of the renderers: every oddity that a name may hold, and lengths beyond all
-//! limits. A card follows from its seed, so that one that fails is found again.
+//! Random cards for the property tests of the renderers, with odd characters in every text and
+//! lengths beyond all limits. A card depends only on its seed, so a failure can be reproduced.
 
 use super::card::{Action, Card, Line, Link, Note, Row, Tone};
 use crate::domain::Timestamp;
 use chrono_tz::Tz;
 use fastrand::Rng;
 
-/// As many as the property tests look at.
+/// The number of cards that a property test checks.
 pub(super) const CARDS: u64 = 2_000;
 
 const ODD: [&str; 12] = [
@@ -24,7 +24,7 @@ const ODD: [&str; 12] = [
     " ",
 ];
 
-/// Pieces of which hostile texts are made.
+/// The pieces of hostile texts.
 const HOSTILE: [&str; 30] = [
     "https://",
     "http://",
@@ -58,7 +58,7 @@ const HOSTILE: [&str; 30] = [
     "[x](http://y.example)",
 ];
 
-/// A text as an attacker, or an odd server, may write it.
+/// Returns a text as an attacker or a faulty server may write it.
 pub(super) fn hostile(rng: &mut Rng) -> String {
     let piece = |rng: &mut Rng| match rng.u8(0..10) {
         0..=6 => HOSTILE[rng.usize(0..HOSTILE.len())].to_owned(),

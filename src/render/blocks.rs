@@ -1,15 +1,17 @@
-//! A card as headed blocks of lines, for platforms on whose narrow screens no table would stand.
+//! A card as blocks of lines with headings, for platforms whose screens are too narrow for a table.
 
 use super::card::{Card, Row};
 
-/// A heading and what stands under it. The entries of a list stand under none.
+/// A heading and the lines below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {
+    /// The layer of the rows or the label of the note; empty for the entries of a list.
     pub heading: String,
+    /// The rows, or the lines of the note, as plain text.
     pub lines: Vec<String>,
 }
 
-/// Rows and notes of a card, in its order.
+/// Returns the rows and then the notes of a card as blocks.
 pub fn blocks(card: &Card) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
     for row in &card.rows {
@@ -25,7 +27,7 @@ pub fn blocks(card: &Card) -> Vec<Block> {
     blocks
 }
 
-/// `0 of 4 blocks announced · normal 4 · IODA BGP · 19:20 UTC`
+/// Returns a row in one line: `0 of 4 blocks announced · normal 4 · IODA BGP · 19:20 UTC`.
 fn line(row: &Row) -> String {
     let cells = [&row.measured, &row.normal, &row.source, &row.at];
     let said: Vec<&str> =
@@ -33,12 +35,12 @@ fn line(row: &Row) -> String {
     said.join(" · ")
 }
 
-/// The length by which both platforms count: in UTF-16 units.
+/// Returns the length in UTF-16 units, in which both Telegram and Discord count.
 pub fn length(text: &str) -> usize {
     text.chars().map(char::len_utf16).sum()
 }
 
-/// At most `most` UTF-16 units of the text, with a mark where it was cut.
+/// Cuts the text to at most `most` UTF-16 units, with an ellipsis where it was cut.
 pub fn cut(text: &str, most: usize) -> String {
     if length(text) <= most {
         return text.to_owned();

@@ -1,17 +1,19 @@
-//! A card as plain text for a terminal or a pipe.
+//! Renders a card as plain text for a terminal or a pipe.
 
 use super::card::{Card, Row};
 use super::outside::visible_lines;
 
 const INDENT: &str = "   ";
-/// Labels line up with the layers: `Confidence` is the longest that is common.
+/// The width of the first column, in which labels and layers line up. `Confidence` is the longest
+/// of the common ones.
 const LABEL: usize = 12;
 
+/// Returns the card as aligned lines, without any control character but `\n`.
 pub fn text(card: &Card) -> String {
     let mut lines = vec![card.title.to_string()];
     lines.extend(card.lead.iter().map(|lead| format!("{INDENT}{lead}")));
     lines.extend(table(&card.rows));
-    // The notes of an alert stand below its table: a label that is longer pushes its own line alone.
+    // The notes of an alert line up with its table; a longer label shifts only its own line.
     let is_alert = card.rows.iter().any(|row| !row.layer.is_empty());
     let longest = card.notes.iter().map(|note| width(&note.label) + 2).max().unwrap_or(0);
     let label = if is_alert { LABEL } else { longest.max(LABEL) };
@@ -33,7 +35,7 @@ pub fn text(card: &Card) -> String {
         }
     }
     lines.extend(card.foot.iter().map(|foot| format!("{INDENT}{foot}")));
-    // A terminal obeys what it is told: nothing that a name or a source holds may be an order to it.
+    // A terminal executes control sequences, so none from a name or a source may get through.
     visible_lines(&lines.join("\n"))
 }
 
@@ -43,7 +45,7 @@ fn table(rows: &[Row]) -> Vec<String> {
     let layer = column(|row| &row.layer).max(LABEL - 2);
     let widths =
         [layer, column(|row| &row.measured), column(|row| &row.source), column(|row| &row.normal)];
-    // The entries of a list have no layer, and need no column for it.
+    // The entries of a list have no layer, so that column is left out.
     let first = usize::from(is_list);
     rows.iter()
         .map(|row| {
@@ -59,7 +61,7 @@ fn padded(text: &str, to: usize) -> String {
     format!("{text}{}", " ".repeat(to.saturating_sub(width(text))))
 }
 
-/// Columns on a terminal: the marks are two wide, everything else that is written here is one.
+/// Returns the width in terminal columns: two for each coloured mark, one for any other character.
 fn width(text: &str) -> usize {
     text.chars()
         .map(|c| if ('\u{1f000}'..='\u{1faff}').contains(&c) || c == '⚪' { 2 } else { 1 })

@@ -1,4 +1,4 @@
-//! A card as a Discord embed, within every limit of one message.
+//! Renders a card as a Discord embed, within all limits of one message.
 
 use super::blocks::{blocks, cut, length};
 use super::card::{Card, Line, Tone};
@@ -6,33 +6,38 @@ use super::console;
 use super::line::Part;
 use super::outside::visible_within;
 
-/// Discord's limits: <https://discord.com/developers/docs/resources/message#embed-object-embed-limits>
+/// Discord's limits:
+/// <https://discord.com/developers/docs/resources/message#embed-object-embed-limits>
 const TITLE: usize = 256;
 const DESCRIPTION: usize = 4096;
 const FIELDS: usize = 25;
 const NAME: usize = 256;
 const VALUE: usize = 1024;
 const FOOTER: usize = 2048;
-/// Over all that is said in all embeds of a message.
+/// The limit over all texts in all embeds of a message.
 const TOTAL: usize = 6000;
-/// What a message without embeds may hold.
+/// Discord's limit for the text of a message outside of embeds.
 pub const CONTENT: usize = 2000;
-/// Kept free for the mark that something does not fit.
+/// The room that is kept for the remark that something does not fit.
 const MARK: usize = 60;
 
-/// What `chat/discord` hands over to the library.
+/// An embed, with its texts in Discord's markup.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Embed {
+    /// The card's title, at most 256 UTF-16 units.
     pub title: String,
+    /// The lead, the reader's local time, and the entries of a list.
     pub description: String,
-    /// `0xRRGGBB`
+    /// The colour of the bar beside the embed: `0xRRGGBB`.
     pub colour: u32,
+    /// Name and value of each headed block, at most 25.
     pub fields: Vec<(String, String)>,
+    /// The card's foot, which Discord shows without markup.
     pub footer: String,
 }
 
 impl Embed {
-    /// The length by which Discord counts it.
+    /// Returns the length that Discord counts against its limit over all texts.
     pub fn length(&self) -> usize {
         let fields: usize =
             self.fields.iter().map(|(name, value)| length(name) + length(value)).sum();
@@ -40,6 +45,7 @@ impl Embed {
     }
 }
 
+/// Renders the card as an embed. Parts that do not fit are counted in a remark.
 pub fn embed(card: &Card) -> Embed {
     let footer = cut(
         &card.foot.iter().map(|line| visible_within(line, 300)).collect::<Vec<_>>().join("\n"),
@@ -72,8 +78,9 @@ pub fn embed(card: &Card) -> Embed {
     embed
 }
 
-/// Without an embed: for a message that could not be read with it. Discord reads markup here too, so
-/// everything is escaped but the card's own links, which stand alone in their lines.
+/// Renders the card without an embed, for a message that Discord could not read with one. Discord
+/// reads markup here too, so everything is escaped except the card's own links at the ends of
+/// lines.
 pub fn plain(card: &Card) -> String {
     let urls: Vec<&str> = card
         .links
@@ -90,7 +97,7 @@ pub fn plain(card: &Card) -> String {
     cut(&lines.join("\n"), CONTENT)
 }
 
-/// The lead, and the title's moments as each reader's own clock shows them.
+/// Returns the lead, and the first time in the title in each reader's own time zone.
 fn lead(card: &Card) -> String {
     let own = card.title.parts().iter().find_map(|part| match part {
         Part::Moment { at, .. } => Some(format!("In your time: <t:{0}:f> (<t:{0}:R>)", at.unix())),
@@ -108,7 +115,7 @@ fn line(line: &Line) -> String {
     parts.collect()
 }
 
-/// The entries of a list, as many as there is room for.
+/// Adds the entries of a list to the description, as many as there is room for.
 fn fill_description(embed: &mut Embed, lines: &[String]) {
     let mut shown = 0;
     for line in lines {
@@ -130,7 +137,7 @@ fn fill_description(embed: &mut Embed, lines: &[String]) {
     }
 }
 
-/// The headed blocks, as many as there is room for; one that is too long is cut at a line.
+/// Adds the headed blocks, as many as there is room for. A block that is too long is cut at a line.
 fn fill_fields(embed: &mut Embed, fields: Vec<(String, String)>) {
     let all = fields.len();
     for (at, (name, value)) in fields.into_iter().enumerate() {
@@ -148,7 +155,7 @@ fn fill_fields(embed: &mut Embed, fields: Vec<(String, String)>) {
     }
 }
 
-/// Whole lines, so that no markup is cut in two.
+/// Cuts the value to whole lines, so that no markup is cut in two.
 fn cut_at_a_line(value: &str) -> String {
     let mut kept = String::new();
     for line in value.lines() {
@@ -164,7 +171,7 @@ fn cut_at_a_line(value: &str) -> String {
     kept
 }
 
-/// Text that stays text: what Discord would read as markup is escaped, `:emoji:` names included.
+/// Escapes everything that Discord would read as markup, `:emoji:` names included.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     let mut at_the_start = true;
@@ -183,7 +190,7 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
-/// Whether `smile:` follows a colon.
+/// Returns whether the text after a colon begins with the name of an emoji and a colon: `smile:`.
 fn names_an_emoji(rest: &str) -> bool {
     rest.split_once(':').is_some_and(|(name, _)| {
         name.len() > 1
@@ -194,7 +201,7 @@ fn names_an_emoji(rest: &str) -> bool {
     })
 }
 
-/// A title, in which Discord reads less markup: no links, mentions, headings, lists or quotes.
+/// Escapes a title, in which Discord reads no links, mentions, headings, lists or quotes.
 fn escape_title(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -206,7 +213,8 @@ fn escape_title(text: &str) -> String {
     escaped
 }
 
-/// A link, where the address is one that a person may follow and that cannot end the markup around it.
+/// Returns a link in markup, or `None` if the URL is not `https`, is longer than 120 UTF-16 units,
+/// or could end the markup around it.
 fn anchor(label: &str, url: &str) -> Option<String> {
     let is_plain = url.starts_with("https://")
         && length(url) <= 120
@@ -244,7 +252,7 @@ mod tests {
         assert_eq!(escape("AS131279 · 175.45.176.0/22"), "AS131279 · 175.45.176.0/22");
     }
 
-    /// Whether something stands there that Discord would read as markup, beside what is written here on purpose.
+    /// Returns whether the text holds anything that Discord would read as markup, except times.
     fn holds_markup(text: &str) -> bool {
         let mut letters = text.chars().peekable();
         while let Some(letter) = letters.next() {

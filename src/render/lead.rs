@@ -1,5 +1,6 @@
-//! The first line of an alert, for a reader without any background: what can be reached, who
-//! measured it, and who has not reported yet. It claims no more than the mildest reading shows.
+//! The first line of an alert, for a reader without any background: how much can be reached, which
+//! sources measured it, and which have not reported yet. It claims no more than the mildest reading
+//! shows.
 
 use super::measure::{fell_at, is_said_by_the_whole, says_nothing_of};
 use super::outside::tame;
@@ -10,26 +11,30 @@ use crate::domain::{
     Assessment, Entity, Evidence, Layer, Reading, Timestamp, TransitionKind, Unknown, Verdict,
 };
 
-/// Less than this share of normal is almost nothing.
+/// The share of normal below which a value is called almost nothing.
 const ALMOST_NOTHING: f64 = 0.05;
-/// Less than this share of normal is little.
+/// The share of normal below which a value is called little.
 const LITTLE: f64 = 0.35;
-/// From this share of normal on most is there.
+/// The share of normal from which on a value counts as present.
 const MOST: f64 = 0.9;
 
-/// What the message is about.
+/// The state of an outage that the line describes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
+    /// A suspicion that is not confirmed yet.
     Possible,
+    /// A confirmed outage.
     Down,
+    /// An outage of which a part is back.
     Returning,
+    /// An outage that continues after a short return.
     GoneAgain,
-    /// It ended then.
+    /// An outage that ended at this time.
     Over(Timestamp),
 }
 
 impl Stage {
-    /// `None` for an alert that is taken back.
+    /// Returns the stage after a transition; `None` for a retraction.
     pub fn of(kind: TransitionKind, ended_at: Timestamp) -> Option<Self> {
         Some(match kind {
             TransitionKind::Suspected => Self::Possible,
@@ -41,7 +46,7 @@ impl Stage {
         })
     }
 
-    /// `None` where there is no outage to speak of.
+    /// Returns the stage for a verdict; `None` if it is not that of an outage.
     pub fn of_verdict(verdict: Verdict) -> Option<Self> {
         match verdict {
             Verdict::Suspected => Some(Self::Possible),
@@ -52,8 +57,8 @@ impl Stage {
     }
 }
 
-/// `Almost nothing in North Korea can be reached. Confirmed by RIPE routing data and own probes; not
-/// yet by IODA.`
+/// Returns the line: `Almost nothing in North Korea can be reached. Confirmed by RIPE routing data
+/// and own probes; not yet by IODA.` Returns `None` if the readings support no claim.
 pub fn lead(evidence: &Evidence, stage: Stage) -> Option<String> {
     let measured = Measured::of(evidence, stage);
     let claim = match stage {
@@ -67,11 +72,13 @@ pub fn lead(evidence: &Evidence, stage: Stage) -> Option<String> {
     Some(if by.is_empty() { claim } else { format!("{claim} {by}") })
 }
 
-/// The mildest and the worst of a layer's readings since the outage began, as shares of normal.
+/// The worst and the mildest of the readings of some layers since the outage began, as shares of
+/// normal.
 #[derive(Clone, Copy, Debug)]
 struct Span {
     least: f64,
     most: f64,
+    /// Whether any of the readings is low.
     is_low: bool,
 }
 
@@ -88,7 +95,7 @@ impl<'a> Measured<'a> {
         Self { entity: &evidence.entity, evidence, since }
     }
 
-    /// What is known of the layers since the outage began.
+    /// Returns the range of the layers' readings since the outage began; `None` without a reading.
     fn span(&self, layers: &[Layer]) -> Option<Span> {
         let counts = |a: &&Assessment| {
             layers.contains(&a.layer)
@@ -175,7 +182,7 @@ impl<'a> Measured<'a> {
         })
     }
 
-    /// Routes and answers are missing: as much as the milder of the two shows.
+    /// Returns the claim for an outage of both routes and answers, by the milder of the two.
     fn reachable(&self, most: f64) -> String {
         match little(most) {
             "Only a part" => format!("Only a part of {} can be reached.", self.name()),
@@ -183,7 +190,7 @@ impl<'a> Measured<'a> {
         }
     }
 
-    /// How many of the services that fell still work.
+    /// Returns in words how many of the services that fell still work.
     fn answers_lost(&self) -> &'static str {
         let services = [Layer::Dns, Layer::Web, Layer::Mail];
         let low = |a: &&Assessment| a.is_low() && services.contains(&a.layer);
@@ -246,7 +253,7 @@ impl<'a> Measured<'a> {
         })
     }
 
-    /// `North Korea`, `the network AS131279`.
+    /// Returns the entity in words: `North Korea`, `the network AS131279`.
     fn name(&self) -> String {
         let name = display_name(self.entity);
         match self.entity {
@@ -265,7 +272,7 @@ impl<'a> Measured<'a> {
     }
 }
 
-/// `Almost nothing`, by the share of normal that is left at most.
+/// Returns the words for the share of normal that is left at most: `Almost nothing`.
 fn little(most: f64) -> &'static str {
     match most {
         most if most < ALMOST_NOTHING => "Almost nothing",
@@ -274,7 +281,7 @@ fn little(most: f64) -> &'static str {
     }
 }
 
-/// `Almost all`, by the share of normal that is left at most.
+/// Returns the words for the loss, by the share of normal that is left at most: `Almost all`.
 fn lost(most: f64) -> &'static str {
     match most {
         most if most < ALMOST_NOTHING => "Almost all",
@@ -298,7 +305,8 @@ fn capital(text: &str) -> String {
     text.strip_prefix("the ").map_or_else(|| text.to_owned(), |rest| format!("The {rest}"))
 }
 
-/// Who measures, as a reader knows them, in the order in which they are named.
+/// The measuring projects under the names that a reader knows, in the order of the message, with
+/// the sources of each.
 const MEASURERS: [(&str, &[&str]); 5] = [
     ("RIPE routing data", &["ripestat", "ris-live"]),
     ("own probes", &["probe"]),
@@ -307,25 +315,28 @@ const MEASURERS: [(&str, &[&str]); 5] = [
     ("Cloudflare Radar", &["radar"]),
 ];
 
-/// The place of a source's measurer in the order above, and its name.
+/// Returns the name of the project behind a source, and its position in a list of projects. An
+/// unknown source comes last, under its own name.
 pub fn measurer(source: &str) -> (usize, String) {
     let known = MEASURERS.iter().position(|(_, sources)| sources.contains(&source));
     known.map_or_else(|| (MEASURERS.len(), tame(source, 40)), |at| (at, MEASURERS[at].0.to_owned()))
 }
 
-/// What a measurer says of the claim.
+/// The relation of a project's readings to the claim. Of several signals the greatest one counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Says {
-    /// Nothing that could be judged is measured there.
+    /// No reading bears on the claim.
     Nothing,
     NoData,
-    /// Its newest reading is older than the event.
+    /// The newest reading is older than the event, or is still low although the outage ends.
     NotYet,
+    /// The readings are normal during the outage.
     Otherwise,
     Confirms,
 }
 
-/// `Confirmed by RIPE routing data and own probes; not yet by IODA.`
+/// Returns the sources of the claim: `Confirmed by RIPE routing data and own probes; not yet by
+/// IODA.` Returns an empty text if no source confirms it.
 fn by_whom(evidence: &Evidence, stage: Stage) -> String {
     let fell = fell_at(evidence);
     let says = |a: &Assessment| match (a.reading, stage) {
@@ -346,7 +357,7 @@ fn by_whom(evidence: &Evidence, stage: Stage) -> String {
         }
         (Reading::Normal, _) if says_nothing_of(a, fell) => Says::NotYet,
         (Reading::Normal, Stage::Returning) => {
-            // One that never fell does not tell that anything is back.
+            // A signal that never fell does not show that anything is back.
             if a.back_since.is_some_and(|back| fell.is_none_or(|fell| back > fell)) {
                 Says::Confirms
             } else {

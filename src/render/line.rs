@@ -1,25 +1,30 @@
-//! A line that may name moments, which each platform writes in its own way.
+//! A line of text with points in time, which each platform writes in its own way.
 
 use super::words::local_and_utc;
 use crate::domain::Timestamp;
 use chrono_tz::Tz;
 use std::fmt;
 
+/// A piece of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Part {
+    /// Text without markup.
     Text(String),
-    /// `said` is how it is written where the platform has no way of its own: in the place's zone and in UTC.
+    /// A point in time.
     Moment {
+        /// The time itself, for platforms that show it in the reader's time zone.
         at: Timestamp,
+        /// The time in words for all other platforms, in the zone of the entity and in UTC.
         said: String,
     },
 }
 
+/// A line of text in which points in time stay recognisable.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Line(Vec<Part>);
 
 impl Line {
-    /// Goes on with text.
+    /// Appends text.
     #[must_use]
     pub fn and(mut self, text: impl Into<String>) -> Self {
         let text = text.into();
@@ -31,14 +36,14 @@ impl Line {
         self
     }
 
-    /// Goes on with a moment; `now` is when it is read, as far as the year goes.
+    /// Appends a point in time. The year is shown only if it is not that of `now`.
     #[must_use]
     pub fn at(mut self, at: Timestamp, zone: Tz, now: Timestamp) -> Self {
         self.0.push(Part::Moment { at, said: local_and_utc(at, zone, now) });
         self
     }
 
-    /// With text in front of it.
+    /// Returns the line with text in front of it.
     #[must_use]
     pub fn after(self, text: &str) -> Self {
         self.0.into_iter().fold(Self::from(text), |line, part| match part {
@@ -51,6 +56,7 @@ impl Line {
         })
     }
 
+    /// Returns the pieces in their order; two texts never follow each other.
     pub fn parts(&self) -> &[Part] {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! Lists: the watchlist, the history of incidents, the sources, help.
+//! Renders lists: the watchlist, the history of incidents, the sources, the help.
 
 use super::card::{Card, Note, Row};
 use super::outside::{tame, visible_within};
@@ -10,17 +10,22 @@ use crate::domain::{
 };
 use chrono_tz::Tz;
 
-/// A line of the watchlist.
+/// An entry of the watchlist.
 #[derive(Clone, Debug)]
 pub struct Watched {
+    /// The watched entity.
     pub entity: Entity,
-    /// What the config calls it.
+    /// The name that the configuration gives it.
     pub name: Option<String>,
+    /// The current verdict.
     pub verdict: Verdict,
+    /// The watched entity that contains it, if any.
     pub part_of: Option<Entity>,
+    /// When its open incident began; `None` without one.
     pub since: Option<Timestamp>,
 }
 
+/// Returns the coloured mark of a verdict.
 pub fn mark(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Up => "🟢",
@@ -31,6 +36,7 @@ pub fn mark(verdict: Verdict) -> &'static str {
     }
 }
 
+/// Renders the watchlist, a row for each entity.
 pub fn watchlist(watched: &[Watched], now: Timestamp) -> Card {
     let mut card = Card::titled(format!(
         "{} watched",
@@ -60,17 +66,24 @@ pub fn watchlist(watched: &[Watched], now: Timestamp) -> Card {
     card
 }
 
-/// A line of the history.
+/// An incident in the history or in a summary.
 #[derive(Clone, Debug)]
 pub struct Past {
+    /// The incident's id, as `/outage` takes it.
     pub id: i64,
+    /// The entity that was down.
     pub entity: Entity,
+    /// The current phase.
     pub phase: Phase,
+    /// When the outage began.
     pub started_at: Timestamp,
+    /// When the outage ended; `None` while it is open.
     pub ended_at: Option<Timestamp>,
+    /// The entity's time zone.
     pub zone: Tz,
 }
 
+/// Renders the incidents of `about`, which come newest first.
 pub fn history(about: &str, past: &[Past], now: Timestamp) -> Card {
     if past.is_empty() {
         return Card::titled(format!("No incident of {about} is on record."));
@@ -101,23 +114,30 @@ pub fn history(about: &str, past: &[Past], now: Timestamp) -> Card {
     card
 }
 
-/// How a source is doing.
+/// The health of a source.
 #[derive(Clone, Debug, Default)]
 pub struct SourceLine {
+    /// The source's name: `ioda`.
     pub name: String,
-    /// `off: no token` and the like.
+    /// Why it is off, such as a missing token; `None` if it is on.
     pub off: Option<String>,
+    /// When it last answered without an error.
     pub last_success: Option<Timestamp>,
+    /// The time of the newest value that it has delivered for any entity.
     pub newest_bin: Option<Timestamp>,
+    /// The last error, unless a success followed it.
     pub error: Option<String>,
+    /// When it is polled again after failures.
     pub backing_off_until: Option<Timestamp>,
-    /// Calls of today, and how many there may be.
+    /// The calls made today, and the most that are allowed per day; `None` without such a limit.
     pub calls: Option<(u32, u32)>,
+    /// The crontab line by which it is polled.
     pub schedule: String,
-    /// Entities whose first backfill is done, and all of them; `None` where every one is.
+    /// The number of entities whose first backfill is done, and of all; `None` once all are done.
     pub reading_past: Option<(usize, usize)>,
 }
 
+/// Renders the health of all sources for the operator, a note each.
 pub fn sources(lines: &[SourceLine], now: Timestamp) -> Card {
     let mut card = Card::titled("Sources");
     card.notes = lines
@@ -127,11 +147,12 @@ pub fn sources(lines: &[SourceLine], now: Timestamp) -> Card {
     card
 }
 
-/// A source whose newest value of all is older than this is not fine, however well it answers: the slowest that decides
-/// is read half an hour after the fact.
+/// The age of a source's newest value from which on the source is not fine even if it answers. The
+/// slowest source on which decisions rest delivers half an hour after the fact.
 const LATE: Seconds = 90 * MINUTE;
 
-/// `fine: newest value 24 min old, asked 2 min ago, 312 of 1,000 calls today`.
+/// Returns the health of a source for the operator: `fine, newest value 24 min old, last answered
+/// 2 min ago, 312 of 1000 calls today, schedule …`.
 pub fn source_line(line: &SourceLine, now: Timestamp) -> String {
     if let Some(why) = &line.off {
         return format!("off: {why}");
@@ -164,9 +185,8 @@ pub fn source_line(line: &SourceLine, now: Timestamp) -> String {
     said.join(", ")
 }
 
-/// The same for a reader who does not run the bot: how fresh its values are, and neither its errors nor its budget.
-///
-/// `fine: newest value 24 min old, last answered 2 min ago`.
+/// Returns the health of a source for a reader who does not run the bot, without errors, call
+/// limits and schedule: `fine, newest value 24 min old, last answered 2 min ago`.
 pub fn source_line_for_readers(line: &SourceLine, now: Timestamp) -> String {
     if line.off.is_some() {
         return "off".to_owned();
@@ -192,14 +212,15 @@ pub fn source_line_for_readers(line: &SourceLine, now: Timestamp) -> String {
     said.join(", ")
 }
 
-/// What a part of the bot says of itself, for a reader who does not run it: whether it is on.
+/// Reduces the state of a part of the bot to `on` or `off`, for a reader who does not run it.
 pub fn own_line(said: &str) -> &'static str {
     if said.starts_with("off") { "off" } else { "on" }
 }
 
-/// How a subscription is told.
+/// Returns the options of a subscription in words.
 ///
-/// `usual` is how sure it must be where the chat does not say; nothing where that is another for each entity.
+/// `usual` is the sensitivity of a subscription that does not set its own; `None` if it differs
+/// between the entities.
 pub fn wish_line(options: &Options, usual: Option<Sensitivity>) -> String {
     let when = match options.sensitivity.or(usual) {
         Some(sensitivity) => sensitivity.meaning(),
@@ -215,13 +236,13 @@ pub fn wish_line(options: &Options, usual: Option<Sensitivity>) -> String {
     let zone = options.zone.map(|zone| zone.name().to_owned());
     match (&options.quiet, zone) {
         (Some(quiet), zone) => {
-            said.push(format!("not from {quiet} {}", zone.as_deref().unwrap_or("UTC")))
+            said.push(format!("not from {quiet} {}", zone.as_deref().unwrap_or("UTC")));
         }
         (None, Some(zone)) => said.push(format!("times in {zone}")),
         (None, None) => {}
     }
     if let Some(mention) = &options.mention {
-        // Discord's own writing of a role or a person is of no use to a reader.
+        // A reader cannot make sense of Discord's notation for a role or a person.
         said.push(match mention {
             role if role.starts_with("<@&") => "calling a role".to_owned(),
             person if person.starts_with('<') => "calling one person".to_owned(),
@@ -231,13 +252,14 @@ pub fn wish_line(options: &Options, usual: Option<Sensitivity>) -> String {
     said.join(" · ")
 }
 
-/// `2 owed for 5 min · last sent 3 min ago · last error: …`.
+/// Returns the state of a chat's deliveries: `2 owed, the oldest for 5 min · last sent 3 min ago ·
+/// last error: …`.
 pub fn delivery_line(tally: &Tally, now: Timestamp) -> String {
     let mut said = Vec::new();
     match (tally.owed, tally.oldest) {
         (0, _) => said.push("nothing owed".to_owned()),
         (owed, Some(oldest)) => {
-            said.push(format!("{owed} owed, the oldest for {}", duration(now - oldest)))
+            said.push(format!("{owed} owed, the oldest for {}", duration(now - oldest)));
         }
         (owed, None) => said.push(format!("{owed} owed")),
     }
@@ -260,24 +282,27 @@ pub fn delivery_line(tally: &Tally, now: Timestamp) -> String {
     said.join(" · ")
 }
 
-/// One command in `/help`.
+/// A command in `/help`.
 #[derive(Clone, Copy, Debug)]
 pub struct HelpLine {
+    /// The command without its slash: `subscribe`.
     pub word: &'static str,
+    /// The options, in the order in which they are typed.
     pub options: &'static [Usage],
-    /// What a platform's menu says of it.
+    /// The description in a platform's menu of commands.
     pub menu: &'static str,
-    /// What `/help` says besides; empty where there is nothing more.
+    /// Returns the sentences that `/help` adds to the description; empty for none.
     pub more: fn(Syntax) -> String,
 }
 
 impl HelpLine {
-    /// `subscribe`, of `/subscribe what`.
+    /// Returns the command without its slash: `subscribe`.
     pub fn word(&self) -> &'static str {
         self.word
     }
 }
 
+/// Renders `/help`, a note for each command, in the syntax of the platform.
 pub fn help(lines: &[HelpLine], syntax: Syntax) -> Card {
     let mut card = Card::titled("Commands");
     for line in lines {

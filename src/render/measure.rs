@@ -1,4 +1,4 @@
-//! How a signal is said: its unit, its source's name, its value against its normal.
+//! Puts a signal into words: its unit, the name of its source, its value against its normal.
 
 use super::card::Row;
 use super::outside::tame;
@@ -6,13 +6,13 @@ use super::words::{number, percent, utc_time};
 use crate::domain::lookup::display_name;
 use crate::domain::{Assessment, Entity, Evidence, FactKind, Onset, Reading, Timestamp, Unknown};
 
-/// In what a signal is counted.
+/// The unit of a signal.
 enum Unit {
-    /// `0 of 4 blocks announced`: things, and what they do.
+    /// A number of things, with their state: `0 of 4 blocks announced`.
     Count(&'static str),
-    /// `seen by 0 of 352 RIS peers`.
+    /// A number of observers: `seen by 0 of 352 RIS peers`.
     SeenBy(&'static str),
-    /// `12 % of normal`, for series without a unit that a reader knows.
+    /// A share of normal, for a unit that means nothing to a reader: `traffic at 12 % of normal`.
     Share(&'static str),
 }
 
@@ -32,7 +32,7 @@ fn unit(source: &str, signal: &str) -> Unit {
     }
 }
 
-/// The name under which a reader knows the source of a signal.
+/// Returns the name under which a reader knows the source of a signal: `IODA BGP`.
 pub fn source_name(source: &str, signal: &str) -> String {
     match (source, signal) {
         ("ioda", "bgp") => "IODA BGP".to_owned(),
@@ -48,7 +48,8 @@ pub fn source_name(source: &str, signal: &str) -> String {
     }
 }
 
-/// `0 of 4 blocks announced`, `traffic at 12 % of normal`.
+/// Returns the newest value in words: `0 of 4 blocks announced`, `traffic at 12 % of normal`.
+/// `ris_peers` is the number of full-table RIS peers, if it is known.
 pub fn measured(assessment: &Assessment, ris_peers: Option<u32>) -> String {
     let series = &assessment.series;
     let Some(value) = assessment.value else {
@@ -59,10 +60,11 @@ pub fn measured(assessment: &Assessment, ris_peers: Option<u32>) -> String {
             format!("{} of {} {what}", number(value), number(normal.round().max(value)))
         }
         (Unit::Count(what), None) if is_a_count(value) => format!("{} {what}", number(value)),
-        // A share of targets is not a count of them.
+        // A value below one is a share of the targets, not a count.
         (Unit::Count(what), _) => format!("{} of {what}", percent(value)),
         (Unit::SeenBy(whom), normal) => match ris_peers.map(f64::from).or(normal.map(f64::round)) {
-            // Full-feed peers are fewer than all peers: never "360 of 352".
+            // The total counts full-table peers only, so the value may exceed it. Such a value is
+            // shown alone, never as "360 of 352".
             Some(all) if all >= value => {
                 format!("seen by {} of {} {whom}", number(value), number(all))
             }
@@ -79,12 +81,13 @@ pub fn measured(assessment: &Assessment, ris_peers: Option<u32>) -> String {
     }
 }
 
-/// Whole numbers are counts. Re-binned ones are means and may have a fraction: above one they are counts all the same.
+/// Returns whether a value is a count. Whole numbers are. Re-binned counts are means, which may
+/// have a fraction, so any value from one on counts as well.
 fn is_a_count(value: f64) -> bool {
     value >= 1.0 || value.fract() == 0.0
 }
 
-/// Why a signal cannot be judged, in words; `newest` is when its newest value was measured.
+/// Returns in words why a signal cannot be judged. `newest` is the time of its newest value.
 pub fn why_unknown(why: Unknown, newest: Timestamp) -> String {
     match why {
         Unknown::NoNormal => "no normal is known yet".to_owned(),
@@ -98,18 +101,18 @@ pub fn why_unknown(why: Unknown, newest: Timestamp) -> String {
     }
 }
 
-/// What an alert shows of the signals.
+/// The signals as an alert shows them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Shown {
     /// Readings since the outage began, layer by layer.
     pub rows: Vec<Row>,
-    /// Sources without a reading since it began: a sentence each.
+    /// Signals without a reading since the outage began, a sentence each.
     pub silent: Vec<String>,
-    /// Signals that cannot be judged: a sentence each, with the reason.
+    /// Signals that cannot be judged, a sentence each, with the reason.
     pub unknown: Vec<String>,
 }
 
-/// Sorts the signals into what is known, what is older than the outage, and what is unknown.
+/// Sorts the signals into known ones, ones last read before the outage, and unknown ones.
 pub fn shown(evidence: &Evidence) -> Shown {
     let ris_peers = ris_peers(evidence);
     let fell = fell_at(evidence);
@@ -153,7 +156,7 @@ pub fn shown(evidence: &Evidence) -> Shown {
     shown
 }
 
-/// `0 of 4 blocks announced · IODA BGP`
+/// Returns a value with its source: `0 of 4 blocks announced · IODA BGP`.
 pub fn measured_line(evidence: &Evidence, assessment: &Assessment) -> String {
     let series = &assessment.series;
     let name =
@@ -161,7 +164,7 @@ pub fn measured_line(evidence: &Evidence, assessment: &Assessment) -> String {
     format!("{} · {name}", measured(assessment, ris_peers(evidence)))
 }
 
-/// How many peers the route collectors have in all, where that was said.
+/// Returns the number of full-table peers of the route collectors, if a source has reported it.
 pub fn ris_peers(evidence: &Evidence) -> Option<u32> {
     evidence.facts.iter().rev().find_map(|fact| match fact.kind {
         FactKind::Peers { total } => Some(total),
@@ -169,7 +172,8 @@ pub fn ris_peers(evidence: &Evidence) -> Option<u32> {
     })
 }
 
-/// Whether a part's signal only repeats what the same signal of the whole says: one witness, one row.
+/// Returns whether the signal belongs to a part of the entity and the entity itself has the same
+/// signal. Both are one witness and get one row.
 pub fn is_said_by_the_whole(evidence: &Evidence, assessment: &Assessment) -> bool {
     let part = &assessment.series;
     let same = |other: &Assessment| {
@@ -181,19 +185,19 @@ pub fn is_said_by_the_whole(evidence: &Evidence, assessment: &Assessment) -> boo
     part.entity != evidence.entity && evidence.assessments.iter().any(same)
 }
 
-/// When the first signal fell, whether it is back by now or not.
+/// Returns when the first signal fell, even if it is back by now.
 pub fn fell_at(evidence: &Evidence) -> Option<Timestamp> {
     let began = evidence.onset.as_ref().and_then(Onset::began);
     began
         .or_else(|| evidence.assessments.iter().filter_map(|assessment| assessment.low_since).min())
 }
 
-/// Whether the newest value is from before the fall: a slow source has not reported it yet.
+/// Returns whether the newest value is from before the fall: a slow source has not reported it yet.
 pub fn says_nothing_of(assessment: &Assessment, fell: Option<Timestamp>) -> bool {
     assessment.is_normal() && fell.is_some_and(|fell| assessment.observed_at < fell)
 }
 
-/// A value measured on a part says of which.
+/// Returns the source, with the part appended if the value was measured on a part of the entity.
 pub fn of_part(whole: &Entity, measured_on: &Entity, source: String) -> String {
     if whole == measured_on { source } else { format!("{source}, {}", display_name(measured_on)) }
 }

@@ -1,4 +1,4 @@
-//! Evidence in, words out. Pure: no I/O, no clock; what "now" is, the caller says.
+//! Turns evidence into messages. Pure: no I/O and no clock; the caller passes the current time.
 
 pub mod alert;
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! How an outage began, in words: what fell in which order, what that suggests, and what was said
-//! otherwise before.
+//! Puts the onset of an outage into words: the order in which layers fell, the judgement on it, and
+//! corrections of earlier judgements.
 
 use super::outside::tame;
 use super::words::{duration, listed, utc_time};
@@ -7,7 +7,7 @@ use crate::domain::onset::{AT_ONCE, Correction, Gateway, Judgement, Reason, Timi
 use crate::domain::time::MINUTE;
 use crate::domain::{Assessment, Evidence, Layer, Onset, Seconds, Timestamp};
 
-/// `China Unicom AS4837`.
+/// Returns a gateway's name: `China Unicom AS4837`.
 pub fn gateway_name(asn: u32, name: Option<&str>) -> String {
     match name {
         Some(name) => format!("{} AS{asn}", tame(name, 40)),
@@ -15,8 +15,9 @@ pub fn gateway_name(asn: u32, name: Option<&str>) -> String {
     }
 }
 
-/// What the fall looks like, in the past tense: it says nothing of how things stand now. Where the
-/// sources disagree about the routes it says so, and draws no conclusion from them.
+/// Returns the judgement on the fall, in the past tense, since it does not describe the present. If
+/// the sources disagree about the routes, it says so and draws no conclusion. Returns `None` if the
+/// fall is unclear.
 pub fn judged(onset: &Onset, assessments: &[Assessment]) -> Option<String> {
     if let Some(went) = first_loss(onset, &[Layer::Routing])
         && assessments.iter().any(|a| stood_through(a, went))
@@ -57,7 +58,7 @@ pub fn judged(onset: &Onset, assessments: &[Assessment]) -> Option<String> {
     }
 }
 
-/// Whether a signal of the routes was as usual after they went by another one, and had not fallen.
+/// Returns whether a routing signal stayed normal although another one fell at `went`.
 fn stood_through(assessment: &Assessment, went: Timestamp) -> bool {
     assessment.layer == Layer::Routing
         && assessment.is_normal()
@@ -65,12 +66,12 @@ fn stood_through(assessment: &Assessment, went: Timestamp) -> bool {
         && assessment.back_since.is_none_or(|back| back <= went)
 }
 
-/// ` at 17:35 UTC`.
+/// Returns a time with a preposition and a leading space: ` at 17:35 UTC`; empty without a time.
 fn moment(at: Option<Timestamp>) -> String {
     at.map(|at| format!(" at {}", utc_time(at))).unwrap_or_default()
 }
 
-/// When the first of these layers fell.
+/// Returns when the first of these layers fell.
 fn first_loss(onset: &Onset, layers: &[Layer]) -> Option<Timestamp> {
     onset.layers.iter().filter(|loss| layers.contains(&loss.layer)).map(|loss| loss.first).min()
 }
@@ -103,7 +104,8 @@ fn all_gateways(onset: &Onset, gone: usize, timing: Timing) -> String {
     }
 }
 
-/// From the first to the last withdrawal, where all gateways were seen live to go.
+/// Returns the time from the first to the last withdrawal; `None` unless the loss of every lost
+/// gateway was seen live.
 fn live_spread(onset: &Onset) -> Option<Seconds> {
     let gone = onset.gateways.iter().filter(|gateway| gateway.gone_at.is_some());
     let live: Vec<_> = gone.map(|gateway| gateway.withdrawn).collect::<Option<_>>()?;
@@ -111,7 +113,7 @@ fn live_spread(onset: &Onset) -> Option<Seconds> {
     Some(live.iter().map(|(_, last)| *last).max()? - first)
 }
 
-/// `a minute`, `two minutes`, `5 min`: rounded up.
+/// Returns a length of time in words, rounded up to minutes: `a minute`, `two minutes`, `5 min`.
 pub fn within(seconds: Seconds) -> String {
     match seconds {
         seconds if seconds <= MINUTE => "a minute".to_owned(),
@@ -120,7 +122,7 @@ pub fn within(seconds: Seconds) -> String {
     }
 }
 
-/// Each judgement that was told and no longer holds, with the reason, a line each.
+/// Returns each published judgement that no longer holds, with the reason, a line each.
 pub fn corrections(evidence: &Evidence) -> Option<String> {
     let onset = evidence.onset.as_ref()?;
     let line = |correction: &Correction| {
@@ -172,22 +174,23 @@ fn reason(onset: &Onset, because: Reason) -> String {
     }
 }
 
-/// In which order the layers fell, every one of them: `web at 17:34 UTC; routing and dns 1 min later`.
+/// Returns the order in which all lost layers fell: `web at 17:34 UTC; routing and dns 1 min
+/// later`.
 pub fn order_of_fall(evidence: &Evidence) -> Option<String> {
     match &evidence.onset {
         Some(onset) => in_order(onset.layers.iter().map(|loss| (loss.first, loss.layer))),
-        // Stored by an older version.
+        // An older version has stored the evidence.
         None => in_order(evidence.assessments.iter().filter_map(|a| Some((a.low_since?, a.layer)))),
     }
 }
 
-/// In which order the layers came back from an outage that began at `started_at`.
+/// Returns the order in which the layers came back from an outage that began at `started_at`.
 pub fn order_of_return(evidence: &Evidence, started_at: Timestamp) -> Option<String> {
     let back = evidence.assessments.iter().filter_map(|a| Some((a.back_since?, a.layer)));
     in_order(back.filter(|(back, _)| *back > started_at))
 }
 
-/// The first moment of each layer, earliest first, those of one moment together.
+/// Returns the first time of each layer, earliest first, with layers of the same time together.
 fn in_order(moments: impl Iterator<Item = (Timestamp, Layer)>) -> Option<String> {
     let mut moments: Vec<_> = moments.collect();
     moments.sort_unstable();

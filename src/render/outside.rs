@@ -1,9 +1,9 @@
-//! Text from outside: what a source, a site, a server or a chat platform wrote. It is shown, and
-//! does nothing: no link, no mention, no command, no hidden or reordering character.
+//! Makes text from outside harmless: text that a source, a site, a server or a chat platform wrote.
+//! It is shown without any link, mention, command, hidden or reordering character.
 
-/// Whether a character is not seen: controls, marks of the direction of writing, and everything
-/// that Unicode lets a renderer ignore (`Default_Ignorable_Code_Point`), with line and paragraph
-/// separators, interlinear annotation and tag characters.
+/// Returns whether a character is invisible: controls, direction marks, everything that Unicode
+/// lets a renderer ignore (`Default_Ignorable_Code_Point`), line and paragraph separators,
+/// interlinear annotation and tag characters.
 pub fn is_unseen(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -21,8 +21,8 @@ pub fn is_unseen(c: char) -> bool {
             | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// The text without what is not seen. A variation selector stays where it picks the coloured form of
-/// the symbol before it, as in `⚠️`.
+/// Returns the text without invisible characters and line breaks. A variation selector stays if it
+/// selects the coloured form of the symbol before it, as in `⚠️`.
 pub fn visible(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     for c in text.chars() {
@@ -34,7 +34,7 @@ pub fn visible(text: &str) -> String {
     kept
 }
 
-/// The same of a text of several lines.
+/// Returns the text without invisible characters, except line breaks.
 pub fn visible_lines(text: &str) -> String {
     text.split('\n').map(visible).collect::<Vec<_>>().join("\n")
 }
@@ -43,12 +43,13 @@ fn is_a_symbol(c: char) -> bool {
     matches!(c, '\u{2100}'..='\u{2bff}' | '\u{3030}'..='\u{303d}' | '\u{1f000}'..='\u{1faff}')
 }
 
-/// The visible text, at most `most` characters of it.
+/// Returns the text without invisible characters, cut to at most `most` characters.
 pub fn visible_within(text: &str, most: usize) -> String {
     within(visible(text), most)
 }
 
-/// A text from outside, visible, dead, on one line, at most `most` characters.
+/// Returns a text from outside on one line, without invisible characters, with links, mentions and
+/// commands broken, cut to at most `most` characters.
 pub fn tame(text: &str, most: usize) -> String {
     let one_line = text.chars().map(|c| if matches!(c, '\t' | '\n' | '\r') { ' ' } else { c });
     let seen: String = one_line.filter(|c| !is_unseen(*c)).collect();
@@ -63,13 +64,13 @@ fn within(text: String, most: usize) -> String {
     format!("{}…", cut.trim_end())
 }
 
-/// From so many digits on Telegram looks for the number of a bank card.
+/// The number of digits from which on Telegram recognises the number of a bank card.
 const CARD_NUMBER: usize = 13;
 
-/// Breaks everything that a chat platform would make a link, a mention, a command or a tag of, in a
-/// way that is seen: `evil[.]example`, `http[:]//`, `@ name`, `/ start`, `# tag`, `$ CASH`, `< t:0>`.
-/// Telegram finds these by itself in any text (core.telegram.org/bots/api#messageentity), Discord
-/// finds addresses and what stands in `<…>`.
+/// Visibly breaks everything that a chat platform would turn into a link, a mention, a command or a
+/// tag: `evil[.]example`, `http[:]//`, `@ name`, `/ start`, `# tag`, `$ CASH`, `< t:0>`. Telegram
+/// detects these in any text (core.telegram.org/bots/api#messageentity), Discord detects URLs and
+/// anything in `<…>`.
 fn dead(text: &str) -> String {
     let letters: Vec<char> = text.chars().collect();
     let at = |i: usize| letters.get(i).copied().unwrap_or(' ');
@@ -89,11 +90,11 @@ fn dead(text: &str) -> String {
         }
         match c {
             '.' if ends_a_name(&letters[..i]) && begins_a_name(&letters[i + 1..]) => {
-                said.push_str("[.]")
+                said.push_str("[.]");
             }
             ':' if next == '/' && at(i + 2) == '/' => said.push_str("[:]"),
             '/' if is_word(next) && !is_word(before) && !is_after_scheme(&letters[..i]) => {
-                said.push_str("/ ")
+                said.push_str("/ ");
             }
             '@' if is_word(next) || matches!(next, '&' | '!') => said.push_str("@ "),
             '#' | '＃' if is_word(next) => said.extend([c, ' ']),
@@ -106,25 +107,26 @@ fn dead(text: &str) -> String {
     said
 }
 
-/// Whether a label of a host name, or an IPv6 address in brackets, may end here.
+/// Returns whether the text may end in a label of a host name or an IPv6 address in brackets.
 fn ends_a_name(before: &[char]) -> bool {
     before.last().is_some_and(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | ']' | ')'))
 }
 
-/// Whether a top-level domain may begin here: two letters at least.
+/// Returns whether the text may begin with a top-level domain, which has at least two characters.
 fn begins_a_name(after: &[char]) -> bool {
     let is_letter = |c: &char| c.is_alphabetic();
     after.first().is_some_and(is_letter)
         && after.get(1).is_some_and(|c| c.is_alphanumeric() || *c == '-')
 }
 
-/// Whether these end in `[:]/`, or `:/`, of an address that is broken already.
+/// Returns whether the text ends in the `[:]/` or `:/` of a URL that is broken already.
 fn is_after_scheme(before: &[char]) -> bool {
     matches!(before, [.., ':', '/'] | [.., ':', ']', '/'])
 }
 
-/// A target that does not work, as `http://kcna.kp/: http 503`: the target is ours, what follows it is
-/// what the other side says.
+/// Returns the description of a target that does not work, such as `http://kcna.kp/: http 503`,
+/// with only the part after the target broken: the target comes from our own configuration, the
+/// rest from the other side.
 pub fn tame_trouble(trouble: &str, most: usize) -> String {
     match trouble.split_once(": ") {
         Some((target, said)) => {

@@ -1,4 +1,5 @@
-//! What the evidence may mean. Only hints, each with its reason; that a cause is unknown is said aloud.
+//! Interprets the evidence. It gives only hints, each with its reason, and states openly that a
+//! cause is unknown.
 
 use super::measure::{fell_at, says_nothing_of};
 use super::onset::{gateway_name, judged, within};
@@ -9,7 +10,7 @@ use crate::domain::time::HOUR;
 use crate::domain::{Assessment, Block, Evidence, FactKind, Layer, Reading, Timestamp, Verdict};
 use std::collections::BTreeMap;
 
-/// A gateway as it was seen last.
+/// The newest observation of a gateway.
 #[derive(Clone, Debug, PartialEq)]
 struct Gateway {
     label: String,
@@ -19,7 +20,8 @@ struct Gateway {
 
 fn gateways(evidence: &Evidence) -> Vec<Gateway> {
     let mut newest: BTreeMap<u32, Gateway> = BTreeMap::new();
-    // The live routes are told of again only when they change: what was told last holds as long as they are seen.
+    // The live source reports routes only when they change, so its last report holds as long as it
+    // measures them.
     let of_routes = |a: &&Assessment| {
         a.series.source == RIS_LIVE && !matches!(a.reading, Reading::Unknown { .. })
     };
@@ -40,7 +42,7 @@ fn gateways(evidence: &Evidence) -> Vec<Gateway> {
     newest.into_values().collect()
 }
 
-/// `China Unicom AS4837: gone · TransTelecom AS20485: gone`.
+/// Returns the state of the gateways: `China Unicom AS4837: gone · TransTelecom AS20485: gone`.
 pub fn gateways_line(evidence: &Evidence) -> Option<String> {
     let fell = fell_at(evidence);
     let said: Vec<String> = gateways(evidence)
@@ -66,7 +68,8 @@ pub fn gateways_line(evidence: &Evidence) -> Option<String> {
     Some(format!("{}{within}", said.join(" · ")))
 }
 
-/// `both within two minutes`: how close together the routes through all gateways went, where that was seen live.
+/// Returns how close together the routes through all gateways went: `both within two minutes`.
+/// Returns `None` if that was not seen live or a gateway remains.
 fn fell_within(evidence: &Evidence) -> Option<String> {
     if gateways(evidence).iter().any(|gateway| gateway.prefixes_seen > 0) {
         return None;
@@ -77,7 +80,7 @@ fn fell_within(evidence: &Evidence) -> Option<String> {
     })?;
     let (first, last) =
         (falls.iter().map(|fall| fall.first).min()?, falls.iter().map(|fall| fall.last).max()?);
-    // Those of another outage say nothing of this one.
+    // Withdrawals in another outage do not apply to this one.
     if fell_at(evidence).is_none_or(|fell| (first - fell).abs() > HOUR) {
         return None;
     }
@@ -85,7 +88,8 @@ fn fell_within(evidence: &Evidence) -> Option<String> {
     Some(format!("{} within {within}", if falls.len() == 2 { "both" } else { "all" }))
 }
 
-/// `China Unicom AS4837 answers · TransTelecom AS20485 does not answer`: networks on the way in, by our own probes.
+/// Returns which networks on the way in answer our own probes: `China Unicom AS4837 answers ·
+/// TransTelecom AS20485 does not answer`.
 pub fn way_in_line(evidence: &Evidence) -> Option<String> {
     let outside =
         hosts(evidence).find_map(|(_, _, outside)| (!outside.is_empty()).then_some(outside))?;
@@ -95,7 +99,8 @@ pub fn way_in_line(evidence: &Evidence) -> Option<String> {
     Some(outside.iter().map(said).collect::<Vec<_>>().join(" · "))
 }
 
-/// What of the hosts that we probe does not work, a line each; and how many witnesses they are.
+/// Returns the number of probed hosts and blocks, and the hosts that do not work, a line each. The
+/// hosts of one block are one witness. Returns `None` if all of them work.
 pub fn probes_lines(evidence: &Evidence) -> Option<String> {
     let (blocks, troubles, _) = hosts(evidence).next()?;
     if troubles.is_empty() {
@@ -113,7 +118,7 @@ pub fn probes_lines(evidence: &Evidence) -> Option<String> {
 
 type Hosts<'a> = (&'a [Block], &'a [String], &'a [(String, bool)]);
 
-/// The newest word of our own probes about the entity itself.
+/// Returns the results of our own probes for the entity itself, the newest first.
 fn hosts(evidence: &Evidence) -> impl Iterator<Item = Hosts<'_>> {
     evidence.facts.iter().rev().filter(|fact| fact.entity == evidence.entity).filter_map(|fact| {
         match &fact.kind {
@@ -125,7 +130,8 @@ fn hosts(evidence: &Evidence) -> impl Iterator<Item = Hosts<'_>> {
     })
 }
 
-/// The services that are gone while the network is seen to be up: no blackout, and not called one.
+/// Returns the services that are down while the network is seen to be up. Such an outage must not
+/// be called a blackout. Returns `None` for any other.
 pub fn services_alone(evidence: &Evidence) -> Option<Vec<&'static str>> {
     let (low, normal) = layers(evidence);
     let is_network = |layer: &Layer| matches!(layer, Layer::Routing | Layer::Reach);
@@ -141,7 +147,8 @@ pub fn services_alone(evidence: &Evidence) -> Option<Vec<&'static str>> {
     (!services.is_empty() && normal.iter().any(is_network)).then_some(services)
 }
 
-/// The layers that are low, and those that have been seen to be normal since the first of them fell.
+/// Returns the layers that are low, and the layers that were measured as normal after the first
+/// fall.
 fn layers(evidence: &Evidence) -> (Vec<Layer>, Vec<Layer>) {
     let with = |wanted: &dyn Fn(&Assessment) -> bool| {
         let mut found: Vec<Layer> =
@@ -154,7 +161,8 @@ fn layers(evidence: &Evidence) -> (Vec<Layer>, Vec<Layer>) {
     (with(&|a| a.is_low()), with(&|a| a.is_normal() && !says_nothing_of(a, fell)))
 }
 
-/// A return in stages, told as what it is: people or services are back, and the hosts that are probed are not.
+/// Returns a sentence about a return in stages: traffic or services are back, and the probed hosts
+/// are not. Returns `None` for any other state.
 pub fn in_stages(evidence: &Evidence) -> Option<String> {
     let (low, _) = layers(evidence);
     if evidence.verdict != Verdict::Returning || !low.contains(&Layer::Reach) {
@@ -173,7 +181,8 @@ pub fn in_stages(evidence: &Evidence) -> Option<String> {
     })
 }
 
-/// What the fall looks like, what others report as its cause, and what cannot be told.
+/// Returns the judgement on the fall, the causes that others report, and the limits of both, a
+/// sentence each.
 pub fn hint(evidence: &Evidence) -> Vec<String> {
     let Some(onset) = evidence.onset.as_ref().filter(|onset| !onset.layers.is_empty()) else {
         return Vec::new();
@@ -199,7 +208,8 @@ pub fn hint(evidence: &Evidence) -> Vec<String> {
     said
 }
 
-/// Causes that somebody else has published about a time that meets this one.
+/// Returns the causes that other parties have published for outages that are open or ended within
+/// the last day, a sentence each.
 fn reported(evidence: &Evidence) -> Vec<String> {
     let mut said: Vec<String> = evidence
         .facts

@@ -1,4 +1,4 @@
-//! How an entity stands: the answer to `/status`, and the body of every alert.
+//! Renders the state of an entity: the answer to `/status`, and the body of every alert.
 
 use super::card::{Card, Line, Link, Tone};
 use super::lead::{Stage, lead, measurer};
@@ -12,24 +12,30 @@ use crate::domain::observation::PROBE;
 use crate::domain::{Assessment, Confidence, Entity, Evidence, Reading, Timestamp, Verdict};
 use chrono_tz::Tz;
 
-/// What a status answer is about.
+/// The inputs of a status answer.
 #[derive(Clone, Debug)]
 pub struct EntityStatus<'a> {
+    /// The entity in question.
     pub entity: &'a Entity,
-    /// `None`: nothing was ever measured.
+    /// The newest evidence; `None` if nothing was ever measured.
     pub evidence: Option<&'a Evidence>,
-    /// Number and beginning of the incident that is open.
+    /// The id and the beginning of the open incident.
     pub open: Option<(i64, Timestamp)>,
+    /// Whether the entity is watched, and not only looked up for this answer.
     pub watched: bool,
+    /// The entity's time zone.
     pub zone: Tz,
+    /// The time of the answer.
     pub now: Timestamp,
+    /// Pages on which a reader can check the data.
     pub links: Vec<Link>,
-    /// What the reader must know of the sources: which are ill, off or late.
+    /// Remarks on the sources: failing, off or late ones.
     pub foot: Vec<String>,
-    /// How its readers give commands.
+    /// How the readers of the chat give commands.
     pub syntax: Syntax,
 }
 
+/// Renders the answer to `/status`.
 pub fn status(standing: &EntityStatus<'_>) -> Card {
     let verdict = standing.evidence.map_or(Verdict::Unknown, |evidence| evidence.verdict);
     let mut card = Card::titled(title(standing, verdict)).toned(tone(verdict));
@@ -67,13 +73,14 @@ fn title(standing: &EntityStatus<'_>, verdict: Verdict) -> Line {
     Line::from(format!("{said} · {length}, since ")).at(started_at, standing.zone, standing.now)
 }
 
-/// `🔴 North Korea: name servers are down, the network is up`.
+/// Returns the title for an outage of services alone: `🔴 North Korea: name servers are down, the
+/// network is up`.
 pub fn services_down(name: &str, services: &[&str]) -> String {
     let services: Vec<String> = services.iter().map(|service| (*service).to_owned()).collect();
     format!("🔴 {name}: {} are down, the network is up", listed(&services))
 }
 
-/// The colour of a verdict.
+/// Returns the tone of a verdict.
 pub fn tone(verdict: Verdict) -> Tone {
     match verdict {
         Verdict::Up => Tone::Up,
@@ -84,7 +91,7 @@ pub fn tone(verdict: Verdict) -> Tone {
     }
 }
 
-/// Rows and notes: the facts, in the order in which every message gives them.
+/// Sets the rows and adds the notes of the evidence, in the order that all messages share.
 pub fn body(card: &mut Card, evidence: &Evidence) {
     let shown = shown(evidence);
     card.rows = shown.rows;
@@ -120,7 +127,8 @@ pub fn body(card: &mut Card, evidence: &Evidence) {
     }
 }
 
-/// `high (4 measurements, from RIPE, own probes and IODA; own connection good)`
+/// Returns the confidence and its basis: `high (4 measurements, from RIPE, own probes and IODA; own
+/// connection good)`. Returns `None` for an unknown state.
 pub fn confidence(evidence: &Evidence) -> Option<String> {
     let word = match evidence.sureness {
         Confidence::High => "high",
@@ -148,7 +156,7 @@ pub fn confidence(evidence: &Evidence) -> Option<String> {
         ([one], 3..) => format!(", all from {one}"),
         (several, _) => format!(", from {}", listed(several)),
     };
-    // What our own probes find counts only while our own connection was seen to be whole.
+    // Our own probes are judged only while our own connection is seen to be good.
     let by_probes =
         |a: &Assessment| a.series.source == PROBE && !matches!(a.reading, Reading::Unknown { .. });
     let line =
@@ -156,7 +164,8 @@ pub fn confidence(evidence: &Evidence) -> Option<String> {
     Some(format!("{word} ({measurements}{from}{line})"))
 }
 
-/// What a card shows of the evidence, but for the hour: two of the same gist need no edit.
+/// Returns the parts of the evidence that a card shows, without times. A card whose gist does not
+/// change needs no edit.
 pub fn gist(evidence: &Evidence) -> Vec<String> {
     let shown = shown(evidence);
     let mut gist: Vec<String> =
@@ -168,7 +177,7 @@ pub fn gist(evidence: &Evidence) -> Vec<String> {
     gist
 }
 
-/// What of the usual signals has fallen, for one line: `routing and reach`.
+/// Returns the layers with a low signal in one line: `routing and reach`.
 pub fn low_layers(evidence: &Evidence) -> String {
     let mut layers: Vec<String> = Vec::new();
     for assessment in evidence.assessments.iter().filter(|a| a.is_low()) {

@@ -1,4 +1,4 @@
-//! What a chat was not told as it happened, in one message; and the messages that are about the bot itself.
+//! Renders summaries of alerts that a chat did not get in time, and messages about the bot itself.
 
 use super::card::{Card, Line, Link, Note, Tone};
 use super::lists::Past;
@@ -8,7 +8,7 @@ use super::words::{duration, incident_line};
 use crate::domain::lookup::display_name;
 use crate::domain::{DelayReason, Phase, Seconds, Timestamp};
 
-/// One line about what began and ended while the program was away.
+/// Renders an incident that began and ended while the program was not running.
 pub fn missed(past: &Past, now: Timestamp, syntax: Syntax) -> Card {
     let ended = past.ended_at.unwrap_or(past.started_at);
     let name = display_name(&past.entity);
@@ -26,7 +26,8 @@ pub fn missed(past: &Past, now: Timestamp, syntax: Syntax) -> Card {
     card
 }
 
-/// Several outages, each as it stands now, of which the chat was not told as they happened.
+/// Renders outages of which the chat was not informed in time, each with its current state. `since`
+/// is when the oldest alert became owed.
 pub fn summary(
     why: DelayReason,
     since: Timestamp,
@@ -78,7 +79,7 @@ fn line(past: &Past, now: Timestamp, syntax: Syntax) -> Note {
     Note { label: format!("{mark} {name}"), text: format!("{said} · {}", syntax.outage(past.id)) }
 }
 
-/// The sample that `/test` sends.
+/// Renders the sample message of `/test`.
 pub fn sample() -> Card {
     let mut card =
         Card::titled("🔔 [test] This is where outages will be told.").toned(Tone::Unknown);
@@ -87,7 +88,7 @@ pub fn sample() -> Card {
     card
 }
 
-/// To the person who subscribed in a chat that cannot be told any more.
+/// Renders the message to the person who subscribed in a chat that cannot be reached any more.
 pub fn suspended(place: &str, link: Option<&str>, why: &str) -> Card {
     let mut card = Card::titled(format!(
         "⚠️ I can no longer tell {} about outages.",
@@ -104,17 +105,17 @@ pub fn suspended(place: &str, link: Option<&str>, why: &str) -> Card {
     card
 }
 
-/// Something is wrong with the bot itself.
+/// Renders a problem of the bot itself, for its operator.
 pub fn trouble(said: &str) -> Card {
     to_operator(format!("⚠️ {}", tame(said, 600)))
 }
 
-/// It is not any more, after so many seconds.
+/// Renders the end of a problem of the bot itself, which lasted this many seconds.
 pub fn trouble_over(said: &str, lasted: Seconds) -> Card {
     to_operator(format!("✅ Over after {}: {}", duration(lasted.max(0)), tame(said, 600)))
 }
 
-/// Something that the operator should know.
+/// Renders an event about the bot itself that has no end, for its operator.
 pub fn word(said: &str) -> Card {
     to_operator(format!("ℹ️ {}", tame(said, 600)))
 }

@@ -1,12 +1,12 @@
-//! How a reader gives a command on the platform at hand: the one place that knows it. Every hint, error, suggestion and
-//! line of help that names a command is written by it.
+//! Writes commands in the form that a reader gives them on the platform at hand. Every hint, error,
+//! suggestion and line of help that names a command uses it.
 
-/// How commands are given on a platform.
+/// The form of commands on a platform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Syntax {
-    /// As a line of text: `/mute KP for 2h`. Telegram and the console.
+    /// A line of text, on Telegram and the console: `/mute KP for 2h`.
     Typed,
-    /// As a command with named options: `/mute what: KP for: 2h`. Discord.
+    /// A command with named options, on Discord: `/mute what: KP for: 2h`.
     Slash,
 }
 
@@ -16,14 +16,14 @@ impl Syntax {
         if platform == "discord" { Self::Slash } else { Self::Typed }
     }
 
-    /// Writes a command with its options, given as (name, value) in the order in which they are typed.
+    /// Writes a command with its options, given as (name, value) in the order of a typed line.
     pub fn call(self, word: &str, options: &[(&str, &str)]) -> String {
         let mut said = format!("/{word}");
         for (name, value) in options {
             match (self, *name) {
                 (Self::Slash, "sure") => said.push_str(" sure: True"),
                 (Self::Typed, "what" | "when" | "id" | "command" | "sure") => {
-                    said.extend([" ", value])
+                    said.extend([" ", value]);
                 }
                 (Self::Typed, "for") => said.extend([" for ", value]),
                 (_, name) => said.extend([" ", name, ": ", value]),
@@ -32,8 +32,8 @@ impl Syntax {
         said
     }
 
-    /// Writes the form of a command for `/help`: `/mute what for 2h`, or `/mute what: for:`. Options that may be left
-    /// out stand in brackets.
+    /// Writes the usage of a command for `/help`: `/mute what for 2h`, or `/mute what: for:`.
+    /// Optional options are in brackets.
     pub fn usage(self, word: &str, options: &[Usage]) -> String {
         let mut said = format!("/{word}");
         for option in options {
@@ -56,12 +56,14 @@ impl Syntax {
     }
 }
 
-/// An option in the form of a command.
+/// An option in the usage of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Usage {
+    /// The name of the option: `what`.
     pub name: &'static str,
-    /// What stands in its place in a typed line: `what`, `for 2h`; empty where a typed line has no such option.
+    /// The placeholder in a typed line: `what`, `for 2h`; empty if a typed line has no such option.
     pub typed: &'static str,
+    /// Whether the command needs the option; the others are in brackets.
     pub is_required: bool,
 }
 

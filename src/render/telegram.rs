@@ -1,19 +1,21 @@
-//! A card as Telegram's HTML. Each line closes what it opens, so that a message may be cut at any line.
+//! Renders a card as Telegram's HTML. Each line closes its own tags, so that a message can be cut
+//! at any line.
 
 use super::blocks::{blocks, cut, length};
 use super::card::Card;
 use super::console;
 use super::outside::visible_within;
 
-/// What Telegram takes in one message, counted after it has read the entities; the markup is counted in here as well, so
-/// that a message is never too long.
+/// Telegram's limit for one message, in UTF-16 units. Telegram counts the text without the markup;
+/// here the markup counts as well, which is on the safe side.
 pub const LIMIT: usize = 4096;
-/// No single line needs more.
+/// The longest text in a line, in UTF-16 units after escaping.
 const LINE: usize = 900;
-/// The foot of a card and its links always fit.
+/// The longest line of the foot, in UTF-16 units after escaping, so that the foot and the links
+/// fit.
 const FOOT: usize = 300;
 
-/// The card as HTML, at most `LIMIT` long.
+/// Renders the card as HTML of at most `LIMIT` UTF-16 units. A remark counts the lines left out.
 pub fn html(card: &Card) -> String {
     let mut head = vec![format!("<b>{}</b>", escaped(&card.title.to_string()))];
     head.extend(card.lead.iter().map(|lead| escaped(&lead.to_string())));
@@ -52,12 +54,12 @@ pub fn html(card: &Card) -> String {
     head.join("\n")
 }
 
-/// Without any markup: for a message that could not be read with it.
+/// Renders the card without markup, for a message that Telegram could not parse with it.
 pub fn plain(card: &Card) -> String {
     cut(&console::text(card), LIMIT)
 }
 
-/// The body's lines: an empty one stands before each block of several lines.
+/// Returns the lines of the body, with an empty one around each block that is long.
 fn body(card: &Card) -> Vec<String> {
     let mut lines = Vec::new();
     let mut last_was_long = false;
@@ -88,12 +90,12 @@ fn taken(lines: &[String]) -> usize {
     lines.iter().map(|line| length(line) + 1).sum()
 }
 
-/// A text from anywhere as one line that is only text.
+/// Returns a text as one escaped line of at most `LINE` units.
 fn escaped(text: &str) -> String {
     escaped_within(text, LINE)
 }
 
-/// The same, no longer than `most` once it is escaped.
+/// Returns a text as one escaped line of at most `most` UTF-16 units after escaping.
 fn escaped_within(text: &str, most: usize) -> String {
     let whole = escape(&visible_within(text, most));
     if length(&whole) <= most {
@@ -111,11 +113,12 @@ fn escaped_within(text: &str, most: usize) -> String {
     kept
 }
 
+/// Escapes the characters with a meaning in Telegram's HTML.
 pub fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// A link, where the address is one that a person may follow.
+/// Returns a link in HTML, or `None` if the URL is not `https` or is longer than 400 bytes.
 fn anchor(label: &str, url: &str) -> Option<String> {
     let is_plain =
         url.starts_with("https://") && url.len() <= 400 && !url.contains(char::is_whitespace);
@@ -127,7 +130,8 @@ mod tests {
     use super::*;
     use crate::render::arbitrary::{CARDS, card};
 
-    /// Reads as strictly as Telegram: known tags, nested and closed, known entities.
+    /// Returns the first error that Telegram's parser would find: an unknown tag or entity, or a
+    /// tag that is not nested or closed.
     fn broken(html: &str) -> Option<String> {
         let mut open: Vec<String> = Vec::new();
         let mut rest = html;

@@ -1,5 +1,5 @@
-//! The course of an outage from its stored observations: every time a signal was lost, returned in
-//! part or came back, short returns included, between the changes that were told.
+//! Renders the course of an outage from its stored observations: each loss, partial return and
+//! return of a signal, short returns included, among the transitions that were reported.
 
 use super::blocks::length;
 use super::card::Card;
@@ -8,21 +8,24 @@ use super::words::utc_time;
 use crate::domain::{Assessment, Series, Timestamp, Transition, TransitionKind};
 use std::sync::Arc;
 
-/// Less than this share of normal is gone.
+/// The share of normal below which a signal counts as gone.
 const GONE: f64 = 0.05;
-/// From this share of normal on a value is as usual.
+/// The share of normal from which on a value counts as usual.
 const AS_USUAL: f64 = 0.9;
-/// More lines than this are shortened in the middle.
+/// The most lines of a timeline. A longer one is shortened in the middle.
 const LINES: usize = 48;
 
-/// A signal that was low in the outage, and its values from before the start on, oldest first.
+/// The values of a signal that was low in the outage.
 #[derive(Clone, Debug)]
 pub struct Course {
+    /// The signal, with its newest normal value.
     pub assessment: Assessment,
+    /// Its values from before the start of the outage on, oldest first; `None` for an empty bin.
     pub values: Vec<(Timestamp, Option<f64>)>,
 }
 
-/// The signals that were low in any of these changes, each once, with the newest normal.
+/// Returns the signals that were low in any of these transitions, each once, with the newest
+/// normal.
 pub fn implicated(history: &[Transition]) -> Vec<Assessment> {
     let mut found: Vec<Assessment> = Vec::new();
     let all = || history.iter().rev().flat_map(|transition| &transition.evidence.assessments);
@@ -51,7 +54,7 @@ fn level(share: f64) -> Level {
     }
 }
 
-/// Adds the whole course to the card of the newest change, in UTC.
+/// Adds the timeline to the card as notes, with all times in UTC.
 pub fn add_timeline(card: &mut Card, history: &[Transition], courses: &[Course]) {
     let Some((first, newest)) = history.first().zip(history.last()) else { return };
     let entity = &first.incident.entity;
@@ -95,7 +98,8 @@ pub fn add_timeline(card: &mut Card, history: &[Transition], courses: &[Course])
     }
 }
 
-/// As long as Discord takes in one field of an embed, less some room for escapes.
+/// The longest note, in UTF-16 units: Discord's limit for a field of an embed (1024) less some room
+/// for escapes.
 const PART: usize = 900;
 
 fn in_parts(lines: Vec<String>) -> Vec<String> {

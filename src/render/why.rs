@@ -1,5 +1,5 @@
-//! "Why this alert?", "why no alert?": each signal's value, normal, evidence and weight, and the rules that were, or were
-//! not, met.
+//! Renders the answer to "why this alert?" and "why no alert?": the value, normal and evidence of
+//! each signal, and the rules with their thresholds.
 
 use super::card::{Card, Row};
 use super::measure::{measured, of_part, source_name, why_unknown};
@@ -14,7 +14,7 @@ use crate::domain::{
 use chrono_tz::Tz;
 use std::sync::Arc;
 
-/// The card of an explanation; `zone` is the entity's.
+/// Renders an explanation. `zone` is the time zone of the entity.
 pub fn why(explanation: &Explanation, zone: Tz, now: Timestamp) -> Card {
     let name = display_name(&explanation.entity);
     let line = super::card::Line::from(format!("{} · ", title(explanation, &name)));
@@ -84,7 +84,7 @@ fn rows(explanation: &Explanation) -> Vec<Row> {
     explanation.signals.iter().map(row).collect()
 }
 
-/// One sentence for each signal that says anything but "up", and one for all of those that do.
+/// Returns a sentence for each signal that is not simply up, and one for all those that are.
 fn evidence(explanation: &Explanation) -> Vec<String> {
     let mut lines = Vec::new();
     let mut up = Vec::new();
@@ -134,7 +134,8 @@ fn rules(explanation: &Explanation) -> Vec<String> {
     explanation.rules.iter().map(|tested| rule(explanation, tested)).collect()
 }
 
-/// `two witnesses agree: IODA BGP and RIPE RIS have 9.2 of 7.2 together`.
+/// Returns a rule with its evidence and threshold: `two witnesses that agree: IODA BGP and RIPE RIS
+/// have 9.2 together, it takes 7.2`.
 fn rule(explanation: &Explanation, tested: &Tested) -> String {
     let by =
         listed(&tested.by.iter().map(|series| signal(explanation, series)).collect::<Vec<_>>());
@@ -179,7 +180,7 @@ fn open(phase: Phase, since: Timestamp, at: Timestamp) -> String {
     format!("an incident, {phase}, for {}", duration(at - since))
 }
 
-/// `IODA BGP`, `IODA BGP of AS131279`, `own probes (dns)`.
+/// Returns the name of a signal: `IODA BGP`, `IODA BGP of AS131279`, `own probes (dns)`.
 fn signal(explanation: &Explanation, series: &Arc<Series>) -> String {
     let mut name = source_name(&series.source, &series.signal);
     if series.source == PROBE {

@@ -1,4 +1,4 @@
-//! The one formatter for numbers, for lengths of time, for times and for plurals.
+//! Formats all numbers, durations, times and plurals.
 
 pub use super::outside::tame;
 use super::syntax::Syntax;
@@ -6,7 +6,8 @@ use crate::domain::{Seconds, Timestamp, time::DAY, time::HOUR, time::MINUTE};
 use chrono::{Offset, TimeZone};
 use chrono_tz::Tz;
 
-/// `4`, `0.5`, `12,000`: whole numbers from 10 on, three significant digits below.
+/// Formats a number: `4`, `0.5`, `12,000`. It is rounded to whole numbers from 10 on and to two
+/// decimals below.
 pub fn number(value: f64) -> String {
     if !value.is_finite() {
         return "unknown".to_owned();
@@ -31,7 +32,7 @@ fn grouped(value: i64) -> String {
     text
 }
 
-/// `12 %` of a share in `[0, 1]`.
+/// Formats a share, where 1 is the whole, as a percentage: `12 %`.
 pub fn percent(share: f64) -> String {
     let hundredths = share * 100.0;
     if hundredths > 0.0 && hundredths < 1.0 {
@@ -41,7 +42,7 @@ pub fn percent(share: f64) -> String {
     }
 }
 
-/// `45 s`, `12 min`, `2 h 12 min`, `3 d 4 h`.
+/// Formats a duration in at most two units: `45 s`, `12 min`, `2 h 12 min`, `3 d 4 h`.
 pub fn duration(seconds: Seconds) -> String {
     let seconds = seconds.max(0);
     if seconds < MINUTE {
@@ -62,17 +63,18 @@ pub fn duration(seconds: Seconds) -> String {
     }
 }
 
-/// `1 block`, `4 blocks`.
+/// Formats a count with its noun: `1 block`, `4 blocks`.
 pub fn plural(count: u64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(count as i64), if count == 1 { one } else { many })
 }
 
-/// Writes where an incident is read in full: `Incident 3 · /outage 3`.
+/// Returns the line that names the command for an incident's details: `Incident 3 · /outage 3`.
 pub fn incident_line(id: i64, syntax: Syntax) -> String {
     format!("Incident {id} · {}", syntax.outage(id))
 }
 
-/// `Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)`; the year stands where it is not that of `now`.
+/// Formats a time in its zone and in UTC: `Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)`. The year is
+/// shown only if it is not that of `now`.
 pub fn local_and_utc(at: Timestamp, zone: Tz, now: Timestamp) -> String {
     let there = at.utc().with_timezone(&zone);
     if there.offset().fix().local_minus_utc() == 0 {
@@ -82,7 +84,8 @@ pub fn local_and_utc(at: Timestamp, zone: Tz, now: Timestamp) -> String {
     format!("{} ({utc})", day_and_time(at, zone, now))
 }
 
-/// `Sat 7 Jun 02:34 KST`.
+/// Formats a time in one zone: `Sat 7 Jun 02:34 KST`. The year is shown only if it is not that of
+/// `now`.
 pub fn day_and_time(at: Timestamp, zone: Tz, now: Timestamp) -> String {
     let local = zone.from_utc_datetime(&at.utc().naive_utc());
     let same_year = at.utc().format("%Y").to_string() == now.utc().format("%Y").to_string();
@@ -90,12 +93,12 @@ pub fn day_and_time(at: Timestamp, zone: Tz, now: Timestamp) -> String {
     utc_named(&local.format(day).to_string())
 }
 
-/// `19:20 UTC`.
+/// Formats the time of day in UTC: `19:20 UTC`.
 pub fn utc_time(at: Timestamp) -> String {
     at.utc().format("%H:%M UTC").to_string()
 }
 
-/// Zones without a letter name print as `+0330`; say from what.
+/// Rewrites the offset of a zone without an abbreviation: `+0330` becomes `UTC+03:30`.
 fn utc_named(text: &str) -> String {
     match text.rsplit_once(' ') {
         Some((time, offset)) if offset.starts_with(['+', '-']) => {
@@ -111,7 +114,7 @@ fn utc_named(text: &str) -> String {
     }
 }
 
-/// `a`, `a and b`, `a, b and c`.
+/// Joins items to a list: `a`, `a and b`, `a, b and c`.
 pub fn listed(items: &[String]) -> String {
     match items {
         [] => String::new(),

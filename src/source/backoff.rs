@@ -1,22 +1,25 @@
-//! How long to leave a failing source alone.
+//! The pause before a failing source is asked again.
 
 use crate::domain::Seconds;
 
-/// Pauses that double from `first` up to `cap`.
+/// A sequence of pauses that double from `first` up to `cap`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
+    /// The pause after the first failure, before jitter.
     pub first: Seconds,
+    /// The longest pause, unless the source asks for a longer one.
     pub cap: Seconds,
 }
 
-/// A minute at first, as RIPEstat asks of those whom it answered 429, and half an hour at most: long enough to leave a
-/// source in trouble alone, short enough to see its return within an outage.
+/// The pauses for polled sources. The first one is a minute, as RIPEstat asks after a 429. The
+/// longest is half an hour: long enough not to burden a source in trouble, short enough to notice
+/// its return within an outage.
 pub const POLITE: Backoff = Backoff { first: 60, cap: 1800 };
 
 impl Backoff {
-    /// The pause after `failures` failures in a row (from 1). `jitter` in `[0, 1)` spreads it over its upper half, so
-    /// that bots which failed together do not come back together. Never shorter than what the source asked for, even
-    /// where that is above the cap.
+    /// Returns the pause in seconds after `failures` failures in a row (from 1). `jitter` in `[0,
+    /// 1)` spreads the pause over its upper half, so that bots which failed together do not come
+    /// back together. The pause is never shorter than `retry_after`, even if that is above the cap.
     pub fn pause(&self, failures: u32, jitter: f64, retry_after: Option<Seconds>) -> Seconds {
         let doublings = failures.saturating_sub(1).min(30);
         let whole = self.first.saturating_mul(1 << doublings).min(self.cap).max(1);

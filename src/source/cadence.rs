@@ -1,47 +1,55 @@
-//! How often each entity can be asked within a day's calls. Pure: what was spent is kept in the database by others.
+//! Computes how often each entity can be asked about within the calls of a day. Pure: the number of
+//! calls spent comes from the caller, which keeps it in the database.
 
 use crate::domain::time::DAY;
 use crate::domain::{Seconds, Timestamp};
 
-/// The calls of a UTC day.
+/// The allowance of calls to one source in a UTC day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
+    /// Calls from 00:00 to 24:00 UTC, the reserve included.
     pub calls_a_day: u32,
 }
 
-/// For what a call is wanted.
+/// The urgency of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
+    /// A scheduled call while all is well: it leaves the reserve untouched.
     Routine,
-    /// Something is suspected or down, the past is being read, or somebody asked: the reserve may be used.
+    /// An entity is suspected or down, a backfill runs, or a person asked: the call may use the
+    /// reserve.
     Pressing,
 }
 
-/// For whom a source is asked. What the operator watches has a share of each source's calls that no chat can take.
+/// The side that a call is made for. The operator's entities have a share of each source's calls
+/// that no chat can take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Share {
-    /// What the configuration names, and the controls.
+    /// The entities in the configuration, and the controls.
     Operator,
-    /// What chats have subscribed to besides, and what they ask about.
+    /// All other entities that chats have subscribed to, and their questions.
     Chats,
 }
 
-/// At most this share of a source's calls goes to chats, whatever they subscribe to and ask.
+/// The largest share of a source's calls for chats, however much they subscribe to and ask.
 pub const CHATS_AT_MOST: f64 = 0.25;
 
-/// A day's calls, divided.
+/// The calls of a day, divided between operator and chats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shares {
+    /// The part for the operator's entities: all that is not given to chats.
     pub operator: Budget,
+    /// The part for the subscriptions of chats.
     pub chats: Budget,
 }
 
-/// The share of a day's calls that the routine leaves for what presses.
+/// The share of a day's calls that routine calls leave for [`Need::Pressing`].
 const RESERVE: f64 = 0.2;
 
 impl Budget {
-    /// Divides the day's calls by the number of entities on each side; chats never get more than a quarter. What chats
-    /// have spent beyond their subscriptions, by asking, is within that quarter too.
+    /// Divides the day's calls by the number of entities on each side. Chats never get more than a
+    /// quarter ([`CHATS_AT_MOST`]), and that quarter also covers the calls that chats have spent on
+    /// questions.
     pub fn split(self, operators: usize, chats: usize, spent_by_chats: u32) -> Shares {
         let at_most = self.for_chats_at_most();
         let fair = f64::from(self.calls_a_day) * chats as f64 / (operators + chats).max(1) as f64;
@@ -54,7 +62,8 @@ impl Budget {
         (f64::from(self.calls_a_day) * CHATS_AT_MOST) as u32
     }
 
-    /// Returns the calls that may still go to questions of chats today, when `spent_by_chats` calls are gone.
+    /// Returns the number of calls left today for questions from chats, after `spent` calls in all,
+    /// `spent_by_chats` of them by chats.
     pub fn left_for_questions(self, spent: u32, spent_by_chats: u32) -> u32 {
         self.for_chats_at_most().saturating_sub(spent_by_chats).min(self.left(spent, Need::Routine))
     }
@@ -63,13 +72,15 @@ impl Budget {
         (f64::from(self.calls_a_day) * (1.0 - RESERVE)) as u32
     }
 
-    /// Seconds from one question about an entity to the next on a usual day, one call each: what `check` shows.
+    /// Returns the seconds from one routine call about an entity to the next on a usual day, at one
+    /// call for each entity. The command `check` shows this number.
     pub fn cadence(self, entities: usize) -> Seconds {
         (DAY as f64 * entities as f64 / f64::from(self.routine().max(1))).ceil() as Seconds
     }
 
-    /// The same for the rest of today, when `spent` calls are gone: a morning that cost much makes the evening slower,
-    /// never silent; one that cost little makes nothing quicker.
+    /// Returns the same interval for the rest of today, after `spent` calls. A morning with many
+    /// calls makes the evening slower, but never stops it; a morning with few calls makes nothing
+    /// faster.
     pub fn cadence_today(self, entities: usize, spent: u32, now: Timestamp) -> Seconds {
         let remaining = DAY - (now - now.floor_to(DAY));
         let left = self.routine().saturating_sub(spent).max(1);
@@ -77,7 +88,7 @@ impl Budget {
         stretched.max(self.cadence(entities))
     }
 
-    /// Calls that may still go today.
+    /// Returns the number of calls left today for this urgency.
     pub fn left(self, spent: u32, need: Need) -> u32 {
         let most = match need {
             Need::Routine => self.routine(),

@@ -1,49 +1,104 @@
-//! Why a source did not answer. Never holds a secret, an address with a query, or a library's bare words.
+//! The reasons why a source gave no data. An error never holds a secret, an address with a query,
+//! or the unedited text of a library.
 //!
-//! The words complete a sentence that begins with the source's name (`ioda: …`); what happens next is known to, and
-//! said by, whoever asked.
+//! Each text completes a sentence that begins with the source's name (`ioda: …`). It does not say
+//! what happens next: the caller knows that and reports it.
 
 use crate::domain::Seconds;
 
+/// The reason why one request to a source gave no data.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SourceError {
+    /// The connection could not be made, or broke off before the end of the reply.
     #[error("cannot be reached: {what}")]
-    Unreachable { what: String },
+    Unreachable {
+        /// The cause, without the address that was called.
+        what: String,
+    },
+    /// One of the deadlines of [`Timeouts`](super::http::Timeouts) has passed.
     #[error("did not answer in time")]
     TimedOut,
+    /// HTTP 429.
     #[error("asks us to slow down (429){}", after(*.retry_after))]
-    RateLimited { retry_after: Option<Seconds> },
+    RateLimited {
+        /// The pause in the header `Retry-After`, in seconds.
+        retry_after: Option<Seconds>,
+    },
+    /// HTTP 5xx.
     #[error("has a fault of its own (HTTP {status}){}", after(*.retry_after))]
-    ServerFault { status: u16, retry_after: Option<Seconds> },
-    /// The request itself was not liked: asking the same again will not help.
+    ServerFault {
+        /// The HTTP status, 500 to 599.
+        status: u16,
+        /// The pause in the header `Retry-After`, in seconds.
+        retry_after: Option<Seconds>,
+    },
+    /// The source rejected the request itself: sending it again does not help.
     #[error("refused the question (HTTP {status}): {said}")]
-    Refused { status: u16, said: String },
+    Refused {
+        /// The HTTP status; 200 for an error inside a reply with status 200.
+        status: u16,
+        /// The reason in the reply, shortened.
+        said: String,
+    },
+    /// The token is missing, malformed, invalid or has too few rights.
     #[error(
         "refused the token ({said}): put a valid one into {variable} and start again; until then this source rests"
     )]
-    TokenRefused { said: String, variable: &'static str },
+    TokenRefused {
+        /// The reason in the reply, shortened and without the token.
+        said: String,
+        /// The environment variable that holds the token.
+        variable: &'static str,
+    },
+    /// The reply has status 200, but not a content type of JSON.
     #[error(
         "answered with {content_type} where JSON was due: probably an error page of its front end"
     )]
-    NotJson { content_type: String },
+    NotJson {
+        /// The content type of the reply, shortened.
+        content_type: String,
+    },
+    /// The body is longer than [`BODY_CAP`](super::http::BODY_CAP).
     #[error("sent more than {} MiB, which is more than we take", limit >> 20)]
-    TooLarge { limit: usize },
+    TooLarge {
+        /// The longest body that is read, in bytes.
+        limit: usize,
+    },
+    /// The body is not JSON, or not of the documented shape.
     #[error("sent an answer that we cannot read: {why}")]
-    Malformed { why: String },
-    /// A well-formed answer that says nothing: the source does not know. Never a zero.
+    Malformed {
+        /// The part that could not be read.
+        why: String,
+    },
+    /// A well-formed reply without data: the value is unknown, never zero.
     #[error("sent no data: {why}")]
-    Empty { why: String },
+    Empty {
+        /// The likely reason for the missing data.
+        why: String,
+    },
+    /// A redirect leads to another scheme, host or port.
     #[error(
         "pointed us to {host}, another host: not followed, since neither questions nor tokens go to strangers"
     )]
-    OffsiteRedirect { host: String },
+    OffsiteRedirect {
+        /// The host that the redirect leads to.
+        host: String,
+    },
+    /// The configured base address is not valid.
     #[error("has a base address that cannot be used: {why}")]
-    BadAddress { why: String },
-    /// So many questions wait for this source that one more would not be answered in time.
+    BadAddress {
+        /// The rule that the address breaks, and the environment variable to change.
+        why: String,
+    },
+    /// The queue for this source is so long that the reply would come too late.
     #[error("was not asked: too many questions wait for it; ask again in a minute")]
     Crowded,
+    /// The HTTP client could not be built, or is being shut down.
     #[error("the HTTP client cannot be set up: {why}")]
-    NoClient { why: String },
+    NoClient {
+        /// The cause.
+        why: String,
+    },
 }
 
 impl SourceError {
@@ -55,7 +110,7 @@ impl SourceError {
         Self::Empty { why: why.into() }
     }
 
-    /// Whether the same request may succeed a little later, in the same tick.
+    /// Returns whether the same request may succeed a few seconds later, within the same tick.
     pub fn is_worth_retrying(&self) -> bool {
         match self {
             Self::Unreachable { .. }
@@ -75,8 +130,8 @@ impl SourceError {
         }
     }
 
-    /// Returns whether the failure may say something of the entities that were asked about, and nothing of how the
-    /// source does.
+    /// Returns whether the failure may concern only the entities of the request and not the health
+    /// of the source.
     pub fn is_about_the_question(&self) -> bool {
         match self {
             Self::Refused { .. }
@@ -96,12 +151,12 @@ impl SourceError {
         }
     }
 
-    /// Whether nothing will help until the operator changes something: stop asking and say so.
+    /// Returns whether only the operator can repair this: the caller stops polling and reports it.
     pub fn is_final(&self) -> bool {
         matches!(self, Self::TokenRefused { .. } | Self::BadAddress { .. } | Self::NoClient { .. })
     }
 
-    /// The pause that the source itself asks for, in seconds.
+    /// Returns the pause that the source asks for, in seconds, if it asks for one.
     pub fn retry_after(&self) -> Option<Seconds> {
         match self {
             Self::RateLimited { retry_after } | Self::ServerFault { retry_after, .. } => {

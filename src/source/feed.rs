@@ -1,4 +1,4 @@
-//! A polled source as it is run here: where it is asked, when, how often, and what came of asking.
+//! A polled source at run time: its address, schedule and budget, and the results of its requests.
 
 use super::cadence::Budget;
 use super::http::{Base, Http};
@@ -9,63 +9,76 @@ use crate::schedule::Schedule;
 use std::sync::Arc;
 use tracing::Instrument;
 
-/// A source with all that running it takes.
+/// A source with everything that is needed to poll it.
 #[derive(Clone, Debug)]
 pub struct Feed {
+    /// Plans the requests and reads the replies.
     pub source: Arc<dyn Polled>,
+    /// The HTTP client, shared by all feeds.
     pub http: Http,
-    /// Where it is asked; `None` while it is off.
+    /// The address to call; `None` while the source is off.
     pub base: Option<Arc<Base>>,
-    /// Why it rests, where it does: switched off, no token.
+    /// The reason why the source is off, if it is: switched off, or no token.
     pub off: Option<String>,
+    /// The firings of the cron expression in the config.
     pub schedule: Schedule,
-    /// Up to so many seconds are waited at random after each firing.
+    /// The longest random wait after each firing, in seconds.
     pub jitter: Seconds,
-    /// Polled only to see whether the source itself is ill; never told of.
+    /// Entities that are polled only to see whether the source itself is failing; never reported.
     pub controls: Vec<Entity>,
+    /// Calls in a UTC day, by the config; `None` if there is no limit.
     pub calls_a_day: Option<u32>,
 }
 
-/// What came of some requests.
+/// The combined results of several requests.
 #[derive(Debug, Default)]
 pub struct Answer {
+    /// The content of all replies that could be read.
     pub readings: Readings,
-    /// Requests that were answered with something that could be read.
+    /// Number of requests whose reply could be read.
     pub answered: usize,
-    /// Requests that were sent; the others were given up when the source could not be reached or wanted to be left alone.
+    /// Number of requests that were sent. The others were dropped because the source could not be
+    /// reached, timed out again and again, asked for a pause, or failed for good.
     pub sent: usize,
+    /// The requests that gave nothing, including those that were not sent.
     pub failures: Vec<Failure>,
 }
 
-/// A request that brought nothing, and whom it was about.
+/// A request that gave nothing, with its entities and the reason.
 #[derive(Debug)]
 pub struct Failure {
+    /// The entities of the request.
     pub entities: Vec<Entity>,
+    /// The error; for a request that was not sent, the error that stopped the series.
     pub error: SourceError,
 }
 
-/// Before a request is tried a second time within the same tick.
+/// The pause before the second attempt of a request within the same tick.
 const SECOND_TRY_AFTER: Seconds = 3;
 
-/// Requests of a tick that may run into their deadline; the others then need not try.
+/// After this many timeouts in a tick the remaining requests are not sent.
 const PATIENCE: usize = 2;
 
-/// By how much our clock is ahead of those of the servers that answer, where some do: all feeds ask by one client.
+/// Returns the seconds by which our clock is ahead of the servers' clocks, or `None` if no server
+/// answered recently. All feeds share one client, so the first one knows.
 pub fn ahead(feeds: &[Feed]) -> Option<Seconds> {
     feeds.first().and_then(|feed| feed.http.ahead())
 }
 
 impl Feed {
+    /// Returns the name of the source in config, tables and chat.
     pub fn name(&self) -> &'static str {
         self.source.name()
     }
 
+    /// Returns the daily budget, or `None` if the source has no limit.
     pub fn budget(&self) -> Option<Budget> {
         self.calls_a_day.map(|calls_a_day| Budget { calls_a_day })
     }
 
-    /// Asks all of it, one request after the other. What was not asked any more, because the source wants to be left
-    /// alone, is among the failures.
+    /// Sends the requests one after the other. Stops early if the source asks for a pause, cannot
+    /// be reached or times out repeatedly; the remaining requests then count as failures. Returns
+    /// an empty answer while the source is off.
     pub async fn ask(
         &self,
         requests: &[Request],
@@ -134,14 +147,14 @@ impl Feed {
         self.source.read(request, &body, clock.now())
     }
 
-    /// Returns those of the entities that the source knows and that are not controls: these are asked about anyway.
+    /// Returns the entities that the source covers, without the controls, which are polled anyway.
     pub fn covered_beside_controls(&self, entities: Vec<Entity>) -> Vec<Entity> {
         let is_asked =
             |entity: &Entity| self.source.covers(entity) && !self.controls.contains(entity);
         entities.into_iter().filter(is_asked).collect()
     }
 
-    /// What of the entities the source knows, those of the config and the controls.
+    /// Returns the entities that the source covers, among `watched` and the controls, each once.
     pub fn covered<'a>(&'a self, watched: impl Iterator<Item = &'a Entity>) -> Vec<Entity> {
         let mut covered: Vec<Entity> = Vec::new();
         for entity in watched.chain(&self.controls) {
@@ -152,6 +165,7 @@ impl Feed {
         covered
     }
 
+    /// Builds a query to this source.
     pub fn wanted(
         &self,
         entities: Vec<Entity>,
@@ -164,8 +178,9 @@ impl Feed {
 }
 
 impl Answer {
-    /// The failures as facts: of whom nothing could be read, the signals are unknown from here on. One question of
-    /// several unanswered is no such failure.
+    /// Returns a [`FactKind::PollFailed`] for each entity of a failed request that has no
+    /// observation at all: its signals are unknown from `at` on. An entity that another request did
+    /// cover has not failed.
     pub fn failed_facts(&self, source: &str, at: Timestamp) -> Vec<Fact> {
         let heard_of =
             |entity: &Entity| self.readings.observations.iter().any(|o| o.series.entity == *entity);
@@ -186,7 +201,7 @@ impl Answer {
         facts
     }
 
-    /// Whether the source gave nothing at all.
+    /// Returns whether requests failed and none succeeded.
     pub fn is_a_failure(&self) -> bool {
         self.answered == 0 && !self.failures.is_empty()
     }

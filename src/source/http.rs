@@ -1,5 +1,6 @@
-//! The one way out to the polled sources: a GET with every timeout, cap and courtesy that there is. One call is one
-//! attempt; whether and when to try again is for the caller, with `backoff`.
+//! The HTTP client for polled sources: a GET with timeouts, a size limit, a queue for each source
+//! and strict redirects. One call is one attempt; the caller decides with `backoff` whether and
+//! when to try again.
 
 use super::json::excerpt;
 use super::{Purpose, Request, SourceError, SourceInfo};
@@ -16,28 +17,31 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
-/// The longest body that is taken, in bytes, after decompression.
+/// The longest body that is read, in bytes after decompression.
 pub const BODY_CAP: usize = 16 << 20;
-/// So much of a refusal is read to learn its reason.
+/// The part of a 4xx body that is read to find the reason, in bytes.
 const REFUSAL_CAP: usize = 64 << 10;
+/// Maximum number of redirects for one request.
 const REDIRECTS: usize = 5;
+/// The longest wait of a poll for its place in the queue.
 const LONGEST_QUEUE: Seconds = 600;
-/// A question that would wait longer for its place is not queued: the person is gone by then (an answer is due within
-/// ten seconds), and polls would wait behind it.
+/// The longest wait of a question from a chat. A question that would wait longer is not queued: an
+/// answer is due within ten seconds, and polls would wait behind the question.
 const QUESTION_WAITS: Seconds = 8;
 
-/// Deadlines of one request.
+/// The deadlines of one request.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
+    /// For name lookup, connection and TLS handshake.
     pub connect: Duration,
-    /// Between two pieces of the answer.
+    /// Between two pieces of the reply.
     pub read: Duration,
-    /// From the start to the last byte. RIPEstat gives up by itself after about 60 s.
+    /// From the start to the last byte. RIPEstat itself gives up after about 60 s.
     pub total: Duration,
 }
 
 impl Timeouts {
-    /// One for all of it.
+    /// Returns the same limit for all three deadlines.
     pub const fn all(limit: Duration) -> Self {
         Self { connect: limit, read: limit, total: limit }
     }
@@ -61,18 +65,19 @@ pub struct Http {
     heard: Arc<Mutex<BTreeMap<&'static str, Heard>>>,
 }
 
-/// What a server's clock said.
+/// The time that a server reported, compared to ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Heard {
+    /// Time of the reply.
     at: Millis,
-    /// By how much ours was ahead.
+    /// Seconds by which our clock was ahead.
     ahead: Seconds,
 }
 
-/// What a server said of the time is heeded for so long.
+/// For how long the time that a server reported is used, in milliseconds.
 const HEEDED: Millis = 3_600_000;
 
-/// Where a source is found, how it knows us, and how many may ask it at once.
+/// The address, the token and the request queue of one source.
 #[derive(Debug)]
 pub struct Base {
     about: &'static SourceInfo,
@@ -83,7 +88,9 @@ pub struct Base {
 }
 
 impl Base {
-    /// The source's own address, or the one given instead of it (`http` or `https`, without user name and query).
+    /// Uses `url`, or the source's own address if `url` is `None`. Fails with `BadAddress` unless
+    /// the address is `http` or `https` and has a host, and no user name, password, query or
+    /// fragment.
     pub fn new(
         about: &'static SourceInfo,
         url: Option<&str>,
@@ -106,6 +113,7 @@ impl Base {
         Ok(Arc::new(Self { about, url, bearer, slots, next_start }))
     }
 
+    /// Returns the fixed properties of the source.
     pub fn about(&self) -> &'static SourceInfo {
         self.about
     }
@@ -119,11 +127,11 @@ impl Base {
         url
     }
 
-    /// Takes the next place in the queue and returns when its request may start; `None`, and takes none, where that is
-    /// further off than `patience`.
+    /// Takes the next place in the queue and returns the start time of its request. If that is more
+    /// than `patience` seconds away, takes no place and returns `None`.
     fn take_place(&self, now: Timestamp, patience: Seconds) -> Option<Timestamp> {
         let mut next = self.next_start.lock().unwrap_or_else(PoisonError::into_inner);
-        // Further off than any queue of ours: the machine's clock was set back.
+        // A start this far off is longer than any queue: the machine's clock was set back.
         let start = if *next - now > LONGEST_QUEUE { now } else { now.max(*next) };
         if start - now > patience {
             return None;
@@ -132,7 +140,8 @@ impl Base {
         Some(start)
     }
 
-    /// A text from outside, fit to be shown: cut, on one line, and without our token should it be echoed.
+    /// Returns a foreign text shortened, on one line, and without our token if the source echoes
+    /// it.
     fn shown(&self, text: &str) -> String {
         match &self.bearer {
             Some(token) if !token.expose_secret().is_empty() => {
@@ -144,7 +153,8 @@ impl Base {
 }
 
 impl Http {
-    /// `contact`: a web or mail address at which the operators of a source can reach whoever runs this; may be empty.
+    /// Builds the client. `contact` is a web or mail address at which the operators of a source can
+    /// reach our operator; it may be empty. Fails with `NoClient` if it does not fit into a header.
     pub fn new(contact: &str, timeouts: Timeouts, clock: Clock) -> Result<Self, SourceError> {
         let version = env!("CARGO_PKG_VERSION");
         let agent = match contact.trim() {
@@ -169,10 +179,11 @@ impl Http {
         Ok(Self { client, clock, heard: Arc::default() })
     }
 
-    /// One attempt: the body of a 200 that calls itself JSON, or why there is none.
+    /// Makes one attempt and returns the body of a 200 reply whose content type is JSON.
     ///
-    /// `busy` is given up while the request waits for its place (sources want some seconds between two), and held again
-    /// when this returns. Nobody waits on the clock while holding one of the source's slots.
+    /// `busy` is released while the request waits for its place in the queue, since sources ask for
+    /// some seconds between two requests; it is held again on return. A slot of the source is taken
+    /// only after that wait, so no task sleeps while it holds one.
     pub async fn get(
         &self,
         base: &Base,
@@ -197,13 +208,14 @@ impl Http {
                 "answered"
             ),
             Err(error) => {
-                tracing::debug!(source = base.about.name, path = request.path, %error, "no answer")
+                tracing::debug!(source = base.about.name, path = request.path, %error, "no answer");
             }
         }
         answer
     }
 
-    /// By how many seconds our clock is ahead of those of the servers that answered within the last hour: the median of them.
+    /// Returns the seconds by which our clock is ahead: the median over the servers that answered
+    /// within the last hour, or `None` if none did.
     pub fn ahead(&self) -> Option<Seconds> {
         let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.millis();
@@ -291,7 +303,7 @@ async fn whole(answer: &mut Response) -> Result<Vec<u8>, SourceError> {
     if body.len() > BODY_CAP { Err(SourceError::TooLarge { limit: BODY_CAP }) } else { Ok(body) }
 }
 
-/// Reads until the end or until there are `cap` bytes, whichever comes first.
+/// Reads until the end of the body or until there are `cap` bytes, whichever comes first.
 async fn up_to(answer: &mut Response, cap: usize) -> Result<Vec<u8>, SourceError> {
     let mut body = Vec::new();
     while let Some(piece) = answer.chunk().await.map_err(|error| classed(&error))? {
@@ -310,7 +322,8 @@ fn is_json(content_type: &str) -> bool {
         || (kind.starts_with("application/") && kind.ends_with("+json"))
 }
 
-/// Both forms of the header: seconds, and a date. `None` where it is missing or says nothing.
+/// Returns the pause in the header `Retry-After`, in seconds; the header holds seconds or a date.
+/// `None` if it is missing or cannot be read.
 fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Seconds> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse::<u32>() {
@@ -320,16 +333,18 @@ fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Seconds> {
     Some((Timestamp::from_unix(date.timestamp()) - now).max(0))
 }
 
-/// Where a redirect leads off the host that was asked.
+/// A redirect that leaves the host of the request; holds the other host.
 #[derive(Debug, thiserror::Error)]
 #[error("a redirect to another host")]
 struct Offsite(String);
 
+/// More than [`REDIRECTS`] redirects.
 #[derive(Debug, thiserror::Error)]
 #[error("it redirects us in circles")]
 struct Circles;
 
-/// Follows a redirect only within scheme, host and port of the first request; from http to https of the same host too.
+/// Follows a redirect only within the scheme, host and port of the first request, or from http to
+/// https on the same host and default ports.
 fn stay_at_home(attempt: Attempt<'_>) -> reqwest::redirect::Action {
     let Some(home) = attempt.previous().first() else { return attempt.stop() };
     let to = attempt.url();
@@ -348,7 +363,8 @@ fn stay_at_home(attempt: Attempt<'_>) -> reqwest::redirect::Action {
     }
 }
 
-/// A library's error in our words. Its own are not shown: they hold the address that was asked.
+/// Converts an error of the HTTP library. Its own text is not shown, because it holds the address
+/// of the request.
 fn classed(error: &reqwest::Error) -> SourceError {
     let causes = || std::iter::successors(std::error::Error::source(error), |cause| cause.source());
     if let Some(Offsite(host)) = causes().find_map(|cause| cause.downcast_ref()) {
@@ -369,7 +385,7 @@ fn classed(error: &reqwest::Error) -> SourceError {
     SourceError::Unreachable { what }
 }
 
-/// The innermost cause, such as `Connection refused`: it knows no address.
+/// Returns the innermost cause, such as `Connection refused`, which holds no address.
 fn root_cause(error: &reqwest::Error) -> String {
     let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
     causes.last().map_or_else(|| "no connection".to_owned(), |cause| excerpt(&cause.to_string()))

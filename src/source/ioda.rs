@@ -1,4 +1,4 @@
-//! IODA of Georgia Tech: what to ask. Facts and traps: docs/sources/ioda.md
+//! IODA of Georgia Tech: plans requests and opens replies. Facts and traps: docs/sources/ioda.md
 
 mod outages;
 mod signals;
@@ -9,6 +9,8 @@ use crate::domain::time::{DAY, HOUR, MINUTE};
 use crate::domain::{Asn, Entity, Seconds, Timestamp};
 use serde::Deserialize;
 
+/// Names, address and limits of IODA. It documents no limit; one request at a time, two seconds
+/// apart, is our own choice.
 pub const ABOUT: SourceInfo = SourceInfo {
     name: "ioda",
     title: "IODA",
@@ -27,17 +29,19 @@ const PING: &str = "ping-slash24";
 const TELESCOPE: &str = "merit-nt";
 const GOOGLE: &str = "gtr";
 
-/// Codes in one request: some hundred bytes of address, and 14 days of them are about a megabyte.
+/// Maximum number of entity codes in one request: they take some hundred bytes of the address, and
+/// 14 days of their data are about a megabyte.
 const CODES: usize = 40;
-/// IODA answers 400 to a longer window.
+/// The longest window of one request; IODA answers 400 to a longer one.
 const LONGEST_WINDOW: Seconds = 100 * DAY;
-/// More reports than this in one answer are left off by IODA.
+/// The `limit` of events and alerts in one reply; IODA drops the rest.
 const REPORTS: &str = "500";
 
+/// The source `ioda`; it has no state.
 #[derive(Debug)]
 pub struct Ioda;
 
-/// The kinds of entities that IODA knows, by its own words.
+/// The kinds of entities that IODA knows, as they stand in its addresses and replies.
 const KINDS: [&str; 3] = ["country", "region", "asn"];
 
 fn kind_and_code(entity: &Entity) -> Option<(&'static str, String)> {
@@ -58,11 +62,12 @@ impl Polled for Ioda {
         kind_and_code(entity).is_some()
     }
 
-    /// One datasource a call, for all entities of a kind at once; routing and probing first, since they decide.
+    /// Plans one call for each datasource and for up to 40 entities of a kind. Routing and probing
+    /// come first, since they decide a verdict.
     fn plan(&self, wanted: &Query, _now: Timestamp, allowance: u32) -> Vec<Request> {
         let datasources: &[&str] = match wanted.purpose {
             Purpose::Live | Purpose::Backfill => &[BGP, PING, TELESCOPE, GOOGLE],
-            // An answer is due within seconds, and two calls are two seconds apart.
+            // A chat expects its answer within seconds, and two calls are two seconds apart.
             Purpose::Question => &[BGP, PING],
         };
         let mut requests = Vec::new();
@@ -119,7 +124,7 @@ impl Polled for Ioda {
     }
 }
 
-/// The entities of one kind, in the order of their urgency, as many as one request takes.
+/// Entities of one kind for one request, most urgent first.
 struct Group {
     kind: &'static str,
     codes: String,
@@ -146,7 +151,7 @@ fn groups(wanted: &Query) -> impl Iterator<Item = Group> {
     })
 }
 
-/// The wish cut into windows that IODA accepts, oldest first.
+/// Cuts the query into windows that IODA accepts, oldest first.
 fn windows(wanted: &Query) -> Vec<Query> {
     let mut windows = Vec::new();
     let mut from = wanted.from;
@@ -158,7 +163,7 @@ fn windows(wanted: &Query) -> Vec<Query> {
     windows
 }
 
-/// What every answer is wrapped in.
+/// The wrapper of every reply.
 #[derive(Deserialize)]
 struct Envelope<T> {
     #[serde(default)]
@@ -171,7 +176,8 @@ fn none<T>() -> Option<T> {
     None
 }
 
-/// The data of an answer. An error text counts whatever the status says.
+/// Returns the data of a reply. Fails with `Refused` if the reply holds an error text, even with
+/// status 200.
 fn data<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, SourceError> {
     let envelope: Envelope<T> = parse(body)?;
     match envelope {

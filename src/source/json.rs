@@ -1,5 +1,5 @@
-//! What the sources' JSON has in common: lists in which one item is malformed, values that are missing, text where a
-//! number was promised, loose times.
+//! Tolerant types for the JSON of the sources: lists with a malformed item, missing values, text in
+//! place of numbers, times in several formats.
 
 use super::SourceError;
 use crate::domain::Timestamp;
@@ -9,17 +9,19 @@ use serde_json::value::RawValue;
 use std::fmt;
 use std::marker::PhantomData;
 
-/// A value above this is a fault, not a measurement.
+/// The largest value that counts as a measurement; a larger one is a fault.
 const ABSURD: f64 = 1e15;
-/// The last second of the year 9999: a later time is a fault.
+/// The last second of the year 9999, Unix seconds; a later time is a fault.
 const LAST_SECOND: f64 = 253_402_300_799.0;
-/// Whole numbers up to this are exact in a float of 64 bits (2^53).
+/// 2^53: whole numbers up to this are exact in a 64-bit float.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// Reads a whole body. The error names the place, but does not quote it: bodies are long.
+/// Parses a whole body. Fails with `Malformed`; the error names line and column, but does not quote
+/// the body, which may be long.
 ///
-/// A bare `NaN` or `Infinity`, which Python's encoder writes and JSON does not allow, is read as null, and bytes that are
-/// not UTF-8 as U+FFFD: they spoil the value in which they stand, not the answer.
+/// A bare `NaN` or `Infinity`, which Python's encoder writes although JSON does not allow it, is
+/// read as null. Bytes that are not UTF-8 are read as U+FFFD. Both affect only the value that holds
+/// them, not the rest of the reply.
 pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, SourceError> {
     let read = serde_json::from_slice(body).or_else(|error| {
         let again = repaired(body).and_then(|body| serde_json::from_slice(&body).ok());
@@ -37,8 +39,8 @@ pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, SourceError> {
     })
 }
 
-/// The body with null for each bare `NaN`, `Infinity` and `-Infinity`, and as valid UTF-8; `None` where it holds
-/// nothing of the kind.
+/// Returns the body as valid UTF-8, with null in place of each bare `NaN`, `Infinity` and
+/// `-Infinity`; `None` if there is nothing to repair.
 fn repaired(body: &[u8]) -> Option<Vec<u8>> {
     const NO_NUMBERS: [&[u8]; 3] = [b"-Infinity", b"Infinity", b"NaN"];
     let text = String::from_utf8_lossy(body);
@@ -61,17 +63,19 @@ fn repaired(body: &[u8]) -> Option<Vec<u8>> {
     changed.then_some(out)
 }
 
-/// Returns a measurement that is possible: finite, not negative, not absurd. Everything else is unknown.
+/// Returns the value if it can be a measurement: finite, from 0 to 10^15. Every other value is
+/// unknown.
 pub fn sane(value: f64) -> Option<f64> {
     (value.is_finite() && (0.0..=ABSURD).contains(&value)).then_some(value)
 }
 
-/// A list whose items are read one by one. An item that cannot be read is counted and does not spoil the others. Null is
-/// an empty list.
+/// A list whose items are read one by one. An item that cannot be read is counted and does not
+/// affect the others. Null is an empty list.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Items<T> {
+    /// The items that could be read, in their order.
     pub read: Vec<T>,
-    /// Items that could not be read.
+    /// Number of items that could not be read.
     pub odd: usize,
 }
 
@@ -112,7 +116,7 @@ impl<'de, T: DeserializeOwned> Visitor<'de> for ItemsVisitor<T> {
     }
 }
 
-/// A member of an object that is left out where it has another type than the one that is due.
+/// A member of an object; `None` if its value does not have the expected type.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Member<T>(pub Option<T>);
 
@@ -129,17 +133,20 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Member<T> {
     }
 }
 
-/// A scalar as it was sent: a number, a text, or something of no use (null, a list, an object, a number out of range).
+/// A scalar of any type, as it was sent.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub enum Loose {
+    /// A number within the range of a 64-bit float.
     Number(f64),
+    /// A string, possibly of digits.
     Text(String),
+    /// Everything else: null, a boolean, a list, an object, a number out of range.
     #[default]
     Nothing,
 }
 
 impl Loose {
-    /// Returns the number, also where it was sent as text.
+    /// Returns the number, even if it was sent as text.
     pub fn number(&self) -> Option<f64> {
         match self {
             Self::Number(number) => Some(*number),
@@ -148,18 +155,19 @@ impl Loose {
         }
     }
 
+    /// Returns a whole number from 0 to 2^32 - 1, even if it was sent as text.
     pub fn whole(&self) -> Option<u32> {
         self.number()
             .filter(|n| n.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(n))
             .map(|n| n as u32)
     }
 
-    /// Returns a whole number of either sign, up to 2^53.
+    /// Returns a whole number of either sign up to 2^53, even if it was sent as text.
     pub fn integer(&self) -> Option<i64> {
         self.number().filter(|n| n.fract() == 0.0 && n.abs() <= EXACT).map(|n| n as i64)
     }
 
-    /// Returns the text, where it is one; a number is not.
+    /// Returns the text; `None` for a number.
     pub fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
@@ -167,7 +175,8 @@ impl Loose {
         }
     }
 
-    /// Returns an instant before the year 10000: ISO 8601 taken as UTC, or Unix seconds.
+    /// Returns an instant from 1970 to 9999: text in ISO 8601, read as UTC, or a number of Unix
+    /// seconds.
     pub fn time(&self) -> Option<Timestamp> {
         let at = match self {
             Self::Number(number) => sane(*number).map(|n| Timestamp::from_unix(n as i64)),
@@ -194,7 +203,8 @@ impl<'de> Deserialize<'de> for Loose {
     }
 }
 
-/// The first words of a text from outside, on one line, without control characters: fit for a log or a chat.
+/// Returns the first 160 characters of a foreign text, on one line and without control characters,
+/// fit for a log or a chat.
 pub fn excerpt(text: &str) -> String {
     const LONGEST: usize = 160;
     let line = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty());

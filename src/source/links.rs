@@ -1,9 +1,9 @@
-//! Where a person can check, and whose data it is.
+//! Links to the sources' own pages, and their attributions.
 
 use super::{Settings, all};
 use crate::domain::{Entity, Evidence, Link, Timestamp};
 
-/// A link for each source that has a page about the entity.
+/// Returns a link for each source that has a page about the entity.
 pub fn links(entity: &Entity, from: Timestamp, until: Timestamp) -> Vec<Link> {
     let sources = all(&Settings::default());
     let link = |source: &std::sync::Arc<dyn super::Polled>| {
@@ -15,7 +15,8 @@ pub fn links(entity: &Entity, from: Timestamp, until: Timestamp) -> Vec<Link> {
     sources.iter().filter_map(link).collect()
 }
 
-/// Whose data the evidence is, as each source asks to be named; `None` where it is our own alone.
+/// Returns the attributions of all sources in the evidence, as one line; `None` if all of the
+/// evidence is our own.
 pub fn credits(evidence: &Evidence) -> Option<String> {
     let shown = |source: &std::sync::Arc<dyn super::Polled>| {
         let name = source.name();

@@ -1,5 +1,6 @@
-//! Who tells us. A polled source is pure: what to ask ([`Polled::plan`]) and how to read the answer ([`Polled::read`]);
-//! `http` alone talks to the world, and only `source/*` knows an API's JSON.
+//! The sources of measurements. A polled source is pure: it plans requests ([`Polled::plan`]) and
+//! reads replies ([`Polled::read`]). Only `http` sends these requests, and only `source/*` knows
+//! the JSON of an API.
 
 pub mod backoff;
 pub mod cadence;
@@ -25,7 +26,7 @@ use crate::domain::{Entity, Fact, Observation, Seconds, Timestamp};
 use std::fmt;
 use std::sync::Arc;
 
-/// Every polled source there is. A new one is a new file and a line here.
+/// Returns every polled source. A new source is a new file and a line here.
 pub fn all(settings: &Settings) -> Vec<Arc<dyn Polled>> {
     vec![
         Arc::new(ioda::Ioda),
@@ -34,98 +35,108 @@ pub fn all(settings: &Settings) -> Vec<Arc<dyn Polled>> {
     ]
 }
 
-/// What the sources must know of whoever runs this.
+/// The settings of the operator that sources need.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
-    /// Who runs it, for the services that want their callers named; letters and digits, may be empty.
+    /// The operator, for services that ask callers to identify themselves: letters and digits; may
+    /// be empty.
     pub operator: String,
 }
 
-/// What stands fast about a source: who it is, where it lives, what it asks of its guests.
+/// The fixed properties of a source: its names, its address and the limits that its callers keep.
 #[derive(Clone, Copy, Debug)]
 pub struct SourceInfo {
-    /// The word for it in config, tables and chat.
+    /// The name in config, tables and chat, such as `ripestat`.
     pub name: &'static str,
-    /// The name that a reader knows.
+    /// The name for readers, such as `RIPEstat`.
     pub title: &'static str,
-    /// Base address, without a slash at its end.
+    /// The base address, without a trailing slash.
     pub url: &'static str,
-    /// The environment variable that puts another base address in its place.
+    /// The environment variable that overrides the base address.
     pub url_variable: &'static str,
-    /// The environment variable of its token. A source that needs one and has none rests: it is off, not failing.
+    /// The environment variable of the token. A source that needs a token and has none is off, not
+    /// failing.
     pub token_variable: Option<&'static str>,
-    /// To be shown wherever its data is shown.
+    /// The attribution, shown wherever the data of the source is shown.
     pub attribution: &'static str,
-    /// Requests under way at once.
+    /// Maximum number of concurrent requests.
     pub in_flight: usize,
-    /// Seconds from the start of one request to that of the next.
+    /// Minimum seconds from the start of one request to the start of the next.
     pub spacing: Seconds,
-    /// Requests a day that it bears without being asked.
+    /// Requests a day that the source accepts without prior agreement; `None` if it sets no daily
+    /// limit.
     pub calls_a_day: Option<u32>,
-    /// What a 4xx with this body means, in the source's own words.
+    /// Converts a 4xx reply to an error that quotes the reason in the body.
     pub refusal: fn(status: u16, body: &[u8]) -> SourceError,
 }
 
-/// What to learn from a source in one go.
+/// The data to get from a source in one go.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Query {
-    /// In the order of their urgency: what is suspected or down first, then what has waited longest. An allowance that
-    /// is too small for all is spent from the front.
+    /// The entities in order of urgency: suspected or down first, then those that have waited
+    /// longest. An allowance that is too small for all of them is spent from the front.
     pub entities: Vec<Entity>,
-    /// Bins that start in `[from, until)`.
+    /// Start of the window: the query covers bins that start in `[from, until)`.
     pub from: Timestamp,
+    /// End of the window, exclusive.
     pub until: Timestamp,
+    /// Decides which calls are worth their cost.
     pub purpose: Purpose,
 }
 
-/// Why a source is asked: it decides which calls are worth it.
+/// The reason for a query; it decides which calls are worth their cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// A tick.
+    /// A scheduled tick.
     Live,
-    /// The first 14 days of a new entity, or what was missed while we were away.
+    /// The first 14 days of a new entity, or the time in which the bot did not run.
     Backfill,
-    /// Somebody asked in a chat about an entity that may not be watched.
+    /// A person asked in a chat, possibly about an entity that is not watched.
     Question,
 }
 
-/// One GET: the path and query below the source's base address.
+/// One GET request: path and query below the source's base address.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
     /// Begins with a slash.
     pub path: String,
+    /// Keys and values in the order in which they are sent, not yet percent-encoded.
     pub query: Vec<(String, String)>,
-    /// What of the wanted things this request answers.
+    /// The part of the planned query that this request answers.
     pub wanted: Query,
 }
 
-/// What a reply says.
+/// The content of a reply, or of several.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Readings {
+    /// Values of series, known or unknown.
     pub observations: Vec<Observation>,
+    /// Statements that are not values of a series.
     pub facts: Vec<Fact>,
-    /// Items of the reply that could not be read; the others stand.
+    /// Items of the reply that could not be read. The other items stay valid.
     pub odd: Vec<Oddity>,
 }
 
-/// An item of a reply that could not be read, and why.
+/// An item of a reply that could not be read, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Oddity {
-    /// The entity of the item, where that could be read.
+    /// The entity of the item, or `None` if it could not be read either.
     pub entity: Option<Entity>,
+    /// The reason, in words for the log and the operator.
     pub why: String,
 }
 
 impl Oddity {
-    /// Describes `count` items that could not even be read as items of their list; `None` where there are none.
+    /// Describes `count` items that do not have the shape of an item of their list. Returns `None`
+    /// if `count` is 0.
     fn unreadable(count: usize, what: &str) -> Option<Self> {
         (count > 0).then(|| Self { entity: None, why: format!("{count} {what} could not be read") })
     }
 }
 
 impl Readings {
-    /// Fails where items were malformed and none could be read: the format of the source has changed, or all of it is
-    /// broken.
+    /// Fails if items were malformed and no item could be read: the source has changed its format,
+    /// or the whole reply is broken.
     fn unless_all_odd(self) -> Result<Self, SourceError> {
         match self.odd.first() {
             Some(odd) if self.observations.is_empty() && self.facts.is_empty() => {
@@ -135,27 +146,31 @@ impl Readings {
         }
     }
 
-    /// Start of the newest bin with a value.
+    /// Returns the start of the newest bin with a value, or `None` if no bin has one.
     pub fn newest(&self) -> Option<Timestamp> {
         self.observations.iter().filter(|o| o.value.is_some()).map(|o| o.observed_at).max()
     }
 }
 
-/// A source that is asked over HTTP on a cron schedule.
+/// A source that is polled over HTTP on a cron schedule.
 pub trait Polled: Send + Sync + fmt::Debug {
+    /// Returns the fixed properties of the source.
     fn about(&self) -> &'static SourceInfo;
 
+    /// Returns the name of the source in config, tables and chat.
     fn name(&self) -> &'static str {
         self.about().name
     }
 
-    /// Whether the source knows such entities at all.
+    /// Returns whether the source has data about this kind of entity.
     fn covers(&self, entity: &Entity) -> bool;
 
-    /// Pure: which requests, batched how. At most `allowance` of them; the most useful first.
+    /// Returns the requests for a query, batched as the source allows: at most `allowance` of them,
+    /// the most useful first. Pure.
     fn plan(&self, wanted: &Query, now: Timestamp, allowance: u32) -> Vec<Request>;
 
-    /// Pure: what a 200 with this JSON body says.
+    /// Reads the JSON body of a 200 reply. Fails if the reply reports an error, has no data, or
+    /// cannot be read as a whole. Pure.
     fn read(
         &self,
         request: &Request,
@@ -163,34 +178,38 @@ pub trait Polled: Send + Sync + fmt::Debug {
         received_at: Timestamp,
     ) -> Result<Readings, SourceError>;
 
-    /// How long after the end of its bin a value of the signal is usually published, and how wide the bin is.
+    /// Returns the bin width of the signal, and how long after the end of a bin its value is
+    /// usually published.
     fn rhythm(&self, signal: &str) -> PublishSchedule;
 
-    /// Where a person sees the entity with this source's eyes, over `[from, until)` where the page can show a window.
+    /// Returns the address of the source's page about the entity, over `[from, until)` if the page
+    /// can show a window; `None` if there is no such page.
     fn link(&self, entity: &Entity, from: Timestamp, until: Timestamp) -> Option<String>;
 }
 
-/// The beat of a signal.
+/// The bin width and the publication delay of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PublishSchedule {
+    /// Width of a bin, in seconds.
     pub step: Seconds,
-    /// From the end of a bin to its publication.
+    /// Usual number of seconds from the end of a bin to its publication.
     pub delay: Seconds,
 }
 
 impl Query {
-    /// The same wish for some of the entities.
+    /// Returns the same query for only these entities.
     #[must_use]
     pub fn about(&self, entities: &[Entity]) -> Self {
         Self { entities: entities.to_vec(), ..self.clone() }
     }
 
-    /// The same wish for another window.
+    /// Returns the same query for another window.
     #[must_use]
     pub fn between(&self, from: Timestamp, until: Timestamp) -> Self {
         Self { from, until, ..self.clone() }
     }
 
+    /// Returns whether `at` lies in `[from, until)`.
     pub fn holds(&self, at: Timestamp) -> bool {
         self.from <= at && at < self.until
     }

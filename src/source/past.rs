@@ -1,11 +1,13 @@
-//! What is read of the past, in one go, sorted into the batches in which it would have come. Pure.
+//! Sorts readings of the past, received in one go, into the batches in which they would have come
+//! live. Pure.
 
 use super::{PublishSchedule, Readings};
 use crate::domain::{Arrival, Batch, Timestamp};
 use std::collections::BTreeMap;
 
-/// Sorts what was read of the past into the batches in which it would have come: each value one usual delay after the
-/// end of its bin, none later than now.
+/// Sorts readings of the past into the batches in which they would have come live, oldest first:
+/// each value arrives one usual delay after the end of its bin, each fact at its own time, and none
+/// after `now`.
 pub fn batches(
     readings: Readings,
     arrival: Arrival,

@@ -1,6 +1,6 @@
-//! Cloudflare Radar: what to ask. Facts and traps: docs/sources/radar.md
+//! Cloudflare Radar: plans requests and opens replies. Facts and traps: docs/sources/radar.md
 //!
-//! Data under CC BY-NC 4.0, seen with a token only: without one the source is off, not failing.
+//! The data is under CC BY-NC 4.0 and needs a token; without one the source is off, not failing.
 
 mod netflows;
 mod reports;
@@ -12,6 +12,7 @@ use crate::domain::{Asn, Entity, Seconds, Timestamp};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+/// Names, address and limits of Radar. Its own limit is 1,200 requests in five minutes.
 pub const ABOUT: SourceInfo = SourceInfo {
     name: "radar",
     title: "Radar",
@@ -26,16 +27,19 @@ pub const ABOUT: SourceInfo = SourceInfo {
 };
 
 const TOKEN: &str = "LINKDOWN_RADAR_TOKEN";
-/// Codes of a missing, malformed, invalid or under-privileged token: asking again will not help.
+/// Error codes of a token that is missing, malformed, invalid or has too few rights: asking again
+/// does not help.
 const TOKEN_CODES: [u32; 4] = [6003, 9106, 9109, 10_000];
 
 const NETFLOWS: &str = "/radar/netflows/timeseries";
 const ANNOTATIONS: &str = "/radar/annotations/outages";
 const ANOMALIES: &str = "/radar/traffic_anomalies";
 
-/// Reports are written by people, hours to days late and back-dated.
+/// The window of reports, in seconds back from the end of the query: people write reports hours to
+/// days late and back-date them.
 const REPORTS_BACK: Seconds = 14 * DAY;
 
+/// The source `radar`; it has no state, and the token is kept by the HTTP client's `Base`.
 #[derive(Debug)]
 pub struct Radar;
 
@@ -48,7 +52,8 @@ impl Polled for Radar {
         matches!(entity, Entity::Country(_) | Entity::Asn(_))
     }
 
-    /// One call an entity for its traffic, and one for each kind of report about the whole world.
+    /// Plans one call for the traffic of each entity and week. Unless the query is a backfill, adds
+    /// one call for each kind of report, which covers the whole world.
     fn plan(&self, wanted: &Query, _now: Timestamp, allowance: u32) -> Vec<Request> {
         let ours: Vec<Entity> =
             wanted.entities.iter().filter(|entity| self.covers(entity)).cloned().collect();
@@ -120,7 +125,7 @@ struct Answer<T> {
     result: T,
 }
 
-/// The result of an answer; `success` is tested on 200 too.
+/// Returns the result of a reply. Fails if `success` is false, even with status 200.
 fn result<T: DeserializeOwned>(body: &[u8]) -> Result<T, SourceError> {
     let envelope: Envelope = parse(body)?;
     if !envelope.success {
@@ -130,7 +135,7 @@ fn result<T: DeserializeOwned>(body: &[u8]) -> Result<T, SourceError> {
 }
 
 fn refusal(status: u16, body: &[u8]) -> SourceError {
-    // Some refusals hold a message alone, without `success`.
+    // Some refusals hold only a message, without `success`.
     #[derive(Default, Deserialize)]
     #[serde(default)]
     struct Bare {

@@ -1,7 +1,9 @@
-//! Observations from a file, as the batches in which they were received, and back into such a file.
+//! Reads batches of observations from a CSV file, and writes them to one.
 //!
-//! CSV with the header `received_at,observed_at,entity,source,signal,value`, sorted by `received_at` (Unix seconds). An
-//! empty value is unknown. A column `fact`, where there is one, holds a fact as JSON; further columns are passed over.
+//! The header is `received_at,observed_at,entity,source,signal,value`. Rows are sorted by
+//! `received_at`; rows of the same `received_at` are one batch. Times are Unix seconds. An empty
+//! value is an unknown value. An optional column `fact` holds a fact as JSON; all other columns are
+//! ignored.
 
 use crate::domain::{Arrival, Batch, Entity, EntityError, Fact, Observation, Series, Timestamp};
 use std::collections::HashMap;
@@ -11,49 +13,103 @@ use std::sync::Arc;
 const COLUMNS: [&str; 6] = ["received_at", "observed_at", "entity", "source", "signal", "value"];
 const FACT: &str = "fact";
 
-/// What is wrong with a file of observations, and where. All but `Io` are the file's fault: exit code 2.
+/// An error in a file of observations, with its place. Every variant except `Io` is bad input: exit
+/// code 2.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordedError {
+    /// The first line is not the expected header; holds its first 12 columns.
     #[error(
         "line 1: the header must begin with received_at,observed_at,entity,source,signal,value, not `{0}`"
     )]
     Header(String),
+    /// A row ends before the column `value`.
     #[error("line {line}: {fields} fields instead of at least 6")]
-    TooFew { line: u64, fields: usize },
+    TooFew {
+        /// Line of the file, counted from 1.
+        line: u64,
+        /// Number of fields in the row.
+        fields: usize,
+    },
+    /// A field is not a finite number; a time must be whole seconds.
     #[error("line {line}: `{text}` is no number in column {column}")]
-    NoNumber { line: u64, column: &'static str, text: String },
+    NoNumber {
+        /// Line of the file, counted from 1.
+        line: u64,
+        /// Name of the column.
+        column: &'static str,
+        /// The field as it stands in the file.
+        text: String,
+    },
+    /// A row was received before the row above it.
     #[error(
         "line {line}: received_at {received_at} is before {previous} of the line above; sort the file by received_at"
     )]
-    OutOfOrder { line: u64, received_at: i64, previous: i64 },
+    OutOfOrder {
+        /// Line of the file, counted from 1.
+        line: u64,
+        /// Time of the row, Unix seconds.
+        received_at: i64,
+        /// Time of the row above, Unix seconds.
+        previous: i64,
+    },
+    /// The entity is not written in a known form.
     #[error("line {line}: {error}")]
-    Entity { line: u64, error: EntityError },
+    Entity {
+        /// Line of the file, counted from 1.
+        line: u64,
+        /// The reason.
+        error: EntityError,
+    },
+    /// The source or the signal is missing.
     #[error("line {line}: an empty {column}")]
-    Empty { line: u64, column: &'static str },
+    Empty {
+        /// Line of the file, counted from 1.
+        line: u64,
+        /// Name of the column.
+        column: &'static str,
+    },
+    /// A field is not UTF-8.
     #[error("line {line}: not UTF-8 text")]
-    NotUtf8 { line: u64 },
+    NotUtf8 {
+        /// Line of the file, counted from 1.
+        line: u64,
+    },
+    /// The column `fact` does not hold the JSON of a fact.
     #[error("line {line}: no fact: {error}")]
-    NoFact { line: u64, error: serde_json::Error },
+    NoFact {
+        /// Line of the file, counted from 1.
+        line: u64,
+        /// The error of the JSON parser.
+        error: serde_json::Error,
+    },
+    /// The line breaks the rules of CSV.
     #[error("line {line}: no CSV: {error}")]
-    NoCsv { line: u64, error: csv::Error },
+    NoCsv {
+        /// Line of the file, counted from 1.
+        line: u64,
+        /// The error of the CSV parser.
+        error: csv::Error,
+    },
+    /// The file could not be read from the disk.
     #[error("cannot read the observations: {0}")]
     Io(std::io::Error),
 }
 
 impl RecordedError {
-    /// Whether the file is wrong, rather than the disk.
+    /// Returns whether the content of the file is at fault, rather than the disk.
     pub fn is_bad_input(&self) -> bool {
         !matches!(self, Self::Io(_))
     }
 }
 
-/// Reads batches one by one; holds one batch and the names of the series, however long the file.
+/// A reader of batches, one by one. It holds one batch and the names of the series, however long
+/// the file is.
 #[derive(Debug)]
 pub struct Reader<R> {
     csv: csv::Reader<R>,
     fact_column: Option<usize>,
     record: csv::ByteRecord,
-    /// `record` holds the first row of the next batch.
+    /// Whether `record` holds the first row of the next batch.
     is_ahead: bool,
     previous: i64,
     series: HashMap<Vec<u8>, Arc<Series>>,
@@ -62,6 +118,7 @@ pub struct Reader<R> {
 }
 
 impl<R: Read> Reader<R> {
+    /// Reads the header. Fails if it does not begin with the six expected columns.
     pub fn new(input: R) -> Result<Self, RecordedError> {
         let mut csv = csv::ReaderBuilder::new()
             .has_headers(true)
@@ -88,7 +145,7 @@ impl<R: Read> Reader<R> {
         })
     }
 
-    /// The next batch, or `None` at the end of the file.
+    /// Returns the next batch, or `None` at the end of the file.
     pub fn next_batch(&mut self) -> Result<Option<Batch>, RecordedError> {
         if !self.is_ahead && !self.read_record()? {
             return Ok(None);
@@ -245,20 +302,22 @@ fn wrong_csv(error: csv::Error, line: u64) -> RecordedError {
     }
 }
 
-/// Writes batches in the same form, with the column `fact`.
+/// A writer of batches in the same format, with the column `fact`.
 #[derive(Debug)]
 pub struct Writer<W: Write> {
     csv: csv::Writer<W>,
 }
 
 impl<W: Write> Writer<W> {
+    /// Writes the header.
     pub fn new(output: W) -> Result<Self, csv::Error> {
         let mut csv = csv::Writer::from_writer(output);
         csv.write_record(COLUMNS.iter().chain(&[FACT]))?;
         Ok(Self { csv })
     }
 
-    /// Batches must come in the order of their `received_at`.
+    /// Writes one row for each observation and each fact. The caller passes batches in the order of
+    /// their `received_at`.
     pub fn write(&mut self, batch: &Batch) -> Result<(), csv::Error> {
         let received_at = batch.received_at.unix().to_string();
         for Observation { series, observed_at, value } in &batch.observations {
@@ -287,6 +346,7 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
+    /// Flushes the output. Without this call the last rows may be lost without an error.
     pub fn finish(mut self) -> Result<(), csv::Error> {
         self.csv.flush()?;
         Ok(())

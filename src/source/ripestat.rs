@@ -1,4 +1,5 @@
-//! RIPEstat of the RIPE NCC: what to ask. Facts and traps: docs/sources/ripestat.md
+//! RIPEstat of the RIPE NCC: plans requests and opens replies. Facts and traps:
+//! docs/sources/ripestat.md
 
 mod country;
 mod envelope;
@@ -11,6 +12,8 @@ use crate::domain::time::{DAY, HOUR, MINUTE};
 use crate::domain::{Asn, Entity, Seconds, Timestamp};
 use ipnet::IpNet;
 
+/// Names, address and limits of RIPEstat. It allows 8 concurrent requests, and asks callers above
+/// about 1,000 calls a day to register.
 pub const ABOUT: SourceInfo = SourceInfo {
     name: "ripestat",
     title: "RIPEstat",
@@ -28,23 +31,27 @@ const COUNTRY: &str = "country-routing-stats";
 const STATE: &str = "bgp-state";
 const PEERS: &str = "ris-peer-count";
 
-/// Up to here the five-minute series is asked for; RIPEstat itself coarsens longer windows.
+/// The longest window, in seconds, for which the five-minute series is requested. RIPEstat itself
+/// coarsens longer windows.
 const FINE_WINDOW: Seconds = 2 * DAY;
-/// States of each network or block that one step of a backfill asks for: in a step of two days every eight hours, as often
-/// as the RIPE NCC itself counts.
+/// Number of past states of each network or block in one step of a backfill. In a step of two days
+/// that is one every eight hours, as often as the RIPE NCC itself counts.
 const PAST_STATES: i64 = 6;
-/// A tick in these minutes of every eighth hour asks for the peers as well: the count is renewed every eight hours, at
-/// 00, 08 and 16 UTC, and a plan remembers nothing.
+/// The part of every eight hours, in seconds from 00, 08 and 16 UTC, in which a tick also requests
+/// the count of peers. The count is renewed at those hours, and a plan has no memory of earlier
+/// ticks.
 const PEERS_DUE: std::ops::Range<Seconds> = 2 * HOUR..2 * HOUR + 15 * MINUTE;
 
+/// The source `ripestat`.
 #[derive(Debug)]
 pub struct Ripestat {
-    /// By this the RIPE NCC knows us.
+    /// The parameter `sourceapp`, by which the RIPE NCC identifies callers.
     app: String,
 }
 
 impl Ripestat {
-    /// `operator`: who runs this; what is no letter, digit, `-` or `_` is left out.
+    /// Builds the source. Only the ASCII letters, digits, `-` and `_` of `operator` are used, 40 at
+    /// most; it may be empty.
     pub fn new(operator: &str) -> Self {
         let known: String = operator
             .chars()
@@ -71,7 +78,8 @@ impl Ripestat {
         request
     }
 
-    /// A country's prefixes over the window; or everything that is announced for a network or block, now.
+    /// Returns the request for a country's prefixes over the window, or for the present state of a
+    /// network or block.
     fn now(&self, entity: &Entity, wanted: &Query) -> Option<Request> {
         let resource = resource(entity)?;
         let wanted = wanted.about(std::slice::from_ref(entity));
@@ -89,7 +97,8 @@ impl Ripestat {
         })
     }
 
-    /// Who saw a network or block at moments of the window, newest first, all entities by turns.
+    /// Returns the requests for states of networks and blocks at moments of the window: newest
+    /// moment first, all entities at each moment.
     fn past_states(&self, wanted: &Query) -> Vec<Request> {
         let entities: Vec<&Entity> =
             wanted.entities.iter().filter(|entity| has_state(entity)).collect();
@@ -114,7 +123,8 @@ impl Ripestat {
         requests
     }
 
-    /// How many peers there are to be seen by: the newest three of its eight-hourly values.
+    /// Returns the request for the number of RIS peers over the last day, three values eight hours
+    /// apart; `None` if no entity is a network or block.
     fn peers(&self, wanted: &Query, now: Timestamp) -> Option<Request> {
         let counted: Vec<Entity> =
             wanted.entities.iter().filter(|entity| has_state(entity)).cloned().collect();
@@ -125,7 +135,8 @@ impl Ripestat {
     }
 }
 
-/// Only small answers are wanted: a country's state of all peers may be hundreds of megabytes.
+/// Returns whether the state of the entity is requested: the state of a country may be hundreds of
+/// megabytes.
 fn has_state(entity: &Entity) -> bool {
     matches!(entity, Entity::Asn(_) | Entity::Prefix(_))
 }
@@ -139,10 +150,11 @@ fn resource(entity: &Entity) -> Option<String> {
     }
 }
 
-/// Blocks whose state is asked for in one call.
+/// Maximum number of blocks in one call for their state.
 pub const NETS_AT_ONCE: usize = 20;
 
-/// Who sees these blocks now, for a table of routes that goes on from there. `app`: by what the RIPE NCC knows us.
+/// Returns the request for the present state of these blocks, to seed a table of routes. `app` is
+/// the parameter `sourceapp`, by which the RIPE NCC identifies callers.
 pub fn state_of(app: &str, nets: &[IpNet]) -> Request {
     let resource: Vec<String> = nets.iter().map(ToString::to_string).collect();
     let wanted = Query {
@@ -159,7 +171,7 @@ pub fn state_of(app: &str, nets: &[IpNet]) -> Request {
     Request::new(format!("/data/{STATE}/data.json"), query, wanted)
 }
 
-/// What an answer to [`state_of`] says.
+/// Reads the reply to [`state_of`]. Fails if too many routes are malformed.
 pub fn routes(body: &[u8]) -> Result<Routes, SourceError> {
     state::routes(&envelope::open(STATE, body)?)
 }
@@ -173,7 +185,8 @@ impl Polled for Ripestat {
         resource(entity).is_some()
     }
 
-    /// One call an entity, in the order of their urgency; a backfill adds states of the past while the allowance lasts.
+    /// Plans one call for each entity, most urgent first. A backfill adds past states while the
+    /// allowance lasts.
     fn plan(&self, wanted: &Query, now: Timestamp, allowance: u32) -> Vec<Request> {
         let live = wanted.entities.iter().filter_map(|entity| self.now(entity, wanted));
         let mut requests: Vec<Request> = match wanted.purpose {
@@ -205,7 +218,7 @@ impl Polled for Ripestat {
         }
     }
 
-    /// Both come in answer to a question and are fresh to some minutes.
+    /// Returns the same for both signals: replies are computed on request and are some minutes old.
     fn rhythm(&self, _signal: &str) -> PublishSchedule {
         PublishSchedule { step: state::STEP, delay: 10 * MINUTE }
     }

@@ -1,5 +1,6 @@
-//! One malformed item spoils no other, at whatever depth and in whatever way it is malformed: a good reply of each call
-//! is taken, one item of it is spoiled in every way below, and all that the other items say must come out unchanged.
+//! Tests that a malformed item affects no other item, whatever its depth and fault. Each test takes
+//! a good reply of a call, spoils one item in every way below, and asserts that the readings of all
+//! other items stay the same.
 
 use super::ioda::Ioda;
 use super::radar::Radar;
@@ -9,11 +10,11 @@ use crate::domain::time::DAY;
 use crate::domain::{FactKind, Timestamp};
 use serde_json::{Value, json};
 
-/// What stands where something else is due. The first ones are no values of a parsed document: they are put into the
-/// text.
+/// Wrong values that a parsed document cannot hold; they are inserted into the text of the reply.
 const RAW: [&str; 6] =
     ["NaN", "-Infinity", "1e999", "\"\\ud800\"", "-0.5e-7", "18446744073709551615"];
 
+/// Returns all wrong values, with a placeholder for each of [`RAW`].
 fn wrongs() -> Vec<Value> {
     let raw = (0..RAW.len()).map(|n| json!(format!("@raw{n}@")));
     let plain = json!([
@@ -23,7 +24,7 @@ fn wrongs() -> Vec<Value> {
     raw.chain(plain.as_array().cloned().unwrap()).collect()
 }
 
-/// The pointers of a value and of all that is inside it.
+/// Returns the JSON pointers of a value and of every value inside it.
 fn places(value: &Value, at: &str) -> Vec<String> {
     let mut all = vec![at.to_owned()];
     match value {
@@ -42,7 +43,7 @@ fn places(value: &Value, at: &str) -> Vec<String> {
     all
 }
 
-/// Every text that the reply becomes when the item at `item` is spoiled in one place.
+/// Returns the text of every reply that results from spoiling the item at `item` in one place.
 fn spoiled(reply: &Value, item: &str) -> Vec<String> {
     let text = |value: &Value| {
         let plain = value.to_string();
@@ -74,7 +75,8 @@ fn wanted(entities: &[&str]) -> Query {
     Query { entities, from: until - 3000, until, purpose: Purpose::Live }
 }
 
-/// What the readings say of everybody but `whom`. That a poll of somebody failed is not part of it.
+/// Returns the readings about every entity except `whom`, as sorted lines. Failed polls are left
+/// out.
 fn of_others(readings: &Readings, whom: &str) -> Vec<String> {
     let observed = readings.observations.iter().map(|o| {
         format!("{} {} {} {:?}", o.series.entity, o.series.signal, o.observed_at, o.value)
@@ -88,7 +90,8 @@ fn of_others(readings: &Readings, whom: &str) -> Vec<String> {
     said
 }
 
-/// Asserts that a reply to the request with this path says the same of all others, however the item of `whom` is spoiled.
+/// Asserts that the readings about all other entities stay the same, however the item of `whom` is
+/// spoiled in a reply to the request with this path.
 fn spoils_no_other(
     source: &dyn Polled,
     wanted: &Query,
@@ -123,7 +126,7 @@ fn a_series_of_ioda() {
     for item in ["/data/1", "/data/1/0"] {
         spoils_no_other(&Ioda, &wanted, "/signals/raw/country", &reply, item, "country/IR");
     }
-    // One bin of a series: the others of the same series stand.
+    // A spoiled bin leaves the other bins of the same series intact.
     let request = Ioda.plan(&wanted, wanted.until, 1).remove(0);
     for text in spoiled(&reply, "/data/1/0/values/3") {
         let readings = Ioda.read(&request, text.as_bytes(), wanted.until).unwrap();
@@ -263,7 +266,7 @@ fn a_route_of_ripestat() {
         let seen = readings.observations[0].value.unwrap();
         assert!((39.0..=40.0).contains(&seen), "{seen}: {text}");
     }
-    // Where many are malformed nothing is counted: that would read like a fall.
+    // If many routes are malformed, nothing is counted: the count would read like a fall.
     let mut broken = reply.clone();
     for n in 0..10 {
         broken["data"]["bgp_state"][n]["source_id"] = Value::Null;

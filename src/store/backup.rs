@@ -1,4 +1,4 @@
-//! A copy of the database, made while the bot runs.
+//! Copies of the database, made while the bot runs.
 
 use super::error::plain;
 use super::file::{FileId, beside, rename_to_new, replace_private};
@@ -9,12 +9,13 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-/// Pages copied between two words on how far it is: 1 MiB.
+/// Pages copied between two progress reports: 1 MiB.
 const STEP: i32 = 256;
 
 impl Store {
-    /// Copies the database as it is now to `to`, which must not exist, checks the copy, and gives it its name only then.
-    /// The copy has mode 0600. `progress` hears how many pages of how many are done.
+    /// Copies the current database to `to`, which must not exist. The copy gets that name only
+    /// after it was checked, and has mode 0600. `progress` is called with the number of copied
+    /// pages and of all pages.
     pub async fn backup(
         &self,
         to: &Path,
@@ -26,7 +27,7 @@ impl Store {
 }
 
 impl Store {
-    /// Looks through the whole file; what is wrong with it, if anything is.
+    /// Checks the whole file. Returns the first fault, or `None` if there is none.
     pub async fn look_through(&self) -> Result<Option<String>, StoreError> {
         self.read(|db| {
             let verdict: String =
@@ -75,7 +76,8 @@ pub(super) fn copy(
     done
 }
 
-/// Inside the reader's transaction: what is written meanwhile neither waits for the copy nor starts it anew.
+/// Copies inside the reader's transaction: concurrent writes neither wait for the copy nor restart
+/// it.
 fn copy_pages(
     from: &Connection,
     to: &Path,
@@ -99,7 +101,7 @@ fn copy_pages(
             }
         }
     }
-    // One file, without a log beside it.
+    // This makes the copy a single file, without a log beside it.
     copy.pragma_update_and_check(None, "journal_mode", "delete", |_| Ok(()))?;
     let verdict: String = copy.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
     if verdict != "ok" {

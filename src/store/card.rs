@@ -1,4 +1,4 @@
-//! Cards: an incident's message in one chat, edited as the picture grows.
+//! Cards: an incident's message in one chat, edited as more becomes known.
 
 use super::session::{Writes, noun};
 use super::subscription::chat_at;
@@ -7,23 +7,27 @@ use crate::domain::{Chat, Timestamp};
 use rusqlite::{OptionalExtension, Row, named_params};
 
 noun! {
-    /// Cards.
+    /// Access to the cards.
     Cards
 }
 
+/// The state of an incident's message in one chat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Card {
+    /// The incident that the message shows.
     pub incident: IncidentId,
+    /// The chat that holds the message.
     pub chat: Chat,
-    /// The platform's id of the message, once it is there.
+    /// The platform's id of the message, or `None` if there is no message to edit.
     pub message_id: Option<String>,
-    /// The revision that the message should show; counted by the caller.
+    /// The incident's revision that the message should show; the caller counts revisions.
     pub wanted: u32,
-    /// The one that it shows; 0 before the first.
+    /// The revision that the message shows; 0 before the first.
     pub sent: u32,
 }
 
 impl<A> Cards<'_, A> {
+    /// Returns the incident's card in that chat, or `None` if there is none.
     pub fn get(&self, incident: IncidentId, chat: i64) -> Result<Option<Card>, StoreError> {
         let card = self
             .connection
@@ -37,8 +41,8 @@ impl<A> Cards<'_, A> {
         Ok(card)
     }
 
-    /// Some of those of `platform` that do not show what they should and may be edited at `now`: one for each chat, those
-    /// that wait longest first.
+    /// Returns up to `at_most` cards of `platform` that show an old revision and may be edited at
+    /// `now`: one per chat, the longest waiting first.
     pub fn behind(
         &self,
         platform: &str,
@@ -58,7 +62,8 @@ impl<A> Cards<'_, A> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// When the next of `platform` that is behind may be edited, if any is.
+    /// Returns when the next outdated card of `platform` may be edited, or `None` if none is
+    /// outdated.
     pub fn next_edit(&self, platform: &str) -> Result<Option<Timestamp>, StoreError> {
         let mut select = self.connection.prepare_cached(
             "SELECT min(k.next_at) FROM card k JOIN chat c ON c.id = k.chat_id
@@ -69,7 +74,8 @@ impl<A> Cards<'_, A> {
 }
 
 impl Cards<'_, Writes> {
-    /// All cards of the incident should show `revision`; one that should show a later one stays at that.
+    /// Sets the revision that all cards of the incident should show. A card that should show a
+    /// later one is left as it is.
     pub fn want(&self, incident: IncidentId, revision: u32) -> Result<(), StoreError> {
         self.connection
             .prepare_cached(
@@ -79,7 +85,7 @@ impl Cards<'_, Writes> {
         Ok(())
     }
 
-    /// It is edited no sooner.
+    /// Puts the card's next edit off until `at`.
     pub fn not_before(
         &self,
         incident: IncidentId,
@@ -93,7 +99,8 @@ impl Cards<'_, Writes> {
         Ok(())
     }
 
-    /// Keeps the card as it is until `at`, or until a new message is in its chat, which lets it be edited.
+    /// Keeps the card as it is until `at`, or until a new message in its chat makes editing
+    /// possible again.
     pub fn refused(
         &self,
         incident: IncidentId,
@@ -115,7 +122,7 @@ impl Cards<'_, Writes> {
         Ok(())
     }
 
-    /// The message is gone: there is nothing left to edit.
+    /// Records that the message is gone: there is nothing left to edit.
     pub fn lost(&self, incident: IncidentId, chat: i64) -> Result<(), StoreError> {
         self.connection.execute(
             "UPDATE card SET message_id = NULL, sent = wanted WHERE incident_id = :incident AND chat_id = :chat",
@@ -124,7 +131,8 @@ impl Cards<'_, Writes> {
         Ok(())
     }
 
-    /// The message `message_id` shows `revision` now, and should show the incident's newest.
+    /// Records that the message `message_id` shows `revision`, and that it should show the
+    /// incident's newest revision.
     pub fn sent(
         &self,
         incident: IncidentId,

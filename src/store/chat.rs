@@ -1,4 +1,4 @@
-//! Chats: where they are, what they belong to, whether they can be reached.
+//! Chats: their address, the server or group they belong to, and whether they can be reached.
 
 use super::StoreError;
 use super::session::{Writes, noun};
@@ -7,24 +7,25 @@ use crate::domain::{Chat, Timestamp};
 use rusqlite::{OptionalExtension, Params, Row, named_params};
 
 noun! {
-    /// Chats.
+    /// Access to the chats.
     Chats
 }
 
-/// A chat with what is known of it.
+/// A chat with everything known about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
+    /// Its number, platform and address.
     pub chat: Chat,
-    /// The server or group that it belongs to: what is left, and entered again, as a whole.
+    /// The server or group that it belongs to. The bot leaves and joins this as a whole.
     pub home: Option<String>,
-    /// The platform's number of the person who last subscribed there.
+    /// The platform's id of the person who last subscribed there.
     pub owner: Option<String>,
-    /// Since when, and why, nothing can be told there.
+    /// Since when, and why, no message can be sent there; `None` while it can be reached.
     pub suspended: Option<(Timestamp, String)>,
 }
 
 impl<A> Chats<'_, A> {
-    /// The chat at that address, if it ever was one.
+    /// Returns the chat at that address, or `None` if the database holds none.
     pub fn at(&self, platform: &str, address: &str) -> Result<Option<Place>, StoreError> {
         let sql = format!("{PLACE} WHERE platform = :platform AND address = :address");
         let mut select = self.connection.prepare_cached(&sql)?;
@@ -33,12 +34,13 @@ impl<A> Chats<'_, A> {
             .optional()?)
     }
 
+    /// Returns the chat with that number, or `None` if there is none.
     pub fn by_id(&self, id: i64) -> Result<Option<Place>, StoreError> {
         let mut select = self.connection.prepare_cached(&format!("{PLACE} WHERE id = :id"))?;
         Ok(select.query_row(named_params! { ":id": id }, place).optional()?)
     }
 
-    /// Those that belong to a server or group.
+    /// Returns the chats of a server or group, ordered by number.
     pub fn of_home(&self, platform: &str, home: &str) -> Result<Vec<Place>, StoreError> {
         self.places(
             "platform = :platform AND home = :home",
@@ -46,7 +48,7 @@ impl<A> Chats<'_, A> {
         )
     }
 
-    /// Those that cannot be told.
+    /// Returns the chats of `platform` that cannot be reached, ordered by number.
     pub fn suspended(&self, platform: &str) -> Result<Vec<Place>, StoreError> {
         self.places(
             "platform = :platform AND suspended_at IS NOT NULL",
@@ -61,7 +63,8 @@ impl<A> Chats<'_, A> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Whether the platform was told exactly this already.
+    /// Returns whether the platform was last sent exactly this `digest` for `what`, such as its
+    /// menu of commands.
     pub fn was_told(&self, platform: &str, what: &str, digest: &str) -> Result<bool, StoreError> {
         let known: Option<String> = self
             .connection
@@ -76,7 +79,7 @@ impl<A> Chats<'_, A> {
 }
 
 impl Chats<'_, Writes> {
-    /// The chat at that address, made now if there is none.
+    /// Returns the chat at that address, which is created if there is none.
     pub fn ensure(&self, platform: &str, address: &str) -> Result<Chat, StoreError> {
         if let Some(place) = self.at(platform, address)? {
             return Ok(place.chat);
@@ -89,7 +92,7 @@ impl Chats<'_, Writes> {
         Ok(Chat { id, platform: platform.to_owned(), address: address.to_owned() })
     }
 
-    /// Sets the server or group that it belongs to; what is not known leaves what was.
+    /// Sets the server or group that it belongs to, and its owner. `None` keeps the old value.
     pub fn belongs_to(
         &self,
         chat: i64,
@@ -104,7 +107,8 @@ impl Chats<'_, Writes> {
         Ok(())
     }
 
-    /// Nothing can be told there: what was owed is given up with the reason. Says whether it could be until now.
+    /// Marks the chat as unreachable and gives up its owed and held deliveries with the reason
+    /// `why`. Returns whether it was reachable before.
     pub fn suspend(&self, chat: i64, why: &str, at: Timestamp) -> Result<bool, StoreError> {
         let changed = self.connection.execute(
             "UPDATE chat SET suspended_at = :at, suspended_why = :why WHERE id = :chat AND suspended_at IS NULL",
@@ -118,7 +122,8 @@ impl Chats<'_, Writes> {
         Ok(changed > 0)
     }
 
-    /// It can be told again. Says since when it could not, if that was so.
+    /// Marks the chat as reachable. Returns since when it was not, or `None` if it was reachable
+    /// before.
     pub fn resume(&self, chat: i64) -> Result<Option<Timestamp>, StoreError> {
         let since = self.by_id(chat)?.and_then(|place| place.suspended).map(|(since, _)| since);
         self.connection.execute(
@@ -128,10 +133,12 @@ impl Chats<'_, Writes> {
         Ok(since)
     }
 
-    /// The chat has moved to `address`, with all that is kept of it. What is kept there already stays as it is.
+    /// Moves the chat to `address` with all its data. Data that is already stored for `address`
+    /// takes precedence.
     pub fn moved(&self, chat: i64, address: &str) -> Result<(), StoreError> {
         let Some(place) = self.by_id(chat)? else { return Ok(()) };
-        // Its messages stayed behind, and their numbers are given again there: an edit would hit another message.
+        // Its messages stay at the old address, and the platform reuses their ids at the new one:
+        // an edit would change another message.
         self.connection.execute(
             "UPDATE card SET message_id = NULL, sent = wanted WHERE chat_id = :chat",
             named_params! { ":chat": chat },
@@ -154,9 +161,10 @@ impl Chats<'_, Writes> {
         self.forget(chat)
     }
 
-    /// Removes all that is kept of it, with the notices that were for it alone. The writer overwrites what is removed.
+    /// Removes all data of the chat, with the notices that only it was owed. The writer overwrites
+    /// what is removed.
     pub fn forget(&self, chat: i64) -> Result<(), StoreError> {
-        // What a person was told of this chat elsewhere: that it could not be reached.
+        // Notices to a person elsewhere that this chat could not be reached.
         self.connection.execute(
             "DELETE FROM delivery WHERE state NOT IN ('owed', 'held', 'sending') AND notice_id IN (
                  SELECT id FROM notice WHERE once GLOB 'suspended ' || :chat || ' *')",
@@ -167,7 +175,8 @@ impl Chats<'_, Writes> {
                  AND NOT EXISTS (SELECT 1 FROM delivery WHERE notice_id = notice.id)",
             named_params! { ":chat": chat },
         )?;
-        // A pause that goes on is in memory as well; after a restart nothing is left to be sent there.
+        // A pause that is still running is in memory as well; after a restart there is nothing left
+        // to send there.
         self.connection.execute(
             "DELETE FROM pause WHERE (platform, place) IN (
                  SELECT platform, address FROM chat WHERE id = :chat UNION SELECT platform, home FROM chat WHERE id = :chat)",
@@ -184,7 +193,7 @@ impl Chats<'_, Writes> {
                 named_params! { ":chat": chat },
             )?;
         }
-        // An alert holds nothing of a chat: it names a transition.
+        // An alert holds no data of a chat, only a transition.
         let mut delete = self.connection.prepare_cached(
             "DELETE FROM notice WHERE id = :notice AND kind <> 'alert'
                  AND NOT EXISTS (SELECT 1 FROM delivery WHERE notice_id = :notice)",
@@ -197,7 +206,7 @@ impl Chats<'_, Writes> {
         Ok(())
     }
 
-    /// No chat knows that person as its owner any more, and no subscription as the one who made it.
+    /// Removes that person as the owner of chats and as the maker of subscriptions.
     pub fn forget_owner(&self, platform: &str, owner: &str) -> Result<(), StoreError> {
         self.connection.execute(
             "UPDATE subscription SET person = NULL
@@ -211,7 +220,7 @@ impl Chats<'_, Writes> {
         Ok(())
     }
 
-    /// The platform has been told this.
+    /// Records that the platform was sent this `digest` for `what`.
     pub fn told(&self, platform: &str, what: &str, digest: &str) -> Result<(), StoreError> {
         self.connection.execute(
             "INSERT INTO told_platform (platform, what, digest) VALUES (:platform, :what, :digest)
@@ -225,7 +234,7 @@ impl Chats<'_, Writes> {
 const PLACE: &str =
     "SELECT id, platform, address, home, owner, suspended_at, suspended_why FROM chat";
 
-/// From seven columns, in the order of the query above.
+/// Reads a chat from seven columns, in the order of the query above.
 pub(super) fn place(row: &Row<'_>) -> rusqlite::Result<Place> {
     let suspended: (Option<Timestamp>, Option<String>) = (row.get(5)?, row.get(6)?);
     Ok(Place {

@@ -1,24 +1,28 @@
-//! The detector's state after some batch: a cache that a start reads instead of weeks of batches.
+//! The detector's state after some batch: a cache that a start reads instead of replaying weeks of
+//! batches.
 
 use super::session::{Writes, noun};
 use super::{BatchId, StoreError};
 use rusqlite::{OptionalExtension, named_params};
 
 noun! {
-    /// The one checkpoint.
+    /// Access to the only checkpoint.
     Checkpoints
 }
 
+/// A saved state of the detector.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// One written with another number than the reader's is not to be read.
+    /// The version of the encoding: a reader with another number must not decode `state`.
     pub format: u32,
-    /// The newest batch that is in it.
+    /// The newest batch that the state includes.
     pub batch: BatchId,
+    /// The encoded state; only the detector knows its layout.
     pub state: Vec<u8>,
 }
 
 impl<A> Checkpoints<'_, A> {
+    /// Returns the checkpoint, or `None` before the first one is saved.
     pub fn load(&self) -> Result<Option<Checkpoint>, StoreError> {
         let row = self
             .connection
@@ -35,7 +39,7 @@ impl<A> Checkpoints<'_, A> {
 }
 
 impl Checkpoints<'_, Writes> {
-    /// Takes the place of the one before.
+    /// Saves a checkpoint, replacing the previous one.
     pub fn save(&self, format: u32, batch: BatchId, state: &[u8]) -> Result<(), StoreError> {
         self.connection.execute(
             "INSERT INTO checkpoint (id, format, batch_id, state) VALUES (1, :format, :batch, :state)

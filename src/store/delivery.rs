@@ -1,4 +1,4 @@
-//! The outbox: notices, and what is owed of them to which chat.
+//! The outbox: notices, and which chat each of them is owed to.
 
 mod changes;
 
@@ -14,35 +14,43 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 noun! {
-    /// Notices and their deliveries.
+    /// Access to the notices and their deliveries.
     Deliveries
 }
 
+/// The number of a delivery in the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeliveryId(pub i64);
 
-/// What is to be said. A body's shape is for those who write and render it to agree on.
+/// The content of a message. The code that writes and renders a body defines its JSON shape.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Notice {
     /// A transition of an incident.
     Alert {
+        /// The incident that changed.
         incident: IncidentId,
+        /// The number of the transition within its incident, from 1.
         number: u32,
     },
-    /// What a chat missed.
+    /// The changes that a chat missed, in one message.
     Summary {
+        /// The listed incidents, as the module `notify` writes them.
         body: Value,
     },
+    /// A message that a person requested to see whether the chat can be reached.
     Test {
+        /// The content of the test message.
         body: Value,
     },
-    /// A word to the one who runs the bot.
+    /// A message to the operator of the bot.
     Operator {
+        /// The content of the message.
         body: Value,
     },
 }
 
-/// A notice that may be owed already: an alert is known by its transition, all else by `once`.
+/// A notice to store, unless it is stored already: an alert is identified by its transition, any
+/// other notice by `once`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewNotice {
     notice: Notice,
@@ -50,100 +58,121 @@ pub struct NewNotice {
 }
 
 impl NewNotice {
+    /// Returns an alert about transition `number` of `incident`.
     pub fn alert(incident: IncidentId, number: u32) -> Self {
         Self { notice: Notice::Alert { incident, number }, once: None }
     }
 
+    /// Returns a summary, which is stored only if no notice has the same `once`.
     pub fn summary(once: impl Into<String>, body: Value) -> Self {
         Self { notice: Notice::Summary { body }, once: Some(once.into()) }
     }
 
+    /// Returns a test message, which is stored only if no notice has the same `once`.
     pub fn test(once: impl Into<String>, body: Value) -> Self {
         Self { notice: Notice::Test { body }, once: Some(once.into()) }
     }
 
+    /// Returns a message to the operator, which is stored only if no notice has the same `once`.
     pub fn operator(once: impl Into<String>, body: Value) -> Self {
         Self { notice: Notice::Operator { body }, once: Some(once.into()) }
     }
 }
 
+/// The state of a delivery, stored as the word of [`DeliveryState::as_str`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DeliveryState {
+    /// To be sent, once its `next_at` has come.
     Owed,
-    /// Until quiet hours or a mute end.
+    /// Held back until quiet hours or a mute end.
     Held,
-    /// Handed to the platform; how that ended is not known yet.
+    /// Handed to the platform; the result is not known yet.
     Sending,
+    /// Accepted by the platform.
     Sent,
-    /// Told in one line with others, or overtaken by a newer one.
+    /// Reported in one line with others, or superseded by a newer one.
     Summed,
+    /// No longer tried, unless it is owed again; the delivery's `error` is the reason.
     GivenUp,
 }
 
-/// How an attempt that did not succeed ended.
+/// The result of an attempt that did not succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attempt {
-    /// The platform refused it, or it never got there: the chat has nothing.
+    /// The platform refused the message or was never reached: the chat does not have it.
     Refused,
-    /// Nobody knows: the chat may have it.
+    /// The result is unknown: the chat may have the message.
     InDoubt,
 }
 
-/// What a chat is still to be told, as far as deciding what to sum up takes.
+/// A delivery that is owed or held, with the fields that decide which deliveries are summed up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pending {
+    /// The delivery's number.
     pub id: DeliveryId,
-    /// The incident, the number of its transition, and where the incident stands now, for an alert.
+    /// The incident, the number of its transition, and the incident's phase now; `None` if the
+    /// notice is not an alert.
     pub alert: Option<(IncidentId, u32, Phase)>,
+    /// Whether this is the first message to the chat about the incident.
     pub is_start: bool,
+    /// Why it is held back, or `None` if it is not.
     pub held_for: Option<HeldFor>,
+    /// The time from which it may be sent.
     pub owed_at: Timestamp,
-    /// An earlier attempt's outcome is unknown: the chat may have it already.
+    /// Whether the result of an earlier attempt is unknown: the chat may have the message already.
     pub in_doubt: bool,
-    /// The body of a summary that is still to be sent: more may be added to it.
+    /// The body of a summary that is not sent yet: more incidents may be added to it.
     pub summary: Option<Value>,
 }
 
-/// One notice owed to one chat.
+/// One notice that is owed to one chat.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Delivery {
+    /// Its number in the database; later deliveries have higher ones.
     pub id: DeliveryId,
+    /// The recipient.
     pub chat: Chat,
+    /// The content; one notice may have deliveries to many chats.
     pub notice: Notice,
+    /// The time at which the notice was stored.
     pub created_at: Timestamp,
-    /// The first that the chat hears of the incident.
+    /// Whether this is the first message to the chat about the incident.
     pub is_start: bool,
+    /// Whether it is to be sent, in flight or finished.
     pub state: DeliveryState,
+    /// Why it is held back, or `None` if it is not.
     pub held_for: Option<HeldFor>,
-    /// An earlier attempt's outcome is unknown: the chat may have it already.
+    /// Whether the result of an earlier attempt is unknown: the chat may have the message already.
     pub in_doubt: bool,
-    /// When the first such attempt was made.
+    /// The start of the first attempt whose result is unknown.
     pub doubt_since: Option<Timestamp>,
-    /// How often it was sent again without knowing.
+    /// How often it was sent again while the result of an earlier attempt was unknown.
     pub doubts: u32,
-    /// To be sent as plain text, since the platform could not read it as it was written.
+    /// Whether to send it as plain text, because the platform could not parse its markup.
     pub plain: bool,
-    /// Attempts that were begun.
+    /// How many attempts were started.
     pub attempts: u32,
-    /// Attempts in a row that failed by a fault of the platform or the network.
+    /// How many attempts in a row failed through a fault of the platform or the network.
     pub failures: u32,
-    /// Since when it may go: what is told long after is late.
+    /// The time from which it may be sent; a message that is sent long after it counts as late.
     pub owed_at: Timestamp,
-    /// Not to be tried before.
+    /// The earliest time of the next attempt.
     pub next_at: Timestamp,
-    /// When the last attempt began.
+    /// The start of the last attempt.
     pub sending_at: Option<Timestamp>,
+    /// The time at which the platform accepted it.
     pub sent_at: Option<Timestamp>,
-    /// The platform's id of the message.
+    /// The platform's id of the message, if it returned one.
     pub message_id: Option<String>,
-    /// Why the last attempt failed.
+    /// Why the last attempt failed, or why the delivery was given up.
     pub error: Option<String>,
 }
 
 impl<A> Deliveries<'_, A> {
-    /// Returns what is owed to `platform` and may go at `now`, one delivery for each chat, none for a chat to which one
-    /// is being sent. Starts owed after `fresh_since` come first, then older starts, then everything else, each by age.
-    /// What an incident owes a chat goes in the order of its transitions.
+    /// Returns up to `at_most` deliveries to `platform` that may be sent at `now`: at most one per
+    /// chat, and none for a chat with a send in flight. Starts owed after `fresh_since` come first,
+    /// then older starts, then everything else, each by age. A chat gets the alerts of one incident
+    /// in the order of its transitions.
     pub fn due(
         &self,
         platform: &str,
@@ -162,7 +191,7 @@ impl<A> Deliveries<'_, A> {
         Ok(due)
     }
 
-    /// Returns what of [`due`](Deliveries::due) is the chat's.
+    /// Returns the delivery to `chat` that [`due`](Deliveries::due) would return.
     pub fn due_of(
         &self,
         chat: i64,
@@ -173,13 +202,15 @@ impl<A> Deliveries<'_, A> {
         Ok(self.select(&due_of_sql(), params)?.pop())
     }
 
-    /// How much else the chat is owed, though it may not go yet.
+    /// Counts the deliveries owed to the chat other than `but`, including those that may not be
+    /// sent yet.
     pub fn others(&self, chat: i64, but: DeliveryId) -> Result<u32, StoreError> {
         let mut select = self.connection.prepare_cached(OTHERS)?;
         Ok(select.query_row(named_params! { ":chat": chat, ":but": but.0 }, |row| row.get(0))?)
     }
 
-    /// Some chats of `platform` whose hold has ended: what was held back must be summed up.
+    /// Returns up to `at_most` chats of `platform` with deliveries whose hold has ended; these must
+    /// be summed up.
     pub fn released(
         &self,
         platform: &str,
@@ -193,12 +224,13 @@ impl<A> Deliveries<'_, A> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// All that a chat is owed or that is held back for it.
+    /// Returns all deliveries that are owed to the chat or held back for it.
     pub fn pending_at_all(&self, chat: i64) -> Result<Vec<Pending>, StoreError> {
         self.pending(chat, Timestamp::from_unix(i64::MAX))
     }
 
-    /// What a chat is owed, and what is held back for it no longer, in the order in which it came to be owed.
+    /// Returns the deliveries that are owed to the chat by `now`, and the held ones whose hold has
+    /// ended, in the order in which their notices were stored.
     pub fn pending(&self, chat: i64, now: Timestamp) -> Result<Vec<Pending>, StoreError> {
         let mut select = self.connection.prepare_cached(PENDING)?;
         let rows = select.query_map(named_params! { ":chat": chat, ":now": now }, |row| {
@@ -223,49 +255,53 @@ impl<A> Deliveries<'_, A> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// When [`due`](Deliveries::due) next has something, if nothing changes: it may lie in the past. `None` while
-    /// nothing is owed, or all that is waits for what is being sent.
+    /// Returns when [`due`](Deliveries::due) or [`released`](Deliveries::released) next has a
+    /// result if nothing changes; this may lie in the past. Returns `None` if nothing is owed or
+    /// held, apart from deliveries that wait for a send in flight.
     pub fn next_due(&self, platform: &str) -> Result<Option<Timestamp>, StoreError> {
         let mut select = self.connection.prepare_cached(&next_due_sql())?;
         Ok(select.query_row(named_params! { ":platform": platform }, |row| row.get(0))?)
     }
 
-    /// What is being sent to `platform`. At a start: attempts that the process before this one did not see the end of.
+    /// Returns the deliveries to `platform` that are being sent. At a start these are the attempts
+    /// that the previous process did not see the end of.
     pub fn in_doubt(&self, platform: &str) -> Result<Vec<Delivery>, StoreError> {
         self.select(&in_doubt_sql(), named_params! { ":platform": platform })
     }
 
-    /// Chats that were sent, or are still owed, any alert of `incident`, and can be told more.
+    /// Returns the chats that were sent, or are still owed, any alert of `incident` and that can be
+    /// reached.
     pub fn heard(&self, incident: IncidentId) -> Result<BTreeSet<i64>, StoreError> {
         let mut select = self.connection.prepare_cached(HEARD)?;
         let rows = select.query_map(named_params! { ":incident": incident }, |row| row.get(0))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Whether the chat was sent, or is still owed, this change of the incident.
+    /// Returns whether the chat was sent, or is still owed, the alert of this transition.
     pub fn knows(&self, incident: IncidentId, number: u32, chat: i64) -> Result<bool, StoreError> {
         let mut select = self.connection.prepare_cached(KNOWS)?;
         Ok(select
             .exists(named_params! { ":incident": incident, ":number": number, ":chat": chat })?)
     }
 
-    /// Whether the chat was owed any alert of the incident, whatever came of it.
+    /// Returns whether the chat was ever owed an alert of the incident, whatever its result.
     pub fn was_owed(&self, incident: IncidentId, chat: i64) -> Result<bool, StoreError> {
         let mut select = self.connection.prepare_cached(WAS_OWED)?;
         Ok(select.exists(named_params! { ":incident": incident, ":chat": chat })?)
     }
 
+    /// Returns the delivery with that number, or `None` if there is none.
     pub fn by_id(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
         Ok(self.select(&format!("{WHOLE} WHERE d.id = :id"), named_params! { ":id": id.0 })?.pop())
     }
 
-    /// The delivery of the notice that is known by `once` to a chat.
+    /// Returns the delivery to `chat` of the notice that is identified by `once`.
     pub fn of_notice(&self, once: &str, chat: i64) -> Result<Option<Delivery>, StoreError> {
         let sql = format!("{WHOLE} WHERE n.once = :once AND d.chat_id = :chat");
         Ok(self.select(&sql, named_params! { ":once": once, ":chat": chat })?.pop())
     }
 
-    /// The newest, whatever became of them; newest first.
+    /// Returns the newest deliveries in any state, newest first.
     pub fn recent(&self, at_most: usize) -> Result<Vec<Delivery>, StoreError> {
         let sql = format!("{WHOLE} ORDER BY d.id DESC LIMIT :at_most");
         self.select(&sql, named_params! { ":at_most": at_most as i64 })
@@ -282,8 +318,9 @@ impl<A> Deliveries<'_, A> {
     }
 }
 
-/// Holds for a delivery that nothing else keeps back: no earlier transition of its incident is owed to the chat, and
-/// nothing is being sent to it. A state is asked for twice so that the partial index is known to hold every row.
+/// SQL condition for a delivery `d` that no other delivery blocks: no earlier transition of its
+/// incident is owed to the chat, and no send to the chat is in flight. The state is tested twice so
+/// that the query planner can tell that the partial index holds every row.
 const NOTHING_BEFORE: &str = "
       NOT EXISTS (SELECT 1 FROM delivery s
                       WHERE s.state IN ('owed', 'held', 'sending') AND s.state = 'sending' AND s.chat_id = d.chat_id)
@@ -291,12 +328,13 @@ const NOTHING_BEFORE: &str = "
                       WHERE e.state IN ('owed', 'held', 'sending') AND e.chat_id = d.chat_id
                         AND e.incident_id = d.incident_id AND e.transition_number < d.transition_number)";
 
-/// How urgent a delivery is: 2 for a fresh start, 1 for an older one, 0 for everything else.
+/// Returns the SQL for the urgency of a delivery: 2 for a fresh start, 1 for an older one, 0 for
+/// everything else.
 fn urgency(of: &str) -> String {
     format!("({of}.is_start * (1 + ({of}.owed_at > :fresh_since)))")
 }
 
-/// Finds another delivery of the same chat that may go and comes first.
+/// Returns the SQL that finds another delivery of the same chat that may be sent and comes first.
 fn comes_first() -> String {
     let (of_b, of_d) = (urgency("b"), urgency("d"));
     format!(
@@ -312,10 +350,10 @@ const BEFORE_IN_CHAT: &str = "
                       WHERE f.state IN ('owed', 'held', 'sending') AND f.chat_id = b.chat_id
                         AND f.incident_id = b.incident_id AND f.transition_number < b.transition_number)";
 
-/// The columns by which the index `delivery_owed` sorts.
+/// The sort order of the index `delivery_owed`.
 const BY_AGE: &str = "ORDER BY d.is_start DESC, d.owed_at, d.notice_id, d.id LIMIT :at_most";
 
-/// Fresh starts, one for each chat.
+/// Returns the SQL for the fresh starts, one per chat.
 pub(super) fn fresh_sql() -> String {
     let comes_first = comes_first();
     format!(
@@ -324,7 +362,7 @@ pub(super) fn fresh_sql() -> String {
     )
 }
 
-/// Everything else, one for each chat.
+/// Returns the SQL for everything else, one delivery per chat.
 pub(super) fn rest_sql() -> String {
     let comes_first = comes_first();
     format!(
@@ -333,7 +371,7 @@ pub(super) fn rest_sql() -> String {
     )
 }
 
-/// The first of one chat.
+/// Returns the SQL for the first delivery of one chat.
 pub(super) fn due_of_sql() -> String {
     let urgency = urgency("d");
     format!(
@@ -434,6 +472,7 @@ impl DeliveryState {
     const ALL: [Self; 6] =
         [Self::Owed, Self::Held, Self::Sending, Self::Sent, Self::Summed, Self::GivenUp];
 
+    /// Returns the word that the database stores.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Owed => "owed",
@@ -445,6 +484,8 @@ impl DeliveryState {
         }
     }
 
+    /// Returns the state that [`as_str`](Self::as_str) writes as `text`, or `None` for an unknown
+    /// word.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.as_str() == text)
     }

@@ -1,7 +1,8 @@
-//! What is forgotten is overwritten, in the log as well.
+//! Overwriting of forgotten data, in the write-ahead log as well.
 //!
-//! The writer deletes with `secure_delete`: what a row held becomes zeros in the pages of the database. The log still
-//! holds those pages as they were. It is moved into the file and cut to nothing as soon as no reader needs it.
+//! The writer deletes with `secure_delete`: the content of a row becomes zeros in the pages of the
+//! database. The log still holds the old pages. It is moved into the file and truncated as soon as
+//! no reader needs it.
 
 use super::StoreError;
 use super::standing::checkpoint;
@@ -12,16 +13,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Rows of this table say whose what is kept of a chat is: one that goes, or loses its owner, is forgotten.
+/// The table whose rows say to whom the data of a chat belongs. Deleting a row, or updating it to
+/// remove the owner, forgets something.
 const FORGOTTEN: &str = "chat";
 
-/// Whether the log must be cut.
+/// Tracks whether the log must be truncated.
 pub(super) struct Erasure {
     is_due: Arc<AtomicBool>,
 }
 
 impl Erasure {
-    /// Notices from now on when this connection forgets a chat, whoever asked for it.
+    /// Starts to watch this connection for statements that forget a chat.
     pub(super) fn watch(connection: &mut Connection) -> Result<Self, StoreError> {
         let is_due = Arc::new(AtomicBool::new(false));
         let found = Arc::clone(&is_due);
@@ -33,8 +35,8 @@ impl Erasure {
         Ok(Self { is_due })
     }
 
-    /// Cuts the log where that is due. A reader that still needs it, such as a backup, is not waited for: the next write
-    /// or look, two seconds later, tries again.
+    /// Truncates the log if that is due. Does not wait for a reader that still needs the log, such
+    /// as a backup: the next write tries again, or the check two seconds later.
     pub(super) fn finish(&self, connection: &Connection) {
         if self.is_due.load(Ordering::Relaxed) {
             let waits = connection.busy_timeout(Duration::ZERO);

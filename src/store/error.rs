@@ -1,120 +1,241 @@
-//! What can go wrong with the database, in words for the person who runs the bot.
+//! Errors of the database, worded for the operator of the bot.
 
 use rusqlite::ErrorCode;
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// An error of the database. The text tells the operator what happened and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
+    /// Another process of linkdown owns the database.
     #[error(
         "database {path} is in use by linkdown with process id {pid}; stop that one, or give this one another --database"
     )]
-    InUse { path: PathBuf, pid: u32 },
+    InUse {
+        /// The database.
+        path: PathBuf,
+        /// The process id in the lock file.
+        pid: u32,
+    },
+    /// Another process holds the lock file, which contains no process id.
     #[error(
         "database {path} is in use by another process (it holds {path}.lock); stop that one, or give this one another \
          --database"
     )]
-    Locked { path: PathBuf },
+    Locked {
+        /// The database.
+        path: PathBuf,
+    },
+    /// Another process owns the same file under a different name.
     #[error(
         "database {path} is in use by another linkdown under another name (a hard link to the same file); stop that \
          one, or give this one another --database"
     )]
-    InUseElsewhere { path: PathBuf },
+    InUseElsewhere {
+        /// The name that this process was given.
+        path: PathBuf,
+    },
+    /// The lock file is a link, or not a regular file.
     #[error(
         "{path} is a link or no plain file, and a lock never follows one; look where it leads, and remove it while no \
          linkdown runs"
     )]
-    LinkedLock { path: PathBuf },
+    LinkedLock {
+        /// The lock file.
+        path: PathBuf,
+    },
+    /// The file was deleted while it was open and cannot be rewritten yet.
     #[error(
         "database {path} was deleted while linkdown ran on it and cannot be written anew ({why}); nothing of this step \
          was stored. linkdown still has all of it open and tries again by itself: make its folder writable and free \
          some space, and do not stop linkdown before it says that the database is back"
     )]
-    Deleted { path: PathBuf, why: String },
+    Deleted {
+        /// The database.
+        path: PathBuf,
+        /// Why the last attempt to rewrite it failed.
+        why: String,
+    },
+    /// Another file has taken the place of the open one.
     #[error(
         "database {path} was replaced by another file while linkdown ran on it; nothing of this step was stored. Put \
          the file back within seconds, or linkdown ends, and its next start takes the new file"
     )]
-    Replaced { path: PathBuf },
+    Replaced {
+        /// The database.
+        path: PathBuf,
+    },
+    /// The files have changed in a way that makes writes unsafe until the next start.
     #[error(
         "database {path} can no longer be written to safely ({why}); linkdown ends, and its next start takes the file \
          as it is"
     )]
-    MustReopen { path: PathBuf, why: String },
+    MustReopen {
+        /// The database.
+        path: PathBuf,
+        /// The change that was found.
+        why: String,
+    },
+    /// The schema is newer than this version of linkdown.
     #[error(
         "database {path} was written by a newer linkdown (schema {found}, this one knows up to {known}) and was left \
          untouched; run that newer version, or give this one another --database"
     )]
-    Newer { path: PathBuf, found: u32, known: u32 },
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// Its schema version.
+        found: u32,
+        /// The newest schema version that this linkdown knows.
+        known: u32,
+    },
+    /// The schema is older than this version needs, and this process may not migrate it.
     #[error(
         "database {path} is from an older linkdown (schema {found}, this one needs {known}); `linkdown run` brings it \
          up to date when it starts"
     )]
-    Older { path: PathBuf, found: u32, known: u32 },
+    Older {
+        /// The database.
+        path: PathBuf,
+        /// Its schema version.
+        found: u32,
+        /// The schema version that this linkdown needs.
+        known: u32,
+    },
+    /// There is no database, or an empty file, where one is to be read.
     #[error(
         "there is no database {path} yet; `linkdown run` makes it, or name the right one with --database"
     )]
-    Missing { path: PathBuf },
+    Missing {
+        /// The path that was given.
+        path: PathBuf,
+    },
+    /// The SQLite file lacks linkdown's application id.
     #[error(
         "{path} is a database of another program and was left untouched; give another --database"
     )]
-    Foreign { path: PathBuf },
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The path leads to something other than an SQLite file.
     #[error(
         "{path} is no SQLite database and was left untouched; move it away, or give another --database"
     )]
-    NotADatabase { path: PathBuf },
+    NotADatabase {
+        /// The path that was given.
+        path: PathBuf,
+    },
+    /// SQLite found the file corrupt, or the file cannot be examined.
     #[error(
         "database {path} is damaged ({why}); stop linkdown, keep a copy of the file, and put a backup in its place"
     )]
-    Damaged { path: PathBuf, why: String },
+    Damaged {
+        /// The database or its copy.
+        path: PathBuf,
+        /// The first fault that was found.
+        why: String,
+    },
+    /// The folder, or a file in it, cannot be created or used.
     #[error(
         "cannot write the folder of database {path}: {why}; make it writable for this user, or give another --database"
     )]
-    Folder { path: PathBuf, why: String },
+    Folder {
+        /// The database.
+        path: PathBuf,
+        /// The error of the file system.
+        why: String,
+    },
+    /// This user may not open the file for reading and writing.
     #[error(
         "cannot open database {path}: it, or its folder, may not be read and written by this user; change that, or give \
          another --database"
     )]
-    NoAccess { path: PathBuf },
+    NoAccess {
+        /// The database.
+        path: PathBuf,
+    },
+    /// The disk has no space left.
     #[error(
         "the disk of database {path} is full; nothing of this step was stored: free some space"
     )]
-    Full { path: PathBuf },
+    Full {
+        /// The database.
+        path: PathBuf,
+    },
+    /// Reading from or writing to the disk failed.
     #[error(
         "the disk of database {path} failed ({why}); nothing of this step was stored: look at the system's log"
     )]
-    Disk { path: PathBuf, why: String },
+    Disk {
+        /// The database.
+        path: PathBuf,
+        /// SQLite's message.
+        why: String,
+    },
+    /// Another program held a lock on the file for longer than `BUSY_SECONDS`.
     #[error(
         "database {path} stayed locked by another program for {0} s; nothing of this step was stored",
         BUSY_SECONDS
     )]
-    Busy { path: PathBuf },
+    Busy {
+        /// The database.
+        path: PathBuf,
+    },
+    /// The file to create exists already.
     #[error("{path} exists already; name a file that does not exist yet")]
-    Exists { path: PathBuf },
+    Exists {
+        /// The name that is taken.
+        path: PathBuf,
+    },
+    /// A file to restore is damaged or empty.
     #[error("{path} is damaged ({why}) and was not taken: name another backup")]
-    BadBackup { path: PathBuf, why: String },
+    BadBackup {
+        /// The backup.
+        path: PathBuf,
+        /// The fault that was found.
+        why: String,
+    },
+    /// A backup, or the result of a restore, cannot be written.
     #[error("cannot write {path}: {why}")]
-    Backup { path: PathBuf, why: String },
-    /// What was asked for contradicts what is stored: a fault of the caller.
+    Backup {
+        /// The file that was to be written.
+        path: PathBuf,
+        /// The error of the file system.
+        why: String,
+    },
+    /// The request contradicts the stored data: a bug in the caller.
     #[error("database: {0}; this is a fault in linkdown: please report it")]
     Inconsistent(String),
-    /// A row holds what this version cannot read.
+    /// A row contains a value that this version cannot read.
     #[error("database: cannot read {what}: {why}")]
-    Unreadable { what: &'static str, why: String },
+    Unreadable {
+        /// The kind of the row, such as "a notice".
+        what: &'static str,
+        /// The error of the parser.
+        why: String,
+    },
+    /// The writer or the readers have stopped.
     #[error("the database has been closed; nothing of this step was stored")]
     Closed,
+    /// An error that has no variant of its own.
     #[error("database {path}: {why}; this is a fault in linkdown: please report it")]
-    Unexpected { path: PathBuf, why: String },
-    /// Before it is known in which file: never leaves the store.
+    Unexpected {
+        /// The database.
+        path: PathBuf,
+        /// The message of SQLite or of the system.
+        why: String,
+    },
+    /// An error before its file is known; it never leaves the store.
     #[error("database: {0}")]
     Sql(#[from] rusqlite::Error),
 }
 
-/// How long a statement waits for another process that holds the file.
+/// How many seconds a statement waits for another process that has locked the file.
 pub(super) const BUSY_SECONDS: u64 = 5;
 
 impl StoreError {
-    /// Says a library's error in our words, with the file it happened in.
+    /// Turns an error of SQLite into the matching variant, with the file in which it happened.
     #[must_use]
     pub(super) fn in_file(self, path: &Path) -> Self {
         let Self::Sql(error) = self else { return self };
@@ -147,7 +268,7 @@ impl StoreError {
     }
 }
 
-/// An I/O error without the library's error number.
+/// Returns the text of an I/O error without the operating system's error number.
 pub(super) fn plain(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "it does not exist".to_owned(),

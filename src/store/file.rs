@@ -1,4 +1,4 @@
-//! Files that only their owner may read: how they are made, and how one file is told from another.
+//! Files that only their owner may read: how they are created, and how two files are told apart.
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, RenameFlags, renameat2};
@@ -7,13 +7,15 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// Read and write for the owner, nothing for anybody else.
+/// Read and write permission for the owner only.
 const PRIVATE: u32 = 0o600;
 
-/// Symbolic links that are followed before a circle is assumed, as in Linux (`path_resolution(7)`).
+/// How many symbolic links are followed before a cycle is assumed, as in Linux
+/// (`path_resolution(7)`).
 const MOST_LINKS: usize = 40;
 
-/// A file, whatever it is called. The system gives an inode to no other file while one has it open.
+/// The identity of a file, independent of its name. The system does not reuse an inode while a
+/// process has the file open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FileId {
     device: u64,
@@ -21,7 +23,8 @@ pub(super) struct FileId {
 }
 
 impl FileId {
-    /// Returns which file has the name `path`, or `None` where none has. Follows no link.
+    /// Returns the identity of the file named `path`, or `None` if there is none. Does not follow
+    /// links.
     pub(super) fn at(path: &Path) -> io::Result<Option<Self>> {
         match fs::symlink_metadata(path) {
             Ok(found) => Ok(Some(Self { device: found.dev(), inode: found.ino() })),
@@ -43,14 +46,15 @@ impl FileId {
     }
 }
 
-/// Returns the name of a file that stands beside the database: `<database>.lock`, `<database>-wal`.
+/// Returns the path of a file beside the database, such as `<database>.lock` or `<database>-wal`.
 pub(super) fn beside(database: &Path, ending: &str) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
     name.push(ending);
     name.into()
 }
 
-/// Returns what `path` leads to where it is a symbolic link, and `path` itself where it is not.
+/// Returns the target of `path` if it is a symbolic link, and `path` itself otherwise. Fails on a
+/// cycle of links.
 ///
 /// SQLite names its log after the file, not after the link; a lock must do the same.
 pub(super) fn without_links(path: &Path) -> io::Result<PathBuf> {
@@ -58,30 +62,32 @@ pub(super) fn without_links(path: &Path) -> io::Result<PathBuf> {
     for _ in 0..MOST_LINKS {
         match fs::read_link(&real) {
             Ok(target) => real = real.parent().unwrap_or(Path::new("")).join(target),
-            // Not a link, or nothing there: whoever opens it says so.
+            // Not a link, or nothing there: opening the path reports the error.
             Err(_) => return Ok(real),
         }
     }
     Err(Errno::ELOOP.into())
 }
 
-/// Makes a new file with mode 0600, whatever the umask. Fails where the name is taken, also by a dangling link.
+/// Creates a file with mode 0600, regardless of the umask. Fails if the name is taken, even by a
+/// dangling link.
 pub fn create_private(path: &Path) -> io::Result<File> {
     private().create_new(true).open(path)
 }
 
-/// Makes a new file with mode 0600 in the place of whatever has that name. A link is replaced, never followed.
+/// Creates a file with mode 0600 in place of any file of that name. Replaces a link and never
+/// follows it.
 pub fn replace_private(path: &Path) -> io::Result<File> {
     remove(path)?;
     create_private(path)
 }
 
-/// Opens the file at `path`, or makes it with mode 0600. Follows no link.
+/// Opens the file at `path`, or creates it with mode 0600. Does not follow links.
 pub(super) fn open_private(path: &Path) -> io::Result<File> {
     private().create(true).open(path)
 }
 
-/// Opens the file at `path` for reading and writing. Follows no link and makes nothing.
+/// Opens the file at `path` for reading and writing. Does not follow links or create a file.
 pub(super) fn open_existing(path: &Path) -> io::Result<File> {
     private().open(path)
 }
@@ -92,7 +98,7 @@ fn private() -> OpenOptions {
     options
 }
 
-/// Takes the rights of group and others away. Returns the mode before, where that changed anything.
+/// Removes the permissions of group and others. Returns the previous mode if that changed it.
 pub(super) fn narrow(path: &Path) -> io::Result<Option<u32>> {
     let mode = match fs::symlink_metadata(path) {
         Ok(found) if found.is_file() => found.mode() & 0o777,
@@ -107,7 +113,7 @@ pub(super) fn narrow(path: &Path) -> io::Result<Option<u32>> {
     Ok(Some(mode))
 }
 
-/// Removes the file, if there is one.
+/// Removes the file if it exists.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -115,11 +121,11 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Gives the file at `from` the name `to`. Fails where that name is taken.
+/// Renames the file at `from` to `to`. Fails if that name is taken.
 pub(super) fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
     match renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE) {
         Ok(()) => Ok(()),
-        // Some file systems cannot promise it: then a look before has to do.
+        // Some file systems do not support this flag: then a check before the rename must do.
         Err(Errno::EINVAL | Errno::ENOSYS) if FileId::at(to)?.is_none() => fs::rename(from, to),
         Err(Errno::EINVAL | Errno::ENOSYS) => Err(Errno::EEXIST.into()),
         Err(error) => Err(error.into()),
@@ -145,7 +151,7 @@ mod tests {
         symlink(&target, &link).unwrap();
         assert!(create_private(&link).is_err() && open_private(&link).is_err());
         assert!(!target.exists());
-        // What a link leads to stays as it is when the link is replaced.
+        // Replacing a link leaves its target unchanged.
         fs::write(&target, "theirs").unwrap();
         replace_private(&link).unwrap();
         assert_eq!(fs::read_to_string(&target).unwrap(), "theirs");

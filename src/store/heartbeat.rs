@@ -1,4 +1,4 @@
-//! The sign of life of a running bot.
+//! The heartbeat of a running bot.
 
 use super::StoreError;
 use super::session::{Writes, noun};
@@ -7,12 +7,13 @@ use crate::domain::{Seconds, Timestamp};
 use rusqlite::{OptionalExtension, named_params};
 
 noun! {
-    /// The one heartbeat.
+    /// Access to the only heartbeat.
     Heartbeats
 }
 
 impl<A> Heartbeats<'_, A> {
-    /// When a bot last said that it is alive; `None` where none has run, or the last one was stopped cleanly.
+    /// Returns the time of the last heartbeat, or `None` if no bot has run or the last one was
+    /// stopped cleanly.
     pub fn last(&self) -> Result<Option<Timestamp>, StoreError> {
         let mut select = self.connection.prepare_cached("SELECT at FROM heartbeat WHERE id = 1")?;
         Ok(select.query_row([], |row| row.get(0)).optional()?)
@@ -20,7 +21,8 @@ impl<A> Heartbeats<'_, A> {
 }
 
 impl Heartbeats<'_, Writes> {
-    /// Says that the bot is alive, and by how much the clock was set back since something was last written down, if it was.
+    /// Records that the bot is alive at `at`. Returns the seconds by which the clock was set back
+    /// since the newest stored time; `None` if it was not, or by at most `SLEWED`, one minute.
     pub fn beat(&self, at: Timestamp) -> Result<Option<Seconds>, StoreError> {
         let newest: Option<Timestamp> =
             self.connection.prepare_cached(NEWEST)?.query_row([], |row| row.get(0))?;
@@ -34,7 +36,8 @@ impl Heartbeats<'_, Writes> {
         Ok(back)
     }
 
-    /// What was written down by a clock that was ahead is moved back with it: else nobody would be asked or told until then.
+    /// Moves the times back that a clock wrote while it was ahead. Otherwise no source would be
+    /// polled, and nothing sent, before those times.
     fn set_back(&self, by: Seconds) -> Result<(), StoreError> {
         for moved in SET_BACK {
             self.connection.execute(moved, named_params! { ":by": by })?;
@@ -42,20 +45,22 @@ impl Heartbeats<'_, Writes> {
         Ok(())
     }
 
-    /// The bot was stopped, and meant to be.
+    /// Removes the heartbeat, because the bot was stopped on purpose.
     pub fn stopped(&self) -> Result<(), StoreError> {
         self.connection.execute("DELETE FROM heartbeat", [])?;
         Ok(())
     }
 }
 
-/// Both are of the past, whenever they are looked at, but by a clock that was set back.
+/// Selects the newest of two times that always lie in the past, unless the clock was set back.
 const NEWEST: &str = "
     SELECT max(at) FROM (SELECT at FROM heartbeat UNION ALL SELECT max(covered_to) FROM backfill)";
 
-const SET_BACK: [&str; 3] = [
+const SET_BACK: [&str; 5] = [
     "UPDATE backfill SET covered_to = max(covered_from, covered_to - :by)",
     "UPDATE source_health SET last_success = last_success - :by, error_at = error_at - :by,
                               backing_off_until = backing_off_until - :by",
     "UPDATE delivery SET next_at = next_at - :by, owed_at = owed_at - :by WHERE state = 'owed'",
+    "UPDATE card SET next_at = max(0, next_at - :by)",
+    "UPDATE entity_fault SET rests_until = rests_until - :by",
 ];

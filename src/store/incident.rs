@@ -1,4 +1,4 @@
-//! Outages and their numbered changes.
+//! Incidents and their numbered transitions.
 
 use super::StoreError;
 use super::session::{Writes, noun};
@@ -10,79 +10,91 @@ use rusqlite::{OptionalExtension, Params, Row, named_params};
 use std::fmt;
 
 noun! {
-    /// Incidents and their transitions.
+    /// Access to the incidents and their transitions.
     Incidents
 }
 
-/// An incident's number in the database, which people type as well.
+/// An incident's number in the database, which people also type in commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IncidentId(pub i64);
 
-/// An incident as it stands.
+/// An incident in its current state.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Incident {
+    /// Its number in the database.
     pub id: IncidentId,
+    /// Its entity, and its ordinal among the incidents of that entity.
     pub key: IncidentKey,
+    /// The phase that the last transition led to.
     pub phase: Phase,
+    /// The start as the last transition gives it: a later transition may correct it.
     pub started_at: Timestamp,
-    /// For a recovered one only.
+    /// The end, of a recovered incident only.
     pub recovered_at: Option<Timestamp>,
-    /// How many transitions it has: the number of the last.
+    /// The number of transitions, which is the number of the last one.
     pub transitions: u32,
-    /// The newest change; its evidence is what is known of the incident now.
+    /// The newest transition.
     pub last: Transition,
+    /// Why the alert of the start is held back, or `None` if it is not.
     pub untold: Option<Untold>,
-    /// What its cards should show: counted up with each change of what is known.
+    /// The revision that its cards should show; it grows with each change of the evidence.
     pub revision: u32,
-    /// What is known now, where that is newer than `last`.
+    /// Evidence that is newer than that of `last`, or `None` if there is none.
     pub newer: Option<Evidence>,
 }
 
-/// Why nobody was told that an incident started: it came to light in a batch that was not live.
+/// Why the alert of an incident's start is held back: the incident was found in a batch that was
+/// not live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Untold {
+    /// The batch belongs to the entity's first backfill.
     Backfill,
+    /// The batch was caught up on after the bot had been away.
     Absence,
 }
 
-/// What a transition was stored as.
+/// The result of storing a transition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Applied {
+    /// The number of the incident that the transition belongs to.
     pub id: IncidentId,
-    /// Whether the start is being held back.
+    /// Why the alert of the start is held back, or `None` if it is not.
     pub untold: Option<Untold>,
-    /// What the incident's cards should show now.
+    /// The revision that the incident's cards should show now.
     pub revision: u32,
 }
 
 impl Incident {
-    /// What is known of it now.
+    /// Returns the newest evidence.
     pub fn evidence(&self) -> &Evidence {
         self.newer.as_ref().unwrap_or(&self.last.evidence)
     }
 }
 
 impl<A> Incidents<'_, A> {
+    /// Returns the incident with that number, or `None` if there is none.
     pub fn by_id(&self, id: IncidentId) -> Result<Option<Incident>, StoreError> {
         Ok(self.select("WHERE i.id = :id", named_params! { ":id": id })?.pop())
     }
 
+    /// Returns the incident of that entity and ordinal, or `None` if there is none.
     pub fn by_key(&self, key: &IncidentKey) -> Result<Option<Incident>, StoreError> {
         let params = named_params! { ":entity": key.entity, ":ordinal": key.ordinal };
         Ok(self.select("WHERE i.entity = :entity AND i.ordinal = :ordinal", params)?.pop())
     }
 
-    /// Those that are not over, oldest first.
+    /// Returns the incidents that are not over, oldest first.
     pub fn open(&self) -> Result<Vec<Incident>, StoreError> {
         self.select(OPEN, [])
     }
 
-    /// Those of `entity`, newest first.
+    /// Returns up to `at_most` incidents of `entity`, newest first.
     pub fn of(&self, entity: &Entity, at_most: usize) -> Result<Vec<Incident>, StoreError> {
         self.select(OF_ENTITY, named_params! { ":entity": entity, ":at_most": at_most as i64 })
     }
 
-    /// Those of the same entity that were over before it and began within a week of it, the newest first.
+    /// Returns the recovered incidents of the same entity that precede this one and began within
+    /// the 7 days before its start, newest first, at most 32.
     pub fn in_the_week_before(&self, incident: &Incident) -> Result<Vec<Earlier>, StoreError> {
         let mut select = self.connection.prepare_cached(IN_THE_WEEK_BEFORE)?;
         let rows = select.query_map(
@@ -100,17 +112,18 @@ impl<A> Incidents<'_, A> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Those of everything, the newest start first.
+    /// Returns up to `at_most` incidents of all entities, latest start first.
     pub fn recent(&self, at_most: usize) -> Result<Vec<Incident>, StoreError> {
         self.select(RECENT, named_params! { ":at_most": at_most as i64 })
     }
 
-    /// Those whose start is being held back, oldest first.
+    /// Returns the incidents whose start alert is held back, oldest first.
     pub fn untold(&self) -> Result<Vec<Incident>, StoreError> {
         self.select(UNTOLD, [])
     }
 
-    /// How many incidents each entity has had: where a detector that starts from nothing goes on counting.
+    /// Returns how many incidents each entity has had: a detector without a saved state continues
+    /// the count from here.
     pub fn ordinals(&self) -> Result<Vec<(Entity, u32)>, StoreError> {
         let mut select = self.connection.prepare_cached(
             "SELECT entity, max(ordinal) FROM incident GROUP BY entity ORDER BY entity",
@@ -119,7 +132,7 @@ impl<A> Incidents<'_, A> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// All changes of an incident, in order.
+    /// Returns all transitions of an incident, in order.
     pub fn transitions(&self, id: IncidentId) -> Result<Vec<Transition>, StoreError> {
         let mut select = self.connection.prepare_cached(TRANSITIONS)?;
         let mut rows = select.query(named_params! { ":id": id })?;
@@ -130,7 +143,7 @@ impl<A> Incidents<'_, A> {
         Ok(transitions)
     }
 
-    /// One change of an incident: what a delivery tells of.
+    /// Returns one transition of an incident, or `None` if there is none with that number.
     pub fn transition(
         &self,
         id: IncidentId,
@@ -153,8 +166,8 @@ impl<A> Incidents<'_, A> {
 }
 
 impl Incidents<'_, Writes> {
-    /// Stores the next change of an incident, and with number 1 the incident itself. A change that is not the next one
-    /// is refused.
+    /// Stores the next transition of an incident; number 1 also creates the incident. Fails with
+    /// [`StoreError::Inconsistent`] if it is not the next one.
     pub fn apply(&self, transition: &Transition) -> Result<Applied, StoreError> {
         let applied =
             if transition.number == 1 { self.begin(transition)? } else { self.go_on(transition)? };
@@ -208,7 +221,8 @@ impl Incidents<'_, Writes> {
         changed.ok_or_else(|| out_of_turn(next))
     }
 
-    /// What is measured has changed, though not enough for a transition. Says the revision that its cards should show.
+    /// Stores evidence that has changed too little for a transition. Returns the revision that the
+    /// incident's cards should show.
     pub fn refresh(&self, id: IncidentId, evidence: &Evidence) -> Result<u32, StoreError> {
         let revision = self.connection.prepare_cached(REFRESH)?.query_row(
             named_params! { ":id": id, ":evidence": to_json("evidence", evidence)? },
@@ -217,12 +231,12 @@ impl Incidents<'_, Writes> {
         Ok(revision)
     }
 
-    /// Holds the alert of its start back.
+    /// Holds the alert of the incident's start back.
     pub fn hold(&self, id: IncidentId, why: Untold) -> Result<(), StoreError> {
         self.set_untold(id, Some(why))
     }
 
-    /// Holds it back no longer: it has been told, or never will be.
+    /// Ends that hold: the start has been reported, or never will be.
     pub fn release(&self, id: IncidentId) -> Result<(), StoreError> {
         self.set_untold(id, None)
     }
@@ -239,7 +253,7 @@ impl Incidents<'_, Writes> {
     }
 }
 
-/// The whole of a query for incidents; `which` says which ones, in which order.
+/// Returns the SQL that reads whole incidents; `which` is its `WHERE`, `ORDER BY` and `LIMIT`.
 pub(super) fn selected(which: &str) -> String {
     format!(
         "SELECT t.number, t.kind, t.at, t.arrival, t.started_at, t.ended_at, t.evidence, i.entity, i.ordinal,
@@ -255,7 +269,8 @@ pub(super) const OF_ENTITY: &str =
     "WHERE i.entity = :entity ORDER BY i.ordinal DESC LIMIT :at_most";
 pub(super) const RECENT: &str = "ORDER BY i.started_at DESC, i.id DESC LIMIT :at_most";
 
-/// Without the evidence: each chat of a fan-out asks. Of an entity that wavers no more are looked at than these.
+/// Leaves the evidence out, because a fan-out runs this once per chat. The limit bounds the rows of
+/// an entity that flaps.
 const IN_THE_WEEK_BEFORE: &str = "
     SELECT id, started_at, recovered_at FROM incident
     WHERE entity = :entity AND ordinal < :ordinal AND phase = 'recovered' AND started_at > :since
@@ -322,7 +337,8 @@ fn transition(row: &Row<'_>) -> Result<Transition, StoreError> {
     })
 }
 
-/// When it ended, if it did: a later change may take a recovery back.
+/// Returns when the incident ended, or `None` if it goes on: a later transition may take a recovery
+/// back.
 fn recovered_at(transition: &Transition) -> Option<Timestamp> {
     match transition.kind.leads_to() {
         Phase::Recovered => Some(transition.ended_at.unwrap_or(transition.at)),
@@ -341,6 +357,7 @@ fn out_of_turn(transition: &Transition) -> StoreError {
 impl Untold {
     const ALL: [Self; 2] = [Self::Backfill, Self::Absence];
 
+    /// Returns the word that the database stores.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Backfill => "backfill",
@@ -348,6 +365,8 @@ impl Untold {
         }
     }
 
+    /// Returns the reason that [`as_str`](Self::as_str) writes as `text`, or `None` for an unknown
+    /// word.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|why| why.as_str() == text)
     }

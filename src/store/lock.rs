@@ -1,9 +1,11 @@
-//! Whose the database is: one owner for one file, by whatever name it is opened.
+//! Ownership of the database: one owner per file, under any name that it is opened by.
 //!
-//! Two locks are held. `<database>.lock` names the owner's process; a symbolic link to the database leads to the same
-//! one. The database file itself is locked with flock(2), which sees through hard links. Linux keeps flock apart from
-//! the POSIX locks that SQLite takes on the same file. Those are dropped when this process closes any descriptor of the
-//! file, so the descriptor of this lock is opened before SQLite opens the file and closed after SQLite has closed it.
+//! Two locks are held. `<database>.lock` names the owner's process; a symbolic link to the database
+//! resolves to the same lock file. The database file itself is locked with flock(2), which also
+//! covers hard links. Linux keeps flock locks apart from the POSIX locks that SQLite takes on the
+//! same file. The POSIX locks are dropped when this process closes any descriptor of the file, so
+//! the descriptor of this lock is opened before SQLite opens the file and closed after SQLite has
+//! closed it.
 
 use super::StoreError;
 use super::file::{FileId, beside, create_private, narrow, open_existing, open_private};
@@ -12,23 +14,25 @@ use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-/// The beginning of a database: <https://www.sqlite.org/fileformat.html>, 1.3. Bytes 18 and 19 are 2 with a write-ahead
-/// log, and are so in the file itself from the moment on that it has one.
+/// The length of the part of the file header that is read:
+/// <https://www.sqlite.org/fileformat.html>, section 1.3. Bytes 18 and 19 are 2 in a database with
+/// a write-ahead log, and they are written to the file itself when the log is created.
 const HEADER: usize = 20;
 
-/// Held while this process owns the database; the system releases it when the process ends, however it ends.
+/// The locks that this process holds while it owns the database. The system releases them when the
+/// process ends for any reason.
 #[derive(Debug)]
 pub(super) struct OwnerLock {
-    /// `<database>.lock`, with the number of this process in it.
+    /// `<database>.lock`, which contains the id of this process.
     named: File,
-    /// The database file.
+    /// The database file, or `None` if there is none yet.
     database: Option<File>,
     path: PathBuf,
-    /// Whether taking it has made `<database>.lock`.
+    /// Whether `<database>.lock` did not exist before.
     pub(super) is_new: bool,
 }
 
-/// Whether the database file is made where there is none.
+/// Whether a missing database file is created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Making {
     Database,
@@ -36,7 +40,8 @@ pub(super) enum Making {
 }
 
 impl OwnerLock {
-    /// Takes both locks for the database at `path`, which is no link; makes its folder if there is none.
+    /// Takes both locks for the database at `path`, which must not be a link. Creates its folder if
+    /// it does not exist.
     pub(super) fn take(path: &Path, making: Making) -> Result<Self, StoreError> {
         if path.is_dir() {
             return Err(StoreError::NotADatabase { path: path.to_owned() });
@@ -49,7 +54,7 @@ impl OwnerLock {
         Ok(lock)
     }
 
-    /// Takes them again after the files were removed and the database was written anew.
+    /// Takes the locks again after the files were removed and the database was rewritten.
     pub(super) fn retake(&mut self) -> Result<(), StoreError> {
         let there = FileId::at(&beside(&self.path, ".lock")).ok().flatten();
         if there.is_none() || FileId::of(&self.named).ok() != there {
@@ -58,8 +63,9 @@ impl OwnerLock {
         self.take_file(Making::Nothing)
     }
 
-    /// Whether the file that is locked is still a database with a write-ahead log, as every open one is. A file
-    /// that was copied over it, or cut, is not: `linkdown backup` makes copies without a log.
+    /// Returns whether the locked file is still a database with a write-ahead log, as every open
+    /// one is. A file that was copied over it, or truncated, is not: `linkdown backup` makes copies
+    /// without a log.
     pub(super) fn is_ours(&self) -> io::Result<bool> {
         let Some(file) = &self.database else { return Ok(true) };
         let mut header = [0; HEADER];
@@ -104,14 +110,15 @@ impl OwnerLock {
         Ok(())
     }
 
-    /// Removes `<database>.lock` and releases the locks.
+    /// Removes `<database>.lock` and releases both locks.
     pub(super) fn remove(self) {
-        // It is locked while it is removed: whoever waits for it looks whether the name still leads to it.
+        // The file stays locked while it is removed: a process that waits for it checks whether the
+        // name still leads to it.
         let _ = fs::remove_file(beside(&self.path, ".lock"));
     }
 }
 
-/// Makes the folder of `path` for its owner alone, with those above it.
+/// Creates the folder of `path`, and those above it, with access for the owner only.
 pub(super) fn make_folder(path: &Path) -> io::Result<()> {
     match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         Some(folder) => DirBuilder::new().recursive(true).mode(0o700).create(folder),
@@ -119,7 +126,7 @@ pub(super) fn make_folder(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Opens and locks `<database>.lock`, and writes the number of this process into it.
+/// Opens and locks `<database>.lock`, and writes the id of this process into it.
 fn named(path: &Path) -> Result<File, StoreError> {
     let name = beside(path, ".lock");
     let folder = |error: io::Error| StoreError::folder(path, &error);
@@ -129,7 +136,7 @@ fn named(path: &Path) -> Result<File, StoreError> {
             if is_link { StoreError::LinkedLock { path: name.clone() } } else { folder(error) }
         })?;
         let found = file.metadata().map_err(folder)?;
-        // Its content is replaced: it must be no other file's.
+        // The content is overwritten: it must not belong to another file.
         if !found.is_file() || found.nlink() > 1 {
             return Err(StoreError::LinkedLock { path: name });
         }
@@ -145,11 +152,12 @@ fn named(path: &Path) -> Result<File, StoreError> {
             }
             Err(TryLockError::Error(error)) => return Err(folder(error)),
         }
-        // Whoever had it may have removed it meanwhile: then another process can lock a new one.
+        // The previous owner may have removed it meanwhile: then another process can lock a new
+        // file of that name.
         if FileId::at(&name).map_err(folder)? != Some(FileId::of(&file).map_err(folder)?) {
             continue;
         }
-        // An earlier version made it for all to read.
+        // An earlier version created it readable for everybody.
         let _ = narrow(&name);
         file.set_len(0)
             .and_then(|()| file.rewind())

@@ -1,10 +1,12 @@
-//! Brings a database up to this version's schema, one migration at a time, each in a transaction of its own.
+//! Migrates a database to the schema of this version, one migration at a time, each in its own
+//! transaction.
 
 use super::StoreError;
 use rusqlite::{Connection, TransactionBehavior};
 use std::path::Path;
 
-/// In order; a migration's number is its place, counted from 1, and is kept in `user_version`.
+/// All migrations in order. A migration's number is its position, counted from 1; `user_version`
+/// holds the last applied.
 const MIGRATIONS: [&str; 9] = [
     include_str!("../../migrations/0001_observations.sql"),
     include_str!("../../migrations/0002_incidents.sql"),
@@ -17,17 +19,17 @@ const MIGRATIONS: [&str; 9] = [
     include_str!("../../migrations/0009_entity_faults.sql"),
 ];
 
-/// The schema that this version reads and writes.
+/// The schema version that this linkdown reads and writes.
 pub const NEWEST: u32 = MIGRATIONS.len() as u32;
 
-/// "LnkD": says that the file is ours.
+/// "`LnkD`" in ASCII: marks the file as a database of linkdown.
 const APPLICATION_ID: i32 = 0x4C6E_6B44;
 
-/// What a file is, found out without changing it.
+/// The kind of a file, determined without changing it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found {
     Empty,
-    /// One of ours, at this schema.
+    /// A database of linkdown with this schema version.
     Ours(u32),
     Foreign,
 }
@@ -44,7 +46,7 @@ pub(super) fn inspect(connection: &Connection) -> rusqlite::Result<Found> {
     })
 }
 
-/// Refuses what is not ours or is from a newer version. Reads only.
+/// Fails if the file is not linkdown's or comes from a newer version. Only reads.
 pub(super) fn check(connection: &Connection, path: &Path) -> Result<Found, StoreError> {
     match inspect(connection)? {
         Found::Ours(found) if found > NEWEST => {
@@ -55,7 +57,7 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<Found, Store
     }
 }
 
-/// Applies what is missing.
+/// Applies the missing migrations.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     migrate_to(connection, NEWEST)
 }
@@ -118,7 +120,7 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate_to(&mut connection, 1).unwrap();
         let before = tables(&connection);
-        // The second migration makes `incident` first and fails at `transition`.
+        // The second migration creates `incident` first and fails at `transition`.
         connection.execute_batch("CREATE TABLE transition (x INTEGER) STRICT").unwrap();
         assert!(migrate(&mut connection).is_err());
         connection.execute_batch("DROP TABLE transition").unwrap();

@@ -1,6 +1,7 @@
-//! What Linkdown remembers: one file, and every line of SQL there is, a noun a file.
+//! The database: one SQLite file, and all SQL of the program, with one source file per noun.
 //!
-//! One thread writes ([`Store::write`]: one transaction each), readers stand apart ([`Store::read`]).
+//! One thread writes, in one transaction per call ([`Store::write`]). Readers use connections of
+//! their own ([`Store::read`]).
 
 mod backup;
 mod card;
@@ -63,16 +64,17 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use writer::Writer;
 
-/// How a process comes to the database.
+/// How a process opens the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// As the only one that writes: makes the file, locks it against a second owner and migrates it.
+    /// As the only writer: creates the file, locks it against a second owner and migrates it.
     Own,
-    /// Beside an owner that may be running: reads only, locks nothing, migrates nothing.
+    /// Next to an owner that may be running: only reads, locks nothing and migrates nothing.
     Beside,
 }
 
-/// The database. A clone is another handle to the same; the last one to go waits for the writes that were asked for.
+/// The database. A clone is another handle to the same database. Dropping the last handle waits for
+/// the writes that are already queued.
 #[derive(Clone, Debug)]
 pub struct Store {
     inner: Arc<Inner>,
@@ -81,16 +83,17 @@ pub struct Store {
 #[derive(Debug)]
 struct Inner {
     path: PathBuf,
-    // Readers go before the writer, which then is the last to close the file and takes the log in.
+    // Fields are dropped in this order: the readers close first, so that the writer closes the file
+    // last and moves the write-ahead log into it.
     readers: Option<Readers>,
     writer: Option<Writer>,
-    /// The schema that the file had when it was opened, where it was an older one.
+    /// The file's schema version before this process migrated it, or `None` if it was up to date.
     migrated_from: Option<u32>,
     standing: Arc<watch::Sender<FileState>>,
 }
 
 impl Store {
-    /// Opens the file at `path`. Blocks for as long as migrations take.
+    /// Opens the file at `path`. Blocks while migrations run.
     pub fn open(path: impl AsRef<Path>, access: Access) -> Result<Self, StoreError> {
         let path = &file::without_links(path.as_ref())
             .map_err(|error| StoreError::folder(path.as_ref(), &error))?;
@@ -113,7 +116,7 @@ impl Store {
         Ok(Self { inner: Arc::new(Inner { path, readers, writer, migrated_from, standing }) })
     }
 
-    /// A database that is gone with the last handle to it.
+    /// Opens a database in memory, which is lost when its last handle is dropped.
     pub fn in_memory() -> Result<Self, StoreError> {
         let path = Path::new(":memory:");
         let connection = open::in_memory().map_err(|error| error.in_file(path))?;
@@ -124,22 +127,26 @@ impl Store {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// How the database stands to the file at its path, now and whenever that changes.
+    /// Returns a receiver for the state of the file at the database's path, now and after each
+    /// change.
     pub fn standing(&self) -> watch::Receiver<FileState> {
         self.inner.standing.subscribe()
     }
 
+    /// Returns the database's path with symbolic links resolved, or `:memory:`.
     pub fn path(&self) -> &Path {
         &self.inner.path
     }
 
-    /// The schema from which opening it brought it up to date, where it was an older one.
+    /// Returns the schema version from which this process migrated the file, or `None` if it was up
+    /// to date.
     pub fn migrated_from(&self) -> Option<u32> {
         self.inner.migrated_from
     }
 
-    /// Does `work` in one transaction: stored as a whole when it returns Ok, not at all otherwise. Transactions follow
-    /// each other in the order in which they were asked for. One that was asked for is done even if nobody waits for it.
+    /// Runs `work` in one transaction, which is committed if `work` returns `Ok` and rolled back
+    /// otherwise. Transactions run in the order in which they were requested. A requested one runs
+    /// even if its future is dropped.
     pub async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -153,7 +160,8 @@ impl Store {
         }
     }
 
-    /// Does `work` on a steady view of the database, beside the writer.
+    /// Runs `work` on a snapshot of the database, concurrently with the writer. A database in
+    /// memory has no other connection: there the writer's thread runs it.
     pub async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,

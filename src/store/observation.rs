@@ -1,4 +1,4 @@
-//! Batches as they came, and the series that their observations make up.
+//! Batches as they were received, and the series that their observations form.
 
 use super::StoreError;
 use super::session::{Writes, noun};
@@ -9,17 +9,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 noun! {
-    /// Batches, observations and facts.
+    /// Access to the batches, observations and facts.
     Observations
 }
 
-/// A batch's place in the order in which all were received. The default stands before the first.
+/// A batch's place in the order in which all batches were received. The default precedes the first
+/// batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BatchId(pub i64);
 
 impl<A> Observations<'_, A> {
-    /// At most `limit` batches after `after`, in the order in which they came, each as it was given to
-    /// [`append`](Observations::append).
+    /// Returns at most `limit` batches after `after`, in the order in which they were received,
+    /// each equal to the batch that was passed to [`append`](Observations::append).
     pub fn batches_after(
         &self,
         after: BatchId,
@@ -95,7 +96,7 @@ impl<A> Observations<'_, A> {
         Ok(())
     }
 
-    /// Every series that was ever stored, by its number.
+    /// Returns every stored series by its number.
     fn series(&self) -> Result<HashMap<i64, Arc<Series>>, StoreError> {
         let mut select =
             self.connection.prepare_cached("SELECT id, entity, source, signal FROM series")?;
@@ -103,14 +104,15 @@ impl<A> Observations<'_, A> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// The number of the newest batch; the default where there is none.
+    /// Returns the number of the newest batch, or the default if there is none.
     pub fn newest_batch(&self) -> Result<BatchId, StoreError> {
         let id: Option<i64> =
             self.connection.query_row("SELECT max(id) FROM batch", [], |row| row.get(0))?;
         Ok(id.map(BatchId).unwrap_or_default())
     }
 
-    /// The newest batch that was received before `instant`; the one before all where there is none.
+    /// Returns the newest batch that was received before `instant`, or the default if there is
+    /// none.
     pub fn last_batch_before(&self, instant: Timestamp) -> Result<BatchId, StoreError> {
         let id: Option<i64> = self.connection.query_row(
             "SELECT max(id) FROM batch WHERE received_at < :instant",
@@ -120,8 +122,9 @@ impl<A> Observations<'_, A> {
         Ok(id.map(BatchId).unwrap_or_default())
     }
 
-    /// Those of `polled` that say something new: not what the newest stored revision of the same bin says already. What our
-    /// own eyes see always does: they see a moment twice only where the clock was ahead at the first time.
+    /// Returns the observations of `polled` that are new: those that differ from the newest stored
+    /// revision of the same bin. Observations of our own series ([`Series::is_our_own`]) always
+    /// count as new: these repeat a time only if the clock was ahead the first time.
     pub fn fresh(&self, polled: Vec<Observation>) -> Result<Vec<Observation>, StoreError> {
         let mut ids: HashMap<Arc<Series>, Option<i64>> = HashMap::new();
         let mut newest = self.connection.prepare_cached(NEWEST_REVISION)?;
@@ -150,9 +153,9 @@ impl<A> Observations<'_, A> {
         Ok(fresh)
     }
 
-    /// Those of `polled` that say something new. What holds until it changes (a report, being part of something) is held
-    /// against the newest of its kind, whenever it was observed; what speaks of an instant, against the newest that
-    /// speaks of the same one.
+    /// Returns the facts of `polled` that are new. A fact that holds until it changes (a report,
+    /// being part of something) is compared with the newest of its kind at any time; a fact about
+    /// an instant, with the newest about the same instant.
     pub fn fresh_facts(&self, polled: Vec<Fact>) -> Result<Vec<Fact>, StoreError> {
         let mut newest = self.connection.prepare_cached(NEWEST_FACT)?;
         let mut fresh = Vec::new();
@@ -177,7 +180,7 @@ impl<A> Observations<'_, A> {
         Ok(fresh)
     }
 
-    /// Start of the newest bin with a value, for each series of `source`.
+    /// Returns, for each series of `source`, the start of the newest bin with a value.
     pub fn newest(&self, source: &str) -> Result<Vec<(Series, Timestamp)>, StoreError> {
         let mut select = self.connection.prepare_cached(NEWEST_BINS)?;
         let rows = select.query_map(named_params! { ":source": source }, |row| {
@@ -186,7 +189,8 @@ impl<A> Observations<'_, A> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// What now stands for the bins that start in `[from, until)`, oldest first. `None` is unknown.
+    /// Returns the newest revision of each bin that starts in `[from, until)`, oldest first. `None`
+    /// is an unknown value.
     pub fn series_values(
         &self,
         series: &Series,
@@ -215,7 +219,7 @@ impl<A> Observations<'_, A> {
 }
 
 impl Observations<'_, Writes> {
-    /// Stores a batch after all that came before. A bin that is stored already gets a further revision.
+    /// Stores a batch after all earlier ones. A bin that is already stored gets another revision.
     pub fn append(&self, batch: &Batch) -> Result<BatchId, StoreError> {
         self.connection
             .prepare_cached(
@@ -250,7 +254,7 @@ impl Observations<'_, Writes> {
         Ok(())
     }
 
-    /// The number of a series, given now if it has none.
+    /// Returns the number of a series, which is stored if it is new.
     fn intern(&self, series: &Series) -> Result<i64, StoreError> {
         if let Some(id) = self.series_id(series)? {
             return Ok(id);
@@ -291,7 +295,7 @@ pub(super) const NEWEST_BINS: &str = "
     WHERE at IS NOT NULL
     ORDER BY entity, signal";
 
-// With max() SQLite takes the other columns from the row that has it.
+// With max(), SQLite takes the other columns from the row that holds the maximum.
 pub(super) const VALUES: &str = "
     SELECT observed_at, value, max(revision) FROM observation
     WHERE series_id = :series AND observed_at >= :from AND observed_at < :until
@@ -304,7 +308,7 @@ fn series_at(row: &Row<'_>, first: usize) -> rusqlite::Result<Series> {
     Ok(Series { entity: row.get(first)?, source: row.get(first + 1)?, signal: row.get(first + 2)? })
 }
 
-/// A value as it is stored: what is no number is unknown.
+/// Returns a value as SQLite stores it: NaN becomes unknown.
 fn known(value: Option<f64>) -> Option<f64> {
     value.filter(|value| !value.is_nan())
 }

@@ -1,4 +1,4 @@
-//! Opening the database file, and how SQLite is to treat it.
+//! Opening the database file, and the settings of its SQLite connections.
 
 use super::StoreError;
 use super::error::{BUSY_SECONDS, plain};
@@ -11,17 +11,18 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-/// Pages that a connection keeps in memory, in KiB: the whole bot fits into 40 MiB.
+/// The page cache of a connection, in KiB: the whole bot must fit into 40 MiB.
 const WRITER_CACHE_KIB: i32 = 1024;
 const READER_CACHE_KIB: i32 = 512;
-/// Compiled statements that a connection keeps: all that a poll or a round of the outbox runs.
+/// Compiled statements that a connection caches: enough for all statements of a poll or of a pass
+/// over the outbox.
 const STATEMENTS: usize = 128;
 
-/// The write-ahead log is cut back to this after a checkpoint.
+/// The size to which the write-ahead log is truncated after a checkpoint.
 const JOURNAL_LIMIT_BYTES: i64 = 8 * 1024 * 1024;
 
-/// The one connection that writes. The file is looked at before anything in it is changed.
-/// With it comes the schema that it was brought up to date from, if it was.
+/// Opens the only connection that writes. Checks the file before changing anything in it. Returns
+/// also the schema version that it was migrated from, or `None` if it was up to date.
 pub(super) fn writer(path: &Path) -> Result<(Connection, Option<u32>), StoreError> {
     let is_there = fs::metadata(path).is_ok_and(|file| file.len() > 0);
     let mut older = None;
@@ -32,22 +33,23 @@ pub(super) fn writer(path: &Path) -> Result<(Connection, Option<u32>), StoreErro
         connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
     narrow_all(path);
     if is_there {
-        // The switch below does not wait for somebody who writes; this does.
+        // The switch below does not wait for another writer; this transaction does.
         connection.execute_batch("BEGIN IMMEDIATE; COMMIT")?;
     }
     connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
     set_up_writer(&connection)?;
     migrate::migrate(&mut connection)?;
-    // The log comes into being now, so that it can be told from one that takes its place.
+    // This creates the log now, so that a log that later replaces it can be recognized.
     connection.execute_batch("BEGIN IMMEDIATE; COMMIT")?;
     Ok((connection, older))
 }
 
-/// The files that SQLite keeps beside a database, which belong to it alone.
+/// The endings of the files that SQLite keeps beside a database and that belong to it alone.
 pub(super) const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 
-/// Takes the rights of others from the database and what stands beside it, which an earlier version made for all to
-/// read. SQLite gives what it makes there the mode of the database.
+/// Removes the permissions of others from the database and the files beside it, which an earlier
+/// version created readable for everybody. SQLite gives the files that it creates there the mode of
+/// the database.
 fn narrow_all(path: &Path) {
     for ending in [""].into_iter().chain(BESIDE) {
         let file = beside(path, ending);
@@ -66,7 +68,7 @@ fn narrow_all(path: &Path) {
     }
 }
 
-/// A writer whose database is gone with it.
+/// Opens a writing connection to a new database in memory.
 pub(super) fn in_memory() -> Result<Connection, StoreError> {
     let mut connection = Connection::open_in_memory()?;
     set_up_writer(&connection)?;
@@ -75,10 +77,10 @@ pub(super) fn in_memory() -> Result<Connection, StoreError> {
 }
 
 fn set_up_writer(connection: &Connection) -> rusqlite::Result<()> {
-    // An alert that is owed must survive a power cut: every commit reaches the disk.
+    // An owed alert must survive a power cut: every commit reaches the disk.
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", true)?;
-    // What is deleted is overwritten with zeros: a chat that is forgotten leaves no words in free space.
+    // Deleted data is overwritten with zeros: a forgotten chat leaves no text in free space.
     connection.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
     connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
     connection
@@ -86,24 +88,26 @@ fn set_up_writer(connection: &Connection) -> rusqlite::Result<()> {
     set_up_any(connection)
 }
 
-/// Sets up what writer and readers share.
+/// Applies the settings that writer and readers share.
 fn set_up_any(connection: &Connection) -> rusqlite::Result<()> {
-    // The container's root, and with it the folder for temporary files, may be read-only.
+    // The container's root file system, and with it the folder for temporary files, may be
+    // read-only.
     connection.pragma_update(None, "temp_store", "memory")?;
-    // A statement keeps the plan that its tests have seen, and is not compiled again for each value that is bound to it
+    // A statement keeps the query plan that the tests have checked, and is not compiled again for
+    // each bound value
     // (<https://www.sqlite.org/queryplanner-ng.html#the_query_planner_stability_guarantee>).
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(())
 }
 
-/// A connection that reads beside the writer, of this process or another.
+/// Opens a connection that reads concurrently with the writer, which may be in another process.
 pub(super) fn reader(path: &Path) -> Result<Connection, StoreError> {
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     match read(&connection) {
-        // Whoever may write takes back what was begun, as soon as it reads.
+        // A connection with write access rolls the unfinished transaction back on its first read.
         Err(error) if is_half_written(&error) => {
-            read(&connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?)?
+            read(&connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?)?;
         }
         other => other?,
     }
@@ -112,7 +116,8 @@ pub(super) fn reader(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// A reader of a database that another process may own: it must be there, be ours and be of this version.
+/// Opens a reader of a database that another process may own. The file must exist, be linkdown's
+/// and have the schema of this version.
 pub(super) fn reader_beside(path: &Path) -> Result<Connection, StoreError> {
     match fs::metadata(path) {
         Ok(file) if file.is_dir() => {
@@ -121,6 +126,9 @@ pub(super) fn reader_beside(path: &Path) -> Result<Connection, StoreError> {
         Ok(_) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Err(StoreError::Missing { path: path.to_owned() });
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            return Err(StoreError::NoAccess { path: path.to_owned() });
         }
         Err(error) => {
             return Err(StoreError::Damaged { path: path.to_owned(), why: plain(&error) });
@@ -136,19 +144,20 @@ pub(super) fn reader_beside(path: &Path) -> Result<Connection, StoreError> {
     }
 }
 
-/// Whether somebody was killed while it wrote to the file itself, as the first start on a new database or on a backup does
-/// before there is a write-ahead log: what it began stands in `<database>-journal`, and who only reads cannot take it back.
+/// Returns whether a process was killed while it wrote to the database file itself, as the first
+/// start on a new database or on a backup does before there is a write-ahead log. The old pages are
+/// then in `<database>-journal`, and a read-only connection cannot roll the write back.
 fn is_half_written(error: &rusqlite::Error) -> bool {
     matches!(error, rusqlite::Error::SqliteFailure(error, _) if error.extended_code == SQLITE_READONLY_ROLLBACK)
 }
 
-/// The least that makes SQLite look at the file.
+/// Runs the smallest query that makes SQLite read the file.
 pub(super) fn read(connection: &Connection) -> rusqlite::Result<()> {
     connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
 }
 
 pub(super) fn connect(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
-    // A connection is used by one thread at a time, and file names are names, not addresses.
+    // A connection is used by one thread at a time, and file names are plain paths, not URIs.
     let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(Duration::from_secs(BUSY_SECONDS))?;
     Ok(connection)

@@ -1,19 +1,21 @@
-//! How the deliveries of each chat are doing: what `linkdown deliveries` and `/subscriptions` show.
+//! The state of each chat's deliveries, as `linkdown deliveries` and `/subscriptions` show it.
 
 use super::chat::{Place, place};
 use super::{Deliveries, StoreError};
 use crate::domain::{Tally, Timestamp};
 use rusqlite::{Row, named_params};
 
-/// The deliveries of one chat.
+/// The state of the deliveries of one chat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Overview {
+    /// The chat.
     pub place: Place,
+    /// The counts, times and last error of its deliveries.
     pub tally: Tally,
 }
 
 impl<A> Deliveries<'_, A> {
-    /// Every chat's, or that of one.
+    /// Returns the overview of every chat, ordered by number, or of one chat.
     pub fn overview(&self, chat: Option<i64>) -> Result<Vec<Overview>, StoreError> {
         let which = if chat.is_some() { "WHERE c.id = :chat" } else { "WHERE :chat IS NULL" };
         let mut select = self
@@ -24,18 +26,22 @@ impl<A> Deliveries<'_, A> {
     }
 }
 
-/// What waits on a platform to be told to chats that can be.
+/// The unsent deliveries to the chats of one platform that can be reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiting {
+    /// The platform's name.
     pub platform: String,
+    /// How many deliveries are owed or being sent; held ones are not counted.
     pub count: u32,
+    /// The time at which the oldest of their notices was stored.
     pub oldest: Timestamp,
-    /// Of an attempt at some of it.
+    /// The error of a failed attempt at one of them, if there is any.
     pub error: Option<String>,
 }
 
 impl<A> Deliveries<'_, A> {
-    /// Asked for every minute: what was told before is not looked at.
+    /// Returns the unsent deliveries of each platform that has any. Runs every minute, so it reads
+    /// no finished deliveries.
     pub fn waiting(&self) -> Result<Vec<Waiting>, StoreError> {
         let mut select = self.connection.prepare_cached(WAITING)?;
         let rows = select.query_map([], |row| {

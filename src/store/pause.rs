@@ -1,4 +1,4 @@
-//! Pauses that a platform asked for: they hold over a restart.
+//! Pauses that a platform requested; they survive a restart.
 
 use super::StoreError;
 use super::session::{Writes, noun};
@@ -6,28 +6,30 @@ use crate::domain::{Seconds, Timestamp};
 use rusqlite::named_params;
 
 noun! {
-    /// Pauses.
+    /// Access to the pauses.
     Pauses
 }
 
 /// A platform, or one place on it, that is not called before `until`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pause {
-    /// What the platform counts together, such as a group; `None` is the whole platform.
+    /// The unit that the platform limits, such as a group; `None` is the whole platform.
     pub place: Option<String>,
+    /// The end of the pause.
     pub until: Timestamp,
 }
 
 impl Pause {
-    /// Returns a pause of `seconds` that was asked for at `now`. The second of `now` may be almost over: a pause that is
-    /// taken up after a restart ends a second late rather than a moment too soon.
+    /// Returns a pause of `seconds` that was requested at `now`, plus one second: the second of
+    /// `now` may be almost over, and a pause that is resumed after a restart must end late rather
+    /// than early.
     pub fn asked_for(place: Option<String>, seconds: Seconds, now: Timestamp) -> Self {
         Self { place, until: now + seconds + 1 }
     }
 }
 
 impl<A> Pauses<'_, A> {
-    /// Returns the pauses of `platform` that go on at `now`.
+    /// Returns the pauses of `platform` that are in effect at `now`.
     pub fn of(&self, platform: &str, now: Timestamp) -> Result<Vec<Pause>, StoreError> {
         let mut select = self.connection.prepare_cached(
             "SELECT place, until FROM pause WHERE platform = :platform AND until > :now",
@@ -45,7 +47,8 @@ impl<A> Pauses<'_, A> {
 }
 
 impl Pauses<'_, Writes> {
-    /// Keeps a pause of `platform`, unless a longer one is known. Pauses that are over at `now` are removed.
+    /// Stores a pause of `platform`, unless a longer one is stored. Removes the pauses that are
+    /// over at `now`.
     pub fn keep(&self, platform: &str, pause: &Pause, now: Timestamp) -> Result<(), StoreError> {
         self.connection
             .execute("DELETE FROM pause WHERE until <= :now", named_params! { ":now": now })?;

@@ -1,4 +1,4 @@
-//! The few connections that read beside the writer.
+//! The few connections that read concurrently with the writer.
 
 use super::standing::FileState;
 use super::{Db, StoreError, open};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Semaphore, watch};
 
-/// At most so many read at once: each connection costs memory, and commands are few.
+/// The most concurrent reads: each connection costs memory, and commands are few.
 const AT_ONCE: usize = 2;
 
 #[derive(Clone, Debug)]
@@ -18,11 +18,11 @@ pub(super) struct Readers {
     standing: watch::Receiver<FileState>,
 }
 
-/// Connections for the next reads.
+/// Open connections for the next reads.
 #[derive(Debug, Default)]
 struct Idle {
     connections: Vec<Connection>,
-    /// Counts the files that had the name: a connection to an earlier one is closed.
+    /// Counts the files that have had the name: a connection to an earlier one is closed.
     generation: u32,
 }
 
@@ -41,7 +41,7 @@ impl Readers {
         self.idle().connections.push(connection);
     }
 
-    /// Every read from now on opens the file anew.
+    /// Closes the idle connections, so that every later read opens the file again.
     pub(super) fn renew(&self) {
         let mut idle = self.idle();
         idle.generation += 1;
@@ -64,12 +64,12 @@ impl Readers {
         })
     }
 
-    /// A connection is kept only when the work went well: one that failed is closed.
+    /// Reads on this thread. Keeps the connection only if `work` succeeds, and closes it otherwise.
     pub(super) fn read_now<T>(
         &self,
         work: impl FnOnce(&Db<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        // A file that is not there any more, or is another, answers no question.
+        // A file that was deleted or replaced must not be read.
         if let Some(error) = self.standing.borrow().error(&self.path) {
             return Err(error);
         }

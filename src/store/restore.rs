@@ -1,4 +1,4 @@
-//! Puts a backup in the place of the database. What stood there is kept beside it.
+//! Replaces the database with a backup. The old database is kept beside it.
 
 use super::backup::copy;
 use super::error::plain;
@@ -11,8 +11,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 impl Store {
-    /// Takes the backup at `from` for the database at `to`, which nobody may be running on. Returns where the old one is
-    /// kept now, if there was one. One that fails leaves everything as it was.
+    /// Replaces the database at `to`, which no process may have open, with the backup at `from`.
+    /// Returns the path at which the old database is kept, if there was one. A restore that fails
+    /// leaves everything as it was.
     pub fn restore(from: &Path, to: &Path) -> Result<Option<PathBuf>, StoreError> {
         if !from.is_file() {
             return Err(StoreError::Missing { path: from.to_owned() });
@@ -28,16 +29,18 @@ impl Store {
     }
 }
 
-/// What was not there before a restore began, and must not be there after one that failed.
+/// The files and folders that did not exist before a restore, and must not exist after one that
+/// failed.
 struct Untouched {
     files: Vec<PathBuf>,
-    /// From the innermost out.
+    /// The innermost first.
     folders: Vec<PathBuf>,
 }
 
 impl Untouched {
     fn of(from: &Path, to: &Path) -> Self {
-        // SQLite makes a log and its index beside a backup that was copied by hand from a database in use.
+        // SQLite creates a log and its index beside a backup that was copied by hand from an open
+        // database.
         let beside_backup = BESIDE.iter().map(|ending| beside(from, ending));
         let new = BESIDE.iter().map(|ending| beside(&beside(to, ".restored"), ending));
         let files =
@@ -56,7 +59,7 @@ impl Untouched {
         if let Some(lock) = lock.filter(|lock| lock.is_new) {
             lock.remove();
         }
-        // Only while they are empty.
+        // This removes only empty folders.
         for folder in self.folders {
             let _ = fs::remove_dir(folder);
         }
@@ -76,7 +79,7 @@ fn take_place(
     }
     let new = beside(to, ".restored");
     remove(&new).map_err(|error| StoreError::Backup { path: new.clone(), why: plain(&error) })?;
-    // Checked as it is copied: nothing of what stands there is touched before.
+    // The copy is checked before any existing file is touched.
     copy(&backup, &new, |_, _| ()).map_err(|error| match error {
         StoreError::Damaged { why, .. } => StoreError::BadBackup { path: from.to_owned(), why },
         other => other,
@@ -98,23 +101,23 @@ fn swap(
     stood_there: bool,
     moves: &mut Moves,
 ) -> io::Result<()> {
-    // The logs first: with the file they belong to they are the newest that was stored, or what must be taken back; beside
-    // another they would damage it.
+    // The logs move first. With their own database they hold the newest stored data, or a write to
+    // roll back; beside another they would damage it.
     for ending in BESIDE {
         let file = beside(to, ending);
         if file.exists() {
             moves.rename(&file, &beside(kept, ending))?;
         }
     }
-    // Where the file system can, the old one stands in its place until the new one takes it: a start in between would begin an
-    // empty one.
+    // If the file system supports hard links, the old database stays in place until the new one
+    // replaces it: a start in between would create an empty one.
     if stood_there && moves.link(to, kept).is_err() {
         moves.rename(to, kept)?;
     }
     moves.rename(new, to)
 }
 
-/// What was moved, so that it can be moved back.
+/// The moves made so far, so that they can be undone.
 #[derive(Default)]
 struct Moves {
     renamed: Vec<(PathBuf, PathBuf)>,
@@ -146,7 +149,7 @@ impl Moves {
     }
 }
 
-/// `linkdown.db.before-restore`, or the first of `…-2`, `…-3` that is not there yet.
+/// Returns `linkdown.db.before-restore`, or the first of `…-2`, `…-3` that does not exist yet.
 fn free_name(path: &Path) -> PathBuf {
     let numbered = (2..).map(|number| beside(path, &format!(".before-restore-{number}")));
     let mut names = std::iter::once(beside(path, ".before-restore")).chain(numbered);

@@ -1,5 +1,5 @@
-//! What is kept how long: observations some weeks, their hourly summaries and what chats were told some years, incidents for
-//! good.
+//! How long data is kept: observations for some weeks, their hourly summaries and the finished
+//! deliveries for about a year, incidents for good.
 
 use super::session::{Writes, noun};
 use super::{Observations, StoreError};
@@ -8,16 +8,16 @@ use crate::domain::{Seconds, Series, Timestamp};
 use rusqlite::{OptionalExtension, named_params};
 
 noun! {
-    /// Pruning, and what it leaves.
+    /// Pruning of old data, and access to the summaries that it leaves.
     Retention
 }
 
-/// For how long, in days. As the config says; by default 45 and 400.
+/// How long data is kept, in days, as configured; 45 and 400 by default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keep {
-    /// Observations as they were received.
+    /// Days for observations as they were received.
     pub raw_days: u32,
-    /// Their hourly summaries, and who was told what of incidents that are over.
+    /// Days for their hourly summaries, and for finished deliveries with their notices and cards.
     pub hourly_days: u32,
 }
 
@@ -27,27 +27,32 @@ impl Default for Keep {
     }
 }
 
-/// What is left of an hour of a series.
+/// The summary of one hour of a series.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Hourly {
     /// Start of the hour.
     pub hour: Timestamp,
-    /// How many bins had a value.
+    /// How many bins had a value; at least 1.
     pub count: u32,
+    /// The lowest value.
     pub low: f64,
+    /// The median; for an even count the mean of the two middle values.
     pub median: f64,
+    /// The highest value.
     pub high: f64,
 }
 
+/// The result of one pruning step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pruned {
+    /// How many rows were deleted.
     pub rows: usize,
-    /// There is more to prune: ask again, in another transaction.
+    /// Whether there may be more to prune, by another call in another transaction.
     pub more: bool,
 }
 
 impl<A> Retention<'_, A> {
-    /// The summaries of hours that start in `[from, until)`, oldest first.
+    /// Returns the summaries of the hours that start in `[from, until)`, oldest first.
     pub fn hourly(
         &self,
         series: &Series,
@@ -78,8 +83,9 @@ impl<A> Retention<'_, A> {
 }
 
 impl Retention<'_, Writes> {
-    /// Takes one small step: sums up and deletes whole hours that are past their time until about `at_most` rows are
-    /// gone, then batches of which nothing is left. What the checkpoint does not hold yet is never touched.
+    /// Takes one small step: summarizes and deletes whole hours of observations that are too old,
+    /// and old summaries, until about `at_most` rows are gone; then deletes batches without
+    /// observations. Never touches batches that are newer than the checkpoint.
     pub fn prune(&self, now: Timestamp, keep: Keep, at_most: usize) -> Result<Pruned, StoreError> {
         let Some(held) = self.checkpointed()? else { return Ok(Pruned { rows: 0, more: false }) };
         let cutoff = (now - Seconds::from(keep.raw_days) * DAY).floor_to(HOUR);
@@ -112,7 +118,8 @@ impl Retention<'_, Writes> {
         Ok(Pruned { rows, more: rows >= at_most && at_most > 0 })
     }
 
-    /// The same for what chats were told: whatever is owed, or is of an incident that goes on, stays.
+    /// Does the same for deliveries, notices and cards. Keeps every delivery that is still owed,
+    /// and those of an incident that goes on.
     pub fn prune_told(
         &self,
         now: Timestamp,
@@ -121,7 +128,8 @@ impl Retention<'_, Writes> {
     ) -> Result<Pruned, StoreError> {
         let before = now - Seconds::from(keep.hourly_days) * DAY;
         let mut rows = 0;
-        // In this order: a notice goes with its last delivery, a card with its incident's last notice.
+        // The order matters: a notice can go after its last delivery, a card after its incident's
+        // last notice.
         for delete in [DELETE_DELIVERIES, DELETE_NOTICES, DELETE_CARDS] {
             let params = named_params! { ":before": before, ":at_most": (at_most - rows) as i64 };
             rows += self.connection.prepare_cached(delete)?.execute(params)?;
@@ -129,7 +137,8 @@ impl Retention<'_, Writes> {
         Ok(Pruned { rows, more: rows >= at_most && at_most > 0 })
     }
 
-    /// The newest batch that the checkpoint holds. Without one every batch may still be needed.
+    /// Returns the newest batch in the checkpoint. Without a checkpoint every batch may still be
+    /// needed.
     fn checkpointed(&self) -> Result<Option<i64>, StoreError> {
         let held = self
             .connection
@@ -144,7 +153,7 @@ impl Retention<'_, Writes> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// The oldest hour with observations before `cutoff`.
+    /// Returns the start of the oldest hour with observations before `cutoff`.
     fn oldest_hour(&self, series: i64, cutoff: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         let oldest: Option<Timestamp> = self
             .connection
@@ -177,7 +186,8 @@ impl Retention<'_, Writes> {
         } else {
             values[middle - 1].midpoint(values[middle])
         };
-        // A bin that came after its hour was summed up does not take the place of the whole hour.
+        // A bin that arrives after its hour was summarized does not replace the summary of the
+        // whole hour.
         self.connection
             .prepare_cached(
                 "INSERT INTO hourly (series_id, hour, count, low, median, high)
@@ -210,7 +220,7 @@ pub(super) const OLDEST: &str =
 const DELETE_HOUR: &str = "
     DELETE FROM observation WHERE series_id = :series AND observed_at >= :from AND observed_at < :until";
 
-// Their facts go with them.
+// The facts of a batch are deleted with it.
 pub(super) const DELETE_BATCHES: &str = "
     DELETE FROM batch WHERE id IN (
         SELECT id FROM batch
@@ -218,7 +228,7 @@ pub(super) const DELETE_BATCHES: &str = "
           AND NOT EXISTS (SELECT 1 FROM observation WHERE batch_id = batch.id)
         ORDER BY received_at LIMIT :at_most)";
 
-// By the few notices, not by the many that were told.
+// Starts from the few notices instead of the many deliveries.
 pub(super) const DELETE_DELIVERIES: &str = "
     DELETE FROM delivery WHERE id IN (
         SELECT d.id FROM notice n CROSS JOIN delivery d ON d.notice_id = n.id LEFT JOIN incident i ON i.id = n.incident_id

@@ -1,4 +1,5 @@
-//! How the sources do: their health, what of their budgets is used, how far a backfill has come.
+//! The state of the sources: their health, the used part of their budgets, and the progress of
+//! backfills.
 
 use super::StoreError;
 use super::session::{Writes, noun};
@@ -7,50 +8,62 @@ use crate::domain::{Entity, Timestamp};
 use rusqlite::{OptionalExtension, Row, named_params};
 
 noun! {
-    /// Health, budgets and backfills of the sources.
+    /// Access to the health, budgets and backfills of the sources.
     Sources
 }
 
-/// A source's health, as of its last poll.
+/// A source's health as of its last poll.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceHealth {
+    /// The source's name.
     pub source: String,
+    /// The time of the last successful poll.
     pub last_success: Option<Timestamp>,
-    /// Start of the newest bin that it ever gave.
+    /// The start of the newest bin that it ever returned.
     pub newest_bin: Option<Timestamp>,
-    /// The last failure and when it was, kept after a success.
+    /// The last failure, kept after a success.
     pub last_error: Option<String>,
+    /// The time of the last failure.
     pub error_at: Option<Timestamp>,
-    /// In a row; 0 while all is well.
+    /// Failed polls in a row; 0 after a success.
     pub failures: u32,
+    /// The time of the next poll, if failures made it later than scheduled.
     pub backing_off_until: Option<Timestamp>,
 }
 
-/// What a source does not answer about one entity, while it answers about others.
+/// A failure of a source to answer about one entity while it answers about others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntityFault {
+    /// The source's name.
     pub source: String,
+    /// The entity without an answer.
     pub entity: Entity,
-    /// Completes a sentence that begins with the source's name, as the errors of a source do.
+    /// The rest of a sentence that begins with the source's name, as in the errors of a source.
     pub why: String,
+    /// The time of the first failure in the row.
     pub since: Timestamp,
-    /// In a row, at least 1.
+    /// Failures in a row; at least 1.
     pub failures: u32,
-    /// Until when the source is not asked about the entity; `None`: it is asked as usual.
+    /// The source is not asked about the entity before this time; `None` means that it is asked as
+    /// usual.
     pub rests_until: Option<Timestamp>,
 }
 
-/// How far the first backfill of an entity has come: bins in `[from, to)` are stored.
+/// The progress of an entity's first backfill: bins in `[from, to)` are stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
+    /// The entity whose history is read.
     pub entity: Entity,
+    /// The start of the stored range.
     pub from: Timestamp,
+    /// The end of the stored range, exclusive.
     pub to: Timestamp,
+    /// Whether the backfill is complete.
     pub done: bool,
 }
 
 impl<A> Sources<'_, A> {
-    /// Of every source that was ever polled, by name.
+    /// Returns the health of every source that was ever polled, by name.
     pub fn health(&self) -> Result<Vec<SourceHealth>, StoreError> {
         let mut select = self.connection.prepare_cached(
             "SELECT source, last_success, newest_bin, last_error, error_at, failures, backing_off_until
@@ -78,12 +91,13 @@ impl<A> Sources<'_, A> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Returns the calls of that day (UTC) that were made for chats; [`Sources::used`] counts them as well.
+    /// Returns the calls of that day (UTC) that were made for chats; [`Sources::used`] includes
+    /// them.
     pub fn used_for_chats(&self, source: &str, at: Timestamp) -> Result<u32, StoreError> {
         self.used(&for_chats(source), at)
     }
 
-    /// Calls made on the day (UTC) in which `at` lies.
+    /// Returns the calls made on the day (UTC) of `at`.
     pub fn used(&self, source: &str, at: Timestamp) -> Result<u32, StoreError> {
         let calls = self
             .connection
@@ -93,7 +107,7 @@ impl<A> Sources<'_, A> {
         Ok(calls.unwrap_or(0))
     }
 
-    /// The backfills of a source, by entity.
+    /// Returns the backfills of a source, by entity.
     pub fn progress(&self, source: &str) -> Result<Vec<Progress>, StoreError> {
         let mut select = self.connection.prepare_cached(
             "SELECT entity, covered_from, covered_to, done FROM backfill WHERE source = :source ORDER BY entity",
@@ -111,7 +125,8 @@ impl<A> Sources<'_, A> {
 }
 
 impl Sources<'_, Writes> {
-    /// A poll went well. `newest_bin` is the newest bin that it gave, if any.
+    /// Records a successful poll. `newest_bin` is the start of the newest bin that it returned, if
+    /// any.
     pub fn succeeded(
         &self,
         source: &str,
@@ -128,7 +143,8 @@ impl Sources<'_, Writes> {
         Ok(())
     }
 
-    /// A poll failed. `backing_off_until` is when the source is asked again, if that is later than its schedule says.
+    /// Records a failed poll. `backing_off_until` is the time of the next poll, if that is later
+    /// than scheduled.
     pub fn failed(
         &self,
         source: &str,
@@ -146,7 +162,7 @@ impl Sources<'_, Writes> {
         Ok(())
     }
 
-    /// Writes a fault about one entity, in place of an earlier one.
+    /// Stores a fault about one entity, replacing an earlier one.
     pub fn set_fault(&self, fault: &EntityFault) -> Result<(), StoreError> {
         let EntityFault { source, entity, why, since, failures, rests_until } = fault;
         self.connection
@@ -167,7 +183,7 @@ impl Sources<'_, Writes> {
         Ok(())
     }
 
-    /// Counts `calls` for chats, against their share and against the day.
+    /// Counts `calls` made for chats, against the chats' share and against the day's budget.
     pub fn charge_for_chats(
         &self,
         source: &str,
@@ -178,7 +194,7 @@ impl Sources<'_, Writes> {
         self.charge(source, at, calls)
     }
 
-    /// Takes back `calls` that were counted for chats and were not made after all.
+    /// Subtracts `calls` that were counted for chats but not made.
     pub fn refund_for_chats(
         &self,
         source: &str,
@@ -189,7 +205,7 @@ impl Sources<'_, Writes> {
         self.refund(source, at, calls)
     }
 
-    /// Takes back `calls` that were counted against the day (UTC) in which `at` lies and were not made after all.
+    /// Subtracts `calls` that were counted against the day (UTC) of `at` but not made.
     pub fn refund(&self, source: &str, at: Timestamp, calls: u32) -> Result<(), StoreError> {
         self.connection
             .prepare_cached("UPDATE budget SET calls = max(0, calls - :calls) WHERE source = :source AND day = :day")?
@@ -197,7 +213,7 @@ impl Sources<'_, Writes> {
         Ok(())
     }
 
-    /// Counts `calls` against the day (UTC) in which `at` lies.
+    /// Counts `calls` against the day (UTC) of `at`.
     pub fn charge(&self, source: &str, at: Timestamp, calls: u32) -> Result<(), StoreError> {
         self.connection.execute(
             "INSERT INTO budget (source, day, calls) VALUES (:source, :day, :calls)
@@ -207,6 +223,7 @@ impl Sources<'_, Writes> {
         Ok(())
     }
 
+    /// Stores the progress of the entity's backfill, replacing the earlier one.
     pub fn set_progress(&self, source: &str, progress: &Progress) -> Result<(), StoreError> {
         self.connection.execute(
             "INSERT INTO backfill (source, entity, covered_from, covered_to, done)
@@ -220,7 +237,8 @@ impl Sources<'_, Writes> {
     }
 }
 
-/// The name under which the calls for chats are counted beside all calls of a source.
+/// Returns the name under which the calls for chats are counted, in addition to all calls of the
+/// source.
 fn for_chats(source: &str) -> String {
     format!("{source} for chats")
 }

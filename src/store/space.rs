@@ -1,21 +1,23 @@
-//! The disk under the database.
+//! The disk that holds the database.
 
 use super::Store;
 use super::file::beside;
 use nix::sys::statfs::{FsType, statfs};
 use nix::sys::statvfs::statvfs;
 
-/// What a file system has, in bytes.
+/// The space of a file system, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Space {
+    /// The size of the file system.
     pub total: u64,
-    /// For this user.
+    /// The space that is free for this user.
     pub free: u64,
-    /// The database with its log beside it.
+    /// The size of the database and its write-ahead log.
     pub used: u64,
 }
 
-/// File systems of other machines, on which SQLite's locks and its log do not hold: <https://www.sqlite.org/wal.html>.
+/// File systems that other machines or programs serve, on which SQLite's locks and its log are not
+/// reliable: <https://www.sqlite.org/wal.html>.
 const FOREIGN: [(i64, &str); 5] = [
     (0x6969, "NFS"),
     (0xFF53_4D42, "CIFS"),
@@ -25,7 +27,8 @@ const FOREIGN: [(i64, &str); 5] = [
 ];
 
 impl Store {
-    /// `None` where the system does not say, or the database is in memory.
+    /// Returns the space on the database's disk, or `None` if the system does not report it or the
+    /// database is in memory.
     pub fn space(&self) -> Option<Space> {
         let path = self.path();
         let file = statvfs(path).ok()?;
@@ -38,7 +41,7 @@ impl Store {
         })
     }
 
-    /// The kind of the file system, where it is one on which a database must not lie.
+    /// Returns the kind of the file system, if it is one on which a database must not be kept.
     pub fn foreign_file_system(&self) -> Option<&'static str> {
         let FsType(kind) = statfs(self.path()).ok()?.filesystem_type();
         FOREIGN.iter().find(|(magic, _)| *magic == kind).map(|(_, name)| *name)

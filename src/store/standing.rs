@@ -1,8 +1,9 @@
-//! Whether the database is still the file at its path, and what is done where it is not.
+//! Checks that the database is still the file at its path, and reacts when it is not.
 //!
-//! SQLite goes on with a file that was deleted or replaced: what it commits then is gone with the process. So the path
-//! is compared with the open file before and after each transaction, and every two seconds where nothing is written;
-//! and the header of the file is read, since `cp backup.db linkdown.db` leaves the file and changes what is in it.
+//! SQLite keeps using a file that was deleted or replaced, and all later commits are lost when the
+//! process ends. Therefore the path is compared with the open file before and after each
+//! transaction, and every two seconds while nothing is written. The header of the file is read as
+//! well, because `cp backup.db linkdown.db` keeps the file and changes its content.
 
 use super::file::{FileId, beside, open_existing, remove};
 use super::lock::{OwnerLock, make_folder};
@@ -15,20 +16,29 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// Looks between two attempts to write a deleted database anew, at most: about a minute.
+/// The most checks between two attempts to rewrite a deleted database: about a minute.
 const LONGEST_PAUSE: u32 = 32;
 
-/// How the database stands to the file at its path.
+/// The state of the file at the database's path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileState {
-    /// It is that file. `rewritten`: how often it was deleted and written anew since it was opened.
-    InPlace { rewritten: u32 },
-    /// It was deleted and cannot be written anew yet. Nothing is stored.
-    Deleted { why: String },
-    /// Another file has its place. Nothing is stored.
+    /// The file is the open database.
+    InPlace {
+        /// How often it was deleted and rewritten since it was opened.
+        rewritten: u32,
+    },
+    /// The file was deleted and cannot be rewritten yet. Nothing is stored.
+    Deleted {
+        /// Why the last attempt to rewrite it failed.
+        why: String,
+    },
+    /// Another file has taken its place. Nothing is stored.
     Replaced,
     /// Nothing is stored until the file is opened again.
-    MustReopen { why: String },
+    MustReopen {
+        /// The change to the files that makes further writes unsafe.
+        why: String,
+    },
 }
 
 impl FileState {
@@ -36,7 +46,7 @@ impl FileState {
         Arc::new(watch::Sender::new(Self::InPlace { rewritten: 0 }))
     }
 
-    /// Returns why nothing can be stored, or `None` where all is well.
+    /// Returns the reason why nothing can be stored, or `None` if the file is in place.
     pub fn error(&self, path: &Path) -> Option<StoreError> {
         let path = path.to_owned();
         match self {
@@ -53,22 +63,23 @@ impl FileState {
 pub(super) struct DatabaseFile {
     path: PathBuf,
     lock: OwnerLock,
-    /// The database and what SQLite keeps beside it while it is open.
+    /// The database file, and the files that SQLite keeps beside it while it is open.
     files: Vec<(PathBuf, FileId)>,
     standing: Arc<watch::Sender<FileState>>,
     readers: Readers,
     rewritten: u32,
     said_rewritten: u32,
-    /// Looks until a deleted database is tried to be written anew again, and the pause after that.
+    /// How many checks remain until the next attempt to rewrite a deleted database, and how many to
+    /// wait after that attempt.
     pause: (u32, u32),
 }
 
-/// What a look at the path has found.
+/// The result of one check of the path.
 enum Found {
     InPlace,
     Nothing,
     Other,
-    /// The file is the same, and what is in it is another's.
+    /// The file is the same, but its content is no longer this database.
     Overwritten,
     LogRemoved,
 }
@@ -76,7 +87,7 @@ enum Found {
 const OVERWRITTEN: &str = "another file was copied over it";
 
 impl DatabaseFile {
-    /// Takes the database over that was just opened at `path`.
+    /// Takes over the database that was just opened at `path`.
     pub(super) fn new(
         path: &Path,
         lock: OwnerLock,
@@ -96,8 +107,8 @@ impl DatabaseFile {
         })
     }
 
-    /// Makes sure that what is committed next goes into the file at the path. A deleted database is written anew.
-    /// Returns whether `connection` is another one now.
+    /// Makes sure that the next commit goes into the file at the path; rewrites a deleted database.
+    /// Returns whether `connection` was replaced by a new one.
     pub(super) fn check(&mut self, connection: &mut Connection) -> Result<bool, StoreError> {
         let before = self.rewritten;
         if !self.must_reopen() {
@@ -105,7 +116,8 @@ impl DatabaseFile {
                 Ok(Found::InPlace) => self.say(FileState::InPlace { rewritten: self.rewritten }),
                 Ok(Found::Nothing) => self.rewrite_in_time(connection),
                 Ok(Found::Other) => {
-                    // The log at the path is still ours: the next start would apply it to the other file.
+                    // The log at the path still belongs to the open database: the next start would
+                    // apply it to the other file.
                     let _ = checkpoint(connection);
                     self.say(FileState::Replaced);
                 }
@@ -118,22 +130,23 @@ impl DatabaseFile {
                     };
                     self.say(FileState::MustReopen { why });
                 }
-                // A disk that cannot be asked is not a file that is gone: the statement that follows says what is wrong.
+                // A failed check does not mean that the file is gone: the statement that follows
+                // reports the disk's error.
                 Err(error) => {
-                    tracing::debug!(%error, "the file of the database cannot be looked at")
+                    tracing::debug!(%error, "the file of the database cannot be looked at");
                 }
             }
         }
         self.error().map(|()| self.rewritten > before)
     }
 
-    /// Makes sure that what was committed is in the file at the path. Where it is not, nobody may take it for stored,
-    /// and the process must not go on with a state that may be behind the file.
-    /// Returns whether `connection` is another one now.
+    /// Makes sure that the last commit is in the file at the path. If it is not, the caller must
+    /// not take it for stored, and the process must not continue with a state that may lag behind
+    /// the file. Returns whether `connection` was replaced by a new one.
     pub(super) fn confirm(&mut self, connection: &mut Connection) -> Result<bool, StoreError> {
         let before = self.rewritten;
         let kept = match self.found() {
-            // Where the disk cannot be asked: it was committed, and nothing says that the file is gone.
+            // If the check fails: the commit succeeded, and nothing shows that the file is gone.
             Ok(Found::InPlace) | Err(_) => return Ok(false),
             Ok(Found::Nothing) => {
                 self.rewrite(connection).map_err(|error| error.in_file(&self.path).to_string())
@@ -170,11 +183,12 @@ impl DatabaseFile {
         Ok(if self.lock.is_ours()? { Found::InPlace } else { Found::Overwritten })
     }
 
-    /// Leaves a file that was copied over the database as it is: neither this process nor the next start may write what
-    /// stands in the log of the old one into it.
+    /// Leaves a file that was copied over the database untouched: neither this process nor the next
+    /// start may write the log of the old database into it.
     fn let_go(&mut self, connection: &Connection) {
         let kept = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
-        // SQLite locks the index beside the log, never the log: closing this descriptor releases nothing.
+        // SQLite locks the index beside the log (`-shm`), never the log itself: closing this
+        // descriptor releases no lock.
         let cut = open_existing(&beside(&self.path, "-wal")).and_then(|log| log.set_len(0));
         let why = match (kept, cut) {
             (Ok(_), Ok(())) => OVERWRITTEN.to_owned(),
@@ -186,12 +200,13 @@ impl DatabaseFile {
         self.say(FileState::MustReopen { why });
     }
 
-    /// Whether the log still belongs to the file, so that a stop may move it there.
+    /// Returns whether the log still belongs to the file, so that a stop may move it there.
     pub(super) fn may_checkpoint(&self) -> bool {
         matches!(self.lock.is_ours(), Ok(true))
     }
 
-    /// Tries at once, and then after ever longer pauses: copying a large database costs.
+    /// Tries to rewrite a deleted database at once, and then after growing pauses, because copying
+    /// a large one is expensive.
     fn rewrite_in_time(&mut self, connection: &mut Connection) {
         let (left, pause) = self.pause;
         if left > 0 {
@@ -203,7 +218,7 @@ impl DatabaseFile {
             Err(error) => {
                 self.pause = (pause, (pause * 2).min(LONGEST_PAUSE));
                 self.say(match error {
-                    // Somebody was faster.
+                    // Another process created a file at the path first.
                     StoreError::Exists { .. } => FileState::Replaced,
                     error => FileState::Deleted { why: error.in_file(&self.path).to_string() },
                 });
@@ -211,11 +226,11 @@ impl DatabaseFile {
         }
     }
 
-    /// Copies what is still open to the path and goes on with the copy.
+    /// Copies the open database to the path and continues on the copy.
     fn rewrite(&mut self, connection: &mut Connection) -> Result<(), StoreError> {
         let failed = |error: io::Error| StoreError::folder(&self.path, &error);
         make_folder(&self.path).map_err(failed)?;
-        // They belong to the file that was deleted; beside another they would damage it.
+        // These files belong to the deleted database; beside another one they would damage it.
         for ending in open::BESIDE {
             remove(&beside(&self.path, ending)).map_err(failed)?;
         }
@@ -237,10 +252,10 @@ impl DatabaseFile {
         self.standing.borrow().error(&self.path).map_or(Ok(()), Err)
     }
 
-    /// Lets everybody know how it stands now, where that has changed.
+    /// Publishes and logs the state of the file, if it has changed.
     fn say(&mut self, now: FileState) {
         let before = self.standing.borrow().clone();
-        // The reason may read differently with each attempt: it is said once.
+        // The text of the reason may differ with each attempt: it is reported only once.
         let is_same = match (&before, &now) {
             (FileState::InPlace { rewritten: before }, FileState::InPlace { rewritten: now }) => {
                 before == now
@@ -259,17 +274,18 @@ impl DatabaseFile {
                  that was stored"
             ),
             None => {
-                tracing::warn!(%database, "the database is in its place again, and everything is stored")
+                tracing::warn!(%database, "the database is in its place again, and everything is stored");
             }
         }
         self.said_rewritten = self.rewritten;
-        // Readers may have opened another file by that name.
+        // Readers may have opened another file of that name.
         self.readers.renew();
         self.standing.send_replace(now);
     }
 }
 
-/// The database and what SQLite keeps beside it while it is open; the database first.
+/// Returns the database file, which comes first, and the files that SQLite keeps beside it while it
+/// is open.
 fn files(path: &Path) -> io::Result<Vec<(PathBuf, FileId)>> {
     let database = FileId::at(path)?.ok_or(io::ErrorKind::NotFound)?;
     let mut files = vec![(path.to_owned(), database)];
@@ -280,7 +296,8 @@ fn files(path: &Path) -> io::Result<Vec<(PathBuf, FileId)>> {
     Ok(files)
 }
 
-/// Moves all of the log into the database file. Fails where a reader keeps some of it.
+/// Moves the whole write-ahead log into the database file. Fails while a reader still needs a part
+/// of it.
 pub(super) fn checkpoint(connection: &Connection) -> Result<(), StoreError> {
     let is_busy: bool =
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;

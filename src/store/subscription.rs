@@ -1,4 +1,4 @@
-//! What chats want to hear of, and what they do not want to hear of for a while.
+//! Subscriptions of chats, and their mutes.
 
 use super::StoreError;
 use super::session::{Writes, noun};
@@ -7,12 +7,12 @@ use crate::domain::{Chat, Entity, Mute, Options, Scope, Sensitivity, Subscriptio
 use rusqlite::{Row, named_params};
 
 noun! {
-    /// Subscriptions and mutes.
+    /// Access to the subscriptions and mutes.
     Subscriptions
 }
 
 impl<A> Subscriptions<'_, A> {
-    /// Every subscription of a chat that can be told, by chat.
+    /// Returns the subscriptions of all chats that can be reached, by chat.
     pub fn all(&self) -> Result<Vec<Subscription>, StoreError> {
         self.select(
             &format!("{WHOLE} WHERE c.suspended_at IS NULL ORDER BY s.chat_id, s.entity"),
@@ -20,7 +20,7 @@ impl<A> Subscriptions<'_, A> {
         )
     }
 
-    /// Returns the subscriptions of the chats that are suspended.
+    /// Returns the subscriptions of the suspended chats, by chat.
     pub fn of_suspended(&self) -> Result<Vec<Subscription>, StoreError> {
         self.select(
             &format!("{WHOLE} WHERE c.suspended_at IS NOT NULL ORDER BY s.chat_id, s.entity"),
@@ -28,6 +28,7 @@ impl<A> Subscriptions<'_, A> {
         )
     }
 
+    /// Returns the subscriptions of one chat, by entity.
     pub fn of_chat(&self, chat: i64) -> Result<Vec<Subscription>, StoreError> {
         self.select(
             &format!("{WHOLE} WHERE s.chat_id = :chat ORDER BY s.entity"),
@@ -35,7 +36,7 @@ impl<A> Subscriptions<'_, A> {
         )
     }
 
-    /// What is subscribed to by name, whoever wants it.
+    /// Returns each entity that any chat has subscribed to by name, once.
     pub fn entities(&self) -> Result<Vec<Entity>, StoreError> {
         let mut select = self.connection.prepare_cached(
             "SELECT DISTINCT entity FROM subscription WHERE entity <> '' ORDER BY entity",
@@ -44,7 +45,8 @@ impl<A> Subscriptions<'_, A> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// The entities of all subscriptions of a server or group, one for each subscription.
+    /// Returns the entities of the subscriptions of a server or group, one per subscription; those
+    /// to everything are left out.
     pub fn of_home(&self, platform: &str, home: &str) -> Result<Vec<Entity>, StoreError> {
         let mut select = self.connection.prepare_cached(OF_HOME)?;
         let rows = select
@@ -52,7 +54,7 @@ impl<A> Subscriptions<'_, A> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// How many subscriptions a server or group has, those to everything included.
+    /// Returns how many subscriptions a server or group has, including those to everything.
     pub fn count_of_home(&self, platform: &str, home: &str) -> Result<usize, StoreError> {
         let mut select = self.connection.prepare_cached(COUNT_OF_HOME)?;
         let count: u32 = select
@@ -60,7 +62,8 @@ impl<A> Subscriptions<'_, A> {
         Ok(count as usize)
     }
 
-    /// The entities of all subscriptions that a person made, one for each subscription.
+    /// Returns the entities of the subscriptions that a person made, one per subscription; those to
+    /// everything are left out.
     pub fn of_person(&self, platform: &str, person: &str) -> Result<Vec<Entity>, StoreError> {
         let mut select = self.connection.prepare_cached(OF_PERSON)?;
         let rows = select
@@ -70,7 +73,7 @@ impl<A> Subscriptions<'_, A> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// The mutes that hold at `now`.
+    /// Returns the mutes that are in effect at `now`.
     pub fn mutes(&self, now: Timestamp) -> Result<Vec<Mute>, StoreError> {
         let mut select = self.connection.prepare_cached(
             "SELECT chat_id, entity, until FROM mute WHERE until > :now ORDER BY chat_id, entity",
@@ -97,13 +100,13 @@ impl<A> Subscriptions<'_, A> {
 }
 
 impl Subscriptions<'_, Writes> {
-    /// The same as [`Self::subscribe_as`] for a subscription that no person made.
+    /// Does the same as [`Self::subscribe_as`], without a person.
     pub fn subscribe(&self, wish: &Subscription) -> Result<bool, StoreError> {
         self.subscribe_as(wish, None)
     }
 
-    /// Stores the subscription, made by `person`. Returns whether it is new. One that exists takes the new options and keeps
-    /// its age and its person.
+    /// Stores the subscription, made by `person`. Returns whether it is new. An existing one gets
+    /// the new options and keeps its age and its person.
     pub fn subscribe_as(
         &self,
         wish: &Subscription,
@@ -128,7 +131,7 @@ impl Subscriptions<'_, Writes> {
         Ok(true)
     }
 
-    /// Says whether there was one.
+    /// Removes the chat's subscription to the scope. Returns whether there was one.
     pub fn unsubscribe(&self, chat: &Chat, scope: &Scope) -> Result<bool, StoreError> {
         let gone = self.connection.execute(
             "DELETE FROM subscription WHERE chat_id = :chat AND entity = :entity",
@@ -137,6 +140,7 @@ impl Subscriptions<'_, Writes> {
         Ok(gone > 0)
     }
 
+    /// Stores a mute, replacing an earlier one of the same scope.
     pub fn mute(&self, mute: &Mute) -> Result<(), StoreError> {
         self.connection.execute(
             "INSERT INTO mute (chat_id, entity, until) VALUES (:chat, :entity, :until)
@@ -146,8 +150,8 @@ impl Subscriptions<'_, Writes> {
         Ok(())
     }
 
-    /// Ends the chat's mute of the scope, or with none named all of its mutes, and what they hold back. Says how many
-    /// there were.
+    /// Ends the chat's mute of the scope, or all of its mutes if `scope` is `None`, and the hold of
+    /// the deliveries that no other mute holds back. Returns how many mutes there were.
     pub fn unmute(
         &self,
         chat: i64,
@@ -162,8 +166,10 @@ impl Subscriptions<'_, Writes> {
         self.connection.execute(
             "UPDATE delivery SET next_at = :now
              WHERE chat_id = :chat AND state IN ('owed', 'held', 'sending') AND state = 'held' AND held_for = 'mute'
-               AND (coalesce(:entity, '') = '' OR incident_id IN (SELECT id FROM incident WHERE entity = :entity))",
-            named_params! { ":chat": chat, ":now": now, ":entity": entity },
+               AND NOT EXISTS (
+                   SELECT 1 FROM mute m WHERE m.chat_id = :chat AND m.until > :now AND (m.entity = ''
+                   OR m.entity = (SELECT entity FROM incident WHERE id = delivery.incident_id)))",
+            named_params! { ":chat": chat, ":now": now },
         )?;
         Ok(ended)
     }
@@ -185,7 +191,8 @@ const WHOLE: &str = "
     SELECT c.id, c.platform, c.address, s.entity, s.from_suspected, s.since, s.options
     FROM subscription s JOIN chat c ON c.id = s.chat_id";
 
-/// An entity's text is never empty, so nothing stands for everything.
+/// Returns the scope as it is stored. An entity's text is never empty, so the empty string means
+/// everything.
 fn column(scope: &Scope) -> String {
     match scope {
         Scope::All => String::new(),
@@ -200,7 +207,7 @@ fn scope(row: &Row<'_>, at: usize) -> rusqlite::Result<Scope> {
 fn subscription(row: &Row<'_>) -> Result<Subscription, StoreError> {
     let mut options: Options =
         from_json("options", row.get_ref(6)?.as_str().map_err(rusqlite::Error::from)?)?;
-    // Written before there were words for it.
+    // The row was written before the options had a sensitivity.
     if row.get(4)? {
         options.sensitivity.get_or_insert(Sensitivity::Eager);
     }
@@ -211,7 +218,7 @@ fn is_eager(wish: &Subscription) -> bool {
     wish.options.sensitivity == Some(Sensitivity::Eager)
 }
 
-/// A chat from three columns: id, platform, address.
+/// Reads a chat from three columns: id, platform, address.
 pub(super) fn chat_at(row: &Row<'_>, first: usize) -> rusqlite::Result<Chat> {
     Ok(Chat { id: row.get(first)?, platform: row.get(first + 1)?, address: row.get(first + 2)? })
 }

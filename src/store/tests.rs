@@ -1,4 +1,4 @@
-//! Stories about the file, the transactions and the plans; what belongs to one noun is told here as well, by chapter.
+//! Tests of the file, the transactions and the query plans, and of the single nouns.
 
 mod erased;
 mod file;
@@ -12,7 +12,8 @@ pub(crate) use story::transition;
 
 use super::Store;
 
-/// Whatever asks for what is owed fails, until it is mended: a database that is ill for a while.
+/// Makes every query of deliveries fail until [`is_mended`] is called: simulates a temporary fault
+/// of the database.
 pub(crate) async fn falls_ill(store: &Store) {
     rename(store, "ALTER TABLE delivery RENAME TO delivery_away").await;
 }

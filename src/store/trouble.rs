@@ -1,4 +1,4 @@
-//! What is wrong with the bot itself.
+//! Current problems of the bot itself.
 
 use super::StoreError;
 use super::session::{Writes, noun};
@@ -6,19 +6,21 @@ use crate::domain::OperatorAlert;
 use rusqlite::named_params;
 
 noun! {
-    /// What is wrong, while it is.
+    /// Access to the operator alerts that are active.
     Troubles
 }
 
-/// What has changed since the last look.
+/// The change between two checks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settled {
+    /// The alerts that are new.
     pub begun: Vec<OperatorAlert>,
+    /// The alerts that have ended, as they were stored.
     pub over: Vec<OperatorAlert>,
 }
 
 impl<A> Troubles<'_, A> {
-    /// The oldest first.
+    /// Returns the active alerts, oldest first.
     pub fn all(&self) -> Result<Vec<OperatorAlert>, StoreError> {
         let mut select = self
             .connection
@@ -31,7 +33,8 @@ impl<A> Troubles<'_, A> {
 }
 
 impl Troubles<'_, Writes> {
-    /// These there are now. What goes on keeps the words with which it was told, and its age.
+    /// Makes `now` the active alerts and returns the change. An alert that continues keeps its
+    /// first text and its start.
     pub fn settle(&self, now: &[OperatorAlert]) -> Result<Settled, StoreError> {
         let known = self.all()?;
         let is_in = |list: &[OperatorAlert], trouble: &OperatorAlert| {

@@ -1,4 +1,4 @@
-//! How our words are written into a column and read from it.
+//! Conversions between our types and columns.
 
 use super::StoreError;
 use crate::domain::{Arrival, Entity, HeldFor, Phase, Timestamp, TransitionKind};
@@ -30,7 +30,7 @@ impl FromSql for Entity {
     }
 }
 
-/// A word of one of our enums that a column holds and this version does not know.
+/// A stored word of an enum that this version does not know.
 #[derive(Debug, thiserror::Error)]
 #[error("unknown word `{0}`")]
 pub(super) struct UnknownWord(pub(super) String);
@@ -43,7 +43,7 @@ pub(super) fn word<T>(
     parse(text).ok_or_else(|| FromSqlError::Other(Box::new(UnknownWord(text.to_owned()))))
 }
 
-/// Columns that hold an enum's word.
+/// Implements reading and writing of columns that hold an enum's word.
 macro_rules! word_column {
     ($($name:ident),+) => {$(
         impl ToSql for $name {
@@ -63,13 +63,13 @@ pub(super) use word_column;
 
 word_column!(Arrival, HeldFor, Phase, TransitionKind);
 
-/// To a JSON column.
+/// Returns the value as text for a JSON column; `what` names it in the error.
 pub(super) fn to_json(what: &'static str, value: &impl Serialize) -> Result<String, StoreError> {
     serde_json::to_string(value)
         .map_err(|error| StoreError::Inconsistent(format!("{what} is not storable: {error}")))
 }
 
-/// From a JSON column.
+/// Reads a value from the text of a JSON column; `what` names it in the error.
 pub(super) fn from_json<T: DeserializeOwned>(
     what: &'static str,
     text: &str,

@@ -1,4 +1,5 @@
-//! The one thread that writes: closures come in over a channel, each becomes one transaction.
+//! The only thread that writes: it receives closures over a channel and runs each in one
+//! transaction.
 
 use super::erase::Erasure;
 use super::standing::{DatabaseFile, checkpoint};
@@ -11,7 +12,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// How soon a deleted or replaced database is noticed where nothing is written.
+/// The interval of the check for a deleted or replaced database while nothing is written.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 type Job = Box<dyn FnOnce(&mut Owned) + Send>;
@@ -23,16 +24,17 @@ pub(super) struct Writer {
     path: PathBuf,
 }
 
-/// What the thread owns.
+/// The state that the thread owns.
 struct Owned {
     connection: Connection,
-    /// None for a database in memory.
+    /// `None` for a database in memory.
     file: Option<DatabaseFile>,
     erasure: Erasure,
 }
 
 impl Writer {
-    /// Takes the connection over, and the file with its lock: all are let go of when the last job is done.
+    /// Starts the thread, which takes over the connection and the file with its lock, and releases
+    /// both after the last job.
     pub(super) fn start(
         mut connection: Connection,
         file: Option<DatabaseFile>,
@@ -60,8 +62,8 @@ impl Writer {
         Ok(Self { jobs: Some(jobs), thread: Some(thread), path: path.to_owned() })
     }
 
-    /// One IMMEDIATE transaction: committed when `work` returns Ok, rolled back otherwise. What is committed stands in
-    /// the file at the path, or it is an error.
+    /// Runs `work` in one IMMEDIATE transaction: committed if `work` returns `Ok`, rolled back
+    /// otherwise. Returns an error unless the commit is in the file at the path.
     pub(super) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -80,7 +82,7 @@ impl Writer {
         .await
     }
 
-    /// For a database in memory, which no second connection can see.
+    /// Reads from a database in memory, which no second connection can see.
     pub(super) async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -97,8 +99,8 @@ impl Writer {
         let (answer, answered) = oneshot::channel();
         let path = self.path.clone();
         let job: Job = Box::new(move |owned| {
-            // A fault in one job must not end the thread that all others need: its transaction is rolled back while
-            // the stack unwinds, and nothing else outlives it.
+            // A panic in one job must not end the thread that all others need: its transaction is
+            // rolled back during unwinding, and no other state outlives it.
             let result = catch_unwind(AssertUnwindSafe(|| work(owned))).unwrap_or_else(|_| {
                 Err(StoreError::Inconsistent("a step was given up half-way".to_owned()))
             });
@@ -129,9 +131,9 @@ impl Owned {
         Ok(())
     }
 
-    /// What is done while nobody writes.
+    /// Checks the file and finishes a due erasure while nothing is written.
     fn look(&mut self) {
-        // It is said where it is found out, and each write says it again.
+        // `check` publishes the error itself, and each write returns it again.
         let is_in_place =
             catch_unwind(AssertUnwindSafe(|| self.check())).is_ok_and(|checked| checked.is_ok());
         if is_in_place {
@@ -139,8 +141,8 @@ impl Owned {
         }
     }
 
-    /// The log goes into the database, so that a stopped bot's file is whole by itself; and so that the log is not
-    /// applied to another file that has its place.
+    /// Moves the log into the database, so that a stopped bot's file is complete on its own, and so
+    /// that the log is not applied to another file that took its place.
     fn close(mut self) {
         let is_in_place = self.check().is_ok();
         if self.file.as_ref().is_none_or(DatabaseFile::may_checkpoint)
@@ -152,7 +154,7 @@ impl Owned {
         if let Err((_, error)) = self.connection.close() {
             tracing::warn!(%error, "the database was not closed cleanly; nothing is lost");
         }
-        // The lock's descriptor of the file is closed last.
+        // The lock's descriptor of the file must be closed last.
         drop(self.file);
     }
 }
@@ -161,7 +163,7 @@ impl Drop for Writer {
     fn drop(&mut self) {
         drop(self.jobs.take());
         if let Some(thread) = self.thread.take() {
-            // The last owner may be a job itself: a thread cannot wait for its own end.
+            // The last handle may be dropped inside a job: a thread cannot join itself.
             if thread.thread().id() != thread::current().id() {
                 let _ = thread.join();
             }

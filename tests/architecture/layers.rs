@@ -1,6 +1,6 @@
-//! Who may use whom.
+//! The layers: which module may import which.
 
-/// From the bottom up; a unit uses those below its own layer, and none beside it.
+/// The layers from the bottom up. A unit may use the units below its own layer, and none in it.
 const LAYERS: [&[&str]; 7] = [
     &["domain"],
     &[
@@ -30,13 +30,15 @@ const PURE: [&str; 8] = [
     "notify::pace",
     "notify::retry",
 ];
-/// Beside the layers; each may use the domain, and `config` the schedule. `failpoints` only names moments: all may tell it.
+/// Units beside the layers. Each may use the domain, and `config` may use the schedule.
+/// `failpoints` only names moments, so all but the pure units may call it.
 const ASIDE: [&str; 5] = ["clock", "config", "schedule", "failpoints", "supervisor"];
-/// Whoever wires or runs things by the config; all others are handed what they need.
+/// Units below the top layers that may read the configuration; all others get the values that they
+/// need.
 const MAY_USE_CONFIG: [&str; 2] = ["ingest", "command"];
 
-/// The part of the house that a module belongs to: its first name, or its first two below `notify`. The roots of the
-/// library and the binary, and `notify` itself, only wire.
+/// Returns the unit of a module: its first name, or its first two below `notify`. The roots of the
+/// library and the binary, and `notify` itself, only connect units.
 pub(super) fn unit(module: &[String]) -> String {
     let names = if module.first().is_some_and(|name| name == "notify") { 2 } else { 1 };
     module[..names.min(module.len())].join("::")
@@ -50,7 +52,7 @@ pub(super) fn is_pure(unit: &str) -> bool {
     PURE.contains(&unit)
 }
 
-/// Whether `importer` may import from `target`.
+/// Checks whether `importer` may import from `target`; an error says why not.
 pub(super) fn may_use(importer: &str, target: &str) -> Result<(), String> {
     if importer == target || is_root(importer) || is_root(target) || !is_placed(target) {
         return Ok(());
@@ -60,11 +62,11 @@ pub(super) fn may_use(importer: &str, target: &str) -> Result<(), String> {
         "clock" => !is_pure(importer) && importer != "schedule",
         "failpoints" | "supervisor" => !is_pure(importer),
         "config" => wires || MAY_USE_CONFIG.contains(&importer),
-        // A feed knows when it is asked, as it knows where.
+        // A feed holds its schedule as it holds its address.
         "schedule" => {
             wires || matches!(importer, "config" | "source") || MAY_USE_CONFIG.contains(&importer)
         }
-        // Those beside the layers use the domain alone.
+        // Units beside the layers may use only the domain.
         _ => layer(target) < layer(importer).or(Some(1)),
     };
     if allowed {

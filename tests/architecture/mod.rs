@@ -1,9 +1,11 @@
-//! The invariants of ARCHITECTURE.md that a reading of the sources can keep: imports point downwards, time comes from the
-//! clock, SQL stays in the store, platforms stay in the chats, and the pure parts have no I/O.
+//! The invariants of ARCHITECTURE.md that a scan of the sources can check: imports point downwards,
+//! time comes from the clock, SQL stays in the store, platforms stay in the chats, and the pure
+//! parts have no I/O.
 //!
-//! A plain scan of the text, not a compiler: comments and tests are left out, and strings too where they do not count.
-//! What it proves is shown on made-up sources, in `proof`.
+//! It is a plain scan of the text, not a compiler: comments and tests are left out, and strings too
+//! where they do not count. `proof` checks the scan itself on made-up sources.
 
+mod circles;
 mod layers;
 mod pages;
 mod proof;
@@ -14,7 +16,7 @@ use std::fmt;
 use std::path::Path;
 use text::Source;
 
-/// A place at which the architecture is broken.
+/// A place that violates the architecture.
 #[derive(Debug, PartialEq, Eq)]
 struct Violation {
     path: String,
@@ -49,7 +51,7 @@ const SQL: [&str; 8] = [
     "DROP TABLE",
 ];
 const PLATFORMS: [&str; 2] = ["serenity", "teloxide"];
-/// Addresses as values (`std::net::IpAddr`) are no I/O.
+/// Words that mean I/O. Addresses as values (`std::net::IpAddr`) do not.
 const IMPURE: [&str; 13] = [
     "async",
     "await",
@@ -66,7 +68,7 @@ const IMPURE: [&str; 13] = [
     "ToSocketAddrs",
 ];
 
-/// All that is wrong with one file; `path` as in `src/store/mod.rs`.
+/// Returns all violations in one file; `path` is such as `src/store/mod.rs`.
 fn violations(path: &str, text: &str) -> Vec<Violation> {
     let source = Source::read(path, text);
     let unit = layers::unit(source.module());
@@ -128,6 +130,37 @@ fn the_sources_keep_the_architecture() {
         .map(|violation| violation.to_string())
         .collect();
     assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+}
+
+/// The circles that are still to be taken apart. The list may only become shorter.
+const OPEN: [&str; 12] = [
+    "src/chat/discord/commands.rs src/chat/discord/gateway.rs src/chat/discord/interactions.rs",
+    "src/chat/telegram/ask.rs src/chat/telegram/details.rs src/chat/telegram/updates.rs",
+    "src/config/access.rs src/config/profile.rs src/config/raw.rs src/config/watch.rs",
+    "src/detect/baseline.rs src/detect/week.rs",
+    "src/detect/lifecycle.rs src/detect/rules.rs src/detect/signal.rs src/detect/state/draft/set_back.rs src/detect/state/draft.rs src/detect/state.rs src/detect/trust.rs src/detect/verdict.rs",
+    "src/domain/evidence.rs src/domain/onset.rs",
+    "src/ingest/fill.rs src/ingest/tick.rs",
+    "src/ingest/owe.rs src/ingest/pipeline.rs src/ingest/refresh.rs",
+    "src/source/probe/dns.rs src/source/probe/outcome.rs src/source/probe/tcp.rs",
+    "src/source/probe/prober.rs src/source/probe/sites.rs",
+    "src/store/card.rs src/store/chat.rs src/store/checkpoint.rs src/store/delivery.rs src/store/heartbeat.rs src/store/incident.rs src/store/observation.rs src/store/pause.rs src/store/retention.rs src/store/session.rs src/store/source.rs src/store/subscription.rs src/store/trouble.rs",
+    "src/store/reader.rs src/store/standing.rs",
+];
+
+#[test]
+fn no_file_imports_one_that_imports_it() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    rust_files(&root.join("src"), &mut files);
+    let read = |file: &std::path::PathBuf| {
+        let path = file.strip_prefix(root).unwrap().to_string_lossy().replace('\\', "/");
+        (path, std::fs::read_to_string(file).unwrap())
+    };
+    let files: Vec<(String, String)> = files.iter().map(read).collect();
+    let found = circles::circles(&files);
+    let shown: Vec<String> = found.iter().map(|circle| circle.join(" ")).collect();
+    assert_eq!(shown, OPEN, "a circle is new, or one is gone: take it out of the list");
 }
 
 fn rust_files(folder: &Path, files: &mut Vec<std::path::PathBuf>) {

@@ -1,15 +1,16 @@
-//! The pages that name tests name such as there are.
+//! Every test that a page of the documentation names must exist.
 
 use std::path::Path;
 
-/// Words between backticks that look like the name of a test: at least three words joined by underscores.
+/// Returns the words between backticks that look like the name of a test: at least four words
+/// joined by underscores.
 fn named(text: &str) -> Vec<&str> {
     let words = text.split('`').skip(1).step_by(2);
     let is_a_name = |word: &&str| {
         word.matches('_').count() >= 3
             && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
     };
-    // Metrics have names of their own.
+    // Names of metrics look alike and are excluded.
     words.filter(is_a_name).filter(|word| !word.starts_with("linkdown_")).collect()
 }
 

@@ -1,8 +1,8 @@
-//! The checker, held to made-up sources: each kind of violation is caught, and what is allowed is not.
+//! Tests of the scan on made-up sources: each kind of violation is found, and allowed code is not.
 
 use super::violations;
 
-/// `line: why` of each violation.
+/// Returns `line: why` of each violation.
 fn found(path: &str, text: &str) -> Vec<String> {
     violations(path, text)
         .iter()

@@ -1,5 +1,6 @@
-//! What is shipped: images and actions are named by what they are, not by a name that moves; secrets stay out of git,
-//! out of core files and out of everybody's reach; a release comes from a protected tag alone.
+//! Rules for releases: images and actions are pinned by digest or commit, not by a name that can
+//! move; secrets stay out of git, out of core files and unreadable for others; a release comes only
+//! from a protected tag.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,7 +27,7 @@ fn is_hex(text: &str, digits: usize) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
-/// `name:tag@sha256:…`.
+/// Returns whether an image is named as `name:tag@sha256:…`.
 fn is_pinned(image: &str) -> bool {
     image
         .split_once("@sha256:")
@@ -110,7 +111,7 @@ fn the_service_is_restarted_for_ever_writes_no_core_and_gets_its_secrets_as_cred
             unit.contains(&format!("\nLoadCredential={name}:/etc/linkdown/credentials/{name}\n")),
             "{name}"
         );
-        // Without it a missing file keeps the service from starting: systemd.exec(5).
+        // Without this line a missing file keeps the service from starting: systemd.exec(5).
         assert!(unit.contains(&format!("\nSetCredential={name}:\\n\n")), "{name}");
         assert!(text("compose.yaml").contains(&format!("./secrets/{name}")), "{name}");
     }
@@ -192,7 +193,7 @@ fn git_never_takes_a_secret_a_database_or_a_core() {
     ] {
         assert!(!is_ignored(name), "{name} is ignored");
     }
-    // The image is built from a list of what goes in, which holds none of them.
+    // The image is built from an allowlist, which contains none of them.
     let allowed: Vec<String> = text(".dockerignore")
         .lines()
         .filter_map(|line| line.strip_prefix('!'))
@@ -201,7 +202,8 @@ fn git_never_takes_a_secret_a_database_or_a_core() {
     assert_eq!(allowed, ["Cargo.toml", "Cargo.lock", "src", "config", "migrations"]);
 }
 
-/// `.ci/audit` with stand-ins for git and cargo: what it says, and what it has cargo do.
+/// Runs `.ci/audit` with stubs for git and cargo, and returns whether it succeeded, and its output
+/// with the calls of cargo.
 fn audits(is_reachable: bool, has_copy: bool) -> (bool, String) {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();

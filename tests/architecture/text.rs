@@ -1,11 +1,12 @@
-//! A source file as plain text: without comments and tests, with and without its strings, and the paths that it names.
+//! A source file as plain text, without comments and tests, with and without its strings; and the
+//! paths in it.
 
-/// A file, ready to be searched. Lines keep their numbers.
+/// A file that is ready to be searched. Lines keep their numbers.
 pub(super) struct Source {
     module: Vec<String>,
-    /// Neither comments, tests nor the insides of strings.
+    /// The text without comments, tests and the insides of strings.
     bare: String,
-    /// Strings are kept.
+    /// The text without comments and tests, with the strings.
     spoken: String,
 }
 
@@ -23,17 +24,18 @@ impl Source {
         Self { module, bare, spoken }
     }
 
-    /// `["detect", "signal"]` for `src/detect/signal.rs`; empty for the library's root.
+    /// Returns `["detect", "signal"]` for `src/detect/signal.rs`; empty for the root of the
+    /// library.
     pub(super) fn module(&self) -> &[String] {
         &self.module
     }
 
-    /// Every path to a module of ours, from the root of the library, with its line.
+    /// Returns every path to a module of this crate, from the root of the library, with its line.
     pub(super) fn own_paths(&self) -> Vec<(usize, Vec<String>)> {
         let mut found = Vec::new();
         for root in ["crate", "linkdown", "super"] {
             for at in words(&self.bare, root) {
-                // A `super` that follows another was read with it.
+                // A `super` that follows another was read together with it.
                 let rest = &self.bare[at..];
                 if !rest[root.len()..].trim_start().starts_with("::")
                     || self.bare[..at].trim_end().ends_with("::")
@@ -49,7 +51,40 @@ impl Source {
         found
     }
 
-    /// Where words stand in the code, strings left out; a path that a `use {…}` splits counts as one.
+    /// Returns the names that `use` statements take in: the path of each as it is written, the name
+    /// that it has here, and whether it is only handed on to others (`pub use`).
+    pub(super) fn uses(&self) -> Vec<(Vec<String>, String, bool)> {
+        let mut found = Vec::new();
+        for at in words(&self.bare, "use") {
+            let statement = self.bare[at + 3..].split(';').next().unwrap_or_default();
+            let before = self.bare[..at].rsplit([';', '}', '{', '\n']).next().unwrap_or_default();
+            for (path, name) in renamed(statement) {
+                found.push((path, name, words(before, "pub").len() == 1));
+            }
+        }
+        found
+    }
+
+    /// Returns the paths that begin with the name of a module or item of this one, such as
+    /// `child::f`, as they are written.
+    pub(super) fn paths_below(&self) -> Vec<Vec<String>> {
+        let mut found = Vec::new();
+        for (at, _) in self.bare.match_indices("::") {
+            let before = &self.bare[..at];
+            let start = before
+                .rfind(|c: char| !c.is_alphanumeric() && c != '_')
+                .map_or(0, |end| end + before[end..].chars().next().map_or(1, char::len_utf8));
+            // The middle of a longer path was read with its start.
+            if start == at || before[..start].ends_with("::") {
+                continue;
+            }
+            found.extend(paths(&self.bare[start..]));
+        }
+        found
+    }
+
+    /// Returns the lines with the words in code, not in strings. A path that a `use {…}` splits
+    /// counts as one.
     pub(super) fn mentions<'w>(&self, wanted: &[&'w str]) -> Vec<(usize, &'w str)> {
         let mut found = find(&self.bare, wanted);
         for at in words(&self.bare, "use") {
@@ -69,12 +104,13 @@ impl Source {
         found
     }
 
-    /// Where words stand in code or strings; `A * B` is an A with a B later in the same string.
+    /// Returns the lines with the words in code or strings; `A * B` is an A with a B later in the
+    /// same string.
     pub(super) fn says<'w>(&self, wanted: &[&'w str]) -> Vec<(usize, &'w str)> {
         find(&self.spoken, wanted)
     }
 
-    /// `crate::a::b` and `super::b` as `a::b`; nothing for what does not lead to a module of ours.
+    /// Resolves `crate::a::b` and `super::b` to `a::b`; `None` if a path leads out of this crate.
     fn resolve(&self, path: &[String]) -> Option<Vec<String>> {
         let ups = path.iter().take_while(|name| *name == "super").count();
         if ups == 0 {
@@ -103,7 +139,8 @@ fn line(text: &str, at: usize) -> usize {
     1 + text[..at].bytes().filter(|byte| *byte == b'\n').count()
 }
 
-/// The text without comments: once without the insides of strings, too, and once with them. Both keep every line end.
+/// Returns the text without comments, first without and then with the insides of strings. Both keep
+/// every line end.
 fn blank(text: &str) -> (String, String) {
     let (mut bare, mut spoken) = (String::new(), String::new());
     let mut rest = text;
@@ -121,12 +158,13 @@ fn blank(text: &str) -> (String, String) {
         }
         rest = next;
     }
-    // Both are cut at the same places, so their lengths must be the same.
+    // Both texts are cut at the same positions, so their lengths must be equal.
     let bare = same_length(&spoken, &bare);
     (bare, spoken)
 }
 
-/// Pads what stands for characters of several bytes, so that a place in one text is the same place in the other.
+/// Pads replaced characters of several bytes, so that a position in one text is the same position
+/// in the other.
 fn same_length(like: &str, bare: &str) -> String {
     like.chars()
         .zip(bare.chars())
@@ -134,7 +172,8 @@ fn same_length(like: &str, bare: &str) -> String {
         .collect()
 }
 
-/// How long the comment, string or other character at the start is, and whether it is a string.
+/// Returns the length of the comment, string or other character at the start, and whether it is a
+/// string.
 fn token(rest: &str, before: Option<char>) -> (usize, bool) {
     let one = rest.chars().next().map_or(0, char::len_utf8);
     if rest.starts_with("//") {
@@ -151,7 +190,7 @@ fn token(rest: &str, before: Option<char>) -> (usize, bool) {
         return (long, true);
     }
     if rest.starts_with('\'') {
-        // A character, unless it is a lifetime.
+        // A character literal, unless it is a lifetime.
         let inner: Vec<char> = rest.chars().skip(1).take(2).collect();
         return match inner[..] {
             ['\\', _] => (
@@ -203,7 +242,8 @@ fn string(rest: &str) -> usize {
     rest.len()
 }
 
-/// `r"…"`, `r#"…"#`, `br"…"`.
+/// Returns the length of a raw string, such as `r"…"`, `r#"…"#` or `br"…"`; `None` if there is none
+/// at the start.
 fn raw_string(rest: &str) -> Option<usize> {
     let body = rest.strip_prefix("br").or_else(|| rest.strip_prefix('r'))?;
     let hashes = body.bytes().take_while(|byte| *byte == b'#').count();
@@ -213,7 +253,7 @@ fn raw_string(rest: &str) -> Option<usize> {
     Some(inside.find(&end).map_or(rest.len(), |at| start + at + end.len()))
 }
 
-/// From where to where items stand that are compiled for tests alone.
+/// Returns the ranges of items that are compiled for tests only.
 fn tests(bare: &str) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
     for (from, mark) in bare.match_indices("#[cfg(test)]") {
@@ -243,7 +283,7 @@ fn wipe(text: &str, from: usize, until: usize) -> String {
     format!("{}{hidden}{}", &text[..from], &text[until..])
 }
 
-/// Where a word, or a path of words, stands on its own.
+/// Returns the positions at which a word, or a path of words, occurs as a whole word.
 fn words(text: &str, word: &str) -> Vec<usize> {
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
     text.match_indices(word)
@@ -267,7 +307,8 @@ fn find<'w>(text: &str, wanted: &[&'w str]) -> Vec<(usize, &'w str)> {
     found
 }
 
-/// The paths that a use tree, or a plain path, names: `a::{b, c::d}` is `a::b` and `a::c::d`.
+/// Returns the paths that a use tree, or a plain path, names: `a::{b, c::d}` is `a::b` and
+/// `a::c::d`.
 fn paths(text: &str) -> Vec<Vec<String>> {
     let mut rest = text;
     let mut found = Vec::new();
@@ -292,7 +333,7 @@ fn tree(rest: &mut &str, above: &[String], found: &mut Vec<Vec<String>>) {
                 match rest.strip_prefix(',') {
                     Some(after) => *rest = after,
                     None if rest.starts_with('}') => {}
-                    // Not a use tree after all.
+                    // It is not a use tree.
                     None => return,
                 }
             }
@@ -314,4 +355,22 @@ fn tree(rest: &mut &str, above: &[String], found: &mut Vec<Vec<String>>) {
     if !path.is_empty() {
         found.push(path);
     }
+}
+
+/// The paths of a use tree, each with the name that it has where it is used.
+fn renamed(statement: &str) -> Vec<(Vec<String>, String)> {
+    let named = |path: Vec<String>| path.last().cloned().map(|name| (path, name));
+    let mut all: Vec<(Vec<String>, String)> =
+        paths(statement).into_iter().filter_map(named).collect();
+    for (at, _) in statement.match_indices(" as ") {
+        let end = |c: char| !c.is_alphanumeric() && c != '_';
+        let old = statement[..at].rsplit(end).next().unwrap_or_default();
+        let new = statement[at + 4..].split(end).next().unwrap_or_default();
+        for (_, name) in
+            all.iter_mut().filter(|(path, _)| path.last().is_some_and(|last| last == old))
+        {
+            new.clone_into(name);
+        }
+    }
+    all
 }

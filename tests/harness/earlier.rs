@@ -1,13 +1,13 @@
-//! Databases as earlier versions left them, made by those versions themselves: `tests/fixtures/schema-N.db.gz`. North Korea
-//! went on 5 June for two hours, and is down since 6 June, 17:35; its alert is told. Observations older than a day were taken
-//! out.
+//! Databases that earlier versions themselves have written: `tests/fixtures/schema-N.db.gz`. North
+//! Korea was down on 5 June for two hours, and is down since 6 June, 17:35; that alert is sent.
+//! Observations older than a day were removed.
 
 use flate2::read::GzDecoder;
 use std::fs;
 use std::io::Read as _;
 use std::path::Path;
 
-/// The schemas that were ever released to anybody.
+/// The schemas that were released.
 pub const LANDED: [u32; 2] = [4, 5];
 
 pub fn unpack(schema: u32, database: &Path) {

@@ -1,4 +1,4 @@
-//! What the bot logs, where a story looks at it: one bot on this thread.
+//! The bot's log, for stories that check it: one bot on this thread.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -19,7 +19,7 @@ impl Write for Log {
 }
 
 impl Log {
-    /// Listens on this thread as long as the guard is held.
+    /// Captures the log of this thread as long as the guard is held.
     pub fn listens() -> (Self, DefaultGuard) {
         let log = Self::default();
         let writer = log.clone();
@@ -32,7 +32,7 @@ impl Log {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 
-    /// The lines that hold these words.
+    /// Returns the lines that contain these words.
     pub fn lines(&self, words: &str) -> Vec<String> {
         self.text().lines().filter(|line| line.contains(words)).map(str::to_owned).collect()
     }

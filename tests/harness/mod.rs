@@ -1,4 +1,5 @@
-//! One world for all stories: the sources' doubles on real sockets, a bot on a moved clock, and a person at its console.
+//! The world of all stories: doubles of the sources on real sockets, a bot on a simulated clock,
+//! and a person at its console.
 
 pub mod earlier;
 pub mod kills;
@@ -19,7 +20,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-/// North Korea with its network, on two sources that never ask in the same minute: stories are the same every time.
+/// North Korea with its network, on two sources that never poll in the same minute, so that stories
+/// are reproducible.
 pub const NORTH_KOREA: &str = r#"
 [watch]
 entities = ["country/KP", "asn/131279 in country/KP"]
@@ -33,7 +35,7 @@ jitter_seconds = 0
 controls = ["country/NL", "country/JP"]
 "#;
 
-/// IODA's entities and their /24s on a calm day.
+/// The entities of IODA and their number of /24s on a calm day.
 const CALM: [(&str, f64); 5] = [
     ("country/KP", 4.0),
     ("asn/131279", 4.0),
@@ -42,7 +44,7 @@ const CALM: [(&str, f64); 5] = [
     ("country/JP", 7e5),
 ];
 
-/// A bot in its world. Time stands still unless it is moved.
+/// A bot in its world. Time stops unless a story moves it.
 #[allow(missing_debug_implementations)]
 pub struct World {
     pub clock: Clock,
@@ -57,12 +59,12 @@ pub struct World {
     config: String,
     database: PathBuf,
     bot: Option<Running>,
-    /// Removed with the world, where it is the world's own.
+    /// The folder of the database, removed with the world; `None` if the database outlives it.
     #[allow(dead_code)]
     folder: Option<tempfile::TempDir>,
 }
 
-/// What the console shows.
+/// The text that the console shows.
 #[derive(Clone, Debug, Default)]
 pub struct Screen(Arc<Mutex<Vec<u8>>>);
 
@@ -81,13 +83,13 @@ pub fn at(text: &str) -> Timestamp {
     Timestamp::parse(text).unwrap()
 }
 
-/// The first line of each message.
+/// Returns the first line of each message.
 pub fn titles(shown: &str) -> Vec<&str> {
     shown.split("\n\n").filter_map(|message| message.lines().next()).collect()
 }
 
 impl World {
-    /// A world in which it is `now`, all is calm everywhere, and the bot has not been started yet.
+    /// Returns a world at the time `now`, calm everywhere, whose bot has not been started yet.
     pub async fn new(now: &str, config: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut world = Self::on(&folder.path().join("linkdown.db"), at(now), config).await;
@@ -95,7 +97,7 @@ impl World {
         world
     }
 
-    /// The same with a database that outlives it.
+    /// Returns such a world with a database that outlives it.
     pub async fn on(database: &Path, now: Timestamp, config: &str) -> Self {
         let clock = Clock::simulated(now);
         let screen = Screen::default();
@@ -114,11 +116,11 @@ impl World {
             bot: None,
             folder: None,
         };
-        world.is_calm();
+        world.set_calm();
         world
     }
 
-    /// The same with a Discord and a Telegram to which the bot has the tokens.
+    /// Returns such a world with a Discord and a Telegram, for which the bot has the tokens.
     pub async fn with_chats(now: &str, config: &str) -> Self {
         let mut world = Self::new(now, config).await;
         world.has_chats().await;
@@ -130,7 +132,7 @@ impl World {
         self.telegram = Some(TelegramDouble::start(self.clock.clone()).await);
     }
 
-    /// Another configuration from the next start on.
+    /// Replaces the configuration; it is used from the next start on.
     pub fn configure(&mut self, config: &str) {
         config.clone_into(&mut self.config);
     }
@@ -143,8 +145,8 @@ impl World {
         self.telegram.as_ref().unwrap()
     }
 
-    /// Every entity of the config is as on any other day.
-    fn is_calm(&self) {
+    /// Sets every entity of the configuration to its values of a calm day.
+    fn set_calm(&self) {
         for (datasource, seconds) in
             [("bgp", 900), ("ping-slash24", 1200), ("merit-nt", 600), ("gtr", 7200)]
         {
@@ -168,7 +170,7 @@ impl World {
         self.ripestat.set("asn/131279", "visibility", |_| Some(349.0));
     }
 
-    /// North Korea's routes, and all that they led to, are gone in between.
+    /// Takes North Korea's routes, and everything behind them, down between the two times.
     pub fn north_korea_vanishes(&self, from: &str, until: &str) {
         let (from, until) = (at(from), at(until));
         for entity in ["country/KP", "asn/131279"] {
@@ -178,7 +180,7 @@ impl World {
         self.ripestat.set("asn/131279", "visibility", gone_between(349.0, from, until));
     }
 
-    /// IODA sees nothing of the entity in between, whatever it was before.
+    /// Makes IODA report zero for the entity between the two times, and its normal value otherwise.
     pub fn is_gone_by_ioda(&self, entity: &str, from: &str, until: &str) {
         let normal =
             CALM.iter().find(|(calm, _)| *calm == entity).map_or(4.0, |(_, blocks)| *blocks);
@@ -189,17 +191,17 @@ impl World {
         &self.database
     }
 
-    /// The console writes there, and what it writes outlives the process.
+    /// Lets the console write to `out`, so that its output outlives the process.
     pub fn prints_to(&mut self, out: impl Write + Send + 'static) {
         self.console = Console::new(out);
     }
 
-    /// Starts the bot, and lets it do all that it does at once.
+    /// Starts the bot, and waits until it has done everything that it does at once.
     pub async fn start(&mut self) {
         let mut config = Config::parse(&self.config, "linkdown.toml").unwrap();
-        // The real one is not here.
+        // This world has no double of the stream, and the real one must not be used.
         config.ris_live.enabled = false;
-        // Many worlds stand side by side.
+        // Many worlds run at the same time, so none may take the port.
         config.web = None;
         let parts = Parts {
             config,
@@ -245,7 +247,8 @@ impl World {
         }
     }
 
-    /// Starts it on the database of the life before, which Discord's client lets go of a moment after that has ended.
+    /// Starts the bot again on its database, which Discord's client releases a moment after the
+    /// previous run has ended.
     pub async fn start_again(&mut self) {
         let is_free = || Store::open(&self.database, Access::Own).is_ok();
         stage::until("the database is free", std::time::Duration::from_secs(20), is_free).await;
@@ -256,29 +259,29 @@ impl World {
         self.bot.take().unwrap().stop().await.unwrap();
     }
 
-    /// Nothing is written down any more.
-    pub fn is_killed(&mut self) {
+    /// Drops the bot without a stop, so that it writes nothing more.
+    pub fn kill(&mut self) {
         self.bot.take().unwrap();
     }
 
-    /// Lets time pass, with all that happens in it.
+    /// Lets time pass until `time`, and waits until the bot has done everything due by then.
     pub async fn until(&mut self, time: &str) {
         self.clock.advance_to(at(time)).await;
         self.clock.until_all_rest().await;
     }
 
-    /// IODA goes by a clock of its own from now on, as servers do.
+    /// Gives IODA a clock of its own from now on, as real servers have.
     pub async fn ioda_goes_by(&mut self, truth: &Clock) {
         self.ioda = IodaDouble::start(truth.clone()).await;
-        self.is_calm();
+        self.set_calm();
     }
 
-    /// The same of Discord.
+    /// Gives Discord a clock of its own from now on.
     pub async fn discord_goes_by(&mut self, truth: &Clock) {
         self.discord = Some(DiscordDouble::start(truth.clone()).await);
     }
 
-    /// Lets time pass for that clock as well.
+    /// Lets time pass until `time` for that clock as well.
     pub async fn until_with(&self, truth: &Clock, time: &str) {
         while self.clock.millis() < at(time).unix() * 1000 {
             let next = self.clock.millis() + 60_000;
@@ -288,8 +291,8 @@ impl World {
         }
     }
 
-    /// Time passes while no bot is there.
-    pub async fn is_now(&self, time: &str) {
+    /// Lets time pass while no bot runs.
+    pub async fn advance_to(&self, time: &str) {
         assert!(self.bot.is_none(), "stop the bot first");
         self.clock.advance_to(at(time)).await;
     }
@@ -298,7 +301,7 @@ impl World {
         self.bot.as_ref().unwrap().typed(line).await;
     }
 
-    /// What the console has shown since the last look.
+    /// Returns the text that the console has shown since the last call.
     pub fn sees(&self) -> String {
         let shown = std::mem::take(&mut *self.screen.0.lock().unwrap());
         String::from_utf8(shown).unwrap().trim_end().to_owned()

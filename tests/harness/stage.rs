@@ -1,4 +1,4 @@
-//! A bot without sources, to which made-up observations are handed; and chats by the thousand.
+//! A bot without sources that takes made-up observations, and chats by the thousand.
 
 use crate::doubles::{DiscordDouble, TelegramDouble};
 use linkdown::app::{Parts, Running, RuntimeOptions};
@@ -14,11 +14,11 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The bins of the made-up observations.
+/// The length of a bin of the made-up observations, in seconds.
 pub const STEP: i64 = 300;
-/// When the made-up world begins to be watched live.
+/// The time at which the live part of the made-up world begins.
 pub const BEGIN: &str = "2025-06-06";
-/// Calm all the time: what a source's own fault would be seen by.
+/// Entities that are always calm: a fault of the source itself would show in them.
 const CONTROLS: [&str; 3] = ["country/US", "country/DE", "country/JP"];
 
 pub fn config(entities: &[Entity]) -> String {
@@ -51,7 +51,8 @@ pub async fn start(database: &Path, config: &str, discord: &str, telegram: &str)
     Running::start(parts).await.unwrap()
 }
 
-/// Each entity's two signals in the bin that ends at `at`: `down` says which of them are gone.
+/// Returns two signals of each entity in the bin that ends at `at`; `down` decides which entities
+/// are down.
 fn observations(
     entities: &[Entity],
     at: Timestamp,
@@ -74,7 +75,7 @@ fn observations(
     all
 }
 
-/// The days before, in which all was calm.
+/// Returns the batches of the calm days before the begin.
 pub fn calm(entities: &[Entity], days: i64, every: i64) -> Vec<Batch> {
     let begin = Timestamp::parse(BEGIN).unwrap();
     let mut batches = Vec::new();
@@ -92,7 +93,7 @@ pub fn calm(entities: &[Entity], days: i64, every: i64) -> Vec<Batch> {
     batches
 }
 
-/// The n-th tick of the live world.
+/// Returns the n-th tick of the live world.
 pub fn tick(entities: &[Entity], number: i64, down: &dyn Fn(usize) -> bool) -> Batch {
     let at = Timestamp::parse(BEGIN).unwrap() + number * STEP;
     Batch { observations: observations(entities, at, down), ..Batch::live(at) }
@@ -102,22 +103,22 @@ pub async fn take(bot: &Running, batches: Vec<Batch>) -> Vec<Transition> {
     bot.pipeline.lock().await.take(batches, Box::new(|_| Ok(()))).await.unwrap()
 }
 
-/// Half of so many chats on each platform.
+/// The chats, half of them on each platform.
 pub struct Chats {
     pub discord: Vec<u64>,
     pub telegram: Vec<i64>,
 }
 
-/// What the chats on Telegram are.
-#[allow(dead_code)] // Each user of the stage wants one of them.
+/// The kind of the chats on Telegram.
+#[allow(dead_code)] // Each user of the stage needs only one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Groups,
-    /// Told faster than groups, once they have said something.
+    /// People get messages faster than groups, once they have written to the bot.
     People,
 }
 
-/// Makes the chats, each subscribed to all that is watched.
+/// Creates the chats, each subscribed to everything that is watched.
 pub async fn subscribe(
     database: &Path,
     discord: &DiscordDouble,
@@ -160,7 +161,7 @@ pub async fn subscribe(
     chats
 }
 
-/// Waits, looking now and then.
+/// Waits until `is_so` returns `true`, and panics after `longest`.
 pub async fn until(what: &str, longest: Duration, is_so: impl Fn() -> bool) {
     let began = std::time::Instant::now();
     while !is_so() {
@@ -169,20 +170,20 @@ pub async fn until(what: &str, longest: Duration, is_so: impl Fn() -> bool) {
     }
 }
 
-/// A process that does not outlive a test or a bench which fails.
+/// A process that does not outlive a test or bench that fails.
 #[derive(Debug)]
 pub struct Life(pub Child);
 
 impl Drop for Life {
     fn drop(&mut self) {
-        // One that has ended already cannot be killed, and need not be.
+        // A process that has ended already cannot be killed, and need not be.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// The real binary in a folder that holds `bench.toml`, with both platforms.
-#[allow(dead_code)] // Benches alone.
+/// Starts the real binary in a folder that holds `bench.toml`, with both platforms.
+#[allow(dead_code)] // Only benches use it.
 pub fn binary(folder: &Path, discord: &DiscordDouble, telegram: &TelegramDouble) -> Life {
     let mut command = Command::new(env!("CARGO_BIN_EXE_linkdown"));
     command

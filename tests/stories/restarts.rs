@@ -16,7 +16,7 @@ async fn away_while_it_vanishes_until(until: &str) -> World {
     world.until("2025-06-06 16:00").await;
     world.stop().await;
     world.north_korea_vanishes("2025-06-06 16:30", until);
-    world.is_now("2025-06-06 21:00").await;
+    world.advance_to("2025-06-06 21:00").await;
     world
 }
 

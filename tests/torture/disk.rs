@@ -1,5 +1,6 @@
-//! A small disk of its own for a database, which can be made full and slow, break, and be mended: ext4 over a loop device, as
-//! root; where there are no loop devices a tmpfs, that only gets full; elsewhere an ordinary folder.
+//! A small disk for a database, which can become full or slow, break, and be repaired: ext4 over a
+//! loop device, as root. Without loop devices it is a tmpfs, which can only become full; elsewhere
+//! it is an ordinary folder.
 
 use std::fs;
 use std::io::Write as _;
@@ -9,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 const SIZE: u64 = 96 << 20;
-/// Memory, so that it is fast.
+/// The folder of the disk images, in memory so that it is fast.
 const IMAGES: &str = "/dev/shm";
 
 #[derive(Debug)]
@@ -25,7 +26,7 @@ enum Kind {
     Ext4 { image: PathBuf, _images: tempfile::TempDir },
 }
 
-/// What can befall a disk here, each with what stands before it.
+/// The faults that a disk can have here; each includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Abilities {
     Nothing,
@@ -64,7 +65,7 @@ impl Disk {
         self.path().join("ballast")
     }
 
-    /// To the last byte, unless nothing can be written to it anyway.
+    /// Fills the disk to the last byte, unless nothing can be written to it anyway.
     pub fn fill(&self) {
         let Ok(mut file) = fs::File::create(self.ballast()) else { return };
         for piece in [1 << 20, 4096, 1] {
@@ -76,7 +77,7 @@ impl Disk {
         let _ = fs::remove_file(self.ballast());
     }
 
-    /// From now on whatever is written waits so long.
+    /// Makes every write from now on wait for `time`.
     pub fn is_slow_for(&self, time: Duration) -> JoinHandle<()> {
         let path = self.path().to_owned();
         let freeze = |how: &str, path: &Path| done(Command::new("fsfreeze").arg(how).arg(path));
@@ -89,14 +90,15 @@ impl Disk {
         })
     }
 
-    /// As after an error of the hardware: what was not synced is lost, and nothing can be written until it is mended.
+    /// Breaks the disk as a hardware error does: data that was not synced is lost, and nothing can
+    /// be written until the disk is repaired.
     pub fn breaks(&self) {
         if matches!(self.kind, Kind::Ext4 { .. }) {
             fs::write(breaker(self.path()).unwrap(), "1").unwrap();
         }
     }
 
-    /// By whoever looks after the machine, once nobody works on it.
+    /// Repairs the disk as an administrator does. No process may use it at that time.
     pub fn mend(&self) {
         let Kind::Ext4 { image, .. } = &self.kind else { return };
         assert!(
@@ -104,7 +106,7 @@ impl Disk {
             "somebody still works on {}",
             self.path().display()
         );
-        // 1: there were errors, and they were mended.
+        // Exit code 1 means that there were errors and they were corrected.
         let status = Command::new("e2fsck").arg("-y").arg(image).output().unwrap().status;
         assert!(matches!(status.code(), Some(0 | 1)), "{status}");
         assert!(mount(image, self.path()));
@@ -115,14 +117,14 @@ fn ext4(folder: &Path) -> Option<Kind> {
     let images = tempfile::tempdir_in(IMAGES).ok()?;
     let image = images.path().join("disk");
     fs::File::create(&image).and_then(|file| file.set_len(SIZE)).ok()?;
-    // Blocks as large as pages, as on every usual disk: SQLite makes sure of one block in each page of its shared memory, and
-    // where there are more of them a full disk ends the process by SIGBUS.
+    // The blocks are as large as pages, as on every usual disk. SQLite reserves one block in each
+    // page of its shared memory; if a page has more blocks, a full disk ends the process by SIGBUS.
     let made =
         done(Command::new("mkfs.ext4").args(["-q", "-F", "-m", "0", "-b", "4096"]).arg(&image));
     if !made || !mount(&image, folder) {
         return None;
     }
-    // A container may have the devices and yet not the rights.
+    // A container may have the devices without the rights.
     if breaker(folder).is_some_and(|path| fs::File::options().write(true).open(path).is_ok()) {
         return Some(Kind::Ext4 { image, _images: images });
     }
@@ -130,7 +132,8 @@ fn ext4(folder: &Path) -> Option<Kind> {
     None
 }
 
-/// Whatever is written there, the file system that is mounted at `folder` takes for an error of its disk.
+/// Returns the file that triggers an error: the file system mounted at `folder` treats any write to
+/// it as an error of its disk.
 fn breaker(folder: &Path) -> Option<PathBuf> {
     let mounts = fs::read_to_string("/proc/mounts").ok()?;
     let mut fields = mounts.lines().map(|line| line.split(' '));
@@ -145,7 +148,8 @@ fn unmount(folder: &Path) {
     let _ = Command::new("umount").arg("-l").arg(folder).output();
 }
 
-/// A loop device that another run is just letting go of may come read-only: then the next is tried.
+/// Mounts the image. A loop device that another run is just releasing may be read-only; then the
+/// next one is tried.
 fn mount(image: &Path, folder: &Path) -> bool {
     let probe = folder.join("probe");
     (0..5).any(|_| {

@@ -1,4 +1,4 @@
-//! What befalls the bot from outside of it: by the plan, at its moment.
+//! Applies the events of the plan to the bot from outside, each at its time.
 
 use super::life::{CONFIG, was_killed};
 use super::plan::{Event, What};
@@ -10,9 +10,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Something on its way gets so much real time to arrive.
+/// The real time that a message in flight gets to arrive.
 const A_MOMENT: Duration = Duration::from_millis(60);
-/// In this time of the world something holds the bot up while it works.
+/// The simulated milliseconds during which a fault holds the bot up.
 const MEANWHILE: i64 = 300_000;
 
 impl World {
@@ -85,7 +85,7 @@ impl World {
             What::Ill(source, illness) => self.outside.source_falls_ill(source, illness),
             What::Well(source) => self.outside.source_is_well(source),
             What::PlatformIll(platform, illness) => {
-                self.outside.platform_falls_ill(platform, illness)
+                self.outside.platform_falls_ill(platform, illness);
             }
             What::PlatformWell(platform) => self.outside.platform_is_well(platform),
             What::TokenRevoked(platform) => self.outside.token_is(platform, false),
@@ -115,7 +115,7 @@ impl World {
         }
     }
 
-    /// The bot is given the time, in reality, to hear of what happened.
+    /// Gives the bot the real time to receive the event, if it is one.
     async fn hear_if(&mut self, is_news: bool) {
         if is_news {
             tokio::time::sleep(A_MOMENT).await;
@@ -123,7 +123,7 @@ impl World {
         }
     }
 
-    /// Whether there was one.
+    /// Kills the bot, and returns whether there was one.
     async fn kill(&mut self) -> bool {
         let Some(life) = self.life.take() else { return false };
         life.signal(Signal::SIGKILL);
@@ -134,7 +134,7 @@ impl World {
         true
     }
 
-    /// SIGHUP, with a configuration that says something else, or one that cannot be read.
+    /// Sends SIGHUP, with a different valid configuration or with an unreadable one.
     async fn reload(&mut self, is_good: bool) {
         let Some(mut life) = self.life.take() else { return };
         let before = fs::read_to_string(&self.places.config).unwrap();
@@ -161,7 +161,8 @@ impl World {
         life.signal(Signal::SIGCONT);
         let now = self.clock.millis();
         let told = if suspended {
-            // Sleep and pace do not count the time in which the machine slept; the wall's clock does.
+            // Sleeps and pacing do not count the time in which the machine slept; the wall clock
+            // does.
             self.unnoticed += seconds * 1000;
             life.told(&format!("wrong {}", self.wrong + self.unnoticed / 1000)).await
         } else {
@@ -175,7 +176,7 @@ impl World {
         self.tell(&format!("wrong {}", by + self.unnoticed / 1000)).await;
     }
 
-    /// Another program writes to the database, slowly.
+    /// Lets another program hold a write lock on the database.
     async fn locked(&mut self, millis: u64) {
         let database = self.places.database.clone();
         let (has, had) = tokio::sync::oneshot::channel();
@@ -199,7 +200,7 @@ impl World {
         self.free_since = self.clock.millis();
     }
 
-    /// Nothing that is written reaches it for so long.
+    /// Makes writes to the disk wait for so long.
     async fn disk_is_slow(&mut self, millis: u64) {
         let slow = self.disk.is_slow_for(Duration::from_millis(millis));
         self.until(self.clock.millis() + MEANWHILE).await;
@@ -229,8 +230,8 @@ impl World {
         }
     }
 
-    /// Puts a copy of the database in its place. The bot must notice, keep nothing that would be lost, and end with 1; it
-    /// goes on with the copy.
+    /// Replaces the database by a copy. The bot must notice it, keep nothing that would be lost,
+    /// and end with 1; the next life continues with the copy.
     async fn replace_database(&mut self) {
         if self.life.is_none() || self.hindered.at_all() {
             return;
@@ -242,7 +243,7 @@ impl World {
         }
         drop(store);
         fs::rename(&copy, &self.places.database).unwrap();
-        // It looks at the file by the machine's time, not by the clock of the story.
+        // The bot checks the file by real time, not by the simulated clock.
         let Some(life) = self.life.take() else { return };
         match life.ended().await {
             Ok(status) if status.code() == Some(1) => self.counts.stops += 1,

@@ -1,5 +1,6 @@
-//! One life of the bot: the process that `linkdown run` is, with its arguments, its environment, its signals and its exit
-//! code. Only its clock is moved from outside, and the plug can be pulled at one of its steps.
+//! One life of the bot: a process of `linkdown run`, with its arguments, its environment, its
+//! signals and its exit code. Only its clock is moved from outside, and it can be killed at one of
+//! its steps.
 
 use crate::doubles::{discord, telegram};
 use clap::Parser as _;
@@ -43,20 +44,20 @@ enabled = false
 enabled = false
 "#;
 
-/// A socket on which a life is told what time it is.
+/// The variable with the socket that drives the clock of a life.
 const DRIVER: &str = "LINKDOWN_TORTURE_DRIVER";
 const CLOCK: &str = "LINKDOWN_TORTURE_CLOCK";
 
-/// One call may take so long, in real time: what hangs is given up sooner than in the product.
+/// The limit for one call in real time, shorter than in the product.
 const DEADLINE: Duration = Duration::from_millis(300);
-/// A life that does not answer for so long hangs.
+/// A life that does not answer for this long hangs.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 pub fn is_child() -> bool {
     std::env::var_os(DRIVER).is_some()
 }
 
-/// The life itself.
+/// Runs the life itself, in the child process.
 pub fn live() -> ExitCode {
     let text = |name: &str| std::env::var(name).unwrap();
     let clock = Clock::simulated(Timestamp::from_unix(0));
@@ -64,7 +65,7 @@ pub fn live() -> ExitCode {
     let (now, wrong) = clock_at.split_once(' ').unwrap();
     clock.leap_to_millis(now.parse().unwrap());
     clock.set_wall_offset(wrong.parse().unwrap());
-    // How many steps are left until the plug is pulled; below zero: none.
+    // The number of steps until the process is killed; below zero it is not.
     let left = Arc::new(AtomicI64::new(-1));
     let counted = Arc::clone(&left);
     let failpoints = Failpoints::watched_by(move |_| {
@@ -87,7 +88,8 @@ pub fn live() -> ExitCode {
     }
 }
 
-/// Does with the clock what it is told, and answers once everybody rests. Without whoever drives it a life is over.
+/// Follows the commands for the clock, and answers once all tasks rest. A life ends when its driver
+/// is gone.
 async fn is_driven(driver: &str, clock: &Clock, left: &AtomicI64) {
     let (input, mut output) = UnixStream::connect(driver).await.unwrap().into_split();
     let mut lines = BufReader::new(input).lines();
@@ -114,13 +116,13 @@ async fn is_driven(driver: &str, clock: &Clock, left: &AtomicI64) {
     let _ = kill(Pid::this(), Signal::SIGKILL);
 }
 
-/// Where everything is that a life is given.
+/// The paths and addresses that a life gets.
 #[derive(Clone, Debug)]
 pub struct Places {
     pub database: PathBuf,
     pub config: PathBuf,
     pub log: PathBuf,
-    /// For its sockets.
+    /// The folder of its sockets.
     pub folder: PathBuf,
     pub ioda: String,
     pub ripestat: String,
@@ -128,28 +130,29 @@ pub struct Places {
     pub telegram: String,
 }
 
-/// A life as it is seen from outside.
+/// A life as seen by the parent process.
 #[derive(Debug)]
 pub struct Life {
     child: Child,
     input: OwnedWriteHalf,
     output: Lines<BufReader<OwnedReadHalf>>,
-    /// What it tells the service manager.
+    /// The messages that it sends to the service manager.
     stages: mpsc::UnboundedReceiver<String>,
-    /// When it next does something by itself, by its own clock.
+    /// The time of its next own action, by its own clock.
     pub next: Option<Millis>,
 }
 
-/// How a request to a life ended.
+/// The state of a life after a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// It did what it was told to, and lives.
+    /// It carried out the request, and still runs.
     Lives,
     Dead,
 }
 
 impl Life {
-    /// Starts one, and waits until it is ready and rests. An error is how it ended before.
+    /// Starts a life, and waits until it is ready and rests. The error is its exit status if it
+    /// ended before.
     pub async fn start(
         places: &Places,
         now: Millis,
@@ -206,7 +209,7 @@ impl Life {
         }
     }
 
-    /// Waits until it tells the service manager so.
+    /// Waits until it reports `stage` to the service manager.
     async fn reaches(&mut self, stage: &str) -> Result<Ended, String> {
         let told = async {
             while let Some(told) = self.stages.recv().await {
@@ -222,9 +225,9 @@ impl Life {
         }
     }
 
-    /// Tells it something, and waits until it rests. An error: it hangs.
+    /// Sends it a command, and waits until it rests. The error means that it hangs.
     pub async fn told(&mut self, what: &str) -> Result<Ended, String> {
-        // One that is dead already does not read.
+        // A life that has ended does not read.
         let _ = self.input.write_all(format!("{what}\n").as_bytes()).await;
         let line = tokio::time::timeout(PATIENCE, self.output.next_line()).await;
         let line =
@@ -234,7 +237,8 @@ impl Life {
         Ok(Ended::Lives)
     }
 
-    /// SIGHUP: it reads its configuration again, takes it or not, and is ready again.
+    /// Sends SIGHUP, and waits until it has accepted or rejected its configuration and is ready
+    /// again.
     pub async fn reloads(&mut self) -> Result<Ended, String> {
         while self.stages.try_recv().is_ok() {}
         self.signal(Signal::SIGHUP);
@@ -249,24 +253,25 @@ impl Life {
     }
 
     pub fn signal(&self, signal: Signal) {
-        // One that is dead already hears nothing.
+        // A life that has ended gets no signal.
         if let Some(id) = self.child.id() {
             let _ = kill(Pid::from_raw(id as i32), signal);
         }
     }
 
-    /// Kills it so long from now, whatever it does then.
+    /// Kills it after this time, whatever it does then.
     pub fn kill_after(&self, after: Duration) -> JoinHandle<()> {
         tokio::spawn(kills(self.id(), after))
     }
 
-    /// How it ended. An error: it did not within a minute and a half.
+    /// Waits for its end and returns the exit status. The error means that it did not end within a
+    /// minute and a half.
     pub async fn ended(mut self) -> Result<ExitStatus, String> {
         let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
         ended.map(Result::unwrap).map_err(|_| format!("it does not end within {PATIENCE:?}"))
     }
 
-    /// Resident memory in KiB, and open files.
+    /// Returns its resident memory in KiB and the number of its open files.
     pub fn size(&self) -> (u64, usize) {
         let id = self.id();
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
@@ -285,7 +290,8 @@ async fn kills(id: u32, after: Duration) {
     let _ = kill(Pid::from_raw(id as i32), Signal::SIGKILL);
 }
 
-/// The service manager's end: a bot must never wait for somebody who does not read.
+/// Receives the messages to the service manager. They are always read, because a bot must never
+/// wait for a reader.
 fn stages(socket: &Path) -> mpsc::UnboundedReceiver<String> {
     let socket = UnixDatagram::bind(socket).unwrap();
     let (tell, told) = mpsc::unbounded_channel();

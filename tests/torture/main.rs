@@ -1,12 +1,14 @@
-//! Everything that can go wrong, by the dice: days of outages with a bot that is killed, stopped, held up and suspended,
-//! whose clock, disk, sources, platforms and line fail; and an oracle that knows what was owed.
+//! Random faults of every kind: days of outages with a bot that is killed, stopped, held up and
+//! suspended, while its clock, disk, sources, platforms and connection fail; and an oracle that
+//! knows which messages were owed.
 //!
 //! - `cargo test --test torture -- --kept`: the seeds that once failed;
-//! - `cargo test --release --test torture -- --seeds 50`: fresh ones, with what they came to;
-//! - `… -- --minutes 10`: fresh ones for so long;
+//! - `cargo test --release --test torture -- --seeds 50`: fresh ones, with their totals;
+//! - `… -- --minutes 10`: fresh ones for this time;
 //! - `… -- --seed 7 --show`: that one, with its plan and the log.
 //!
-//! `--days 2 --kills 20` are of each seed. It takes minutes, so a plain `cargo test` leaves it out, and says so.
+//! `--days 2 --kills 20` apply to each seed. A run takes minutes, so a plain `cargo test` skips it,
+//! and says so.
 
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
@@ -31,13 +33,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use world::{Counts, World};
 
-/// Runs side by side: each waits for its bot, and that for sockets.
+/// The number of concurrent runs: each waits for its bot, which waits for sockets.
 const AT_ONCE: usize = 5;
-/// In each line a seed, its kills, which faults there were, and what it found.
+/// Each line holds a seed, its kills, the faults that existed then, and the error that it found.
 const KEPT: &str = include_str!("seeds.txt");
 
 struct Wish {
-    /// Each with its kills and faults, where it is played with those of when it failed.
+    /// The seeds, each with the kills and faults of the time when it failed, if it is a kept one.
     seeds: Vec<Seed>,
     until: Option<Instant>,
     measure: Measure,
@@ -66,7 +68,7 @@ impl Wish {
                 "--at-once" => wish.at_once = number()? as usize,
                 "--show" => wish.shows = true,
                 "--kept" => wish.seeds.extend(kept()),
-                // What cargo hands to every test binary.
+                // Arguments that cargo passes to every test binary.
                 _ => {}
             }
         }
@@ -88,7 +90,7 @@ fn kept() -> Vec<Seed> {
     KEPT.lines().filter_map(read).collect()
 }
 
-/// Short enough to be written down.
+/// Returns a random seed that is short enough to be written down.
 fn fresh() -> u64 {
     fastrand::u64(..1_000_000_000)
 }
@@ -129,10 +131,12 @@ fn main() -> ExitCode {
     }
     match wish.measure.disk {
         Abilities::Nothing => {
-            eprintln!("torture: no disk gets full, slow or broken here: mounting one needs root")
+            eprintln!("torture: no disk gets full, slow or broken here: mounting one needs root");
         }
         Abilities::GetsFull => {
-            eprintln!("torture: no disk gets slow or broken here: that needs loop devices and ext4")
+            eprintln!(
+                "torture: no disk gets slow or broken here: that needs loop devices and ext4"
+            );
         }
         Abilities::Breaks => {}
     }
@@ -146,7 +150,7 @@ fn main() -> ExitCode {
                 let next = todo.lock().unwrap().pop();
                 let (seed, then) = match next {
                     Some(seed) => seed,
-                    // The kept seeds count into the time.
+                    // The time of the kept seeds counts too.
                     None if until.is_some_and(|until| Instant::now() < until) => (fresh(), None),
                     None => return,
                 };
@@ -192,7 +196,7 @@ fn run(seed: u64, measure: Measure, shows: bool, sums: &Mutex<Sums>) {
         eprintln!("{}", whole());
     }
     if !good {
-        // Where a seed needs more than itself to fail again, this is all there is.
+        // If a seed alone does not fail again, these files are the only evidence.
         let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("torture-{seed}.log"));
         let log = std::fs::write(&kept, format!("{verdict}\n{}", whole()));
         match log.and_then(|()| std::fs::copy(world.database(), kept.with_extension("db"))) {

@@ -1,5 +1,5 @@
-//! Knows the truth, and says at the end what of it was not known or not told: every chat heard what it was owed, in order,
-//! once; every outage is one incident; and the database is whole.
+//! Compares the messages and the database with the truth: every chat got what it was owed, in order
+//! and once; every outage is one incident; and the database is intact.
 
 use super::outside::LISTENERS;
 use super::plan::{COUNTRIES, Plan, What};
@@ -12,29 +12,31 @@ use linkdown::store::{Access, Incident, IncidentId, Store};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
 
-/// So far an incident's start and end may lie from the truth: by the length of a bin, and what a wrong clock adds.
+/// The largest distance of an incident's start and end from the truth: the length of a bin; the
+/// error of a wrong clock is added.
 const NEAR_START: Seconds = 15 * MINUTE;
 const NEAR_END: Seconds = HOUR;
-/// Larger than any bot that is well.
+/// Limits of memory and open files that no healthy bot exceeds.
 const MOST_KIB: u64 = 96 * 1024;
 const MOST_FILES: usize = 96;
 
-/// What is wrong.
+/// The errors that were found.
 #[derive(Clone, Debug, Default)]
 pub struct Findings {
     pub lost: Vec<String>,
     pub doubled: Vec<String>,
-    /// Doubled on Telegram, and counted as perhaps told twice.
+    /// The messages that were doubled on Telegram; the bot's own count of doubtful sends must cover
+    /// them.
     pub allowed: usize,
     pub told_twice: Vec<String>,
     pub out_of_order: Vec<String>,
     pub incidents: Vec<String>,
     pub database: Vec<String>,
-    /// The bot ended by itself, hung, or did not start.
+    /// Cases in which the bot ended by itself, hung, or did not start.
     pub faults: Vec<String>,
     pub outages: usize,
     pub messages: usize,
-    /// Calls that were made while a platform had asked not to be called.
+    /// Calls that were made while a platform had asked for a pause.
     pub disobeyed: Vec<String>,
 }
 
@@ -75,20 +77,20 @@ impl fmt::Display for Findings {
 #[derive(Clone, Debug)]
 struct Message {
     at: Millis,
-    /// Edited, so that it began as a start.
+    /// Whether it was edited, which means that it began as a start.
     is_card: bool,
     text: String,
 }
 
-/// What a message says of one incident.
+/// The part of a message that is about one incident.
 #[derive(Clone, Copy, Debug)]
 struct Mention {
     at: Millis,
     mark: char,
     is_card: bool,
-    /// A short answer to the card: it may carry the mark of a start as well.
+    /// Whether it is a short reply to the card, which may carry the mark of a start as well.
     is_change: bool,
-    /// One line of several, or of what is told late.
+    /// Whether it is one line of several, or part of a late summary.
     is_summed: bool,
 }
 
@@ -111,7 +113,7 @@ pub async fn judge(world: &World) -> Findings {
         ids.iter().map(|id| db.incidents().transitions(*id)).collect::<Result<Vec<_>, _>>()
     });
     let all = all.await.unwrap();
-    // What was only suspected is told to nobody here.
+    // Incidents that were only suspected are not sent to these chats.
     let is_sure = |changes: &[Transition]| {
         changes.iter().any(|change| change.kind == TransitionKind::Started)
     };
@@ -139,7 +141,7 @@ pub async fn judge(world: &World) -> Findings {
         verdict.messages += messages.len();
         let is_on_telegram = listener.name.starts_with("telegram");
         let by_incident = mentions(&messages);
-        // What began before they subscribed is told to others.
+        // Incidents that began before the listeners subscribed are sent to others.
         for incident in incidents.iter().filter(|incident| incident.started_at >= world.plan.begin)
         {
             let name = incident.key.entity.to_string();
@@ -183,13 +185,16 @@ pub async fn judge(world: &World) -> Findings {
     verdict
 }
 
-/// The clocks of a bot and of what it calls are set one after the other: an answer may come to a moment before it was given.
+/// The clocks of the bot and of the platforms are set one after the other, so an answer may seem to
+/// arrive a moment before it was given.
 const CLOCKS_APART: Millis = 5;
 
-/// Whether the bot could not know of the pause any more: an older copy of its database took the place of the one that
-/// kept it, its clock was moved meanwhile, or it was killed before it could write the pause down.
+/// Returns whether the bot could not know of the pause any more: an older copy replaced the
+/// database that held it, its clock was moved meanwhile, or it was killed before it could write the
+/// pause down.
 fn was_unknowable(world: &World, call: &Disobeyed) -> bool {
-    if call.early_ms <= CLOCKS_APART {
+    // Calls in the same moment were in flight when the answer came.
+    if call.early_ms <= CLOCKS_APART || call.at - call.told_at <= CLOCKS_APART {
         return true;
     }
     let meanwhile = |at: Millis| call.told_at <= at && at <= call.at;
@@ -204,7 +209,8 @@ fn was_unknowable(world: &World, call: &Disobeyed) -> bool {
             .any(|event| is_moved(event.what) && meanwhile(event.at.unix() * 1000))
 }
 
-/// Every outage is one incident that began and ended when it did, and there is no other.
+/// Checks that every outage is one incident with the right begin and end, and that there is no
+/// other.
 fn incidents_match(plan: &Plan, incidents: &[Incident], verdict: &mut Findings) {
     let mut known: Vec<&Incident> = incidents
         .iter()
@@ -237,7 +243,7 @@ fn incidents_match(plan: &Plan, incidents: &[Incident], verdict: &mut Findings) 
     }
 }
 
-/// What each listener's chats hold.
+/// Returns the messages in each listener's chats.
 fn heard_by_all(world: &World) -> Vec<Vec<Message>> {
     let discord = |channel: u64| -> Vec<Message> {
         let all = world.outside.discord.bot_messages(channel);
@@ -265,7 +271,7 @@ fn heard_by_all(world: &World) -> Vec<Vec<Message>> {
 
 const MARKS: [char; 5] = ['🔴', '🟡', '🟢', '🟠', '⚪'];
 
-/// By incident, in the order in which the messages came.
+/// Groups the mentions by incident, in the order of the messages.
 fn mentions(messages: &[Message]) -> BTreeMap<i64, Vec<Mention>> {
     let mut by_incident: BTreeMap<i64, Vec<Mention>> = BTreeMap::new();
     for message in messages {
@@ -274,9 +280,10 @@ fn mentions(messages: &[Message]) -> BTreeMap<i64, Vec<Mention>> {
         for line in message.text.lines() {
             let heading = std::mem::replace(&mut above, line);
             let Some((before, id)) = line.rsplit_once("· /outage ") else { continue };
-            // Discord's syntax names the option.
+            // On Discord the command names its option.
             let Ok(id) = id.trim_start_matches("id: ").trim().parse::<i64>() else { continue };
-            // An alert has its incident at its foot, a summary one in each line, or below its heading.
+            // An alert names its incident at its foot; a summary does so in each line, or below its
+            // heading.
             let is_line = !before.starts_with("Incident ");
             let own = if is_line { mark_of(before).or_else(|| mark_of(heading)) } else { None };
             let mention = Mention {
@@ -299,7 +306,7 @@ struct Of<'a> {
     incident: &'a Incident,
     was_told: bool,
     restored: Option<Restored>,
-    /// The chat became another: its messages stayed where nobody can edit them.
+    /// The time at which the chat became another one, whose old messages nobody can edit.
     moved: Option<Millis>,
 }
 
@@ -307,9 +314,10 @@ impl Of<'_> {
     fn judge(&self, what: &str, heard: &[Mention], is_on_telegram: bool, verdict: &mut Findings) {
         let (id, mut heard, mut may_repeat) = (self.incident.id.0, heard.to_vec(), false);
         if let Some(restored) = self.restored {
-            // What was told before may be told again from there on; or be found to stand there already.
+            // Messages from before the copy may be sent again, or the bot finds them in the chat.
             may_repeat = self.incident.started_at.unix() * 1000 < restored.at;
-            // What the older copy does not know was told under numbers that are given again to what began later.
+            // Incidents that the older copy lacks had numbers that are given to later incidents
+            // again.
             let was_new = id > restored.newest && !may_repeat;
             heard.retain(|mention| !was_new || mention.at >= restored.at);
         }
@@ -317,7 +325,7 @@ impl Of<'_> {
         let mut ends: Vec<&Mention> =
             heard.iter().filter(|m| !m.is_card && is_over(m.mark)).collect();
         if self.moved.is_some() && ends.is_empty() {
-            // Where the first card was left behind, the message of the end may be the card.
+            // If the first card was left behind, the message of the end may be the card.
             ends.extend(
                 heard.iter().filter(|m| m.is_card).skip(1).filter(|m| is_over(m.mark)).take(1),
             );
@@ -333,7 +341,7 @@ impl Of<'_> {
         {
             verdict.lost.push(format!("{what}: an end without a start"));
         }
-        // Where the first card was left behind, the next message is the card.
+        // If the first card was left behind, the next message is the card.
         let cards_at_most = 1 + usize::from(self.moved.is_some());
         let more = ends.len().saturating_sub(1) + starts.saturating_sub(cards_at_most);
         if more > 0 && !may_repeat {
@@ -347,7 +355,7 @@ impl Of<'_> {
         let end = heard.iter().position(|m| !m.is_card && is_over(m.mark));
         let late =
             end.is_some_and(|end| heard[end..].iter().any(|m| !m.is_card && !is_over(m.mark)));
-        // Of a start that was told twice, only one is the card that is edited.
+        // If a start was sent twice, only one of both is the card that is edited.
         let mut cards = heard.iter().filter(|m| m.is_card).peekable();
         let was_left =
             self.moved.is_some_and(|moved| cards.peek().is_some_and(|card| card.at < moved));
@@ -358,7 +366,7 @@ impl Of<'_> {
     }
 }
 
-/// What the database knows, for whoever looks into a failure.
+/// Returns the content of the database and the chats as text, to examine a failure.
 pub fn known(world: &World) -> String {
     let connection = rusqlite::Connection::open(world.database()).unwrap();
     let sql = "SELECT i.id || ' ' || entity || ' ' || i.phase || ' untold ' || coalesce(untold, '-') || ': '
@@ -412,7 +420,7 @@ fn database_is_whole(world: &World, verdict: &mut Findings) {
             "a transition that is missing",
             "SELECT id FROM incident i WHERE transitions <> (SELECT count(*) FROM transition t WHERE t.incident_id = i.id)",
         ),
-        // Earlier versions wrote down also what nobody was owed.
+        // Earlier versions also wrote notices that no chat was owed.
         (
             "a notice owed to nobody",
             &format!(

@@ -1,4 +1,5 @@
-//! Everything outside the bot: sources that say what happened, two platforms with their chats, and how each falls ill.
+//! Everything outside the bot: sources that report the outages, two platforms with their chats, and
+//! the faults of each.
 
 use super::plan::{COUNTRIES, Illness, Outage, Plan, Platform, Source};
 use crate::doubles::{
@@ -10,10 +11,10 @@ use linkdown::store::{Access, Store};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Far more than there are calls while something lasts.
+/// A number of calls far larger than those during any fault.
 const ALL: usize = 20_000;
 
-/// A chat, and what it wants to hear of.
+/// A chat and the entities that it subscribes to.
 #[derive(Debug)]
 pub struct Listener {
     pub name: &'static str,
@@ -41,7 +42,7 @@ pub struct Outside {
     clock: Clock,
     seed: u64,
     is_gone: [bool; 2],
-    /// When each group became a supergroup.
+    /// The time at which each group became a supergroup.
     moved: [Option<Millis>; 2],
 }
 
@@ -50,11 +51,11 @@ pub struct Chats {
     guild: u64,
     pub ops: u64,
     pub korea: u64,
-    /// Of #ops.
+    /// A thread of #ops.
     pub thread: u64,
     pub person: telegram::Person,
     pub crew: i64,
-    /// Two basic groups, with what they became.
+    /// Two basic groups, each with the supergroup that it became.
     pub groups: [Vec<i64>; 2],
 }
 
@@ -80,7 +81,7 @@ impl Outside {
         }
     }
 
-    /// Platform, address and home of each listener's chat, as they were when it subscribed.
+    /// Returns platform, address and home of each listener's chat, as they were when it subscribed.
     fn addresses(&self) -> [(&'static str, String, String); 7] {
         let chats = &self.chats;
         let discord = |channel: u64| ("discord", channel.to_string(), chats.guild.to_string());
@@ -96,7 +97,7 @@ impl Outside {
         ]
     }
 
-    /// Each wants what it wants, as if it had said so before.
+    /// Stores the subscriptions of each listener.
     pub async fn subscribe(&self, database: &Path) {
         let addresses = self.addresses();
         let store = Store::open(database, Access::Own).unwrap();
@@ -136,7 +137,8 @@ impl Outside {
         }
     }
 
-    /// Whether it is one that listens, and not one of whom only an earlier version's database knows.
+    /// Returns whether the chat is one of the listeners, and not one that only the database of an
+    /// earlier version holds.
     pub fn listens(&self, platform: &str, address: &str) -> bool {
         let became = self.chats.groups.iter().flatten().any(|chat| chat.to_string() == address);
         became || self.addresses().iter().any(|(on, at, _)| *on == platform && at == address)
@@ -145,7 +147,7 @@ impl Outside {
     pub fn source_falls_ill(&self, source: Source, illness: Illness) {
         let fault = match illness {
             Illness::Error => Fault::Status(502),
-            Illness::ActivityGuard => Fault::RateLimited("120"),
+            Illness::Busy => Fault::RateLimited("120"),
             Illness::Hangs => Fault::Silent,
             Illness::Resets => Fault::Reset,
             Illness::Nonsense => Fault::CutJson,
@@ -175,8 +177,8 @@ impl Outside {
         use discord::Fault;
         match illness {
             Illness::Error => self.discord.fault(Fault::Status(502), ALL),
-            Illness::ActivityGuard => {
-                self.discord.fault(Fault::RateLimited { after_ms: 30_000, global: true }, 3)
+            Illness::Busy => {
+                self.discord.fault(Fault::RateLimited { after_ms: 30_000, global: true }, 3);
             }
             Illness::Hangs => self.discord.fault(Fault::Hang, 6),
             Illness::Resets => self.discord.fault(Fault::AcceptThenReset, 4),
@@ -189,7 +191,7 @@ impl Outside {
         use telegram::Fault;
         match illness {
             Illness::Error => self.telegram.fault(Fault::Status(502), ALL),
-            Illness::ActivityGuard => self.telegram.fault(Fault::RateLimited(30), 3),
+            Illness::Busy => self.telegram.fault(Fault::RateLimited(30), 3),
             Illness::Hangs => self.telegram.fault(Fault::Hang, 6),
             Illness::Resets => self.telegram.fault(Fault::AcceptThenReset, 2),
             Illness::Nonsense => self.telegram.fault(Fault::NotJson, 6),
@@ -230,7 +232,7 @@ impl Outside {
         self.telegram.heal();
     }
 
-    /// Whether one was still inside.
+    /// Removes the bot from a chat of the platform. Returns whether it was still in it.
     pub fn shuts_out(&mut self, platform: Platform) -> bool {
         let was_gone = std::mem::replace(&mut self.is_gone[platform as usize], true);
         match platform {
@@ -241,7 +243,7 @@ impl Outside {
         !was_gone
     }
 
-    /// Whether one was outside.
+    /// Brings the bot back into that chat. Returns whether it was outside.
     pub fn lets_in(&mut self, platform: Platform) -> bool {
         let was_gone = std::mem::replace(&mut self.is_gone[platform as usize], false);
         match platform {
@@ -260,7 +262,7 @@ impl Outside {
         self.discord.refuses_old_edits(self.chats.ops, refuses);
     }
 
-    /// The next message is answered so; Telegram knows no pause that is everybody's.
+    /// Makes the next message fail with a request to wait. Telegram has no pause for all chats.
     pub fn asks_to_wait(&self, platform: Platform, seconds: Seconds, everywhere: bool) {
         match platform {
             Platform::Discord => {
@@ -269,17 +271,17 @@ impl Outside {
                 self.discord.fault(fault, 1);
             }
             Platform::Telegram => {
-                self.telegram.fault(telegram::Fault::RateLimited(seconds as u32), 1)
+                self.telegram.fault(telegram::Fault::RateLimited(seconds as u32), 1);
             }
         }
     }
 
-    /// Describes the calls that were made while the platforms had asked not to be called.
+    /// Returns the calls that were made while a platform had asked for a pause.
     pub fn disobeyed(&self) -> Vec<Disobeyed> {
         [self.discord.disobeyed(), self.telegram.disobeyed()].concat()
     }
 
-    /// A group becomes a supergroup, if there is one left.
+    /// Turns a group into a supergroup, if one is left. Returns whether there was one.
     pub fn migrates(&mut self) -> bool {
         let Some(at) = self.moved.iter().position(Option::is_none) else { return false };
         let group = &mut self.chats.groups[at];
@@ -289,7 +291,7 @@ impl Outside {
     }
 }
 
-/// What the sources say of each country at each moment.
+/// Sets the values that the sources report for each country at each moment.
 fn script(ioda: &IodaDouble, ripestat: &RipestatDouble, outages: &[Outage]) {
     for (datasource, seconds) in
         [("bgp", 900), ("ping-slash24", 1200), ("merit-nt", 600), ("gtr", 7200)]

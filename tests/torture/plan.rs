@@ -1,4 +1,5 @@
-//! What happens in one run, all of it from the seed: which countries go and come back, and what goes wrong meanwhile.
+//! The events of one run, all derived from the seed: the outages of countries, and the faults
+//! meanwhile.
 
 use super::disk::Abilities;
 use super::earlier;
@@ -7,45 +8,47 @@ use linkdown::domain::{Seconds, Timestamp};
 use std::fmt;
 use std::time::Duration;
 
-/// The days begin here; the bot has read the weeks before.
+/// The begin of the days; the bot has read the weeks before.
 const BEGIN: &str = "2025-06-01 00:00";
-/// Or here, on the database of an earlier version: a quarter of an hour after that was stopped.
+/// The begin on the database of an earlier version, a quarter of an hour after that version was
+/// stopped.
 const UPGRADED: &str = "2025-06-06 18:20";
-/// The outages that such a database knows: one that is over, and when the other began.
+/// The outages in such a database: begin and end of one that is over, and the begin of the other.
 const KNOWN: (&str, &str, &str) = ("2025-06-05 02:00", "2025-06-05 04:00", "2025-06-06 17:35");
 const KNOWN_COUNTRY: &str = "country/KP";
-/// An odd number, so that what came later to a seed is not what the seed was.
+/// An odd number that separates events that were added later from those of the seed itself.
 const LATER: u64 = 0x9e37_79b9_7f4a_7c15;
-/// Another, for what came after that.
+/// Another such number, for the events that were added after those.
 const LAST: u64 = 0xd1b5_4a32_d192_ed03;
-/// Countries that go and come back: by name, with the /24s that IODA sees and the prefixes that RIPEstat does.
+/// The countries with outages: name, the number of /24s that IODA sees, and the number of prefixes
+/// that RIPEstat sees.
 pub const COUNTRIES: [(&str, f64, f64); 3] =
     [("country/KP", 4.0, 4.0), ("country/ER", 16.0, 18.0), ("country/BT", 60.0, 80.0)];
 
-/// Before anything happens, and after everything has.
+/// The quiet time before the first event; `LAST_QUIET` is the one after the last.
 const QUIET: Seconds = 2 * HOUR;
 const LAST_QUIET: Seconds = 10 * HOUR;
 const SHORTEST_OUTAGE: Seconds = HOUR;
 const LONGEST_OUTAGE: Seconds = 7 * HOUR;
-/// Between two outages of one country.
+/// The least time between two outages of one country.
 const BETWEEN: Seconds = 5 * HOUR;
 
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub seed: u64,
-    /// What an earlier version left, where it begins on that.
+    /// The database of an earlier version, if the run begins with one.
     pub schema: Option<Schema>,
     pub begin: Timestamp,
     pub end: Timestamp,
     pub outages: Vec<Outage>,
-    /// In order of time.
+    /// The events in order of time.
     pub events: Vec<Event>,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub struct Schema {
     pub number: u32,
-    /// Its first start is killed so soon.
+    /// The time after which its first start is killed.
     pub kill_after: Duration,
 }
 
@@ -74,31 +77,32 @@ pub enum Platform {
     Telegram,
 }
 
-/// How a source or a platform is ill.
+/// The fault of a source or a platform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Illness {
     Error,
-    ActivityGuard,
+    Busy,
     Hangs,
     Resets,
     Nonsense,
-    /// Some calls go wrong, each in another way.
+    /// Some calls fail, each in another way.
     Now,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
-    /// `kill -9` at so many of the program's steps from here, and so many seconds until it is started again.
+    /// `kill -9` after so many of the program's steps from here, and a restart after so many
+    /// seconds.
     Kill {
         steps: u32,
         away: Seconds,
     },
-    /// The same after so many microseconds of work.
+    /// `kill -9` after so many microseconds of work.
     KillAfter {
         micros: u64,
         away: Seconds,
     },
-    /// The same so many microseconds after the next exec.
+    /// `kill -9` so many microseconds after the next exec.
     KillAtStart {
         micros: u64,
         away: Seconds,
@@ -107,7 +111,7 @@ pub enum What {
     Stop {
         away: Seconds,
     },
-    /// SIGHUP, with a configuration that is taken, or is not.
+    /// SIGHUP, with a valid or an invalid configuration.
     Reload {
         is_good: bool,
     },
@@ -118,18 +122,18 @@ pub enum What {
     ClockRight,
     DiskFull,
     DiskFree,
-    /// For so many milliseconds whatever is written waits.
+    /// Every write waits for so many milliseconds.
     DiskSlow {
         millis: u64,
     },
-    /// It is read-only until it is mended.
+    /// The disk is read-only until it is repaired.
     DiskBreaks,
     DiskMended,
-    /// `kill -9`, and what was not synced is lost.
+    /// `kill -9`, and data that was not synced is lost.
     PowerCut {
         away: Seconds,
     },
-    /// Another program has the database locked for so many milliseconds.
+    /// Another program locks the database for so many milliseconds.
     Locked {
         millis: u64,
     },
@@ -147,12 +151,12 @@ pub enum What {
     Migrates,
     LineLost,
     LineBack,
-    /// Discord archives the thread that nobody has written in.
+    /// Discord archives the thread because nobody has written in it.
     ThreadArchived,
     /// Discord refuses edits of messages that are older than an hour.
     OldEditsRefused,
     OldEditsTaken,
-    /// Somebody puts a copy of the database in its place under the running bot.
+    /// A copy of the database replaces it under the running bot.
     DatabaseReplaced,
     /// The platform asks once for a pause of so many seconds, in one chat or everywhere.
     ToldToWait {
@@ -162,7 +166,7 @@ pub enum What {
     },
 }
 
-/// How much goes wrong.
+/// The amount of faults in a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Measure {
     pub days: i64,
@@ -171,7 +175,7 @@ pub struct Measure {
     pub faults: Faults,
 }
 
-/// A seed that once failed is played with the faults that there were then.
+/// The set of faults. A seed that once failed is played with the faults that existed then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Faults {
     First,
@@ -217,7 +221,7 @@ impl Plan {
         let mut plan = Self { seed, schema, begin, end, outages, events: Vec::new() };
         for _ in 0..measure.kills {
             let at = first + dice.i64(0..last - first);
-            // Mostly at once, as a service manager does; sometimes nobody is there for a while.
+            // Most restarts come at once, as a service manager does it; some only after a while.
             let away = if dice.u8(..5) == 0 { dice.i64(60..40 * MINUTE) } else { dice.i64(0..20) };
             let what = match dice.u8(..6) {
                 0 => What::Stop { away },
@@ -241,7 +245,7 @@ impl Plan {
         self.events.push(Event { at, what });
     }
 
-    /// What is wrong for a while: of each kind some, one after the other.
+    /// Adds faults that last for a while: some of each kind, one after the other.
     fn ills(
         &mut self,
         dice: &mut fastrand::Rng,
@@ -259,7 +263,7 @@ impl Plan {
                 let illness = dice
                     .choice([
                         Illness::Error,
-                        Illness::ActivityGuard,
+                        Illness::Busy,
                         Illness::Hangs,
                         Illness::Resets,
                         Illness::Nonsense,
@@ -304,7 +308,7 @@ impl Plan {
                 at = until + dice.i64(HOUR..10 * HOUR);
             }
         }
-        // An older copy comes back in every fourth run.
+        // In every fourth run an older copy of the database is restored.
         if dice.u8(..4) == 0 {
             let taken = first + dice.i64(0..(last - first) / 2);
             self.happens(taken, What::BackupTaken);
@@ -312,7 +316,7 @@ impl Plan {
         }
     }
 
-    /// What was added to the dice later, so that earlier seeds stay what they were.
+    /// Adds the faults that were introduced later, so that earlier seeds keep their events.
     fn later_ills(
         &mut self,
         dice: &mut fastrand::Rng,
@@ -340,7 +344,7 @@ impl Plan {
         }
     }
 
-    /// Adds what platforms refuse, and kills while they wait to be left alone.
+    /// Adds refusals of platforms, and kills during the pauses that they ask for.
     fn refusals(&mut self, dice: &mut fastrand::Rng, (first, last): (Timestamp, Timestamp)) {
         let moment = |dice: &mut fastrand::Rng| first + dice.i64(0..last - first);
         for _ in 0..4 {
@@ -367,7 +371,8 @@ impl Plan {
         }
     }
 
-    /// The most by which the clock was wrong while an outage went on, or shortly before and after: so far it may be dated wrongly.
+    /// Returns the largest error of the clock during an outage, or shortly before and after it: its
+    /// dates may be wrong by as much.
     pub fn clock_was_wrong_by(&self, outage: &Outage) -> Seconds {
         let (mut by, mut most) = (0_i64, 0);
         for event in &self.events {
@@ -384,7 +389,7 @@ impl Plan {
         most
     }
 
-    /// Whether the country is gone at that moment.
+    /// Returns whether the country is down at that moment.
     pub fn is_down(outages: &[Outage], country: &str, at: Timestamp) -> bool {
         outages
             .iter()

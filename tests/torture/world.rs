@@ -1,4 +1,4 @@
-//! Plays a plan: the true clock, and one life of the bot after the other.
+//! Plays a plan: the true clock, and one process of the bot ("a life") after the other.
 
 use super::disk::Disk;
 use super::earlier;
@@ -13,20 +13,22 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-/// A service manager tries a start that failed again so soon.
+/// The seconds after which a service manager repeats a start that failed.
 const NEXT_TRY: Seconds = 30;
-/// What was sent while nothing could be written is marked within this of when it can be.
+/// The time within which messages that were sent while nothing could be written are marked, once
+/// writing is possible again.
 const IS_MARKED_WITHIN: Millis = 60_000;
-/// What is to go within a tenth of a second is marked already, and sleeps until then: after this it has gone.
+/// The time after which a delivery has been sent. A delivery due within a tenth of a second is
+/// marked at once and sleeps until then.
 const HAS_GONE_AFTER: Millis = 1_000;
-/// An answer is written down in the moment in which it comes, as long as nothing hinders it.
+/// The time within which an answer is written down, as long as nothing hinders it.
 const IS_WRITTEN_WITHIN: Millis = 100;
 
 pub struct World {
     pub plan: Plan,
     pub clock: Clock,
     pub outside: Outside,
-    /// What went wrong by itself.
+    /// The errors of the bot or the harness that the plan did not cause.
     pub faults: Vec<String>,
     pub counts: Counts,
     pub restored: Option<Restored>,
@@ -34,26 +36,27 @@ pub struct World {
     pub(super) places: Places,
     pub(super) disk: Disk,
     pub(super) life: Option<Life>,
-    /// When the next life begins, where there is none.
+    /// The time at which the next life begins, while there is none.
     pub(super) starts_at: Millis,
-    /// How long nobody will be there after the next kill.
+    /// The seconds without a bot after the next kill.
     pub(super) away: Seconds,
-    /// Pulls the plug so long after the next piece of work has begun, or the next start.
+    /// The time after the begin of the next work, or of the next start, at which the process is
+    /// killed.
     pub(super) kill_after: Option<Duration>,
     pub(super) kill_start_after: Option<Duration>,
-    /// Time that the process did not notice: it was suspended with its machine.
+    /// The time that the process missed because it was suspended with its machine.
     pub(super) unnoticed: Millis,
     pub(super) wrong: Seconds,
-    /// Why a start or a stop may fail.
+    /// The reasons for which a start or a stop may fail.
     pub(super) hindered: Hindered,
-    /// Since when nothing has hindered it.
+    /// The time since which nothing has hindered the bot.
     pub(super) free_since: Millis,
-    /// Since when something hinders it, where that is so.
+    /// The time since which something has hindered the bot, if anything does.
     pub(super) hindered_since: Millis,
     folder: tempfile::TempDir,
 }
 
-/// What keeps the bot from writing.
+/// The conditions that keep the bot from writing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Hindered {
     pub full: bool,
@@ -67,18 +70,18 @@ impl Hindered {
     }
 }
 
-/// A kill, and since when what the bot learned may not have been written down by then.
+/// A kill, and the time since which new data may not have been written by then.
 #[derive(Clone, Copy, Debug)]
 pub struct Killed {
     pub at: Millis,
     pub unwritten_since: Millis,
 }
 
-/// An older copy was put in the place of the database.
+/// The event in which an older copy replaced the database.
 #[derive(Clone, Copy, Debug)]
 pub struct Restored {
     pub at: Millis,
-    /// The copy knows incidents up to this one.
+    /// The newest incident in the copy.
     pub newest: i64,
 }
 
@@ -155,7 +158,8 @@ impl World {
         world
     }
 
-    /// Where it begins on what an earlier version left: that is brought up to date by a start, perhaps not by the first.
+    /// Lets the bot upgrade the database of an earlier version, if the plan begins with one. That
+    /// may take more than one start.
     async fn upgrade(&mut self) {
         let Some(schema) = self.plan.schema else { return };
         earlier::unpack(schema.number, &self.places.database);
@@ -170,7 +174,7 @@ impl World {
         self.starts_at = self.clock.millis();
     }
 
-    /// All of it, to the end: then everything is well again, and has been for hours.
+    /// Plays the whole plan. At its end everything has been in order for hours.
     pub async fn play(&mut self) {
         let events = std::mem::take(&mut self.plan.events);
         for event in &events {
@@ -185,8 +189,8 @@ impl World {
         }
     }
 
-    /// Time waits for what is on its way: whatever is marked as being sent now and still is when it should have gone would stay
-    /// so for good, and its chat would hear nothing more.
+    /// Checks that no delivery stays marked as being sent when it should have gone: it would stay
+    /// so forever, and its chat would get nothing more.
     async fn all_is_marked(&mut self) {
         if self.hindered.at_all() {
             self.free_since = self.clock.millis();
@@ -200,7 +204,7 @@ impl World {
         }
         let starts = self.counts.starts;
         self.until(self.clock.millis() + HAS_GONE_AFTER).await;
-        // Another life would have taken them up.
+        // A new life would have taken them over.
         if self.life.is_none() || self.counts.starts > starts {
             return;
         }
@@ -237,7 +241,7 @@ impl World {
         self.folder.path().join(name)
     }
 
-    /// Lets time pass, and whoever lives do what is to be done.
+    /// Lets time pass until `to`, with the work of the bot that is due by then.
     pub(super) async fn until(&mut self, to: Millis) {
         let to = to.max(self.clock.millis());
         loop {
@@ -270,16 +274,17 @@ impl World {
         }
     }
 
-    /// One that lives goes on; one that died is followed by another.
+    /// Keeps a life that still runs, and schedules the next one after a life that ended.
     pub(super) async fn after(&mut self, life: Life, told: Result<Ended, String>) {
         match told {
             Ok(Ended::Lives) => self.life = Some(life),
             Ok(Ended::Dead) => {
                 match life.ended().await {
                     Ok(status) if was_killed(status) => self.was_killed(),
-                    // A reload that began before the disk was found full ends as a start on it does.
+                    // A reload that began before the disk was found full ends like a start on a
+                    // full disk.
                     Ok(status) if status.code() == Some(1) && self.hindered.at_all() => {
-                        self.counts.stops += 1
+                        self.counts.stops += 1;
                     }
                     Ok(status) => self.fault(&format!("it ended by itself: {status}")),
                     Err(why) => self.fault(&why),
@@ -319,7 +324,7 @@ impl World {
         }
     }
 
-    /// Counts a kill. What a life learned since then may not have been written down.
+    /// Counts a kill. Data that is newer than `unwritten_since` may not have been written.
     pub(super) fn was_killed(&mut self) {
         self.counts.kills += 1;
         let now = self.clock.millis();
@@ -328,7 +333,7 @@ impl World {
         self.kills.push(Killed { at: now, unwritten_since: since });
     }
 
-    /// As a service manager does it.
+    /// Stops a life as a service manager does.
     pub(super) async fn stop(&mut self, life: Life) {
         let (kib, files) = life.size();
         self.counts.most_kib = self.counts.most_kib.max(kib);
@@ -336,11 +341,11 @@ impl World {
         life.signal(Signal::SIGTERM);
         match life.ended().await {
             Ok(status) if status.success() => self.counts.stops += 1,
-            // The plug that was to be pulled at one of its next steps.
+            // The kill that was planned for one of its next steps.
             Ok(status) if was_killed(status) => self.was_killed(),
             // A stop that could not be written down (the disk is full) ends with 1, as it should.
             Ok(status) if status.code() == Some(1) && self.hindered.at_all() => {
-                self.counts.stops += 1
+                self.counts.stops += 1;
             }
             Ok(status) => self.fault(&format!("a stop failed: {status}")),
             Err(why) => self.fault(&why),

@@ -1,29 +1,29 @@
-//! What Tab completes at the console: commands, and the names of countries and of what is watched.
+//! Completion by Tab at the console: commands, and the names of countries and of watched entities.
 
 use crate::command::WORDS;
 use crate::domain::lookup::display_name;
 use crate::domain::{Watchlist, country};
 
-/// More than these help nobody.
+/// The most choices shown; more do not help anybody.
 const AT_MOST: usize = 25;
-/// Commands that take names.
+/// The commands that take names.
 const TAKE_NAMES: [&str; 7] =
     ["status", "why", "subscribe", "unsubscribe", "mute", "unmute", "history"];
-/// Those of them that take `all`.
+/// The commands that also take `all`.
 const TAKE_ALL: [&str; 4] = ["subscribe", "unsubscribe", "mute", "unmute"];
-/// Words of the console alone.
+/// Words that only the console accepts.
 const OF_THE_CONSOLE: [&str; 2] = ["quit", "exit"];
 
-/// What may stand where a person types.
+/// The completions at the end of a line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Completions {
-    /// From this byte on the line is replaced.
+    /// The byte offset from which the line is replaced.
     pub from: usize,
-    /// What is shown, and what is put there.
+    /// Pairs of the text shown and the text inserted.
     pub found: Vec<(String, String)>,
 }
 
-/// Completes the end of a line.
+/// Returns the completions at the end of a line.
 pub(super) fn complete(line: &str, watchlist: Option<&Watchlist>) -> Completions {
     let begin = line.len() - line.trim_start().trim_start_matches('/').len();
     let typed = &line[begin..];
@@ -44,7 +44,8 @@ pub(super) fn complete(line: &str, watchlist: Option<&Watchlist>) -> Completions
     if !TAKE_NAMES.contains(&word.as_str()) {
         return Completions { from: line.len(), found: Vec::new() };
     }
-    // A name of several words is completed as one: as much of the end as begins a name.
+    // A name of several words is completed as one: the longest end of the line that begins a name
+    // is taken.
     let takes_all = TAKE_ALL.contains(&word.as_str());
     let begins = names.match_indices([' ', ',']).map(|(at, blank)| at + blank.len());
     let ends = std::iter::once(0).chain(begins).map(|at| &names[at..]);
@@ -77,7 +78,7 @@ fn entities(begun: &str, takes_all: bool, watchlist: Option<&Watchlist>) -> Vec<
         let shown = if name == short { name.clone() } else { format!("{name} ({short})") };
         offer(shown, short.clone(), &[&short, &name]);
     }
-    // A code that is typed in full goes before names that begin so.
+    // A country whose code was typed in full comes before names that begin with it.
     let by_code =
         country::all().iter().filter(|country| country.code.as_str().eq_ignore_ascii_case(begun));
     for country in by_code.chain(country::all()) {

@@ -1,10 +1,10 @@
-//! The log on a terminal at which somebody types: each line appears above what is typed.
+//! Shows the log on a terminal with a prompt: each line appears above the line being typed.
 
 use rustyline::ExternalPrinter;
 use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
 
-/// The prompt of this process, while there is one. There is one terminal, and one log.
+/// The prompt of this process, while there is one. A process has only one terminal and one log.
 static PROMPT: Mutex<Option<Box<dyn ExternalPrinter + Send>>> = Mutex::new(None);
 
 /// Writes the log to standard error, and above the prompt while one is shown on the same terminal.
@@ -28,7 +28,7 @@ impl Write for LogWriter {
     }
 }
 
-/// From now on the log appears above that prompt; with none, on standard error again.
+/// Makes the log appear above the prompt from now on; with `None`, on standard error again.
 pub(super) fn appears_above(prompt: Option<Box<dyn ExternalPrinter + Send>>) {
     *PROMPT.lock().unwrap_or_else(PoisonError::into_inner) = prompt;
 }

@@ -1,4 +1,5 @@
-//! Colour on a terminal: the title by its tone, the foot dimmed. A pipe and `NO_COLOR` get none.
+//! Colour on a terminal: the title by its tone, the foot dimmed. There is none in a pipe or with
+//! `NO_COLOR`.
 
 use crate::render::card::{Card, Tone};
 use crate::render::console::text;
@@ -8,26 +9,28 @@ use std::io::IsTerminal;
 const RESET: &str = "\u{1b}[0m";
 const DIM: &str = "\u{1b}[2m";
 
+/// Whether output is coloured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Paint {
     Plain,
     Colour,
 }
 
-/// Returns whether colour may be written to a stream of this process.
+/// Returns whether this process may write colour to a stream.
 pub fn has_colour(stream: &impl IsTerminal) -> bool {
     Paint::of(stream.is_terminal(), |name| std::env::var_os(name)) == Paint::Colour
 }
 
 impl Paint {
-    /// `NO_COLOR` with any text turns colour off (<https://no-color.org>), and so does a terminal that calls itself dumb.
+    /// Decides whether a stream gets colour. A non-empty `NO_COLOR` turns it off
+    /// (<https://no-color.org>), and so does `TERM=dumb`.
     pub(super) fn of(is_terminal: bool, variable: impl Fn(&str) -> Option<OsString>) -> Self {
         let is_off = variable("NO_COLOR").is_some_and(|value| !value.is_empty());
         let is_dumb = variable("TERM").as_deref() == Some(OsStr::new("dumb"));
         if is_terminal && !is_off && !is_dumb { Self::Colour } else { Self::Plain }
     }
 
-    /// Returns a card as it is printed.
+    /// Returns the printed text of a card.
     pub(super) fn card(self, card: &Card) -> String {
         let text = text(card);
         if self == Self::Plain {

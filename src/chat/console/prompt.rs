@@ -1,4 +1,4 @@
-//! The keyboard: a prompt with history and completion on a terminal, plain lines in a pipe.
+//! The keyboard: a prompt with history and completion on a terminal, plain lines from a pipe.
 
 use super::complete::{self, Completions};
 use super::paint::Paint;
@@ -23,11 +23,12 @@ const WELCOME: &str = concat!(
     "Type a name or a command, such as status KP; help lists the commands; quit or Ctrl-D stops.\n",
 );
 
-/// What came from the keyboard.
+/// An input from the keyboard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Typed {
+    /// A line to answer, without its line break.
     Line(String),
-    /// `quit`, `exit`, or Ctrl-C or Ctrl-D at the prompt: the person wants to leave.
+    /// A request to stop the bot: `quit`, `exit`, or Ctrl-C or Ctrl-D at the prompt.
     Leave,
 }
 
@@ -39,10 +40,10 @@ impl Typed {
     }
 }
 
-/// How the terminal was before the prompt changed it.
+/// The settings of the terminal before the prompt changed them.
 static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
 
-/// The process's own standard streams, as a console and what is typed there.
+/// Opens the process's standard streams as a console, with the receiver of the typed lines.
 pub fn standard() -> (Console, mpsc::UnboundedReceiver<Typed>) {
     let (typed, receiver) = mpsc::unbounded_channel();
     let paint = Paint::of(io::stdout().is_terminal(), |name| std::env::var_os(name));
@@ -51,11 +52,12 @@ pub fn standard() -> (Console, mpsc::UnboundedReceiver<Typed>) {
         && let Some((mut editor, console)) = prompt(paint)
     {
         *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = tcgetattr(io::stdin()).ok();
-        // Where nobody can write nobody reads.
+        // If the terminal cannot be written to, nobody reads the welcome.
         let _ = console.write(WELCOME);
         std::thread::spawn(move || {
             edited_lines(&mut editor, &typed);
-            // The editor goes first: a line of the log that waits for it would wait for ever, and all others behind it.
+            // The editor is dropped first: a log line that waits for it would wait for ever and
+            // block the others.
             drop(editor);
             log::appears_above(None);
         });
@@ -65,13 +67,13 @@ pub fn standard() -> (Console, mpsc::UnboundedReceiver<Typed>) {
     (Console::painted(io::stdout(), paint), receiver)
 }
 
-/// Leaves the terminal as it was before [`standard`], whatever ended the process.
+/// Restores the terminal to its state before [`standard`], however the process ends.
 pub fn leave() {
     log::appears_above(None);
     if let Some(before) = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take() {
         let is_same = tcgetattr(io::stdin()).is_ok_and(|now| now == before);
         if !is_same && tcsetattr(io::stdin(), SetArg::TCSADRAIN, &before).is_ok() {
-            // The prompt still stands there.
+            // The cursor is still behind the prompt.
             let _ = io::stdout().write_all(b"\n");
         }
     }
@@ -86,7 +88,7 @@ fn prompt(paint: Paint) -> Option<(Keyboard, Console)> {
         Ok(printer) => Console::painted(Printer(printer), paint),
         Err(_) => Console::painted(io::stdout(), paint),
     };
-    // A log that goes into a file stays there.
+    // A log that is redirected to a file stays there.
     if io::stderr().is_terminal()
         && let Ok(printer) = editor.create_external_printer()
     {
@@ -101,7 +103,7 @@ fn edited_lines(editor: &mut Keyboard, typed: &mpsc::UnboundedSender<Typed>) {
     loop {
         let message = match editor.readline(PROMPT) {
             Ok(line) => {
-                // A line too odd for the history is still a command.
+                // A line that the history does not accept is still a command.
                 let _ = editor.add_history_entry(&line);
                 Typed::read(line)
             }
@@ -114,7 +116,7 @@ fn edited_lines(editor: &mut Keyboard, typed: &mpsc::UnboundedSender<Typed>) {
     }
 }
 
-/// Reads plain lines; the end of the pipe ends the reading, not the bot.
+/// Reads plain lines. The end of the pipe ends the reading, not the bot.
 fn plain_lines(typed: &mpsc::UnboundedSender<Typed>) {
     for line in io::stdin().lock().split(b'\n') {
         let Ok(line) = line else { return };
@@ -126,7 +128,7 @@ fn plain_lines(typed: &mpsc::UnboundedSender<Typed>) {
     }
 }
 
-/// Prints above the line that is being edited.
+/// Writes above the line that is being edited.
 struct Printer<P>(P);
 
 impl<P: ExternalPrinter> Write for Printer<P> {
@@ -140,7 +142,7 @@ impl<P: ExternalPrinter> Write for Printer<P> {
     }
 }
 
-/// Completes what is typed when Tab is pressed.
+/// Completes the typed text when Tab is pressed.
 struct Tab {
     watchlist: Arc<RwLock<Option<Arc<Watchlist>>>>,
 }

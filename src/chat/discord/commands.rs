@@ -1,4 +1,4 @@
-//! The commands that Discord shows, registered when they have changed.
+//! The slash commands on Discord, registered when they change.
 
 use super::PLATFORM;
 use crate::chat::kept::tell_changed;
@@ -10,7 +10,7 @@ use serenity::all::{
 };
 use serenity::http::Http;
 
-/// Registers them, where they are not what was registered before.
+/// Registers the commands unless the same ones were registered before.
 pub(super) async fn register(http: &Http, application: u64, context: &AppContext) {
     let commands = all();
     let said = serde_json::to_string(&commands).unwrap_or_default();
@@ -98,7 +98,7 @@ fn options(word: &str) -> Vec<CreateCommandOption> {
         "unmute" => vec![what("Of what; every mute where nothing is named"), place()],
         "history" => vec![what("A country, AS131279, a prefix, a site")],
         "outage" => vec![
-            // A text, so that it may stand there as messages print it: `Incident 3`.
+            // An option of text, so that it accepts the form that messages print: `Incident 3`.
             text("id", "Its number, as /history shows it").required(true).set_autocomplete(true),
         ],
         "forget" => vec![

@@ -1,5 +1,5 @@
-//! The gateway: what happens on Discord, by serenity's client. It resumes, reconnects and identifies by itself; what ends
-//! it is said, and tried again where that makes sense.
+//! The gateway: receives Discord's events through serenity's client, which resumes, reconnects and
+//! identifies by itself. An error that ends it is reported, and the connection is tried again.
 
 use super::interactions::{self, Bounded};
 use super::{Discord, PLATFORM, commands};
@@ -22,24 +22,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::Notify;
 
-/// After a failure; doubled up to the longest.
+/// The pause after the first failure; it doubles up to [`LONGEST_PAUSE_MS`].
 const PAUSE_MS: i64 = 2_000;
 const LONGEST_PAUSE_MS: i64 = 300_000;
 
-/// Answers to those in one channel: Discord has no limit of its own for these.
+/// The pace of answers in one channel. Discord has no limit of its own for these.
 const ANSWERS: Limit = Limit { every_ms: 1000.0, burst: 60 };
 
-/// How much is answered: what people do by hand, and no more.
+/// The most commands and taps that are answered: as many as people give by hand.
 const BOUNDS: Bounds = Bounds { person: Limit { every_ms: 2000.0, burst: 20 }, chat: ANSWERS };
-/// Completions come with every key that is pressed.
+/// The most completions that are answered; one is requested with every key.
 const KEYS: Bounds = Bounds {
     person: Limit { every_ms: 250.0, burst: 60 },
     chat: Limit { every_ms: 50.0, burst: 300 },
 };
 
-/// What serenity tells what happens.
+/// The receiver of serenity's events.
 struct Listener {
-    /// In a row, since the gateway last was ready.
+    /// Failures in a row since the gateway last was ready.
     failures: Arc<AtomicU32>,
     discord: Arc<Discord>,
     context: AppContext,
@@ -47,7 +47,8 @@ struct Listener {
 }
 
 impl Discord {
-    /// Listens until it is dropped, or told to stop: only then the connections are closed properly.
+    /// Receives events until it is dropped or `stop` is notified. Only `stop` closes the
+    /// connections properly.
     pub async fn serve(self: Arc<Self>, context: AppContext, stop: Arc<Notify>) {
         let failures = Arc::new(AtomicU32::new(0));
         loop {
@@ -79,8 +80,8 @@ impl Discord {
         }
     }
 
-    /// Waits until the pause is over in which Discord wants no calls at all, also one from before a restart: a connection
-    /// begins with calls.
+    /// Waits for the end of a pause in which Discord accepts no calls at all, such as one that
+    /// began before a restart: a connection begins with calls.
     async fn wait_for_pause(&self, context: &AppContext) {
         let now = context.clock.now();
         match context.store.read(move |db| db.pauses().of(PLATFORM, now)).await {
@@ -90,7 +91,7 @@ impl Discord {
                 }
             }
             Err(error) => {
-                tracing::error!(platform = PLATFORM, %error, "the pauses that it asked for cannot be read")
+                tracing::error!(platform = PLATFORM, %error, "the pauses that it asked for cannot be read");
             }
         }
         let until = self.pace.lock().all_rest_until();
@@ -113,7 +114,7 @@ impl Discord {
         let application = self.http.get_current_application_info().await?.id;
         self.http.set_application_id(application);
         commands::register(&self.http, application.get(), context).await;
-        // The client takes its connection to REST for itself.
+        // The client takes ownership of its REST connection.
         let mut http = HttpBuilder::new(self.token.expose_secret())
             .client(self.rest.client().clone())
             .application_id(application)
@@ -131,7 +132,8 @@ impl Discord {
                 keys: Flood::new(PLATFORM, context.clock.clone(), KEYS),
             },
         };
-        // Servers and channels alone: no message that people write is ever seen.
+        // The intent covers servers and channels only: the bot never sees messages that people
+        // write.
         let client =
             serenity::client::ClientBuilder::new_with_http(http.build(), GatewayIntents::GUILDS);
         let mut client: Client = client.event_handler(listener).await?;
@@ -146,7 +148,8 @@ impl Discord {
     }
 }
 
-/// The connections, which serenity keeps in tasks of their own: they end with whoever opened them, however that ends.
+/// The connections, which serenity runs in tasks of their own. Dropping this ends them, however the
+/// owner ends.
 struct Shards(Arc<ShardManager>);
 
 impl Drop for Shards {
@@ -156,7 +159,7 @@ impl Drop for Shards {
     }
 }
 
-/// Before what could not be stored is tried again, and how often: for an hour.
+/// The pause before a failed write is repeated, and the most attempts: together an hour.
 const NOT_STORED_PAUSE_MS: i64 = 10_000;
 const NOT_STORED_TRIES: u32 = 360;
 
@@ -192,7 +195,7 @@ impl EventHandler for Listener {
     }
 
     async fn guild_delete(&self, _: Context, incomplete: UnavailableGuild, _: Option<Guild>) {
-        // An unavailable server is an outage of Discord's, and comes back.
+        // An unavailable server is an outage at Discord, and comes back.
         if incomplete.unavailable {
             return;
         }
@@ -206,7 +209,7 @@ impl EventHandler for Listener {
         self.let_in(new.guild_id).await;
     }
 
-    // Discord tells of an unlocked or unarchived thread by this event alone.
+    // Discord reports an unlocked or unarchived thread only by this event.
     async fn thread_update(&self, _: Context, _: Option<GuildChannel>, new: GuildChannel) {
         self.let_in(new.guild_id).await;
     }
@@ -217,7 +220,7 @@ impl EventHandler for Listener {
 }
 
 impl Listener {
-    /// Chats of the server in which nothing is missing any more are told again.
+    /// Ends the suspension of the server's chats in which the bot lacks no permission any more.
     async fn let_in(&self, guild: GuildId) {
         self.until_stored(|| self.try_to_let_in(guild)).await;
     }
@@ -233,7 +236,8 @@ impl Listener {
         self.context.let_in(PLATFORM, able).await
     }
 
-    /// Discord tells of it once: it is written down as soon as the disk takes it. A new connection tells of all servers again.
+    /// Repeats a write until it succeeds, for at most an hour: Discord reports the event only once.
+    /// A new connection reports all servers again.
     async fn until_stored<F: Future<Output = Result<(), StoreError>>>(
         &self,
         store: impl Fn() -> F,
@@ -250,7 +254,7 @@ impl Listener {
     }
 }
 
-/// Whether trying again soon is of no use.
+/// Returns whether trying again soon is useless.
 fn is_final(error: &serenity::Error) -> bool {
     match error {
         serenity::Error::Gateway(
@@ -263,7 +267,7 @@ fn is_final(error: &serenity::Error) -> bool {
     }
 }
 
-/// What went wrong, never with an address: an interaction's token may stand in it.
+/// Returns the text of an error without any address, which may contain an interaction's token.
 pub(super) fn words(error: &serenity::Error) -> String {
     const TOKEN: &str = "the token is refused: it is wrong or was reset. Make a new one on the Bot page of the developer \
                          portal, put it into LINKDOWN_DISCORD_TOKEN and start again";

@@ -1,4 +1,5 @@
-//! Slash commands, taps on buttons, completions: who asks, what, and the answer, which that person alone sees.
+//! Slash commands, taps on buttons and completions: finds the asker and the command, and sends the
+//! answer, which only that person sees.
 
 use super::message::{KEY_MARK, buttons, embedded};
 use super::permissions::missing;
@@ -19,27 +20,27 @@ use serenity::all::{
 use serenity::http::Http;
 use std::sync::Arc;
 
-/// All embeds of one message together.
+/// The most characters in all embeds of one message.
 const TOTAL: usize = 6000;
-/// Embeds in one message.
+/// The most embeds in one message.
 const EMBEDS: usize = 10;
-/// Answers of many parts end after so many messages.
+/// The most messages of one answer.
 const MESSAGES: usize = 5;
 
-/// What a person is told, once a minute, who asks too much.
+/// The notice to a person who asks too much, sent once a minute.
 const SLOW_DOWN: &str = "Too many commands at once: the next ones get no answer for a moment.";
 
-/// What bounds the answers.
+/// The limits on answers.
 pub(super) struct Bounded {
-    /// One chat's commands, one after the other.
+    /// Answers one chat's commands one after the other.
     pub lines: ChatQueues,
-    /// Commands and taps.
+    /// Limits commands and taps.
     pub flood: Flood,
-    /// Completions: one for each key that somebody presses.
+    /// Limits completions, of which each key press requests one.
     pub keys: Flood,
 }
 
-/// Takes what somebody did.
+/// Handles an interaction.
 pub(super) async fn take(
     discord: &Arc<Discord>,
     context: &AppContext,
@@ -77,8 +78,8 @@ pub(super) async fn take(
     }
 }
 
-/// Discord wants an answer within three seconds, and shows who waits that it is coming. Whoever asks too much is told that
-/// once, and then gets none.
+/// Returns the first response, which Discord wants within three seconds and shows as a sign that
+/// the answer is coming. A person who asks too much gets one notice, and then no response.
 fn first_answer(admission: Admission) -> Option<CreateInteractionResponse> {
     let message = CreateInteractionResponseMessage::new().ephemeral(true);
     match admission {
@@ -156,17 +157,17 @@ async fn complete(discord: &Arc<Discord>, context: &AppContext, asked: &CommandI
         CreateAutocompleteResponse::new().set_choices(choices),
     );
     if let Err(error) = asked.create_response(&*discord.http, response).await {
-        // Whoever typed on has asked again.
+        // A person who typed on has already requested the next completion.
         tracing::debug!("Discord: a completion came too late: {}", gateway::words(&error));
     }
 }
 
-/// Where something was asked.
+/// The place of an interaction.
 struct Place<'a> {
     channel: Option<&'a PartialChannel>,
     id: u64,
     guild: Option<u64>,
-    /// What the bot may do there.
+    /// The bot's permissions there.
     bot_has: Option<Permissions>,
 }
 
@@ -207,7 +208,8 @@ fn place_of(asked: &CommandInteraction) -> Place<'_> {
     }
 }
 
-/// Returns who asks, and of which place; the answer, where the place that the command names is none of theirs.
+/// Returns the asker, with the place that the command concerns, or the answer if the command names
+/// a place of another server.
 async fn asker(
     discord: &Discord,
     context: &AppContext,
@@ -215,7 +217,7 @@ async fn asker(
 ) -> Result<Asker, Card> {
     let has = asked.member.as_ref().and_then(|member| member.permissions);
     let mut asker = place_of(asked).asker(asked.user.id.get(), has, asked.id.to_string());
-    // A command may speak of another channel than the one in which it is typed.
+    // A command may name another channel than the one in which it is typed.
     let named = asked.data.options().into_iter().find_map(|option| match option.value {
         ResolvedValue::Channel(channel) => Some((channel.id.get(), Some(channel.clone()))),
         ResolvedValue::Unresolved(Unresolved::Channel(id)) => Some((id.get(), None)),
@@ -230,7 +232,8 @@ async fn asker(
     };
     asker.address = match discord.named(context, id, guild.get()).await {
         Named::Here(address) => address,
-        // Discord shows it to the person, and not to the bot: what is missing is said below.
+        // The person sees the channel and the bot does not: the missing permission is reported
+        // below.
         Named::Hidden if resolved.is_some() && matches!(word, "subscribe" | "test") => {
             id.to_string()
         }
@@ -253,7 +256,7 @@ async fn asker(
     Ok(asker)
 }
 
-/// The command as a line: what stands there first, then the options by their names.
+/// Writes the command as a typed line: the options by place first, then those by name.
 fn line(asked: &CommandInteraction) -> String {
     let mut given: Vec<(&str, String)> = Vec::new();
     for ResolvedOption { name, value, .. } in asked.data.options() {
@@ -261,7 +264,7 @@ fn line(asked: &CommandInteraction) -> String {
             ResolvedValue::String(text) => text.to_owned(),
             ResolvedValue::Integer(number) => number.to_string(),
             ResolvedValue::Boolean(true) => "yes".to_owned(),
-            // The role that everyone has bears the server's number.
+            // The role of everyone has the server's id.
             ResolvedValue::Role(role)
                 if asked.guild_id.is_some_and(|guild| guild.get() == role.id.get()) =>
             {
@@ -278,7 +281,7 @@ fn line(asked: &CommandInteraction) -> String {
     command::line(&asked.data.name, &given)
 }
 
-/// Says the cards to the one who asked: as many to a message as it holds.
+/// Sends the cards to the asker, as many in a message as fit.
 async fn answer(http: &Http, token: &str, cards: &[Card]) {
     let mut messages: Vec<Vec<&Card>> = Vec::new();
     let mut room = 0;
@@ -295,7 +298,7 @@ async fn answer(http: &Http, token: &str, cards: &[Card]) {
     }
     for (at, message) in messages.iter().take(MESSAGES).enumerate() {
         let embeds = message.iter().map(|card| embedded(card)).collect();
-        // The newest card's buttons: the same command twice in a message would be refused.
+        // Only the last card's buttons: Discord refuses the same command twice in a message.
         let keys = message.last().map(|card| card.actions.clone()).unwrap_or_default();
         let said = if at == 0 {
             let reply = EditInteractionResponse::new()

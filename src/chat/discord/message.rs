@@ -1,4 +1,4 @@
-//! A card goes out as an embed, is answered, is edited; and a post in a forum.
+//! Sends a card as an embed, replies to it and edits it; creates posts in a forum.
 
 use super::refusal::{self, Refusal};
 use super::rest::Answer;
@@ -17,11 +17,12 @@ use serenity::all::{
 use std::collections::HashMap;
 use std::sync::{MutexGuard, PoisonError};
 
-/// Marks which delivery a message was, in the id of its first button.
+/// Separates the command from the delivery's id in the id of a message's buttons.
 pub(super) const KEY_MARK: char = '#';
-/// The title of a forum's post.
+/// The most characters in the title of a forum post.
 const POST_TITLE: usize = 100;
-/// Beyond this many people their direct-message channels are forgotten: to ask again is one call each.
+/// The most direct-message channels remembered. Beyond that all are forgotten; each is then
+/// requested again by one call.
 const CONVERSATIONS: usize = 4096;
 
 impl Discord {
@@ -42,7 +43,7 @@ impl Discord {
             }
             Address::Forum(forum) => match answered {
                 Some((Some(post), first)) => match self.say(post, message, Some(first)).await {
-                    // The post was deleted or locked; the forum is still there.
+                    // The post was deleted or locked; the forum still exists.
                     Err(SendError::ChatUnreachable { .. }) => self.post(forum, message).await,
                     other => other,
                 },
@@ -51,7 +52,7 @@ impl Discord {
         }
     }
 
-    /// A message in a channel or thread.
+    /// Sends a message to a channel or thread.
     async fn say(
         &self,
         channel: u64,
@@ -61,7 +62,8 @@ impl Discord {
         let path = format!("/channels/{channel}/messages");
         let body = |answers| written(&create(message, channel, answers));
         let mut sent = self.rest.post(&path, &body(answers)).await;
-        // What it answers was deleted, or may not be read: it goes by itself.
+        // The message that it replies to was deleted or may not be read: it is sent without the
+        // reference.
         if answers.is_some() && sent.as_ref().is_err_and(|refusal| refusal.is_about_the_answered) {
             sent = self.rest.post(&path, &body(None)).await;
         }
@@ -71,11 +73,11 @@ impl Discord {
         }
     }
 
-    /// A new post in a forum: its thread has the number of its first message.
+    /// Creates a post in a forum. Its thread has the id of its first message.
     async fn post(&self, forum: u64, message: &Outgoing) -> Result<Sent, SendError> {
         let title = cut(&message.card.title.to_string(), POST_TITLE);
         let mut first = written(&create(message, forum, None));
-        // A post knows no key of its own.
+        // A forum post does not accept a nonce.
         if let Some(first) = first.as_object_mut() {
             first.remove("nonce");
             first.remove("enforce_nonce");
@@ -105,7 +107,7 @@ impl Discord {
         }
     }
 
-    /// The channel in which a person is written to alone.
+    /// Returns the direct-message channel of a person.
     pub(super) async fn conversation(&self, person: u64) -> Result<u64, SendError> {
         if let Some(known) = self.conversations().get(&person) {
             return Ok(*known);
@@ -124,7 +126,7 @@ impl Discord {
         self.conversations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A refusal that names what is missing exactly.
+    /// Replaces a refusal for missing permissions by an error that names them.
     async fn explained(&self, refusal: Refusal, channel: u64) -> SendError {
         match refusal.code {
             Some(refusal::MISSING_PERMISSIONS | refusal::MISSING_ACCESS) => {
@@ -140,7 +142,7 @@ impl Discord {
     }
 }
 
-/// The message as it is to be made.
+/// Builds the message to create.
 fn create(message: &Outgoing, channel: u64, answers: Option<u64>) -> CreateMessage {
     let mut create = CreateMessage::new();
     let mention = message.mention.as_deref().unwrap_or_default();
@@ -182,7 +184,8 @@ pub(super) fn embedded(card: &Card) -> CreateEmbed {
     made
 }
 
-/// Each button carries its command; that of an alert the number of its delivery as well, so that it can be found again.
+/// Builds a row of buttons. Each carries its command; with `key`, also the delivery's id, by which
+/// the message can be found again.
 pub(super) fn buttons(actions: &[Action], key: Option<i64>) -> Vec<CreateActionRow> {
     let button = |action: &Action| {
         let id = key.map_or_else(|| action.command.clone(), |key| marked(action, key));
@@ -192,12 +195,12 @@ pub(super) fn buttons(actions: &[Action], key: Option<i64>) -> Vec<CreateActionR
     if row.is_empty() { Vec::new() } else { vec![CreateActionRow::Buttons(row)] }
 }
 
-/// The id of a button of that delivery.
+/// Returns the id of a button of that delivery.
 pub(super) fn marked(action: &Action, key: i64) -> String {
     format!("{}{KEY_MARK}{key}", action.command)
 }
 
-/// Only those whom the subscription names may be called.
+/// Allows only the role or person that the subscription names to be mentioned.
 fn allowed(mention: &str) -> CreateAllowedMentions {
     let id = mention
         .trim_start_matches("<@")
@@ -216,7 +219,7 @@ fn allowed(mention: &str) -> CreateAllowedMentions {
 fn arrived(answer: &Answer, channel: u64, message: &Outgoing) -> Result<Sent, SendError> {
     let id = snowflake(&answer.body, "id")
         .ok_or_else(|| SendError::in_doubt("Discord named no message"))?;
-    // In a forum the post is told by its thread and its first message, which share a number.
+    // A message in a forum is stored with its thread. A new post and its first message share an id.
     let is_post = matches!(Address::read(&message.chat.address), Ok(Address::Forum(forum)) if forum == channel);
     let in_post = matches!(Address::read(&message.chat.address), Ok(Address::Forum(forum)) if forum != channel);
     let told = match (is_post, in_post) {
@@ -227,7 +230,7 @@ fn arrived(answer: &Answer, channel: u64, message: &Outgoing) -> Result<Sent, Se
     Ok(Sent { message: told, rest_ms: answer.rest_ms })
 }
 
-/// `123`, or `45/123` for a message in the post 45 of a forum.
+/// Parses `123`, or `45/123` for a message in the forum post 45.
 fn parse_message(text: &str) -> Option<(Option<u64>, u64)> {
     let (thread, id) = text.split_once('/').map_or((None, text), |(thread, id)| (Some(thread), id));
     let thread = thread.map(str::parse).transpose().ok()?;
@@ -238,7 +241,7 @@ pub(super) fn snowflake(body: &Value, key: &str) -> Option<u64> {
     body.get(key)?.as_str()?.parse().ok().filter(|id| *id > 0)
 }
 
-/// Keeps the channel in which a person is written to alone.
+/// Remembers the direct-message channel of a person.
 fn remember(conversations: &mut HashMap<u64, u64>, person: u64, channel: u64) {
     if conversations.len() >= CONVERSATIONS {
         conversations.clear();

@@ -1,6 +1,7 @@
-//! Discord: messages by REST, commands by the gateway and interactions. The library is serenity; messages go by our own
-//! client with its builders as the body, since what Discord answers (how long to wait, which permission is missing) must
-//! be ours to read. Facts: docs/discord.md
+//! Discord: sends messages by REST, receives commands by the gateway and interactions. The library
+//! is serenity. Messages are sent by a client of our own with serenity's builders as the body,
+//! because the outbox needs the details of Discord's answers: how long to wait, which permission is
+//! missing. Facts: docs/discord.md
 
 mod commands;
 mod gateway;
@@ -27,32 +28,36 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+/// The platform's name in the configuration and the database.
 pub const PLATFORM: &str = "discord";
 
-/// Discord allows a bot 50 requests a second: <https://discord.com/developers/docs/topics/rate-limits#global-rate-limit>
+/// Discord allows a bot 50 requests a second:
+/// <https://discord.com/developers/docs/topics/rate-limits#global-rate-limit>
 const OVERALL: Limit = Limit::per_second(49.0);
-/// And five messages in five seconds to a channel.
+/// Discord also allows five messages in five seconds to a channel.
 const CHANNEL: Limit = Limit { every_ms: 1050.0, burst: 3 };
 
-/// How long one call may take: one whose end is not known is made again without harm.
+/// The time limit of one call. It is short because a call with an unknown outcome is repeated
+/// without harm.
 const DEADLINE: Duration = Duration::from_secs(4);
 
 /// The bot on Discord.
 pub struct Discord {
     rest: Rest,
-    /// For the gateway and the answers to interactions.
+    /// The client for the gateway and the answers to interactions.
     http: Arc<Http>,
     token: SecretString,
-    /// Answers to interactions do not count.
+    /// The pace of messages. Answers to interactions do not count.
     pace: SharedPace,
-    /// Our own user, once it is known: tells our messages from others'.
+    /// The bot's own user id, or 0 until it is known. Tells the bot's messages from others'.
     me: AtomicU64,
-    /// The channels in which people are written to alone, by person.
+    /// The direct-message channels of people, by person.
     conversations: Mutex<HashMap<u64, u64>>,
 }
 
 impl Discord {
-    /// `api` stands in for `https://discord.com`, `deadline` for the usual one.
+    /// Builds the client. `api` replaces `https://discord.com`, `deadline` the usual time limit of
+    /// a call.
     pub fn new(
         token: &SecretString,
         api: Option<&Url>,
@@ -78,14 +83,14 @@ impl Discord {
 }
 
 impl Discord {
-    /// Goes by another clock than the system's.
+    /// Replaces the system's clock.
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.rest.set_clock(clock);
         self
     }
 
-    /// The address by which a server lets the bot in, with the least permissions.
+    /// Returns the URL by which a server lets the bot in, with the fewest permissions.
     pub async fn invite(&self) -> Result<String, String> {
         let application = self
             .http
@@ -95,11 +100,12 @@ impl Discord {
         Ok(permissions::invite_url(application.id.get()))
     }
 
-    /// Whether the chat at that address can be told; what is missing, where it cannot.
+    /// Checks that messages can be sent to the chat at that address. The error says what is
+    /// missing.
     pub async fn may_tell(&self, address: &str) -> Result<(), String> {
         let channel = match Address::read(address).map_err(|error| error.to_string())? {
             Address::Channel(channel) | Address::Forum(channel) => channel,
-            // Nobody says whether they take messages until one is sent.
+            // Whether a person accepts messages shows only when one is sent.
             Address::Person(_) => return Ok(()),
         };
         let me = self.http.get_current_user().await.map_err(|error| gateway::words(&error))?;
@@ -113,15 +119,15 @@ impl Discord {
     }
 }
 
-/// The library's own form shows the token.
+/// The library's own `Debug` output shows the token.
 impl fmt::Debug for Discord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Discord")
     }
 }
 
-/// A place on Discord as we write it: `123` a channel or thread, `forum:123` a forum, in which each outage is a post of its
-/// own, `@123` a person.
+/// An address on Discord in the bot's own form: `123` is a channel or thread, `forum:123` a forum
+/// in which each outage is a post, `@123` a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Address {
     Channel(u64),

@@ -1,4 +1,4 @@
-//! What the bot may do in a channel, and what it must. How permissions add up:
+//! The bot's permissions in a channel, and those that it needs. How permissions add up:
 //! <https://discord.com/developers/docs/topics/permissions#permission-overwrites>
 
 use super::message::snowflake;
@@ -8,17 +8,17 @@ use serde_json::Value;
 use serenity::model::Permissions;
 use std::sync::atomic::Ordering;
 
-/// The least with which alerts can be told, answered and found again.
+/// The fewest permissions with which the bot can send alerts, reply to them and find them again.
 const NEEDED: Permissions = Permissions::VIEW_CHANNEL
     .union(Permissions::SEND_MESSAGES)
     .union(Permissions::EMBED_LINKS)
     .union(Permissions::READ_MESSAGE_HISTORY)
     .union(Permissions::SEND_MESSAGES_IN_THREADS);
 
-/// Threads: announcement, public, private.
+/// The channel types of threads: announcement, public, private.
 const THREADS: std::ops::RangeInclusive<u64> = 10..=12;
 
-/// The address that lets the bot into a server with the least permissions.
+/// Returns the URL that lets the bot into a server with the fewest permissions.
 pub(super) fn invite_url(application: u64) -> String {
     format!(
         "https://discord.com/oauth2/authorize?client_id={application}&scope=bot+applications.commands&permissions={}",
@@ -26,7 +26,7 @@ pub(super) fn invite_url(application: u64) -> String {
     )
 }
 
-/// What is missing for telling somebody something, by the names that Discord shows.
+/// Returns the missing permissions for sending messages, by the names that Discord shows.
 pub(super) fn missing(has: Permissions, is_thread: bool) -> Vec<String> {
     let send = if is_thread {
         (Permissions::SEND_MESSAGES_IN_THREADS, "Send Messages in Threads")
@@ -49,7 +49,8 @@ pub(super) fn missing(has: Permissions, is_thread: bool) -> Vec<String> {
 }
 
 impl Discord {
-    /// What the bot lacks in a channel, as Discord's roles and overwrites have it now, and what the channel is called.
+    /// Returns the permissions that the bot lacks in a channel, by Discord's current roles and
+    /// overwrites, and the channel's name.
     pub(super) async fn lacks(&self, channel: u64) -> Result<(Vec<String>, String), SendError> {
         let get = async |path: String| self.rest.get(&path).await.map(|answer| answer.body);
         let shown = match get(format!("/channels/{channel}")).await {
@@ -66,7 +67,7 @@ impl Discord {
             .and_then(Value::as_str)
             .map_or_else(|| "the channel".to_owned(), |name| format!("#{name}"));
         let Some(guild) = snowflake(&shown, "guild_id") else { return Ok((Vec::new(), name)) };
-        // A thread has the permissions of the channel that it hangs on.
+        // A thread has the permissions of its parent channel.
         let of_parent = match snowflake(&shown, "parent_id").filter(|_| is_thread) {
             Some(parent) => {
                 get(format!("/channels/{parent}")).await.map_err(|refusal| refusal.error)?
@@ -87,7 +88,7 @@ impl Discord {
         Ok((lacks, name))
     }
 
-    /// Whether nothing is missing at an address of ours, and it is still there.
+    /// Returns whether the address still exists and the bot lacks no permission there.
     pub(super) async fn is_able_at(&self, address: &str) -> bool {
         match Address::read(address) {
             Ok(Address::Channel(channel) | Address::Forum(channel)) => {
@@ -98,7 +99,7 @@ impl Discord {
         }
     }
 
-    /// What is missing at an address of ours.
+    /// Returns the permissions that the bot lacks at an address; none if that cannot be found out.
     pub(super) async fn lacks_at(&self, address: &str) -> Vec<String> {
         match Address::read(address) {
             Ok(Address::Channel(channel) | Address::Forum(channel)) => {
@@ -109,7 +110,8 @@ impl Discord {
     }
 }
 
-/// The roles' permissions, then what the channel takes and gives: to all, to the roles, to the bot itself.
+/// Adds up the roles' permissions, then what the channel denies and allows: to everyone, to the
+/// roles, to the bot itself.
 fn added_up(guild: u64, me: u64, roles: &Value, member: &Value, channel: &Value) -> Permissions {
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let held: Vec<u64> = member

@@ -1,4 +1,5 @@
-//! What Discord's refusals mean. Codes: <https://discord.com/developers/docs/topics/opcodes-and-status-codes#json>
+//! Classifies Discord's refusals. Codes:
+//! <https://discord.com/developers/docs/topics/opcodes-and-status-codes#json>
 
 use crate::notify::retry::{EditAgain, LimitScope, SendError};
 use crate::render::words::tame;
@@ -24,23 +25,25 @@ const FORUM_WANTS_A_TAG: u64 = 40_067;
 pub(super) const MISSING_PERMISSIONS: u64 = 50_013;
 const THREAD_ARCHIVED: u64 = 50_083;
 const THREAD_LOCKED: u64 = 160_005;
-/// A reply needs to read what it answers.
+/// A reply needs the permission to read the message that it replies to.
 const NO_HISTORY_TO_ANSWER: u64 = 160_002;
 
-/// After a page instead of an answer: Discord's front end has banned the address for some minutes.
+/// The pause after a web page instead of an answer: Discord's front end has banned the address for
+/// some minutes.
 const BANNED_MS: i64 = 600_000;
 
-/// A call that brought nothing.
+/// A failed call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
+    /// The error for the outbox.
     pub error: SendError,
-    /// Discord's own code, where it gave one.
+    /// Discord's own error code, if the answer has one.
     pub code: Option<u64>,
-    /// Whether it was the message that ours answers.
+    /// Whether the call failed because of the message that it replies to.
     pub is_about_the_answered: bool,
 }
 
-/// What Discord says of its limits with an answer.
+/// The rate limit headers of an answer.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Headers {
     remaining: Option<u32>,
@@ -65,7 +68,7 @@ impl Headers {
         }
     }
 
-    /// For how long this route is to be left alone.
+    /// Returns the ms for which no further call may use this route.
     pub(super) fn rest_ms(&self) -> i64 {
         if self.remaining == Some(0) { self.reset_after_ms.unwrap_or(0) } else { 0 }
     }
@@ -100,7 +103,7 @@ impl Refusal {
                       developer portal"
                     .to_owned(),
             },
-            // Not Discord's own answer but its front end's.
+            // An answer of Discord's front end and not of Discord itself.
             (403, None) if !body.is_object() => {
                 SendError::RateLimited { pause_ms: BANNED_MS, scope: LimitScope::Platform }
             }
@@ -108,7 +111,7 @@ impl Refusal {
             (_, Some(code)) if is_final(code) => SendError::ChatUnreachable { why: reason(code, &said) },
             (_, Some(DISABLED_FOR_NOW | TRY_LATER)) => SendError::later(format!("Discord: {said}")),
             (_, Some(code)) if is_about_the_text(code) => SendError::Unreadable { why: format!("Discord: {said}") },
-            // A refusal with a code of Discord's own does not pass by itself.
+            // A refusal with a code of Discord's own is permanent.
             (403, Some(code)) => SendError::ChatUnreachable { why: reason(code, &said) },
             (400, _) => SendError::Unreadable { why: format!("Discord: {said} {}", details(body)) },
             (500.., _) => SendError::in_doubt(format!("Discord is in trouble ({status})")),
@@ -118,12 +121,12 @@ impl Refusal {
         Self { error, code, is_about_the_answered: about_answered }
     }
 
-    /// Returns what the refusal of an edit says. Only a refusal that is known to concern the whole chat says anything
-    /// about new messages to it.
+    /// Returns the error of a refused edit. It concerns new messages only if the code is known to
+    /// refuse the whole chat.
     pub(super) fn of_edit(self) -> SendError {
         match (self.error, self.code) {
             (_, Some(UNKNOWN_CHANNEL)) => SendError::MessageGone,
-            // Edits have a limit of their own: new messages need not wait for it.
+            // Edits have their own limit: new messages need not wait for it.
             (SendError::RateLimited { pause_ms, scope: LimitScope::Chat }, _) => {
                 SendError::RateLimited { pause_ms, scope: LimitScope::Edits }
             }
@@ -138,8 +141,9 @@ impl Refusal {
     }
 }
 
-/// Reads how long to wait, and who. Discord says `global` in the body or by a header; an answer that is no JSON object
-/// comes from its front end, which refuses the whole address.
+/// Returns how long to wait and whether the limit covers the chat or the whole platform. Discord
+/// reports `global` in the body or in a header; an answer that is not a JSON object comes from its
+/// front end, which refuses the whole address.
 fn wait(body: &Value, headers: &Headers) -> SendError {
     let said = body
         .get("retry_after")
@@ -156,7 +160,7 @@ fn wait(body: &Value, headers: &Headers) -> SendError {
     }
 }
 
-/// Whether the code refuses everything that is sent to the chat.
+/// Returns whether the code refuses everything that is sent to the chat.
 fn is_about_the_chat(code: u64) -> bool {
     matches!(
         code,
@@ -169,7 +173,7 @@ fn is_about_the_chat(code: u64) -> bool {
     )
 }
 
-/// Whether the code refuses the words of the message, not the chat.
+/// Returns whether the code refuses the text of the message, not the chat.
 fn is_about_the_text(code: u64) -> bool {
     matches!(
         code,
@@ -213,7 +217,7 @@ fn reason(code: u64, said: &str) -> String {
     }
 }
 
-/// Which field Discord could not take, as it says it.
+/// Returns Discord's description of the field that it refused.
 fn details(body: &Value) -> String {
     body.get("errors").map(|errors| tame(&errors.to_string(), 400)).unwrap_or_default()
 }

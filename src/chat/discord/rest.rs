@@ -1,4 +1,4 @@
-//! Calls to Discord's REST interface whose answers we read ourselves.
+//! Calls to Discord's REST API whose answers the bot reads itself.
 
 use super::refusal::{self, Refusal};
 use crate::clock::{Clock, Millis};
@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 const API: &str = "https://discord.com";
-/// No answer of Discord's that we ask for is longer.
+/// The most bytes of an answer; those that the bot requests are shorter.
 const LONGEST_BODY: usize = 1 << 20;
 
 pub(super) struct Rest {
@@ -20,11 +20,11 @@ pub(super) struct Rest {
     token: SecretString,
     invalid: Invalid,
     clock: Clock,
-    /// Shared with the outbox: nothing is asked while Discord wants no calls at all.
+    /// Shared with the outbox: no call is made while Discord accepts none at all.
     pace: SharedPace,
 }
 
-/// An answer, and for how long that route is to be left alone.
+/// An answer, and the ms for which no further call may use its route.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub body: Value,
@@ -44,7 +44,7 @@ impl Rest {
             .user_agent(agent)
             .connect_timeout(deadline.min(Duration::from_secs(5)))
             .timeout(deadline)
-            // A redirect would carry the token to wherever it points.
+            // A redirect would carry the token to another host.
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|error| error.without_url().to_string())?;
@@ -56,7 +56,7 @@ impl Rest {
         Ok(Self { client, base, token: token.clone(), invalid, clock: Clock::system(), pace })
     }
 
-    /// Goes by another clock than the system's.
+    /// Replaces the system's clock.
     pub(super) fn set_clock(&mut self, clock: Clock) {
         self.clock = clock;
     }
@@ -129,10 +129,11 @@ impl Rest {
     }
 }
 
-/// Discord bans an address that makes 10,000 requests within ten minutes which it must refuse: half of that is enough.
+/// Counts refused requests. Discord bans an address after 10,000 invalid requests within ten
+/// minutes; the bot stops at half of that.
 #[derive(Debug)]
 struct Invalid {
-    /// Since when, and how many.
+    /// The start of the window, and the number of refused requests in it.
     window: Mutex<(Millis, u32)>,
 }
 
@@ -148,7 +149,7 @@ impl Invalid {
         window.1 += 1;
     }
 
-    /// How long nothing may be asked, where too much was refused.
+    /// Returns the ms for which no request may be made, if too many were refused.
     fn pause(&self, now: Millis) -> Option<Millis> {
         let window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
         let left = window.0 + WINDOW_MS - now;

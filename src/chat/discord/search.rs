@@ -1,5 +1,6 @@
-//! Whether a message arrived of which that is not known. Discord makes no second message of one key within some minutes;
-//! after longer our own is looked for in the channel's history.
+//! Finds out whether a message arrived whose delivery is in doubt. Discord creates no second
+//! message with the same nonce within some minutes; after that, the bot searches the channel's
+//! history for its own message.
 
 use super::message::{marked, snowflake};
 use super::{Address, Discord};
@@ -9,17 +10,19 @@ use crate::render::discord::embed;
 use serde_json::Value;
 use std::sync::atomic::Ordering;
 
-/// Discord counts its ids from here, in milliseconds.
+/// The start of Discord's ids, in ms of Unix time.
 const EPOCH_MS: i64 = 1_420_070_400_000;
-/// Discord's clock and ours may have differed by so much when it was sent.
+/// The greatest difference between Discord's clock and the local clock at the time of sending.
 const APART: Seconds = 3 * HOUR;
-/// What Discord gives at once, and how often it is asked: in a busy channel ours lies deep.
+/// The most messages in one answer of Discord, and the most pages read: in a busy channel the
+/// message is far back.
 const AT_ONCE: usize = 100;
 const PAGES: usize = 5;
 
 impl Discord {
-    /// The id of the message, if the channel holds it. `None` where it does not, or where that cannot be found out: then
-    /// the key keeps it from being made twice, if it was not long ago.
+    /// Returns the id of the message if the channel holds it. `None` if it does not or if that
+    /// cannot be found out; then the nonce prevents a second message, if the first was sent
+    /// recently.
     pub(super) async fn find(&self, message: &Outgoing, tried_at: Timestamp) -> Option<String> {
         let channel = match Address::read(&message.chat.address).ok()? {
             Address::Channel(channel) => channel,
@@ -53,7 +56,7 @@ impl Discord {
         None
     }
 
-    /// The newest messages of a channel, the newest first.
+    /// Returns a page of a channel's messages, the newest first.
     async fn newest(&self, channel: u64, before: &str) -> Option<Vec<Value>> {
         match self.rest.get(&format!("/channels/{channel}/messages?limit={AT_ONCE}{before}")).await
         {
@@ -71,7 +74,7 @@ impl Discord {
 }
 
 impl Discord {
-    /// Our own user; asked for where the gateway has not told it yet.
+    /// Returns the bot's own user id; requests it if the gateway has not reported it yet.
     async fn me(&self) -> Option<u64> {
         let known = self.me.load(Ordering::Relaxed);
         if known > 0 {
@@ -90,16 +93,17 @@ fn is_the_same(found: &Value, message: &Outgoing) -> bool {
         rows.flat_map(|row| row.get("components").and_then(Value::as_array).into_iter().flatten());
     let ids: Vec<&str> = buttons.filter_map(|button| button.get("custom_id")?.as_str()).collect();
     if !ids.is_empty() {
-        // With its command: an older database that was put back counts its messages anew.
+        // The button's id holds the command as well, because a restored older database reuses
+        // delivery ids.
         return message
             .card
             .actions
             .iter()
             .any(|action| ids.contains(&&*marked(action, message.key)));
     }
-    // What has no buttons is told by its title.
+    // A message without buttons is recognized by its title.
     let title = embed(&message.card).title;
     let said = found.get("embeds").and_then(|embeds| embeds.get(0)?.get("title")?.as_str());
-    // By how much it is late may have changed since.
+    // A retry may have a prefix (`Told … late: `) that the first attempt did not have.
     said.is_some_and(|said| said == title || title.starts_with("Told ") && title.ends_with(said))
 }

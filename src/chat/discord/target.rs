@@ -1,29 +1,31 @@
-//! The channel that a command names: it must be one of the server in which the command is given, whatever arrives as the
-//! option's value.
+//! The channel that a command names. It must belong to the server in which the command is given,
+//! whatever the option's value is.
 
 use super::message::snowflake;
 use super::{Discord, PLATFORM, refusal};
 use crate::command::AppContext;
 use serde_json::Value;
 
-/// Channel type of a forum: <https://discord.com/developers/docs/resources/channel#channel-object-channel-types>
+/// The channel type of a forum:
+/// <https://discord.com/developers/docs/resources/channel#channel-object-channel-types>
 const FORUM: u64 = 15;
 
-/// What is found out about a channel that a command names.
+/// The result of a look-up of a channel that a command names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Named {
-    /// It is one of the server; its address as we write it.
+    /// The channel belongs to the server; its address in the bot's own form.
     Here(String),
-    /// The bot may not see it, and has not told it anything.
+    /// The bot may not see the channel, and none of its stored chats is that channel.
     Hidden,
-    /// It is in another server, or is no channel.
+    /// The channel is in another server, or does not exist.
     Elsewhere,
-    /// Discord did not say.
+    /// Discord gave no usable answer.
     Unknown,
 }
 
 impl Discord {
-    /// Looks up where a channel is. One that the bot may not see any more is known from what was stored of it.
+    /// Looks up the server of a channel. A channel that the bot may not see any more is found among
+    /// the stored chats.
     pub(super) async fn named(&self, context: &AppContext, channel: u64, guild: u64) -> Named {
         match self.rest.get(&format!("/channels/{channel}")).await {
             Ok(answer) if snowflake(&answer.body, "guild_id") == Some(guild) => {
@@ -41,7 +43,7 @@ impl Discord {
     }
 }
 
-/// Returns the address of a channel that is stored as one of that server.
+/// Returns the address of a channel that is stored as one of that server's.
 async fn stored(context: &AppContext, channel: u64, guild: u64) -> Option<String> {
     let home = guild.to_string();
     let places = context.store.read(move |db| db.chats().of_home(PLATFORM, &home)).await;

@@ -1,11 +1,13 @@
-//! A place on Telegram as we write it: `-100123`, and `-100123/45` for a topic of a group.
+//! An address on Telegram in the bot's own form: `-100123`, or `-100123/45` for a topic of a group.
 
 use crate::notify::retry::SendError;
 use teloxide_core::types::{ChatId, MessageId, ThreadId};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Address {
+    /// The group, channel or private chat.
     pub chat: ChatId,
+    /// The topic of a group; `None` for a chat without topics or its main part.
     pub topic: Option<ThreadId>,
 }
 

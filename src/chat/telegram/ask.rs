@@ -1,4 +1,5 @@
-//! A command that somebody typed, or a button that somebody tapped: who asks, what, and the answer.
+//! Commands that people type and buttons that they tap: finds the asker and the command, and sends
+//! the answer.
 
 use super::address::Address;
 use super::refusal::Refusal;
@@ -20,16 +21,17 @@ use teloxide_core::payloads::AnswerCallbackQuerySetters as _;
 use teloxide_core::prelude::Requester as _;
 use teloxide_core::types::{CallbackQueryId, MessageId, UserId};
 
-/// Answers of many parts end after so many messages.
+/// The most messages of one answer.
 const MESSAGES: usize = 5;
-/// What Telegram shows at a tap.
+/// The most characters that Telegram shows at a tap.
 const TOAST: usize = 200;
-/// An answer that is asked to wait longer than this, all in all, is left out.
+/// The longest total time, in seconds, that an answer waits for Telegram's limits; after that it is
+/// dropped.
 const PATIENCE_S: i64 = 10;
-/// What a person is told, once a minute, who asks too much.
+/// The notice to a person who asks too much, sent once a minute.
 const SLOW_DOWN: &str = "Too many commands at once: the next ones get no answer for a moment.";
 
-/// Answers a message, if it is for us.
+/// Answers a message if it is addressed to the bot.
 pub(super) fn command(listener: Arc<Listener>, message: Said, update: i64) {
     let Some(line) = line(&message, &listener.me.username) else { return };
     let at = message.at;
@@ -79,7 +81,8 @@ pub(super) fn tap(listener: Arc<Listener>, tap: Tap, update: i64) {
     let (lines, flood) = (listener.lines.clone(), listener.flood.clone());
     let taken = lines.enqueue(&chat, async move {
         let asker = Asker {
-            // The message is the bot's own: it says nothing of who taps.
+            // The tapped message is the bot's own: its sender says nothing about the person who
+            // taps.
             rank: match message.kind {
                 ChatKind::Private => Rank::Admin,
                 _ => listener.rank_of(&message, tap.from).await,
@@ -101,10 +104,11 @@ pub(super) fn tap(listener: Arc<Listener>, tap: Tap, update: i64) {
     }
 }
 
-/// The command in a message, without its slash and our name. None where it is not for us.
+/// Returns the command in a message, without the bot's name. `None` if it is not addressed to the
+/// bot.
 fn line(message: &Said, me: &str) -> Option<String> {
     let text = message.words.as_deref()?.trim();
-    // Bots, and people who post as a channel, are bots to Telegram.
+    // To Telegram, people who post as a channel are bots, too.
     let is_bots = message.from.is_some_and(|from| from.is_bot && from.id != ANONYMOUS_ADMIN);
     if !message.is_own || is_bots || text.is_empty() {
         return None;
@@ -117,7 +121,7 @@ fn line(message: &Said, me: &str) -> Option<String> {
     let word = match word.split_once('@') {
         Some((word, name)) if name.eq_ignore_ascii_case(me) => word,
         Some(_) => return None,
-        // In a group an unknown command may be another bot's.
+        // In a group, an unknown command may be meant for another bot.
         None if !is_private
             && !WORDS.contains(&word.to_lowercase().as_str())
             && word != "start" =>
@@ -129,8 +133,9 @@ fn line(message: &Said, me: &str) -> Option<String> {
     Some(format!("/{word} {}", rest.trim()))
 }
 
-/// The question in a text that is no command: alone with the bot all of it; among others what begins with our name. People
-/// also talk to each other in answer to an alert: of that only a plain question is one to us.
+/// Returns the question in a text that is not a command. In a private chat it is the whole text, in
+/// a group a text that begins with the bot's name. Replies to an alert are often meant for other
+/// people: of these, only plain questions count.
 fn is_addressed<'a>(message: &Said, text: &'a str, me: &str) -> Option<&'a str> {
     let named = text.strip_prefix('@').and_then(|rest| {
         let (name, question) =
@@ -143,7 +148,7 @@ fn is_addressed<'a>(message: &Said, text: &'a str, me: &str) -> Option<&'a str> 
     named.or_else(|| is_to_us.then_some(text)).filter(|text| !text.is_empty())
 }
 
-/// Who asks, but for the person.
+/// Builds the asker without the person and their rights.
 fn asker_at(message: &Said, update: i64) -> Asker {
     let at = message.at;
     Asker {
@@ -168,10 +173,11 @@ impl Listener {
         }
     }
 
-    /// Whether somebody may configure the chat. What cannot be found out is no.
+    /// Decides whether the sender may configure the chat. If that cannot be found out, they may
+    /// not.
     async fn rank(&self, message: &Said) -> Rank {
         let person = message.from.map(|from| from.id);
-        // Who posts in a channel, or as the group itself, is an admin there.
+        // A sender who posts in a channel, or as the group itself, is an admin there.
         let as_the_chat = message.sender_chat == Some(message.at.chat);
         let is_channel = message.kind == ChatKind::Channel;
         let speaks_for_it = as_the_chat && (is_channel || person == Some(ANONYMOUS_ADMIN));
@@ -226,20 +232,21 @@ impl Listener {
         }
     }
 
-    /// Shows a text to the one who tapped, alone; a longer one until they close it.
+    /// Shows a text only to the person who tapped. A longer text stays until they close it.
     pub(super) async fn toast(&self, tap: &Tap, text: &str) {
         let mut call = self.telegram.bot.answer_callback_query(CallbackQueryId(tap.id.clone()));
         if !text.is_empty() {
             call = call.text(cut(text, TOAST)).show_alert(text.chars().count() > 60);
         }
         if let Err(error) = call.await {
-            // A tap from before a restart is too old to be answered: nothing is lost by that.
+            // A tap from before a restart is too old to be answered; nothing is lost.
             tracing::debug!("Telegram: a tap was not answered: {}", words(&error));
         }
     }
 
-    /// Sends an answer; again when Telegram asked to wait a little, once more as plain text when it cannot be read. An
-    /// answer that would have to wait longer than [`PATIENCE_S`] is left out.
+    /// Sends an answer and returns its message id. Repeats it after a short pause that Telegram
+    /// asks for, and once as plain text if Telegram cannot parse it. An answer that would wait
+    /// longer than [`PATIENCE_S`] is dropped.
     pub(super) async fn reply(
         &self,
         at: Address,
@@ -278,8 +285,8 @@ impl Listener {
         }
     }
 
-    /// Waits until the pause is over that Telegram asked for in this chat; nothing is asked about the chat meanwhile.
-    /// Returns false where that takes too long for an answer.
+    /// Waits for the end of a pause that Telegram asked for in this chat, because no call about the
+    /// chat may be made before. Returns false if that takes too long for an answer.
     async fn wait_for_rest(&self, at: Address) -> bool {
         let (clock, place) = (&self.context.clock, at.chat.0.to_string());
         let (now, until) = (clock.millis(), self.telegram.pace.lock().rests_until(&place));
@@ -290,7 +297,8 @@ impl Listener {
         true
     }
 
-    /// Waits until an answer may go to the chat. Fails with the seconds that are left where that is after `patience`.
+    /// Waits until an answer may be sent to the chat. Fails with the remaining seconds if that is
+    /// later than `patience`.
     async fn wait_for_pace(&self, at: Address, patience: Millis) -> Result<(), Refusal> {
         let (clock, place) = (&self.context.clock, at.chat.0.to_string());
         loop {
@@ -307,12 +315,12 @@ impl Listener {
             if opens > patience {
                 return Err(Refusal::RetryAfter { seconds: whole_seconds(opens - now) });
             }
-            // An alert may take the place meanwhile: it is asked again.
+            // An alert may be sent to the chat meanwhile, so the pace is checked again.
             drop(clock.sleep_until_millis(opens, ActivityGuard::default()).await);
         }
     }
 
-    /// Leaves the chat alone for so many seconds, as Telegram asked, also after a restart.
+    /// Makes no calls about the chat for the seconds that Telegram asked for, also after a restart.
     async fn rest(&self, at: Address, seconds: i64) {
         let (clock, place) = (&self.context.clock, at.chat.0.to_string());
         self.telegram.pace.lock().rest(&place, clock.millis() + 1000 * seconds);

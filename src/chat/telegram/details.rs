@@ -1,5 +1,5 @@
-//! A tap on [Details]: the newest evidence, in private where Telegram lets the bot write to the person; else one public
-//! answer in a group, which is not repeated for each tap.
+//! A tap on [Details]: sends the newest evidence in private if Telegram lets the bot write to the
+//! person. Otherwise a group gets one public answer, which is not repeated for each tap.
 
 use super::address::Address;
 use super::refusal::Refusal;
@@ -13,19 +13,21 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use teloxide_core::types::{ChatId, MessageId, UserId};
 
-/// A group is told the details of one message at most this often.
+/// The shortest time between two public answers about one message.
 const AGAIN_AFTER_MS: Millis = 600_000;
-/// So many messages are remembered whose details were told.
+/// The most messages remembered with a public answer.
 const REMEMBERED: usize = 1000;
-/// What Telegram shows at a tap is 200 characters at most; the rest says where more is.
+/// The most characters of the short answer. Telegram shows at most 200 at a tap; the rest names the
+/// place of the full answer.
 const GIST: usize = 110;
 
-/// When the details of which messages were told in public.
+/// The times of the public answers, by message.
 #[derive(Debug, Default)]
 pub(super) struct Details(Mutex<HashMap<(ChatId, MessageId), Millis>>);
 
 impl Details {
-    /// Returns whether the details of that message may be told in public now, and notes that they are.
+    /// Returns whether the details of that message may be sent in public now, and records that they
+    /// are.
     fn may_be_told(&self, at: (ChatId, MessageId), now: Millis) -> bool {
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if told.get(&at).is_some_and(|told| now - told < AGAIN_AFTER_MS) {
@@ -34,7 +36,7 @@ impl Details {
         if told.len() >= REMEMBERED {
             told.retain(|_, told| now - *told < AGAIN_AFTER_MS);
         }
-        // Where as many were told within ten minutes, the person gets the gist alone.
+        // With that many answers within ten minutes, the person gets only the short answer.
         if told.len() >= REMEMBERED {
             return false;
         }
@@ -44,7 +46,7 @@ impl Details {
 }
 
 impl Listener {
-    /// Answers a tap on the [Details] of an incident's card.
+    /// Answers a tap on the [Details] button of an incident's card.
     pub(super) async fn details(&self, tap: &Tap, message: &Message, incident: i64, asker: &Asker) {
         let card = self.context.details(incident, asker).await;
         if message.kind == ChatKind::Private {
@@ -53,7 +55,7 @@ impl Listener {
         }
         match self.tell_alone(tap.from, &card).await {
             Ok(_) => self.toast(tap, "Sent to you in our private chat.").await,
-            // They have not started the bot, or have blocked it.
+            // The person has not started the bot, or has blocked it.
             Err(Refusal::Said { .. })
                 if message.kind == ChatKind::Group
                     && self.details.may_be_told(
@@ -68,13 +70,14 @@ impl Listener {
         }
     }
 
-    /// Sends a card to a person alone, without buttons: there they would act on the private chat, not on the group.
+    /// Sends a card to a person in private, without buttons: these would act on the private chat,
+    /// not on the group.
     async fn tell_alone(&self, person: UserId, card: &Card) -> Result<i64, Refusal> {
         let to = Address { chat: ChatId(i64::try_from(person.0).unwrap_or_default()), topic: None };
         self.reply(to, None, &Card { actions: Vec::new(), ..card.clone() }).await
     }
 
-    /// The most important of it, and where the rest is to be had.
+    /// Returns the most important measurements, and how to get the full answer.
     fn gist(&self, card: &Card) -> String {
         let mut gist = card.title.to_string();
         for row in &card.rows {

@@ -1,4 +1,4 @@
-//! The commands that Telegram shows in its menus, told when they have changed.
+//! The commands in Telegram's menu, sent when they change.
 
 use super::PLATFORM;
 use super::send::words;
@@ -9,7 +9,7 @@ use teloxide_core::payloads::SetMyCommandsSetters as _;
 use teloxide_core::prelude::Requester as _;
 use teloxide_core::types::{BotCommand, BotCommandScope};
 
-/// Says it in each scope, where it is not what was said before.
+/// Sets the menu of each scope unless the same menu was set before.
 pub(super) async fn show(bot: &Bot, bot_id: u64, context: &AppContext) {
     for (scope, commands) in menus() {
         let what =
@@ -31,7 +31,7 @@ fn menus() -> [(BotCommandScope, Vec<BotCommand>); 4] {
         let shown = HELP.iter().filter(|line| wanted(line.word()));
         shown.map(|line| BotCommand::new(line.word(), line.menu)).collect()
     };
-    // What those who configure nothing need not see is left out.
+    // Commands that change subscriptions are hidden from people who may not use them.
     let everybody = |word: &str| !CHANGING.contains(&word);
     [
         (BotCommandScope::Default, all(&everybody)),

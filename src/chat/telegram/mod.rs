@@ -1,5 +1,6 @@
-//! Telegram: sends by the Bot API, hears by long polling. The library is teloxide's core; messages go by our own client
-//! with its payloads, since how a send ended must be ours to read. Facts: docs/telegram.md
+//! Telegram: sends messages by the Bot API, receives updates by long polling. The library is
+//! teloxide's core. Messages are sent by a client of our own with its payloads, because the outbox
+//! needs to know how a send ended. Facts: docs/telegram.md
 
 mod address;
 mod ask;
@@ -29,32 +30,36 @@ use teloxide_core::Bot;
 use teloxide_core::prelude::Requester as _;
 use teloxide_core::types::{ChatAction, ChatId, UserId};
 
+/// The platform's name in the configuration and the database.
 pub const PLATFORM: &str = "telegram";
 
-/// Telegram names 30 messages a second over all chats; see <https://core.telegram.org/bots/faq#my-bot-is-hitting-limits>.
-/// The rest is room for answers, and for messages that arrive a little closer together than they were sent.
+/// Telegram allows 30 messages a second over all chats:
+/// <https://core.telegram.org/bots/faq#my-bot-is-hitting-limits>. The remainder is for answers, and
+/// for messages that arrive a little closer together than they were sent.
 const OVERALL: Limit = Limit::per_second(27.5);
-/// Telegram asks for at most one message a second to a chat, and 20 a minute to a group. With a burst of two, a message
-/// every 3.2 s is the fastest that never puts more than 20 into a minute.
+/// Telegram asks for at most one message a second to a chat, and 20 a minute to a group. With a
+/// burst of two, a message every 3.2 s is the fastest pace that never puts more than 20 into a
+/// minute.
 const ALONE: Limit = Limit { every_ms: 1050.0, burst: 1 };
 const GROUP: Limit = Limit { every_ms: 3200.0, burst: 2 };
 
-/// Where the Bot API is, unless the operator names another server.
+/// The address of the Bot API, unless the operator configures another server.
 const API: &str = "https://api.telegram.org";
 
-/// How long one call may take: one whose end is not known may have to be told twice, so there is time for it.
+/// The time limit of one call. It is long because a message whose outcome is unknown may be sent
+/// twice.
 const DEADLINE: Duration = Duration::from_secs(6);
 
 /// The bot on Telegram.
 pub struct Telegram {
-    /// For messages.
+    /// The client for messages.
     rest: Rest,
-    /// For menus and for taps.
+    /// The client for menus and taps.
     bot: Bot,
     poller: Poller,
-    /// Alerts and answers count together.
+    /// The pace of messages. Alerts and answers count together.
     pace: SharedPace,
-    /// Whether a webhook that keeps updates away is removed.
+    /// Whether the bot removes a webhook that diverts its updates.
     removes_webhooks: bool,
 }
 
@@ -65,17 +70,18 @@ struct Me {
     username: String,
 }
 
-/// A webhook that is set on the token: updates go there, and nowhere else.
+/// A webhook that is set on the token. Updates go only there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Webhook {
-    /// Its host alone: the path of a webhook is often a secret.
+    /// Its host only: the path of a webhook is often a secret.
     pub host: String,
-    /// Updates that it has not taken yet.
+    /// The number of updates that the webhook has not received yet.
     pub waiting: u64,
 }
 
 impl Telegram {
-    /// `deadline` stands in for the usual one.
+    /// Builds the client. `api` replaces `https://api.telegram.org`, `deadline` the usual time
+    /// limit of a call.
     pub fn new(
         token: &SecretString,
         api: Option<&Url>,
@@ -97,7 +103,7 @@ impl Telegram {
         })
     }
 
-    /// Removes a webhook that keeps updates away, as `[telegram] remove_webhook` says.
+    /// Sets whether a webhook that diverts updates is removed, by `[telegram] remove_webhook`.
     #[must_use]
     pub fn removing_webhooks(self, removes_webhooks: bool) -> Self {
         Self { removes_webhooks, ..self }
@@ -105,7 +111,8 @@ impl Telegram {
 }
 
 impl Telegram {
-    /// The address by which a group lets the bot in. As a plain member it sees commands alone, and may write.
+    /// Returns the URL by which a group lets the bot in. As a plain member the bot sees only
+    /// commands and may write.
     pub async fn invite(&self) -> Result<String, String> {
         let me = self.me().await.map_err(|refusal| match refusal {
             Refusal::Said { status: 401 | 404, .. } => {
@@ -116,7 +123,7 @@ impl Telegram {
         Ok(format!("https://t.me/{}?startgroup=linkdown", me.username))
     }
 
-    /// The webhook that is set on the token, if there is one.
+    /// Returns the webhook that is set on the token, if there is one.
     pub async fn left_webhook(&self) -> Result<Option<Webhook>, String> {
         self.webhook().await.map_err(|refusal| refusal.words())
     }
@@ -144,18 +151,18 @@ impl Telegram {
         }))
     }
 
-    /// What waits for the webhook is kept, and arrives here.
+    /// Removes the webhook. Updates that wait for it are kept and arrive by polling.
     async fn remove_webhook(&self) -> Result<(), Refusal> {
         self.rest.call("deleteWebhook", &json!({ "drop_pending_updates": false })).await.map(drop)
     }
 
-    /// What somebody is in a chat, as Telegram writes it: only the fields that are used are read, so that older and newer
-    /// servers do.
+    /// Returns a person's membership in a chat as Telegram's JSON. Only the fields in use are read,
+    /// so that older and newer servers work.
     async fn member(&self, chat: ChatId, person: UserId) -> Result<Value, Refusal> {
         self.rest.call("getChatMember", &json!({ "chat_id": chat, "user_id": person })).await
     }
 
-    /// Whether the chat at that address can be told; why not, where it cannot.
+    /// Checks that messages can be sent to the chat at that address. The error says why not.
     pub async fn may_tell(&self, address: &str) -> Result<(), String> {
         let chat = Address::read(address).map_err(|error| error.to_string())?.chat;
         let words = |refusal: Refusal| refusal.words();
@@ -179,11 +186,12 @@ impl Telegram {
         if may_write { Ok(()) } else { Err("I may not write in it".to_owned()) }
     }
 
-    /// The same; and of a person, whether they still block the bot.
+    /// Returns whether messages can be sent to the chat at that address, and for a person also
+    /// whether they do not block the bot.
     async fn is_able_at(&self, address: &str) -> bool {
         let Ok(Address { chat, .. }) = Address::read(address) else { return false };
         if chat.is_user() {
-            // Nothing else tells, short of a message.
+            // Short of a message, no other call shows a block.
             self.bot.send_chat_action(chat, ChatAction::Typing).await.is_ok()
         } else {
             self.may_tell(address).await.is_ok()
@@ -191,13 +199,14 @@ impl Telegram {
     }
 }
 
-/// Returns how fast messages may go to the chat at that address. Groups and channels have numbers below zero.
+/// Returns the fastest pace of messages to the chat at that address. Groups and channels have
+/// negative ids.
 fn limit_of(address: &str) -> Limit {
     if address.starts_with('-') { GROUP } else { ALONE }
 }
 
 impl Refusal {
-    /// What went wrong, in words for the log.
+    /// Returns the text of the refusal for the log.
     fn words(&self) -> String {
         match self {
             Self::Unreachable(why) | Self::InDoubt(why) | Self::Said { why, .. } => why.clone(),
@@ -207,7 +216,7 @@ impl Refusal {
     }
 }
 
-/// The library's own form shows the token.
+/// The library's own `Debug` output shows the token.
 impl fmt::Debug for Telegram {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Telegram")
@@ -231,7 +240,7 @@ impl Platform for Telegram {
         limit_of(&chat.address)
     }
 
-    /// Telegram counts all topics of a group together.
+    /// Returns the whole group as the place of a topic: Telegram counts all its topics together.
     fn place_of(&self, chat: &Chat) -> String {
         Address::read(&chat.address)
             .map_or_else(|_| chat.address.clone(), |address| address.chat.to_string())

@@ -1,5 +1,5 @@
-//! getUpdates by our own client: the answer is taken apart before any update is read, so that one update that cannot be
-//! read spoils no other.
+//! Calls getUpdates by a client of our own: the answer is split into updates before any of them is
+//! parsed, so that one malformed update does not affect the others.
 
 use super::refusal::Refusal;
 use super::rest::client;
@@ -10,14 +10,14 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// How long a poll waits for something to happen. Telegram takes 50 s at most.
+/// The longest time that a poll waits for an update. Telegram accepts 50 s at most.
 const PATIENCE: Duration = Duration::from_secs(50);
-/// So many updates Telegram gives at once.
+/// The most updates that Telegram returns at once.
 const AT_ONCE: usize = 100;
-/// An answer that is longer is not read; the next poll asks for one update.
+/// The most bytes of an answer. A longer one is not read; the next poll requests one update.
 const LONGEST_BODY: usize = 32 << 20;
 
-/// What is asked for by name; everything else stays away.
+/// The kinds of updates that are requested; Telegram does not send the others.
 const KINDS: [&str; 4] = ["message", "channel_post", "callback_query", "my_chat_member"];
 
 pub(super) struct Poller {
@@ -31,11 +31,12 @@ struct Answer {
     result: Vec<Box<RawValue>>,
 }
 
-/// Why a poll brought nothing.
+/// The reason why a poll returned no updates.
 #[derive(Debug)]
 pub(super) enum Failed {
+    /// Telegram refused the call, or it failed on the way.
     Refused(Refusal),
-    /// More bytes than are read at once.
+    /// The answer has more than [`LONGEST_BODY`] bytes.
     TooLong,
 }
 
@@ -44,7 +45,8 @@ impl Poller {
         Ok(Self { client: client(PATIENCE + deadline)?, base, token: token.clone() })
     }
 
-    /// Waits for updates and returns each as it was written. `offset` confirms those before it.
+    /// Waits for updates and returns the JSON text of each. `offset` confirms all updates before
+    /// it.
     pub(super) async fn updates(
         &self,
         offset: Option<i64>,
@@ -81,7 +83,7 @@ impl Poller {
     }
 }
 
-/// How many updates to ask for.
+/// The number of updates to request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Limit {
     #[default]

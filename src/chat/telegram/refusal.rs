@@ -1,31 +1,27 @@
-//! What Telegram's refusals of a message mean. It has no codes for most of them: their words are matched here alone.
+//! Classifies Telegram's refusals of a message. Most have no code: their texts are matched only
+//! here.
 
 use super::address::Address;
 use crate::notify::retry::{LimitScope, SendError};
 use crate::render::words::tame;
 use serde_json::Value;
 
-/// A call that brought nothing.
+/// A failed call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// Never got there.
+    /// The call did not reach Telegram.
     Unreachable(String),
-    /// Nobody knows whether it was taken.
+    /// It is unknown whether Telegram accepted the call.
     InDoubt(String),
-    RetryAfter {
-        seconds: i64,
-    },
-    MigratedTo {
-        chat: i64,
-    },
-    /// Said no, with these words.
-    Said {
-        status: u16,
-        why: String,
-    },
+    /// Telegram asks to wait.
+    RetryAfter { seconds: i64 },
+    /// The group has become the supergroup with this id.
+    MigratedTo { chat: i64 },
+    /// Telegram refused the call with this text.
+    Said { status: u16, why: String },
 }
 
-/// Refusals that last until somebody changes something in the chat.
+/// Parts of the texts of refusals that last until a person changes the chat.
 const NEVER: [&str; 22] = [
     "blocked by the user",
     "was kicked",
@@ -79,7 +75,7 @@ impl Refusal {
             return Self::MigratedTo { chat };
         }
         match answer.get("description").and_then(Value::as_str) {
-            // A proxy in front may know 429 without a word of Telegram's.
+            // A proxy in front may answer 429 without Telegram's description.
             _ if status == 429 => Self::RetryAfter { seconds: 5 },
             Some(why) if status < 500 => Self::Said { status, why: tame(why, 300) },
             Some(why) => Self::InDoubt(format!("Telegram is in trouble: {}", tame(why, 200))),
@@ -88,7 +84,7 @@ impl Refusal {
         }
     }
 
-    /// Whether these words were said.
+    /// Returns whether the text of the refusal contains these words.
     pub(super) fn says(&self, words: &str) -> bool {
         matches!(self, Self::Said { why, .. } if why.contains(words))
     }
@@ -107,7 +103,7 @@ impl Refusal {
                         .to_owned(),
                 }
             }
-            // The topic was deleted: its group is still there.
+            // The topic was deleted; its group still exists.
             Self::Said { why, .. } if why.contains("message thread not found") && to.topic.is_some() => {
                 SendError::Moved { to: Address { topic: None, ..to }.written() }
             }

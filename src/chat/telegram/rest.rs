@@ -1,5 +1,6 @@
-//! Messages by our own client, with the library's payloads as the body: its own call sleeps ten seconds on a server's error
-//! and drops the status, and an outbox must know how a send ended.
+//! Sends messages by a client of our own with the library's payloads as the body: the library's
+//! call sleeps ten seconds after a server error and drops the status, and the outbox must know how
+//! a send ended.
 
 use super::refusal::Refusal;
 use reqwest::{Client, Url};
@@ -9,7 +10,7 @@ use serde_json::Value;
 use std::time::Duration;
 
 const API: &str = "https://api.telegram.org";
-/// No answer to a message is longer.
+/// The most bytes of an answer; those to a message are shorter.
 const LONGEST_BODY: usize = 1 << 20;
 
 pub(super) struct Rest {
@@ -31,7 +32,7 @@ impl Rest {
         Ok(Self { client: client(deadline)?, base, token: token.clone() })
     }
 
-    /// Calls a method of the Bot API; gives its `result`.
+    /// Calls a method of the Bot API and returns its `result`.
     pub(super) async fn call(
         &self,
         method: &str,
@@ -60,7 +61,7 @@ impl Rest {
     }
 }
 
-/// Not redirected: that would carry the token to wherever it points.
+/// Builds a client that follows no redirects: these would carry the token to another host.
 pub(super) fn client(deadline: Duration) -> Result<Client, String> {
     Client::builder()
         .connect_timeout(deadline.min(Duration::from_secs(5)))

@@ -1,4 +1,4 @@
-//! A card goes out, or is edited.
+//! Sends and edits cards.
 
 use super::address::{Address, message_id};
 use super::refusal::Refusal;
@@ -15,16 +15,21 @@ use teloxide_core::types::{
     ReplyMarkup, ReplyParameters,
 };
 
-/// What a button may carry.
+/// The most bytes that a button carries.
 const BUTTON_DATA: usize = 64;
 
-/// A message as Telegram is to have it.
+/// A message in the form in which Telegram receives it.
 #[derive(Clone, Debug)]
 pub(super) struct Message {
+    /// The text, as HTML in the rich form.
     pub text: String,
+    /// The message to reply to.
     pub answers: Option<MessageId>,
+    /// The buttons; may be empty.
     pub keyboard: InlineKeyboardMarkup,
+    /// Whether the message notifies.
     pub volume: Volume,
+    /// Whether the text is HTML or plain.
     pub form: Form,
 }
 
@@ -32,7 +37,7 @@ pub(super) async fn send(rest: &Rest, outgoing: &Outgoing) -> Result<Sent, SendE
     let to = Address::read(&outgoing.chat.address)?;
     let mut card = outgoing.card.clone();
     if outgoing.in_doubt.is_some() {
-        // Telegram cannot be asked what a chat holds.
+        // Telegram cannot be asked which messages a chat holds.
         card.foot.push("Perhaps a repeat: how an earlier attempt ended is not known.".to_owned());
     }
     let message = Message {
@@ -43,7 +48,7 @@ pub(super) async fn send(rest: &Rest, outgoing: &Outgoing) -> Result<Sent, SendE
         form: outgoing.form,
     };
     let mut sent = say(rest, to, &message).await;
-    // A closed topic may be opened again: what is urgent is told in the group meanwhile.
+    // A closed topic may be opened again; until then, alerts are sent to the group.
     if to.topic.is_some() && sent.as_ref().is_err_and(|refusal| refusal.says("TOPIC_CLOSED")) {
         sent = say(rest, Address { topic: None, ..to }, &message).await;
     }
@@ -65,7 +70,7 @@ pub(super) async fn edit(rest: &Rest, edit: &Edit) -> Result<(), SendError> {
         {
             Err(SendError::MessageGone)
         }
-        // A closed topic takes no edits; new messages go to its group.
+        // A closed topic accepts no edits; new messages go to its group.
         Err(refusal) if refusal.says("TOPIC_CLOSED") => Err(SendError::EditRefused {
             why: "the topic is closed".to_owned(),
             until: EditAgain::AfterAMessage,
@@ -74,7 +79,7 @@ pub(super) async fn edit(rest: &Rest, edit: &Edit) -> Result<(), SendError> {
     }
 }
 
-/// Sends one message, as it is; gives its number.
+/// Sends one message as it is and returns its id.
 pub(super) async fn say(rest: &Rest, to: Address, message: &Message) -> Result<i64, Refusal> {
     let mut payload = SendMessage::new(to.chat, message.text.clone());
     payload.link_preview_options = Some(no_preview());
@@ -93,7 +98,7 @@ pub(super) async fn say(rest: &Rest, to: Address, message: &Message) -> Result<i
 }
 
 fn text(mut card: Card, mention: Option<&str>, form: Form) -> String {
-    // In the foot, where it always fits; it calls all the same.
+    // In the foot, where it always fits; it notifies the person there as well.
     card.foot.extend(mention.map(escape));
     match form {
         Form::Plain => plain(&card),
@@ -120,8 +125,8 @@ fn no_preview() -> LinkPreviewOptions {
     }
 }
 
-/// What went wrong with one of the library's own calls, without its words around it, and never with an address: the token
-/// stands in it.
+/// Returns the text of an error of the library's own calls, without the library's wording and
+/// without any address, which contains the token.
 pub(super) fn words(error: &RequestError) -> String {
     use teloxide_core::ApiError;
     match error {

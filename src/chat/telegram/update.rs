@@ -1,19 +1,20 @@
-//! Reads one update of the Bot API. Only the fields that this bot needs are read, each by itself: an update with a field,
-//! an entity or a kind that is newer than this code is still read, and one bad update spoils no other. Field names and
-//! types: <https://core.telegram.org/bots/api#getting-updates>
+//! Parses one update of the Bot API. Only the fields that the bot needs are parsed, each by itself:
+//! an update with a field, an entity or a kind that is newer than this code is still accepted, and
+//! one malformed update does not affect the others. Field names and types:
+//! <https://core.telegram.org/bots/api#getting-updates>
 
 use super::address::Address;
 use serde::Deserialize;
 use serde_json::Value;
 use teloxide_core::types::{ChatId, MessageId, ThreadId, UserId};
 
-/// The account in whose name anonymous administrators of a group write.
+/// The account under which anonymous administrators of a group write.
 pub(super) const ANONYMOUS_ADMIN: UserId = UserId(1_087_968_824);
-/// Telegram's own account: it passes posts of a linked channel on into the group.
+/// Telegram's own account, which forwards posts of a linked channel into the group.
 const SERVICE: UserId = UserId(777_000);
 
-/// Fields that mark words as somebody else's. `forward_origin` is there since Bot API 7.0; older servers write the other
-/// `forward_*` fields (Bot API 6.9 and before).
+/// Fields that mark a text as written by somebody else. `forward_origin` exists since Bot API 7.0;
+/// older servers send the other `forward_*` fields (Bot API 6.9 and before).
 const NOT_THEIR_OWN: [&str; 10] = [
     "forward_origin",
     "forward_from",
@@ -27,8 +28,8 @@ const NOT_THEIR_OWN: [&str; 10] = [
     "sender_business_bot",
 ];
 
-/// Kinds that Telegram has and this bot does not ask for. Some still arrive for a short time after another program with
-/// the same token asked for them.
+/// Kinds of updates that Telegram has and the bot does not request. Some still arrive for a short
+/// time after another program with the same token requested them.
 const NOT_ASKED_FOR: [&str; 21] = [
     "edited_message",
     "edited_channel_post",
@@ -53,23 +54,29 @@ const NOT_ASKED_FOR: [&str; 21] = [
     "removed_chat_boost",
 ];
 
-/// What an update tells.
+/// The part of an update that the bot uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Update {
+    /// A message or a post in a channel.
     Message(Message),
+    /// A tap on a button.
     Tap(Tap),
+    /// A change of the bot's own membership in a chat.
     Membership(Membership),
-    /// Nothing for this bot.
+    /// An update without use for the bot.
     Other,
 }
 
-/// Why an update was not read: which kind it is, and what is wrong with it. Never any of its content.
+/// The reason why an update was not parsed: its kind and the error, never any of its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unreadable {
+    /// The kind of the update, or `unknown`.
     pub kind: &'static str,
+    /// The error.
     pub why: &'static str,
 }
 
+/// The type of a chat; a supergroup is a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ChatKind {
     Private,
@@ -77,27 +84,31 @@ pub(super) enum ChatKind {
     Channel,
 }
 
+/// The account that sent a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Person {
     pub id: UserId,
     pub is_bot: bool,
 }
 
+/// A message or a post in a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Message {
     pub id: MessageId,
     pub at: Address,
     pub kind: ChatKind,
+    /// The sender; `None` if Telegram names none, as for a post in a channel.
     pub from: Option<Person>,
-    /// The channel or group in whose name it is written.
+    /// The channel or group under whose name it is written.
     pub sender_chat: Option<ChatId>,
     /// The supergroup that this group has become.
     pub migrates_to: Option<ChatId>,
-    /// The text, or the caption of a photo or of another file.
+    /// The text, or the caption of a photo or another file.
     pub words: Option<String>,
-    /// Whether the person wrote the words here: not forwarded, not by another bot, not quoted.
+    /// Whether the sender wrote the text here: it is not forwarded, not by another bot and not a
+    /// quote.
     pub is_own: bool,
-    /// The user name of the person this answers, where it is a reply and the name can be read.
+    /// The user name of the person replied to, if it is a reply and the name can be read.
     pub answers: Option<String>,
 }
 
@@ -106,20 +117,22 @@ pub(super) struct Message {
 pub(super) struct Tap {
     pub id: String,
     pub from: UserId,
+    /// The command that the button carries.
     pub data: String,
-    /// The message with the button; none where it is too old for Telegram to show.
+    /// The message with the button; `None` if it is too old for Telegram to show.
     pub message: Option<Message>,
 }
 
-/// The bot is in a chat now, or is not.
+/// A change of the bot's own membership: it is now in a chat, or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Membership {
     pub chat: ChatId,
     pub kind: ChatKind,
+    /// Whether the bot is in the chat now.
     pub is_inside: bool,
 }
 
-/// Returns the number of an update, also of one that cannot be read otherwise.
+/// Returns the id of an update, even if the rest cannot be parsed.
 pub(super) fn number(raw: &str) -> Option<i64> {
     #[derive(Deserialize)]
     struct Head {
@@ -128,7 +141,7 @@ pub(super) fn number(raw: &str) -> Option<i64> {
     serde_json::from_str::<Head>(raw).ok().map(|head| head.update_id)
 }
 
-/// Reads one update.
+/// Parses one update.
 pub(super) fn read(raw: &str) -> Result<Update, Unreadable> {
     let of_kind = |kind| move |why| Unreadable { kind, why };
     let Ok(update) = serde_json::from_str::<Value>(raw) else {
@@ -174,7 +187,8 @@ impl Message {
         let is_passed_on = NOT_THEIR_OWN.iter().any(|field| is_set(message.get(*field)));
         let is_service = from.is_some_and(|from| from.id == SERVICE);
         let is_quoted = words.as_deref().is_some_and(|words| begins_in_a_quote(words, entities));
-        // Replies in an ordinary group carry a thread as well: only that of a topic is a place.
+        // Replies in an ordinary group have a thread, too; only a topic's thread is part of the
+        // address.
         let is_topic = message.get("is_topic_message") == Some(&Value::Bool(true));
         let topic = message.get("message_thread_id").and_then(Value::as_i64).filter(|_| is_topic);
         let topic = topic.and_then(|id| i32::try_from(id).ok()).map(|id| ThreadId(MessageId(id)));
@@ -224,7 +238,7 @@ impl Membership {
     }
 }
 
-/// Returns whether somebody with that status is in the chat; `None` for a status that is not known.
+/// Returns whether a person with that status is in the chat; `None` for an unknown status.
 pub(super) fn is_inside(status: &str, is_member: Option<&Value>) -> Option<bool> {
     match status {
         "creator" | "administrator" | "member" => Some(true),
@@ -255,13 +269,13 @@ fn person(of: &Value) -> Option<Person> {
     Some(Person { id, is_bot: of.get("is_bot") == Some(&Value::Bool(true)) })
 }
 
-/// Returns whether a field says something: `false` and `null` do not.
+/// Returns whether a field has a value other than `false` and `null`.
 fn is_set(field: Option<&Value>) -> bool {
     !matches!(field, None | Some(Value::Null | Value::Bool(false)))
 }
 
-/// Returns whether the first word stands in a block quotation. Entities of other and of unknown types say nothing of that.
-/// Offsets count UTF-16 code units: <https://core.telegram.org/bots/api#messageentity>
+/// Returns whether the first word stands in a block quotation. Entities of other and unknown types
+/// are ignored. Offsets count UTF-16 code units: <https://core.telegram.org/bots/api#messageentity>
 fn begins_in_a_quote(words: &str, entities: Option<&Value>) -> bool {
     let blank = words.len() - words.trim_start().len();
     let first = words[..blank].encode_utf16().count() as i64;
@@ -414,7 +428,8 @@ mod tests {
             assert_eq!((unreadable.kind, number(&raw)), (kind, Some(5)), "{raw}");
             assert!(!format!("{unreadable:?}").contains("secret"), "{unreadable:?}");
         }
-        // A lone surrogate is no text, and numbers may be out of range: the update's own number is still found.
+        // A lone surrogate is not valid text, and numbers may be out of range: the update's id is
+        // still found.
         for raw in
             [r#"{"message":{"text":"\ud83d"},"update_id":6}"#, r#"{"update_id":6,"message":1e999}"#]
         {

@@ -1,4 +1,4 @@
-//! What happens on Telegram, by long polling: commands, taps on buttons, groups entered and left.
+//! Receives Telegram's updates by long polling: commands, taps on buttons, groups joined and left.
 
 use super::details::Details;
 use super::poll::{Failed, Limit as AtOnce};
@@ -14,52 +14,57 @@ use crate::store::StoreError;
 use serde_json::value::RawValue;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// After the first failure; doubled up to the longest.
+/// The pause after the first failure; it doubles up to [`LONGEST_PAUSE_MS`].
 const PAUSE_MS: Millis = 1_000;
 const LONGEST_PAUSE_MS: Millis = 60_000;
-/// Before a token that was refused is tried again.
+/// The pause before a refused token is tried again.
 const LONG_PAUSE_MS: Millis = 300_000;
 
-/// Before what could not be stored is asked for again.
+/// The pause before an update that could not be stored is requested again.
 const NOT_STORED_PAUSE_MS: Millis = 10_000;
 
-/// A webhook that is set again so soon after it was removed belongs to another program at work: it is left alone.
+/// A webhook that is set again within this time after its removal belongs to another running
+/// program and is not removed.
 const REMOVED_AGAIN_AFTER_MS: Millis = 600_000;
 
-/// Answers to one chat: Telegram takes some at once, then one a second.
+/// The pace of answers to one chat: Telegram accepts a few at once, then one a second.
 const ANSWERS: Limit = Limit { every_ms: 1050.0, burst: 3 };
 
-/// How much is answered. Telegram takes 20 messages a minute in a group.
+/// The most commands that are answered. Telegram allows 20 messages a minute in a group.
 const BOUNDS: Bounds = Bounds {
     person: Limit { every_ms: 2000.0, burst: 20 },
     chat: Limit { every_ms: 3000.0, burst: 20 },
 };
 
-/// One bot with all that it shares.
+/// The state that the handlers of one bot share.
 #[derive(Debug)]
 pub(super) struct Listener {
     pub telegram: Arc<Telegram>,
     pub context: AppContext,
+    /// The bot's own account.
     pub me: Me,
+    /// Answers one chat's commands one after the other.
     pub lines: ChatQueues,
+    /// Limits commands and taps.
     pub flood: Flood,
+    /// Limits the public answers to taps on [Details].
     pub details: Details,
     unreadable: Mutex<Rarely>,
 }
 
-/// What went wrong in a row, for the log and for the length of the pause.
+/// The failures in a row, for the log and for the length of the pause.
 #[derive(Debug, Default)]
 struct Failures {
     count: u32,
-    /// What was said last, without the length of the pause.
+    /// The last reported error, without the length of the pause.
     said: String,
-    /// Whether the webhook was told of.
+    /// Whether the webhook was reported.
     told_of_webhook: bool,
     webhook_removed_at: Option<Millis>,
 }
 
 impl Telegram {
-    /// Listens until it is dropped.
+    /// Receives updates until it is dropped.
     pub async fn serve(self: Arc<Self>, context: AppContext) {
         let mut failures = Failures::default();
         let me = loop {
@@ -83,7 +88,7 @@ impl Telegram {
         tokio::join!(listener.look_again(), self.poll(&listener, failures));
     }
 
-    /// Takes what happens, one update after the other.
+    /// Polls for updates and handles them one after the other.
     async fn poll(&self, listener: &Arc<Listener>, mut failures: Failures) {
         let (context, mut offset, mut at_once) = (&listener.context, None, AtOnce::AsUsual);
         loop {
@@ -114,13 +119,13 @@ impl Telegram {
                     self.pause_after(context, &refusal, &mut failures).await;
                 }
                 Err(Failed::Refused(refusal)) => {
-                    self.pause_after(context, &refusal, &mut failures).await
+                    self.pause_after(context, &refusal, &mut failures).await;
                 }
             }
         }
     }
 
-    /// Says what is wrong, and waits.
+    /// Reports the failure, and waits.
     async fn pause_after(&self, context: &AppContext, refusal: &Refusal, failures: &mut Failures) {
         let (said, pause) = match refusal {
             _ if is_webhook(refusal) => {
@@ -148,7 +153,7 @@ impl Telegram {
         let is_new = failures.said != said;
         failures.said.clone_from(&said);
         let said = format!("{said}; trying again in {} s", pause / 1000);
-        // What goes on is said ever more rarely: a night is not a thousand lines.
+        // A lasting failure is logged ever more rarely, so that a night does not fill the log.
         if is_new || failures.count.is_power_of_two() {
             tracing::error!("Telegram: {said}");
         }
@@ -159,7 +164,7 @@ impl Telegram {
             .await;
     }
 
-    /// Removes the webhook where the operator allows that; else says once that it is there, and waits.
+    /// Removes the webhook if the operator allows that; otherwise reports it once, and waits.
     async fn pause_for_the_webhook(&self, context: &AppContext, failures: &mut Failures) {
         let now = context.clock.millis();
         let is_set_again =
@@ -203,15 +208,15 @@ impl Telegram {
     }
 }
 
-/// Returns whether a poll was refused because of a webhook. Both forms are known from the source of the Bot API server
-/// (`Client.cpp`, `fail_query_conflict` and `abort_long_poll`).
+/// Returns whether a poll was refused because of a webhook. Both texts are from the source of the
+/// Bot API server (`Client.cpp`, `fail_query_conflict` and `abort_long_poll`).
 fn is_webhook(refusal: &Refusal) -> bool {
     refusal.says("webhook is active") || refusal.says("terminated by setWebhook")
 }
 
 impl Listener {
-    /// Takes updates in their order. Returns the offset that confirms those that were taken: one that could not be stored,
-    /// and those after it, arrive again.
+    /// Handles updates in their order. Returns the offset that confirms the handled ones; an update
+    /// that could not be stored, and those after it, arrive again.
     async fn take_all(self: &Arc<Self>, updates: &[Box<RawValue>]) -> Option<i64> {
         let mut offset = None;
         for raw in updates {
@@ -224,14 +229,14 @@ impl Listener {
                 }
             };
             if let Err(error) = outcome {
-                // A full disk must not make it forgotten.
+                // A full disk must not lose the update.
                 tracing::error!(
                     "Telegram: what happened in a chat could not be stored: {error}; trying again"
                 );
                 let again = self.context.clock.millis() + NOT_STORED_PAUSE_MS;
                 let _busy =
                     self.context.clock.sleep_until_millis(again, ActivityGuard::default()).await;
-                // Asked for again from here on, also where nothing was taken before it.
+                // The next poll begins at this update, even if none was handled before it.
                 return offset.or(number);
             }
             offset = number.map(|number| number.saturating_add(1)).or(offset);
@@ -254,7 +259,8 @@ impl Listener {
         }
     }
 
-    /// Telegram tells what happened in a chat once and within a day; and an older database may have been put back.
+    /// Checks every suspended chat once at the start: Telegram reports a change of membership only
+    /// once and keeps it for a day, and an older database may have been restored.
     async fn look_again(&self) {
         let outcome = async {
             let mut able = Vec::new();
@@ -272,7 +278,7 @@ impl Listener {
         }
     }
 
-    /// An error: what it tells was not written down.
+    /// Handles one update. Fails if its content could not be stored.
     async fn take(self: Arc<Self>, update: Update, number: i64) -> Result<(), StoreError> {
         match update {
             Update::Message(Message { migrates_to: Some(to), at, .. }) => {
@@ -289,7 +295,7 @@ impl Listener {
         Ok(())
     }
 
-    /// The bot was let in, put out, blocked or let in again.
+    /// Records that the bot was added to a chat, removed, blocked or unblocked.
     async fn membership(&self, change: Membership) -> Result<(), StoreError> {
         let home = change.chat.0.to_string();
         if change.is_inside {

@@ -1,4 +1,5 @@
-//! Tokens, what the bot may in each chat that is told, and the operator's own chat and heartbeat.
+//! Checks the tokens, the bot's permissions in each chat that gets alerts, and the operator's chat
+//! and heartbeat.
 
 use super::{Finding, Patient};
 use crate::chat::{console, discord, discord::Discord, telegram, telegram::Telegram};
@@ -77,7 +78,7 @@ fn token_of(answer: Result<String, String>) -> Finding {
     }
 }
 
-/// Returns what to do about a webhook that keeps commands away, or why that could not be looked up.
+/// Returns a finding about a webhook that keeps commands from arriving, or about the failed lookup.
 async fn webhook(patient: &Patient<'_>, telegram: &Telegram) -> Option<Finding> {
     let webhook = match telegram.left_webhook().await {
         Ok(webhook) => webhook?,
@@ -104,7 +105,7 @@ async fn webhook(patient: &Patient<'_>, telegram: &Telegram) -> Option<Finding> 
     })
 }
 
-/// Every chat of the platform that has ever been told.
+/// Checks every chat of the platform that has ever got a message.
 async fn each<'a, W: Future<Output = Result<(), String>>>(
     places: &'a [Place],
     platform: &str,

@@ -1,4 +1,4 @@
-//! The database and the disk under it.
+//! Checks the database and the disk under it.
 
 use super::Finding;
 use crate::monitoring::LITTLE;

@@ -1,4 +1,4 @@
-//! `linkdown doctor`: looks for everything that a new owner gets wrong, and says what to do.
+//! `linkdown doctor`: looks for common mistakes of a new installation, and says how to fix them.
 
 mod chats;
 mod disk;
@@ -12,16 +12,18 @@ use crate::render::words::plural;
 use crate::store::{Access, Store, StoreError};
 use std::io::{self, Write};
 
-/// What one look came to.
+/// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Finding {
+    /// All is well.
     Well(String),
-    /// It works, and could be better.
+    /// It works and could be better.
     Hint(String),
+    /// It does not work; the exit code is 1.
     Wrong(String),
 }
 
-/// Findings as they come, each printed at once: some looks take seconds.
+/// Prints each finding at once, because some checks take seconds. Counts errors and hints.
 #[derive(Debug, Default)]
 struct Report {
     wrong: usize,
@@ -42,12 +44,12 @@ impl Report {
     }
 }
 
-/// What the looks share.
+/// The data that all checks share.
 struct Patient<'a> {
     config: &'a Config,
     environment: &'a Environment,
     clock: Clock,
-    /// None where there is no database yet.
+    /// The database; `None` if it cannot be opened.
     store: Option<Store>,
 }
 

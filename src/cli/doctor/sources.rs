@@ -1,4 +1,5 @@
-//! Whether each source can be reached, its budget fits, and this machine's clock agrees with theirs.
+//! Checks that each source can be reached, that its budget fits, and that this machine's clock
+//! agrees with the sources'.
 
 use super::{Finding, Patient};
 use crate::app::feeds;
@@ -14,9 +15,9 @@ use crate::source::http::Timeouts;
 use crate::source::probe::icmp;
 use std::time::Duration;
 
-/// A machine in an office waits no longer for an answer.
+/// The limit for one call, shorter than that of a running bot because a person waits.
 const PATIENCE: Timeouts = Timeouts::all(Duration::from_secs(20));
-/// Rarer than this is hardly watching.
+/// An entity that is polled less often than this is hardly watched.
 const RARE: i64 = 2 * HOUR;
 
 pub(super) async fn look(patient: &Patient<'_>) -> Result<Vec<(String, Finding)>, Failure> {
@@ -40,7 +41,7 @@ pub(super) async fn look(patient: &Patient<'_>) -> Result<Vec<(String, Finding)>
     Ok(findings)
 }
 
-/// Asks for one entity, as a tick does.
+/// Queries the source for one entity, as a tick does.
 async fn reached(feed: &Feed, watched: &[Entity], patient: &Patient<'_>) -> Finding {
     if let Some(why) = &feed.off {
         return Finding::Hint(format!("off: {why}"));

@@ -1,12 +1,13 @@
-//! One name of several words, or several entities: `north korea`, `KP IR AS131279`, `North Korea, Iran and AS131279`.
+//! Parses a name of several words, or several entities: `north korea`, `KP IR AS131279`,
+//! `North Korea, Iran and AS131279`.
 
 use crate::domain::lookup::{self, LookupError};
 use crate::domain::{Entity, Scope, Watchlist};
 
-/// No name of a country has more words.
+/// The most words that are tried as one name; no country's name has more.
 const WORDS_OF_A_NAME: usize = 8;
 
-/// Reads `all`, or entities.
+/// Parses `all`, or a list of entities.
 pub(super) fn scopes(text: &str, watchlist: &Watchlist) -> Result<Vec<Scope>, LookupError> {
     if is_all(text) {
         return Ok(vec![Scope::All]);
@@ -14,13 +15,14 @@ pub(super) fn scopes(text: &str, watchlist: &Watchlist) -> Result<Vec<Scope>, Lo
     Ok(entities(text, watchlist)?.into_iter().map(Scope::One).collect())
 }
 
-/// Whether everything is meant, in the words of a person or of a completion: `all`, `🌐 all that is watched`.
+/// Returns whether the text means everything that is watched, as typed or as completed: `all`,
+/// `🌐 all that is watched`.
 pub(super) fn is_all(text: &str) -> bool {
     let text = text.trim_start_matches('🌐').trim().to_lowercase();
     matches!(text.as_str(), "all" | "all that is watched" | "everything" | "anything")
 }
 
-/// Reads no, one or several entities, each once.
+/// Parses any number of entities and leaves out repetitions. Empty for a blank text.
 pub(super) fn entities(text: &str, watchlist: &Watchlist) -> Result<Vec<Entity>, LookupError> {
     if text.trim().is_empty() {
         return Ok(Vec::new());
@@ -31,14 +33,14 @@ pub(super) fn entities(text: &str, watchlist: &Watchlist) -> Result<Vec<Entity>,
     }
 }
 
-/// Returns the entities that a text names, where each of its words belongs to one. `is_name` tells whether a single word
-/// may be a name where others stand beside it.
+/// Returns the entities that a text names, or `None` if one of its words belongs to none. `is_name`
+/// decides whether a single word may be a name.
 pub(super) fn find(
     text: &str,
     watchlist: &Watchlist,
     is_name: impl Fn(&str) -> bool,
 ) -> Option<Vec<Entity>> {
-    // An article says nothing of a name: `is the` is as little one as `is`.
+    // An article is not part of a name: `the is` is a name as little as `is` is.
     let may_be_one = |name: &str| {
         let mut bare = name.split_whitespace().filter(|word| !word.eq_ignore_ascii_case("the"));
         bare.next().is_none_or(|first| bare.next().is_some() || is_name(first))
@@ -59,7 +61,7 @@ pub(super) fn find(
             continue;
         }
         let longest = (words.len() - at).min(WORDS_OF_A_NAME);
-        // The longest name: `guinea bissau` is one, `north korea iran` are two.
+        // The longest name wins: `guinea bissau` is one entity, `north korea iran` are two.
         let (length, entity) = (1..=longest).rev().find_map(|length| {
             let name = words[at..at + length].join(" ");
             if !may_be_one(&name) {
@@ -75,7 +77,7 @@ pub(super) fn find(
     (!found.is_empty()).then_some(found)
 }
 
-/// Puts a space between flags that stand side by side.
+/// Puts a space between adjacent flags.
 fn apart(text: &str) -> String {
     let mut apart = String::with_capacity(text.len());
     let mut letters = 0;

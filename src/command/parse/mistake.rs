@@ -1,4 +1,4 @@
-//! What is wrong with a command, and what would be right, in the syntax of the reader.
+//! Errors in a command, with a correct example in the syntax of the reader.
 
 use super::WORDS;
 use super::options::OptionError;
@@ -6,38 +6,49 @@ use crate::domain::lookup::LookupError;
 use crate::render::Syntax;
 use crate::render::outside::visible_within;
 
-/// A nearer word than this is offered: two slips of the finger.
+/// The greatest edit distance at which a command is suggested: two typing errors.
 const NEAR: usize = 2;
 
-/// What was wrong with a command, and what would be right.
+/// An error in a command. Its text shows a correct example.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.said(Syntax::Typed))]
 pub enum Mistake {
+    /// The command does not exist.
     Unknown {
+        /// The word as typed, at most 40 characters.
         said: String,
+        /// The existing command that is spelled most alike, if one is close.
         near: Option<String>,
     },
+    /// The entity was not recognized.
     What(#[from] LookupError),
+    /// An option of a subscription was not recognized.
     Option(#[from] OptionError),
+    /// The command needs an entity and none was named.
     NothingNamed {
+        /// The command, without its slash.
         word: &'static str,
     },
+    /// `/why` was given without an entity.
     WhyWhat,
+    /// `/mute` was given without a length, or with one of more than 30 days.
     NoLength,
+    /// `/outage` was given without an incident's number.
     NoNumber,
-    /// Neither a command nor a question that is understood.
+    /// The text is neither a command nor a question that can be parsed.
     NotUnderstood {
+        /// The text as typed, at most 80 characters.
         said: String,
     },
 }
 
 impl Mistake {
-    /// There is no such command.
+    /// Builds the error for a word that is not a command.
     pub(super) fn unknown(word: &str) -> Self {
         Self::Unknown { said: visible_within(word, 40), near: near(word) }
     }
 
-    /// Says what is wrong to somebody who gives commands in that syntax.
+    /// Returns the text of the error, with example commands in the given syntax.
     pub fn said(&self, syntax: Syntax) -> String {
         let call = |word: &str, options: &[(&str, &str)]| syntax.call(word, options);
         let help = |word: &str| syntax.call("help", &[("command", word)]);
@@ -91,7 +102,7 @@ impl Mistake {
     }
 }
 
-/// The command that may have been meant.
+/// Returns the command that is spelled most alike, or `None` if none is close.
 pub(super) fn near(word: &str) -> Option<String> {
     let nearest =
         WORDS.iter().map(|known| (strsim::damerau_levenshtein(known, word), *known)).min();

@@ -1,5 +1,6 @@
-//! From a typed line to a command, or to a mistake that helps. Platforms with options of their own write them as such a
-//! line ([`line`]), so that there is one grammar and one set of mistakes.
+//! Parses a typed line into a command or a helpful error. A platform with options of its own writes
+//! them as such a line first ([`line`]), so that all platforms share one grammar and one set of
+//! errors.
 
 mod entities;
 mod mistake;
@@ -16,61 +17,85 @@ pub use options::SaidZone;
 pub(super) use span::LONGEST;
 pub use when::When;
 
+/// A parsed command with its options.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Of these, or of all that is watched.
+    /// The state of these entities; of all that are watched if the list is empty.
     Status(Vec<Entity>),
-    /// Why it is told of, or is not, at a moment.
+    /// Why an entity is or is not reported down at a moment.
     Why {
+        /// The entity asked about.
         entity: Entity,
+        /// The moment or the span asked about.
         when: When,
     },
+    /// Adds or changes subscriptions of the chat.
     Subscribe(Wish),
-    /// From these, or from the only one that there is; from everything where it says so.
+    /// Ends subscriptions of the chat.
     Unsubscribe(Unsubscribe),
+    /// Lists the chat's subscriptions, mutes and deliveries.
     Subscriptions,
+    /// Suppresses alerts for a while.
     Mute {
+        /// The subscriptions or entities to mute.
         scopes: Vec<Scope>,
+        /// The length in seconds, at most 30 days.
         length: Seconds,
     },
-    /// Of these, or all mutes.
+    /// Ends the mutes of these scopes; all of the chat's mutes if the list is empty.
     Unmute(Vec<Scope>),
+    /// Lists the watched entities and their state.
     Watchlist,
+    /// Past and present incidents of an entity, or of all that are watched.
     History(Option<Entity>),
+    /// The changes of the incident with this number.
     Outage(i64),
+    /// The state of the sources.
     Sources,
+    /// Sends a sample alert to the chat.
     Test,
-    /// All that is kept of the chat, once that is said to be meant.
+    /// Removes everything stored about the chat, once that is confirmed.
     Forget(Meant),
-    /// What a person sees first, perhaps by a link that names an entity.
+    /// The first message of a private chat; it may come by a link that names an entity.
     Start(Option<Entity>),
+    /// Describes the bot and its data.
     About,
+    /// The help of one command, or of all.
     Help(Option<String>),
 }
 
-/// What a chat wants to hear of, and how.
+/// The subscriptions that a chat asks for, with their options.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wish {
+    /// The entities, or everything that is watched.
     pub scopes: Vec<Scope>,
+    /// The options that apply to each of the scopes.
     pub options: Options,
-    /// The zone of the options in the words of the person, where they named one.
+    /// The time zone as the person wrote it, if they named one.
     pub zone_said: Option<SaidZone>,
 }
 
+/// The subscriptions that `/unsubscribe` ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unsubscribe {
+    /// None was named: ends the only subscription, if there is just one.
     Unnamed,
+    /// Ends the subscriptions to these.
     These(Vec<Scope>),
+    /// Ends all subscriptions of the chat.
     Everything,
 }
 
+/// Whether `/forget` was confirmed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meant {
+    /// `/forget` alone: only asks for a confirmation.
     Asked,
+    /// `/forget yes`: removes the data.
     Sure,
 }
 
-/// Every command by its word, in the order of `/help`.
+/// Every command, without its slash, in the order of `/help`.
 pub const WORDS: [&str; 15] = [
     "status",
     "why",
@@ -89,25 +114,26 @@ pub const WORDS: [&str; 15] = [
     "help",
 ];
 
-/// Those that change what a chat is told: for who manages it.
+/// The commands that change what is sent to a chat. Only its admins may use them.
 pub const CHANGING: [&str; 6] = ["subscribe", "unsubscribe", "mute", "unmute", "test", "forget"];
 
-/// Longer than this nobody means to type.
+/// The most characters of a line that are read; the rest is cut off.
 const LONGEST_LINE: usize = 1000;
 
-/// Reads a line that knows no names but those of countries.
+/// Parses a line without a watchlist: the only names known are those of countries.
 pub fn parse(text: &str) -> Result<Command, Mistake> {
     parse_in(text, &Watchlist::default())
 }
 
-/// Reads a line: a command with or without its slash, its options by place or by name, or a plain question.
+/// Parses a line: a command with or without its slash, with options by place or by name, or a plain
+/// question. Looks up names in the watchlist too.
 pub fn parse_in(text: &str, watchlist: &Watchlist) -> Result<Command, Mistake> {
     let text: String = text.trim().chars().take(LONGEST_LINE).collect();
     let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((&text, ""));
     let has_slash = word.starts_with('/');
     let word = word.strip_prefix('/').unwrap_or(word).to_lowercase();
     let outcome = command(&word, &without_names(&word, rest.trim()), watchlist);
-    // A command that changes something is never guessed from its words.
+    // A command that changes something must be given exactly; it is never guessed from a question.
     let may_be_plain =
         !has_slash || matches!(word.as_str(), "status" | "why" | "history" | "outage");
     match outcome {
@@ -121,12 +147,13 @@ pub fn parse_in(text: &str, watchlist: &Watchlist) -> Result<Command, Mistake> {
     }
 }
 
-/// Whether a text without a slash is a question about something that goes down, and asks for no change.
+/// Returns whether a text is a plain question about an entity's state, and not a change of
+/// subscriptions.
 pub fn is_question(text: &str) -> bool {
     matches!(parse(text), Ok(Command::Status(_) | Command::Why { .. } | Command::History(_)))
 }
 
-/// Writes a command that was given as options, by (name, value), as a typed line.
+/// Writes a command that was given as (name, value) options as a typed line.
 pub fn line(word: &str, given: &[(&str, &str)]) -> String {
     let (mut first, mut rest) = ("", String::new());
     for (name, value) in given {
@@ -140,7 +167,7 @@ pub fn line(word: &str, given: &[(&str, &str)]) -> String {
     format!("{word} {first}{rest}")
 }
 
-/// The options that a typed line gives by their place.
+/// Returns the names of the options that a typed line gives by their place.
 fn by_place(word: &str) -> &'static [&'static str] {
     match word {
         "status" | "history" | "subscribe" | "unsubscribe" | "unmute" => &["what"],
@@ -153,7 +180,8 @@ fn by_place(word: &str) -> &'static [&'static str] {
     }
 }
 
-/// `what: KP for: 2h`, as Discord shows a command, in the form of a typed line: `KP for 2h`.
+/// Rewrites options in the form that Discord shows (`what: KP for: 2h`) to the typed form
+/// (`KP for 2h`).
 fn without_names(word: &str, rest: &str) -> String {
     let names = by_place(word);
     let mut starts: Vec<(usize, &str)> = Vec::new();
@@ -177,7 +205,7 @@ fn without_names(word: &str, rest: &str) -> String {
     line(word, &given).strip_prefix(word).unwrap_or_default().trim().to_owned()
 }
 
-/// None where the word is no command.
+/// Parses the rest of a line as the options of a command. `None` if the word is not a command.
 fn command(word: &str, rest: &str, watchlist: &Watchlist) -> Option<Result<Command, Mistake>> {
     Some(match word {
         "status" if is_all(rest) => Ok(Command::Status(Vec::new())),
@@ -212,7 +240,7 @@ fn command(word: &str, rest: &str, watchlist: &Watchlist) -> Option<Result<Comma
 
 fn wish(text: &str, watchlist: &Watchlist) -> Result<Wish, Mistake> {
     let (what, given) = options::split(text);
-    // `subscribe to north korea`; Tonga is `TO` or `Tonga`.
+    // In `subscribe to north korea` the `to` is a preposition; Tonga is `TO` or `Tonga`.
     let what = what.strip_prefix("to ").unwrap_or(what);
     if what.is_empty() {
         return Err(Mistake::NothingNamed { word: "subscribe" });
@@ -236,13 +264,14 @@ fn unsubscribe(rest: &str, watchlist: &Watchlist) -> Result<Unsubscribe, Mistake
     })
 }
 
-/// `everything`, as the end of all mutes is told; `all` is the mute of all.
+/// Returns whether all mutes are to end, which is `everything`; `all` names the mute of everything
+/// watched.
 fn is_all_mutes(rest: &str) -> bool {
     rest.eq_ignore_ascii_case("everything")
 }
 
-/// `KP`, `north korea 17:34`, `AS131279 2025-06-06 17:34`, `KP 2h ago`, `yesterday KP`: the longest end that is a moment
-/// is one.
+/// Parses `KP`, `north korea 17:34`, `AS131279 2025-06-06 17:34`, `KP 2h ago`, `yesterday KP`. The
+/// longest end of the text that is a moment is taken as the moment.
 fn why(text: &str, watchlist: &Watchlist) -> Result<Command, Mistake> {
     if text.is_empty() {
         return Err(Mistake::WhyWhat);
@@ -265,7 +294,7 @@ fn why(text: &str, watchlist: &Watchlist) -> Result<Command, Mistake> {
     Ok(Command::Why { entity, when })
 }
 
-/// `KP for 2h`, `KP 2h`.
+/// Parses `KP for 2h`, `KP 2h`.
 fn mute(text: &str, watchlist: &Watchlist) -> Result<Command, Mistake> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let parted = match text.rsplit_once(" for ") {
@@ -285,7 +314,7 @@ fn mute(text: &str, watchlist: &Watchlist) -> Result<Command, Mistake> {
     Ok(Command::Mute { scopes: scopes(&what, watchlist)?, length })
 }
 
-/// An incident's number: `3`, `#3`, `Incident 3`, `incident 3 · /outage 3`.
+/// Parses an incident's number: `3`, `#3`, `Incident 3`, `incident 3 · /outage 3`.
 fn incident(text: &str) -> Option<i64> {
     let lower = text.trim().to_lowercase();
     let mut rest = lower.as_str();

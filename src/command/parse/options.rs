@@ -1,13 +1,15 @@
-//! The options of a subscription: `sensitivity: eager kinds: starts, recoveries quiet: 22-07 zone: Asia/Seoul`.
+//! Parses the options of a subscription:
+//! `sensitivity: eager kinds: starts, recoveries quiet: 22-07 zone: Asia/Seoul`.
 
 use crate::domain::zone::{self, NamedZone};
 use crate::domain::{Kinds, Layer, Options, Quiet, Sensitivity};
 use crate::render::outside::visible_within;
 use chrono_tz::Tz;
 
-/// The keys, in the order in which `/help` names them.
+/// The option names, in the order in which `/help` lists them.
 const KEYS: [&str; 7] = ["sensitivity", "from", "kinds", "layers", "mention", "quiet", "zone"];
 
+/// An error in an option. The text shows the accepted values.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OptionError {
     #[error("there is no option `{said}`{}", near_key(.said))]
@@ -37,16 +39,18 @@ pub enum OptionError {
     Zone { said: String, near: String },
 }
 
-/// What stands before the options, and the options as (key, value).
+/// Splits a text into the part before the options and the options as (name, value).
 pub(super) fn split(text: &str) -> (&str, Vec<(String, &str)>) {
-    // A word with a colon at its end, or before a value: `from:`, `from:sure`; but no address such as 2001:db8::/32.
+    // An option begins with a word that ends in a colon or has one before its value (`from:`,
+    // `from:sure`); an address such as 2001:db8::/32 is not an option.
     let mut starts: Vec<(usize, usize)> = Vec::new();
     let mut at = 0;
     for word in text.split_inclusive(char::is_whitespace) {
         if let Some((key, value)) = word.split_once(':') {
             let is_a_word = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphabetic());
             let is_known = KEYS.contains(&key.to_lowercase().as_str());
-            // `eager: from the first suspicion` is what a list shows of a sensitivity, not an option.
+            // `eager: from the first suspicion` is the label of a sensitivity in a list, not an
+            // option.
             let is_value =
                 Sensitivity::ALL.iter().any(|known| known.as_str().eq_ignore_ascii_case(key));
             if is_value {
@@ -68,8 +72,8 @@ pub(super) fn split(text: &str) -> (&str, Vec<(String, &str)>) {
     (what, given.collect())
 }
 
-/// Reads the options; `nearby` are the zones in which the reader is shown times. Returns also the zone as it was said,
-/// where one was.
+/// Parses the options. `nearby` are the zones in which times are shown to the reader; they decide
+/// an ambiguous abbreviation. Also returns the zone as written, if one was given.
 pub(super) fn read(
     given: &[(String, &str)],
     nearby: &[Tz],
@@ -84,7 +88,7 @@ pub(super) fn read(
                     Sensitivity::parse(value).ok_or_else(|| OptionError::Sensitivity(shown()))?;
                 options.sensitivity = Some(word);
             }
-            // The older words for two of the three.
+            // The older option for two of the three sensitivities.
             "from" => {
                 options.sensitivity = match value.to_lowercase().as_str() {
                     "suspected" => Some(Sensitivity::Eager),
@@ -95,7 +99,8 @@ pub(super) fn read(
             "kinds" => options.kinds = kinds(value)?,
             "layers" => options.layers = layers(value)?,
             "mention" => {
-                options.mention = Some(mention(value).ok_or_else(|| OptionError::Mention(shown()))?)
+                options.mention =
+                    Some(mention(value).ok_or_else(|| OptionError::Mention(shown()))?);
             }
             "quiet" => {
                 let (hours, place) = quiet(value);
@@ -113,14 +118,17 @@ pub(super) fn read(
     Ok((options, said))
 }
 
-/// A zone, and the words for it.
+/// A time zone and the words by which it was named.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SaidZone {
+    /// The words, at most 40 characters.
     pub said: String,
+    /// The zone, and other zones with the same abbreviation.
     pub named: NamedZone,
 }
 
-/// Quiet hours and the zone behind them, as subscriptions show them: `not from 22:00–07:00 Asia/Seoul`.
+/// Splits quiet hours from the zone after them, as `/subscriptions` shows them:
+/// `not from 22:00–07:00 Asia/Seoul`.
 fn quiet(value: &str) -> (&str, Option<&str>) {
     let value = value.trim();
     let value = value.strip_prefix("not ").unwrap_or(value);
@@ -155,7 +163,7 @@ fn kinds(value: &str) -> Result<Kinds, OptionError> {
 
 fn layers(value: &str) -> Result<Vec<Layer>, OptionError> {
     let mut layers = Vec::new();
-    // As subscriptions show it: `only where routing or web is lost`.
+    // `/subscriptions` shows layers as `only where routing or web is lost`.
     let value = value.trim();
     let value = value
         .strip_prefix("only where ")
@@ -171,7 +179,8 @@ fn layers(value: &str) -> Result<Vec<Layer>, OptionError> {
     Ok(layers)
 }
 
-/// `<@&123>` and `<@123>` as Discord writes a role and a person, `@name` as Telegram does; nobody else, and never all.
+/// Parses a mention: `<@&123>` and `<@123>` for a role and a person on Discord, `@name` on
+/// Telegram. Rejects everything else, and names that call everybody.
 fn mention(value: &str) -> Option<String> {
     let value = value.trim();
     let is_number =
@@ -186,7 +195,7 @@ fn mention(value: &str) -> Option<String> {
     (discord || telegram).then(|| value.to_owned())
 }
 
-/// Reads a zone; also as subscriptions show it: `times in Asia/Seoul`.
+/// Parses a zone, also in the form that `/subscriptions` shows: `times in Asia/Seoul`.
 fn said_zone(value: &str, nearby: &[Tz]) -> Result<SaidZone, OptionError> {
     let value = value.trim();
     let value = value.strip_prefix("times in ").unwrap_or(value);

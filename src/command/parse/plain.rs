@@ -1,5 +1,6 @@
-//! Plain questions, as people type them where they are alone with the bot: `is north korea down?`, `🇰🇵`, `why was KP down
-//! yesterday`. The grammar is small: a name, with nothing but known words around it.
+//! Parses plain questions, as people type them in a private chat with the bot:
+//! `is north korea down?`, `🇰🇵`, `why was KP down yesterday`. The grammar is small: a name,
+//! surrounded by nothing but known words.
 
 use super::entities::{find, is_all};
 use super::mistake::near;
@@ -8,10 +9,10 @@ use super::{Command, Mistake, Unsubscribe, Wish};
 use crate::domain::{Entity, Options, Scope, Watchlist, lookup};
 use crate::render::outside::visible_within;
 
-/// Nobody asks at greater length.
+/// The most words of a question; a longer text is not parsed as one.
 const WORDS_AT_MOST: usize = 16;
 
-/// Words that say hello or thank you.
+/// Words of greeting or thanks.
 const GREETINGS: &str =
     "hi hello hey hallo hola salut good morning evening afternoon day thanks thank you there bot";
 /// Words that may stand before a name.
@@ -21,13 +22,14 @@ const BEFORE: &str = "a about access actually alert any are at been bot can chec
     report say see should show shutdown shutdowns since situation soon status still stop subscribe tell that the there \
     thing things to unsubscribe up us was watch websites we were what what's whats when whenever whether which why will \
     with working would wrong you going go come notify warn alarm blackout blackouts as again today";
-/// Words that may stand after it.
+/// Words that may stand after a name.
 const AFTER: &str = "a access again alive any at available back been behind being blackout blackouts blocked come comes \
     connected connection connectivity cut dead disconnected doing down drops drop ever fine from go goes going gone \
     happening have history in internet is isolated it's its it last lately like net network now of off offline ok okay on \
     online or out outage outages please reachable recently report right s shutdown shutdowns situation status still thanks \
     the there then to today unavailable unreachable up was well were when working yet you for me isn't isnt not";
-/// English words that are a country's code as well; in a sentence they are that only in capitals.
+/// English words that are also a country's code; in a sentence they mean the country only in
+/// capitals.
 const ENGLISH: &str = "am an and are as at be ben by can cod do fin gum id in is it jam la lie man me my no nor pan per \
     pm so to ton us vat";
 
@@ -35,7 +37,7 @@ fn holds(list: &str, word: &str) -> bool {
     list.split_whitespace().any(|known| known == word)
 }
 
-/// What somebody wants to know or to have done.
+/// The request that a question makes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wants {
     Status,
@@ -45,9 +47,9 @@ enum Wants {
     Unsubscribe,
 }
 
-/// Reads a question, or a name alone. None where a word is not understood.
+/// Parses a question, or a name alone. `None` if a word is not known.
 pub(super) fn understand(text: &str, watchlist: &Watchlist) -> Option<Command> {
-    // Where all is in capitals they tell codes from words no more.
+    // In a text all in capitals, capitals do not tell codes from words.
     let is_shouted = !text.contains(char::is_lowercase)
         && words(text).iter().any(|word| word.chars().count() > 3);
     let lowered = if is_shouted { text.to_lowercase() } else { String::new() };
@@ -74,7 +76,8 @@ pub(super) fn understand(text: &str, watchlist: &Watchlist) -> Option<Command> {
     named(&words, &lower, watchlist)
 }
 
-/// What helps where nothing was understood: the names that are alike, the command that is, or what may be asked.
+/// Builds the error for a text that could not be parsed: with similar names, a similar command, or
+/// examples.
 pub(super) fn mistake(text: &str, watchlist: &Watchlist) -> Mistake {
     let words = words(text);
     let is_noise = |list: &'static str| move |word: &&&str| holds(list, &word.to_lowercase());
@@ -88,7 +91,7 @@ pub(super) fn mistake(text: &str, watchlist: &Watchlist) -> Mistake {
         return error.into();
     }
     let word = words.first().map(|word| word.to_lowercase()).unwrap_or_default();
-    // Without a slash a word must be much like a command's: `what` is none.
+    // Without a slash, only a word very similar to a command counts as one: `what` does not.
     let is_alike =
         |near: &String| strsim::damerau_levenshtein(near, &word) * 3 <= word.chars().count();
     if let Some(near) = near(&word).filter(is_alike) {
@@ -97,7 +100,7 @@ pub(super) fn mistake(text: &str, watchlist: &Watchlist) -> Mistake {
     Mistake::NotUnderstood { said: visible_within(text, 80) }
 }
 
-/// The words without the marks around them; a mark that is a word of its own is left out.
+/// Splits a text into words without punctuation around them. Leaves out words of punctuation only.
 fn words(text: &str) -> Vec<&str> {
     let marks = ['?', '!', '.', ',', ';', '"', '“', '”', '„', '…', '`', '¿', '¡'];
     text.split_whitespace()
@@ -106,7 +109,7 @@ fn words(text: &str) -> Vec<&str> {
         .collect()
 }
 
-/// `what is down?`, `help`, `what can you do`.
+/// Parses questions without a name: `what is down?`, `help me`, `what can you do`.
 fn about_everything(lower: &[&str]) -> Option<Command> {
     let said = lower.join(" ");
     let is_help = matches!(
@@ -146,11 +149,12 @@ fn about_everything(lower: &[&str]) -> Option<Command> {
     (asks && is_down && lower.iter().all(known)).then(|| Command::Status(Vec::new()))
 }
 
-/// A question that names something: the longest name with none but known words around it.
+/// Parses a question that names an entity: takes the longest name that has only known words around
+/// it.
 fn named(words: &[&str], lower: &[&str], watchlist: &Watchlist) -> Option<Command> {
     let mut best: Option<(usize, Question<'_>)> = None;
     for from in 0..words.len() {
-        // Before the name known words stand, or a moment.
+        // Only known words, or a moment, may stand before the name.
         let Some(before) = around(&words[..from], BEFORE) else { continue };
         for until in (from + 1..=words.len()).rev() {
             if best.as_ref().is_some_and(|(length, _)| *length >= until - from) {
@@ -161,7 +165,7 @@ fn named(words: &[&str], lower: &[&str], watchlist: &Watchlist) -> Option<Comman
             }
             let Some(after) = around(&words[until..], AFTER) else { continue };
             let name = words[from..until].join(" ");
-            // `north korea's internet`.
+            // Accepts `north korea's internet`.
             let name = name.strip_suffix("'s").or_else(|| name.strip_suffix("’s")).unwrap_or(&name);
             if let Some(entities) = find(name, watchlist, is_name) {
                 let moment = if after.is_empty() { before.clone() } else { after };
@@ -180,13 +184,13 @@ fn named(words: &[&str], lower: &[&str], watchlist: &Watchlist) -> Option<Comman
     best?.1.command(watchlist)
 }
 
-/// Whether a word of a sentence may be a name: `in` is a word, `IN` is India.
+/// Returns whether a word of a sentence may be a name: `in` is a word, `IN` is India.
 fn is_name(word: &str) -> bool {
     word.chars().all(char::is_uppercase) || !holds(ENGLISH, &word.to_lowercase())
 }
 
-/// Finds the moment among some words of which all others are in the list: its own words, or none where no moment is
-/// named. Returns None where another word is there.
+/// Finds the words of a moment among words that are otherwise all in the list. Returns an empty
+/// list if no moment is named, and `None` if another word occurs.
 fn around<'a>(words: &[&'a str], list: &str) -> Option<Vec<&'a str>> {
     let is_known = |words: &[&str]| {
         words.iter().all(|word| holds(list, &word.to_lowercase().replace('’', "'")))
@@ -208,7 +212,7 @@ fn around<'a>(words: &[&'a str], list: &str) -> Option<Vec<&'a str>> {
 
 struct Question<'a> {
     entities: Vec<Entity>,
-    /// The words of the moment; none where none is named.
+    /// The words of the moment; empty if none is named.
     moment: Vec<&'a str>,
     before: Vec<&'a str>,
     after: Vec<&'a str>,
@@ -266,7 +270,7 @@ impl Question<'_> {
         }
     }
 
-    /// `when it goes down`, not `whether it is down`.
+    /// Returns whether a future outage is meant: `when it goes down`, not `whether it is down`.
     fn goes_down(&self) -> bool {
         ["goes", "go", "drops", "drop", "comes", "come"]
             .into_iter()

@@ -1,12 +1,13 @@
-//! Lengths of time as people type them and as messages print them: `90 min`, `2h`, `4 h 33 min`, `half an hour`.
+//! Parses lengths of time as people type them and as messages print them: `90 min`, `2h`,
+//! `4 h 33 min`, `half an hour`.
 
 use crate::domain::Seconds;
 use crate::domain::time::{DAY, HOUR, MINUTE};
 
-/// A mute of more than this is a mistake, or is forgotten.
+/// The longest mute. A longer one is a typing error, or would be forgotten.
 pub(in crate::command) const LONGEST: Seconds = 30 * DAY;
 
-/// Reads a length of time in seconds, more than none. None of any other text.
+/// Parses a length of time into seconds, more than 0. `None` for any other text.
 pub(in crate::command) fn parse(text: &str) -> Option<Seconds> {
     let text = text.trim().to_lowercase().replace([',', '~'], " ");
     let mut rest = text.trim();
@@ -37,7 +38,7 @@ fn unit(word: &str) -> Option<Seconds> {
     })
 }
 
-/// A whole number and tenths: `1.5`.
+/// A number with one decimal place: `1.5`.
 #[derive(Clone, Copy)]
 struct Number {
     whole: Seconds,
@@ -50,7 +51,7 @@ impl Number {
     }
 }
 
-/// The number at the front of a text, and what follows it.
+/// Splits the number at the front of a text from the text after it.
 fn number(text: &str) -> Option<(Number, &str)> {
     const WORDS: [(&str, Seconds); 14] = [
         ("an", 1),

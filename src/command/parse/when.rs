@@ -1,5 +1,5 @@
-//! Moments as people type them (`yesterday`, `2h ago`, `at 17:34 yesterday`, `7 june`) and as messages print them
-//! (`Sat 7 Jun 02:33 KST`, `17:35 UTC`). Where no zone is named, UTC is meant.
+//! Parses moments as people type them (`yesterday`, `2h ago`, `at 17:34 yesterday`, `7 june`) and
+//! as messages print them (`Sat 7 Jun 02:33 KST`, `17:35 UTC`). A time without a zone is in UTC.
 
 use super::span;
 use crate::domain::time::{DAY, HOUR, MINUTE};
@@ -7,66 +7,83 @@ use crate::domain::{Seconds, Timestamp, zone};
 use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, TimeZone, Weekday};
 use chrono_tz::Tz;
 
-/// The moment, or the hours, that are asked about.
+/// A moment or a span of hours that a question is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
+    /// The moment of the question.
     Now,
+    /// This moment.
     At(Timestamp),
+    /// This many seconds before the question.
     Ago(Seconds),
-    /// The last time that it was so late, UTC: seconds since midnight.
+    /// The last occurrence of a time of day in UTC: seconds since midnight.
     Clock(Seconds),
-    /// Within a day of somebody's calendar.
+    /// A time or a span within a calendar day of some zone.
     Day {
+        /// The day.
         day: Day,
+        /// The part of the day.
         hours: Hours,
+        /// The zone of the calendar and the clock.
         zone: Offset,
     },
 }
 
-/// A day, seen from today.
+/// A day, relative to today.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Day {
-    /// So many days before today; tomorrow is -1.
+    /// This many days before today; tomorrow is -1.
     Before(i64),
-    /// The day on which it was last so late.
+    /// The most recent day on which the time of day has already passed.
     Latest,
-    /// The newest such day of the week, today included.
+    /// The most recent such day of the week, today included.
     Weekday(Weekday),
-    /// Where no year is named, the newest such day that fits the day of the week.
-    Date { day: u32, month: u32, year: Option<i32>, weekday: Option<Weekday> },
+    /// A date. Without a year, the most recent such date that fits the day of the week.
+    Date {
+        /// The day of the month, from 1.
+        day: u32,
+        /// The month, from 1.
+        month: u32,
+        /// The year, if it was named.
+        year: Option<i32>,
+        /// The day of the week, if it was named.
+        weekday: Option<Weekday>,
+    },
 }
 
-/// Which part of the day.
+/// A part of a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hours {
-    /// Seconds since midnight.
+    /// A time of day: seconds since midnight.
     At(Seconds),
-    /// From and until, in seconds since midnight; may end on the next day.
+    /// From and until, in seconds since midnight; the end may lie on the next day.
     Between(Seconds, Seconds),
 }
 
-/// Whose clock is meant.
+/// The zone whose clock is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Offset {
-    /// Seconds east of UTC.
+    /// A fixed offset: seconds east of UTC.
     Fixed(Seconds),
+    /// A zone with its clock changes.
     Zone(Tz),
 }
 
 const ALL_DAY: Hours = Hours::Between(0, DAY);
 
 impl When {
-    /// Reads a moment; None where the text is none.
+    /// Parses a moment in UTC; `None` if the text is not one.
     pub fn parse(text: &str) -> Option<Self> {
         Self::parse_near(text, &[])
     }
 
-    /// The same; an abbreviation such as `KST` is one of `nearby`, where one of these is called so.
+    /// Parses a moment. An abbreviation such as `KST` is read as one of the `nearby` zones if one
+    /// of them has it.
     pub fn parse_near(text: &str, nearby: &[Tz]) -> Option<Self> {
         let text = text.trim();
         if let Some((outer, inner)) = text.strip_suffix(')').and_then(|rest| rest.rsplit_once('('))
         {
-            // `Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)`: the same moment twice.
+            // `Sat 7 Jun 02:34 KST (Fri 6 Jun 17:34 UTC)` names the same moment twice.
             return Self::parse_near(inner, nearby).or_else(|| Self::parse_near(outer, nearby));
         }
         if let Some(at) = of_discord(text).or_else(|| exact(text)) {
@@ -75,7 +92,8 @@ impl When {
         Words::read(text, nearby)?.finish()
     }
 
-    /// Returns the moment itself, or the middle of the hours that are meant, as far as these have passed.
+    /// Returns the moment itself, or the middle of the part of the span that has passed. A span
+    /// that has not begun gives its start.
     pub fn instant(self, now: Timestamp) -> Timestamp {
         let (from, until) = self.span(now);
         if from > now {
@@ -84,7 +102,7 @@ impl When {
         from + (until.min(now) - from) / 2
     }
 
-    /// Returns from when until when; a moment is both.
+    /// Returns the start and the end of the span; both are equal for a moment.
     pub fn span(self, now: Timestamp) -> (Timestamp, Timestamp) {
         let moment = |at| (at, at);
         match self {
@@ -103,7 +121,7 @@ impl When {
         }
     }
 
-    /// Whether hours are meant and not one moment.
+    /// Returns whether a span of hours is meant and not one moment.
     pub fn is_span(self) -> bool {
         matches!(self, Self::Day { hours: Hours::Between(..), .. })
     }
@@ -117,7 +135,8 @@ impl Offset {
         }
     }
 
-    /// So many seconds after the midnight with which the day begins, by the clock on the wall.
+    /// Returns the moment `of_day` seconds after the midnight at which `date` begins, by the wall
+    /// clock of the zone.
     fn at(self, date: NaiveDate, of_day: Seconds) -> Timestamp {
         let date = date.checked_add_days(Days::new((of_day / DAY).unsigned_abs())).unwrap_or(date);
         let time = NaiveTime::from_num_seconds_from_midnight_opt((of_day % DAY) as u32, 0)
@@ -126,7 +145,8 @@ impl Offset {
         let utc = Timestamp::from_unix(local.and_utc().timestamp());
         match self {
             Self::Fixed(east) => utc - east,
-            // An hour that a clock change leaves out does not exist there: UTC is as good as any.
+            // A wall-clock time that a clock change skips does not exist in the zone; it is read as
+            // UTC.
             Self::Zone(zone) => match zone.from_local_datetime(&local).earliest() {
                 Some(at) => Timestamp::from_unix(at.timestamp()),
                 None => utc,
@@ -136,9 +156,10 @@ impl Offset {
 }
 
 impl Day {
-    /// `begins` is where in the day the hours that are meant begin: a day that has not come so far is an earlier one.
+    /// Returns the calendar date. `begins` is the start of the span in seconds since midnight: if
+    /// it has not come yet today, the most recent earlier day is taken.
     fn date(self, zone: Offset, begins: Seconds, now: Timestamp) -> NaiveDate {
-        /// A leap day that fell on a given day of the week comes back within so many years.
+        /// A leap day falls on a given day of the week again within this many years.
         const YEARS: i32 = 40;
         let today = zone.today(now);
         let days_before = |days: i64| match days {
@@ -174,14 +195,15 @@ impl Day {
     }
 }
 
-/// `<t:1749231240:f>`, as Discord's messages hold a moment.
+/// Parses `<t:1749231240:f>`, the form of a moment in Discord's messages.
 fn of_discord(text: &str) -> Option<Timestamp> {
     let inner = text.strip_prefix("<t:")?.strip_suffix('>')?;
     let seconds = inner.split_once(':').map_or(inner, |(seconds, _)| seconds);
     seconds.parse().ok().map(Timestamp::from_unix)
 }
 
-/// `2025-06-06T17:34:00Z`, `2025-06-06 17:34 UTC`, `2025-06-07T02:34:00+09:00`; a day alone is no moment.
+/// Parses `2025-06-06T17:34:00Z`, `2025-06-06 17:34 UTC`, `2025-06-07T02:34:00+09:00`. `None` for a
+/// date without a time.
 fn exact(text: &str) -> Option<Timestamp> {
     let upper = text.to_uppercase();
     if let Ok(at) = DateTime::parse_from_rfc3339(&upper) {
@@ -194,7 +216,7 @@ fn exact(text: &str) -> Option<Timestamp> {
     Timestamp::parse(bare)
 }
 
-/// What the words of a text say, put together.
+/// The parts of a moment collected from the words of a text.
 #[derive(Default)]
 struct Words {
     now: bool,
@@ -207,12 +229,12 @@ struct Words {
 
 struct Ago {
     length: Seconds,
-    /// Said in days or weeks, so that a time of day may follow.
+    /// Whether the length was given in days or weeks, so that a time of day may follow.
     is_days: bool,
 }
 
 impl Words {
-    /// None where a word is no part of a moment.
+    /// Reads all words. `None` if a word is not part of a moment.
     fn read(text: &str, nearby: &[Tz]) -> Option<Self> {
         const LONGEST: usize = 12;
         let words: Vec<&str> = text
@@ -232,7 +254,8 @@ impl Words {
         Some(said)
     }
 
-    /// Takes the next words; returns how many. None where the next word says nothing of a moment.
+    /// Reads the next part and returns its number of words. `None` if the next word is not part of
+    /// a moment.
     fn take(&mut self, words: &[&str], lower: &[&str], nearby: &[Tz]) -> Option<usize> {
         if let ["at" | "on" | "in" | "the" | "around" | "about" | "from" | "since", _, ..] = lower {
             return Some(1);
@@ -255,7 +278,7 @@ impl Words {
         None
     }
 
-    /// `2h ago`, `4 h 33 min ago`, `2 days ago`.
+    /// Reads `2h ago`, `4 h 33 min ago`, `2 days ago`.
     fn take_ago(&mut self, lower: &[&str]) -> Option<usize> {
         let end = lower.iter().position(|word| *word == "ago")?;
         let said = lower[..end].join(" ");
@@ -324,7 +347,7 @@ impl Words {
             [] => return None,
         };
         if lower.first().is_some_and(|word| word.ends_with(['z', 'c'])) {
-            // `17:34z`, `17:34utc`.
+            // Reads the UTC suffix of `17:34z`, `17:34utc`.
             self.zone = Some(Offset::Fixed(0));
         }
         if self.hours.is_some() {
@@ -375,7 +398,8 @@ fn part_of_day(word: &str) -> Option<Hours> {
     })
 }
 
-/// Seconds since midnight: `17:34`, `17:34:05`, `17:34z`, `5pm`, `5:34pm`.
+/// Parses a time of day into seconds since midnight: `17:34`, `17:34:05`, `17:34z`, `5pm`,
+/// `5:34pm`.
 fn clock(word: &str) -> Option<Seconds> {
     let word = word.strip_suffix('z').or_else(|| word.strip_suffix("utc")).unwrap_or(word);
     let (word, afternoon) = match (word.strip_suffix("am"), word.strip_suffix("pm")) {
@@ -405,7 +429,7 @@ fn clock(word: &str) -> Option<Seconds> {
 }
 
 fn weekday(word: &str) -> Option<Weekday> {
-    // Three letters or all of them: `sat`, `saturday`; also `tues` and `thurs`.
+    // Accepts three letters or the whole name (`sat`, `saturday`), and `tues` and `thurs`.
     match word {
         "tues" => Some(Weekday::Tue),
         "thur" | "thurs" => Some(Weekday::Thu),
@@ -414,7 +438,8 @@ fn weekday(word: &str) -> Option<Weekday> {
     }
 }
 
-/// `7 june`, `june 7`, `7th of june 2025`, `2025-06-07`; and how many words that was.
+/// Parses `7 june`, `june 7`, `7th of june 2025`, `2025-06-07`; also returns the number of words
+/// read.
 fn date(lower: &[&str]) -> Option<(Day, usize)> {
     let year = |word: Option<&&str>| -> Option<i32> {
         let year = word.filter(|word| word.len() == 4)?.parse().ok()?;
@@ -445,7 +470,7 @@ fn date(lower: &[&str]) -> Option<(Day, usize)> {
         _ => return None,
     };
     let year = year(lower.get(count));
-    // 29 February is one of some year.
+    // Without a year, 29 February is valid: 2024 is a leap year.
     NaiveDate::from_ymd_opt(year.unwrap_or(2024), month, day)?;
     let count = count + usize::from(year.is_some());
     Some((Day::Date { day, month, year, weekday: None }, count))

@@ -1,4 +1,5 @@
-//! A batch on its way into what the detector knows: what it would change, and what can be asked meanwhile.
+//! A batch being taken into the state: the changes that it makes, and queries over the state with
+//! these changes.
 
 mod compare;
 mod set_back;
@@ -15,26 +16,29 @@ use crate::domain::time::HOUR;
 use crate::domain::{Batch, Entity, Fact, FactKind, Observation, Series, Transition};
 use std::sync::Arc;
 
-/// A state with a batch being laid over it.
+/// A state with the changes of a batch laid over it.
 #[derive(Debug)]
 pub struct StateOverlay<'a> {
     state: &'a State,
+    /// The batch being taken.
     pub batch: &'a Batch,
     change: Change,
-    /// Bins that were judged, by family.
+    /// Bins to compare with other entities: family and start in Unix seconds.
     judged: Vec<(u32, i64)>,
     touched: Vec<u32>,
 }
 
-/// The life of an entity that is new in a batch.
+/// The tracker of an entity that is new in a batch.
 static NEW: std::sync::LazyLock<IncidentTracker> =
     std::sync::LazyLock::new(IncidentTracker::default);
 
 impl<'a> StateOverlay<'a> {
+    /// Returns an overlay without changes.
     pub fn new(state: &'a State, batch: &'a Batch) -> Self {
         Self { state, batch, change: Change::default(), judged: Vec::new(), touched: Vec::new() }
     }
 
+    /// Returns the change, without hours that must not be learned.
     pub fn finish(mut self) -> Change {
         let mut slots = std::mem::take(&mut self.change.slots);
         slots.retain(|(series, slot)| self.may_be_learned(*series, slot));
@@ -42,6 +46,7 @@ impl<'a> StateOverlay<'a> {
         self.change
     }
 
+    /// Takes the facts of the batch.
     pub fn take_facts(&mut self) {
         for fact in &self.batch.facts {
             let entity = self.entity_number(&fact.entity);
@@ -74,7 +79,8 @@ impl<'a> StateOverlay<'a> {
         }
     }
 
-    /// Rows that speak of our own uplink: before all others, since those rest on them.
+    /// Takes the observations of our own uplink. They come before all others, since those depend on
+    /// them.
     pub fn take_controls(&mut self) {
         let mut starts = Vec::new();
         for row in self.batch.observations.iter().filter(|row| row.series.is_control()) {
@@ -98,7 +104,7 @@ impl<'a> StateOverlay<'a> {
             let new = new.map(|(at, _)| (self.state.names.len() + at) as u32).collect::<Vec<_>>();
             for number in self.state.controls.iter().copied().chain(new) {
                 let Some(head) = self.head(number) else { continue };
-                // A control that fell silent long ago is asked no more.
+                // A control without a value for ten bins is left out.
                 if head.newest().is_none_or(|bin| bin.start < start - 10 * head.width()) {
                     continue;
                 }
@@ -129,6 +135,7 @@ impl<'a> StateOverlay<'a> {
         }
     }
 
+    /// Takes all other observations of the batch.
     pub fn take_observations(&mut self) {
         let state = self.state;
         let batch = self.batch;
@@ -169,7 +176,7 @@ impl<'a> StateOverlay<'a> {
             self.change.slots.push((number, slot));
         }
         for start in [taken.late, taken.judged].into_iter().flatten() {
-            // The others are looked at where something is missing: nearly never.
+            // Other entities are compared only where something is missing, which is rare.
             if normal.is_some_and(|normal| head.misses_something(start, normal)) {
                 self.judged.push((family, start));
             } else {
@@ -180,7 +187,8 @@ impl<'a> StateOverlay<'a> {
         self.touched.push(entity);
     }
 
-    /// The transitions of every entity that the batch touched, parts before their wholes.
+    /// Returns the transitions of every entity that the batch touched, and of their wholes, in the
+    /// order of their numbers.
     pub fn decide(&mut self) -> Vec<Transition> {
         let mut touched = std::mem::take(&mut self.touched);
         for at in 0..touched.len() {
@@ -197,7 +205,7 @@ impl<'a> StateOverlay<'a> {
         transitions
     }
 
-    /// An hour counts as usual only when nothing was wrong with the entity.
+    /// Returns whether an hour may be learned: only when nothing was wrong with the entity.
     fn may_be_learned(&self, series: u32, slot: &Slot) -> bool {
         let Some(head) = self.head(series) else { return false };
         let hour_ended = (i64::from(slot.hour) + 1) * HOUR;
@@ -210,7 +218,7 @@ impl<'a> StateOverlay<'a> {
         self.life(head.entity).allows_learning(hour_ended)
     }
 
-    /// Whether other witnesses are heard of the entity and none of them misses anything.
+    /// Returns whether other witnesses of the entity are known and none of them is low.
     fn all_others_are_well(&self, series: u32, head: &SeriesTracker) -> bool {
         let others = self
             .series_of(head.entity)
@@ -225,7 +233,7 @@ impl<'a> StateOverlay<'a> {
         }) && heard > 0
     }
 
-    /// Forgets what was learned of an entity since `from`: it was wrong already.
+    /// Forgets the hours of an entity from `from` (Unix seconds) on: something was wrong by then.
     pub fn discard_learned(&mut self, entity: u32, from: i64) {
         let hour = from.div_euclid(HOUR).max(0) as u32;
         for series in &self.state.entities[entity as usize].series {
@@ -235,8 +243,9 @@ impl<'a> StateOverlay<'a> {
         self.change.slots.retain(|(number, slot)| !series.contains(number) || slot.hour < hour);
     }
 
-    // What the draft reads: the change where it has something, the state below.
+    // Reads: from the change where it has an entry, from the state otherwise.
 
+    /// Returns the state of a series by its number.
     pub fn head(&self, series: u32) -> Option<&SeriesTracker> {
         match self.change.heads.binary_search_by_key(&series, |(at, _)| *at) {
             Ok(at) => Some(&self.change.heads[at].1),
@@ -244,26 +253,32 @@ impl<'a> StateOverlay<'a> {
         }
     }
 
+    /// Returns the normal of a series, or `None` before it is known.
     pub fn normal(&self, series: u32) -> Option<&'a Normal> {
         self.state.histories.get(series as usize)?.normal()
     }
 
+    /// Returns the name of a series, with its layer and witness.
     pub fn named(&self, series: u32) -> &'a Named {
         &self.state.names[series as usize]
     }
 
+    /// Returns the numbers of the entity's own series.
     pub fn series_of(&self, entity: u32) -> &'a [u32] {
         &self.state.entities[entity as usize].series
     }
 
+    /// Returns the numbers of the direct parts of the entity.
     pub fn parts_of(&self, entity: u32) -> &'a [u32] {
         &self.state.entities[entity as usize].parts
     }
 
+    /// Returns the entity with this number.
     pub fn entity(&self, entity: u32) -> &'a Entity {
         &self.state.entities[entity as usize].entity
     }
 
+    /// Returns the facts about the entity itself, oldest first.
     pub fn facts_of(&self, entity: u32) -> Vec<Fact> {
         let fresh = self.change.facts.iter().filter(|(of, _)| *of == entity).map(|(_, fact)| fact);
         let known = &self.state.entities[entity as usize].facts;
@@ -272,6 +287,7 @@ impl<'a> StateOverlay<'a> {
         kept.chain(fresh.clone()).filter_map(|json| serde_json::from_str(json).ok()).collect()
     }
 
+    /// Returns the faults of a family.
     pub fn faults(&self, family: u32) -> &Faults {
         static NONE: std::sync::LazyLock<Faults> = std::sync::LazyLock::new(Faults::default);
         match self.change.faults.iter().find(|(at, _)| *at == family) {
@@ -280,26 +296,32 @@ impl<'a> StateOverlay<'a> {
         }
     }
 
+    /// Returns the faults of our own uplink.
     pub fn uplink(&self) -> &Faults {
         self.change.uplink.as_ref().unwrap_or(&self.state.uplink)
     }
 
+    /// Returns whether the family is measured by our own probes.
     pub fn is_own_probe(&self, family: u32) -> bool {
         self.state.families.get(family as usize).is_some_and(|family| family.source == PROBE)
     }
 
+    /// Returns whether controls of our own uplink are known.
     pub fn has_controls(&self) -> bool {
         !self.state.controls.is_empty()
     }
 
+    /// Returns the incident tracker of an entity.
     pub fn life(&self, entity: u32) -> &IncidentTracker {
         match self.change.lives.iter().find(|(at, _)| *at == entity) {
             Some((_, life)) => life,
-            // One that is new in this batch has no life yet: its first batch may hold hours of bins.
+            // An entity that is new in this batch has no tracker yet: its first batch may hold
+            // hours of bins.
             None => self.state.lives.get(entity as usize).unwrap_or(&NEW),
         }
     }
 
+    /// Replaces the incident tracker of an entity.
     pub fn put_life(&mut self, entity: u32, life: IncidentTracker) {
         upsert(&mut self.change.lives, entity, life);
     }

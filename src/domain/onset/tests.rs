@@ -2,22 +2,22 @@ use super::*;
 use crate::domain::{Confidence, Entity, Fact, Series};
 use std::sync::Arc;
 
-/// 7 June 2025, 17:35 UTC the day before.
+/// 6 June 2025, 17:35 UTC: 7 June in Pyongyang.
 const FELL: i64 = 1_749_231_300;
 
 fn at(minutes: i64) -> Timestamp {
     Timestamp::from_unix(FELL + 60 * minutes)
 }
 
-/// How a signal stands: low since, or back since, or as usual.
+/// The state of a signal: low since a minute, back since a minute, or as usual.
 enum Is {
     Low(i64),
     Back(i64),
     Usual,
 }
 
-/// What is known `minutes` after the fall: signals, and gateways with the prefixes seen through them
-/// and the minute in which they were seen.
+/// Builds the evidence `minutes` after the fall from signals and gateways. Each gateway has the
+/// number of prefixes seen through it, and the minute in which they were seen.
 fn known(minutes: i64, signals: &[(&str, &str, Is)], gateways: &[(u32, u32, i64)]) -> Evidence {
     let entity: Entity = "country/KP".parse().unwrap();
     let assessment = |(source, signal, is): &(&str, &str, Is)| {
@@ -85,7 +85,7 @@ fn a_short_return_through_one_gateway_does_not_change_how_it_fell() {
         known(10, &routes(0), &[(4837, 0, 0), (20485, 0, 0)]),
     ];
     assert_eq!(taken(&days).judgement, AT_ONCE_THROUGH_ALL);
-    // Back through one of them after three hours; gone again; back through both.
+    // Back through one gateway after three hours; lost again; back through both.
     days.push(known(185, &routes(0), &[(4837, 1, 185), (20485, 0, 185)]));
     assert_eq!(taken(&days).judgement, AT_ONCE_THROUGH_ALL);
     days.push(known(205, &routes(0), &[(4837, 0, 205), (20485, 0, 205)]));
@@ -135,7 +135,7 @@ fn a_gateway_that_goes_after_the_first_return_belongs_to_another_fall() {
 fn a_gateway_that_was_not_read_since_the_fall_decides_nothing() {
     let days = [known(10, &routes(0), &[(4837, 0, 0), (20485, 2, -5)])];
     assert_eq!(taken(&days).judgement, Judgement::Unclear);
-    // One that was gone a day before is no part of it.
+    // A gateway that was lost a day before is not part of the fall.
     let days = [known(10, &routes(0), &[(4837, 0, 0), (20485, 2, 5), (174, 0, -1440)])];
     assert_eq!(taken(&days).judgement, Judgement::SomeGateways);
 }
@@ -172,7 +172,7 @@ fn the_judgement_is_frozen_an_hour_after_the_last_loss() {
     assert_eq!((onset.judgement, onset.over_at), (Judgement::TrafficAlone, None));
     onset.take(&known(60, &falls(), &[]), at(0), true);
     assert_eq!(onset.over_at, Some(at(60)));
-    // Reach as usual, or a value that wavers, is nothing new about the fall.
+    // A usual reading, or a value that wavers, is not news about the fall.
     let before = onset.judgement;
     onset.take(&known(90, &[("radar", "netflow", Is::Back(80))], &[]), at(0), true);
     assert_eq!((onset.judgement, onset.over_at), (before, Some(at(60))));

@@ -1,4 +1,4 @@
-//! What came of sending, written down: one transaction for all that has come in since the last.
+//! Records the outcomes of sends and edits, those since the last time in one transaction.
 
 use super::compose::{Composed, Revised};
 use crate::domain::{
@@ -13,7 +13,7 @@ use crate::notify::retry::{self, DeliveryDoubt, EditAgain, LimitScope, RetryDeci
 use crate::notify::suspend;
 use crate::store::{Attempt, DeliveryId, NewNotice, Pause, StoreError, Tx};
 
-/// A message or an edit that has come to its end.
+/// A send or an edit that has ended.
 #[derive(Debug)]
 pub(super) enum Finished {
     Message {
@@ -24,13 +24,13 @@ pub(super) enum Finished {
         card: Revised,
         outcome: Result<(), SendError>,
     },
-    /// A fault of ours ended it: nobody knows whether it arrived.
+    /// A message whose task panicked: it may have arrived.
     Fallen {
         delivery: DeliveryId,
     },
 }
 
-/// What fell is tried again after this, as it may fall again.
+/// The pause before the next attempt at a message whose task panicked, as it may panic again.
 const AFTER_A_FALL: Seconds = MINUTE;
 
 impl Finished {
@@ -42,7 +42,7 @@ impl Finished {
         }
     }
 
-    /// Returns the chat that was called.
+    /// Returns the chat to which it was sent.
     pub(super) fn chat(&self) -> Option<&Chat> {
         match self {
             Self::Message { message, .. } => Some(&message.outgoing.chat),
@@ -51,7 +51,8 @@ impl Finished {
         }
     }
 
-    /// For so long nothing more may go to the chat, where the platform said so.
+    /// Returns the pause before the next message to the chat, if the platform's answer asks for
+    /// one.
     pub(super) fn rest_ms(&self) -> Option<i64> {
         match self {
             Self::Message { outcome: Ok(sent), .. } => {
@@ -61,7 +62,7 @@ impl Finished {
         }
     }
 
-    /// Writes down what became of it.
+    /// Records the outcome.
     pub(super) fn note(
         &self,
         tx: &Tx<'_>,
@@ -93,17 +94,18 @@ fn note_sent(
     sent: &Sent,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    // A chat that was forgotten meanwhile is owed nothing that could be marked; one that moved has another number.
+    // The delivery of a chat that was forgotten meanwhile no longer exists. The chat id is read
+    // from the delivery, because a chat that moved has another one.
     let Some(delivery) = tx.deliveries().by_id(message.delivery)? else { return Ok(()) };
     tx.deliveries().mark_sent(message.delivery, Some(&sent.message), now)?;
     if let Some((incident, revision)) = message.becomes_card {
         tx.cards().sent(incident, delivery.chat.id, &sent.message, revision)?;
     }
-    // A new message wakes an archived thread: its cards can be edited again.
+    // A new message reopens an archived thread, so its cards can be edited again.
     tx.cards().retry_refused(delivery.chat.id, now)
 }
 
-/// Keeps the pause that the platform asked for, if it did.
+/// Stores the pause that the platform asked for, if `error` is a rate limit.
 fn keep_pause(
     tx: &Tx<'_>,
     platform: &dyn Platform,
@@ -167,7 +169,7 @@ fn note_failed(
     }
 }
 
-/// Nothing more is told there.
+/// Suspends the chat and logs it, unless it is suspended already.
 fn suspend(
     tx: &Tx<'_>,
     platform: &dyn Platform,
@@ -183,10 +185,11 @@ fn suspend(
     Ok(())
 }
 
-/// A card is edited no sooner after it was, or after that failed.
+/// The least time between two edits of a card.
 const EDITS_APART: Seconds = 30;
-/// Before a card whose edit was refused is edited again. Discord names no time after which an old message may be edited
-/// again (code 30046), and an archived thread stays so until somebody writes in it.
+/// The pause before a card whose edit was refused is edited again. Discord does not say when an old
+/// message may be edited again (code 30046), and a thread stays archived until somebody writes in
+/// it.
 const AFTER_A_REFUSED_EDIT: Seconds = HOUR;
 
 fn note_edited(
@@ -209,7 +212,7 @@ fn note_edited(
         Some(SendError::RateLimited { pause_ms, .. }) => {
             tx.cards().not_before(card.incident, chat, now + retry::whole_seconds(*pause_ms))
         }
-        // The chat has shut the bot out: when it lets it in again, the card is still behind.
+        // The card stays out of date, and is edited once the chat admits the bot again.
         Some(error @ SendError::ChatUnreachable { .. }) => {
             suspend(tx, platform, chat, &error.to_string(), now)
         }
@@ -230,7 +233,7 @@ fn note_edited(
             tracing::info!(chat, incident = card.incident.0, "the card cannot be edited any more");
             tx.cards().lost(card.incident, chat)
         }
-        // It stays behind, and is tried again.
+        // The card stays out of date, and the edit is tried again.
         Some(_) => tx.cards().not_before(card.incident, chat, now + MINUTE),
     }
 }
@@ -242,7 +245,7 @@ fn attempt(arrival: DeliveryDoubt) -> Attempt {
     }
 }
 
-/// Sums up what piled up for the chat. Says whether there was anything to sum up.
+/// Sums up the deliveries that piled up for the chat. Returns whether any of them changed.
 pub(super) fn sum_up(tx: &Tx<'_>, chat: i64, now: Timestamp) -> Result<bool, StoreError> {
     let pending = tx.deliveries().pending(chat, now)?;
     let items: Vec<Item> = pending

@@ -1,4 +1,4 @@
-//! From what is owed to the message that says it: everything that it takes is read in one view of the database.
+//! Composes the message of a delivery. All data for it come from one snapshot of the database.
 
 use crate::domain::{
     Chat, Entity, Phase, Subscription, Timestamp, TransitionKind, Watchlist, lookup,
@@ -16,20 +16,21 @@ use crate::store::{
 };
 use chrono_tz::Tz;
 
-/// What is owed longer than this after it was decided is told as of now.
+/// An alert that became owed more than this many seconds after the decision describes the present.
 const AS_IT_HAPPENS: i64 = 60;
 
-/// A message, and what is to be noted once it has arrived.
+/// A message, with the data to record once it has arrived.
 #[derive(Clone, Debug)]
 pub(super) struct Composed {
     pub delivery: DeliveryId,
+    /// Transient failures of earlier attempts.
     pub failures: u32,
     pub outgoing: Outgoing,
-    /// The incident whose card the message becomes, and the revision that it shows.
+    /// The incident whose card the message becomes, and the revision that the message shows.
     pub becomes_card: Option<(IncidentId, u32)>,
 }
 
-/// A card to be edited, and what it shows then.
+/// An edit of a card, and the revision that the card shows afterwards.
 #[derive(Clone, Debug)]
 pub(super) struct Revised {
     pub incident: IncidentId,
@@ -37,7 +38,7 @@ pub(super) struct Revised {
     pub edit: Edit,
 }
 
-/// What composing takes besides the database.
+/// The inputs of composing besides the database.
 #[derive(Clone, Debug)]
 pub(super) struct Composer {
     pub watchlist: std::sync::Arc<Watchlist>,
@@ -47,7 +48,8 @@ pub(super) struct Composer {
 }
 
 impl Composer {
-    /// `None` where what it told of is not on record.
+    /// Composes the message of a delivery. Returns `None` if the incident or transition is not on
+    /// record, or a later version has written the notice.
     pub(super) fn compose(
         &self,
         db: &Db<'_>,
@@ -131,13 +133,13 @@ impl Composer {
             parts_down: &parts_down,
             earlier: &earlier,
             links: source::links(entity, transition.started_at, transition.at),
-            // What was made up is nobody's data.
+            // Reconstructed values are not the data of any source.
             credits: source::credits(&transition.evidence).filter(|_| self.label.is_none()),
             label: self.label,
             syntax: Syntax::of(&delivery.chat.platform),
         };
         let is_first = shown.is_none();
-        // What the card above shows in full is not said twice.
+        // The card above shows the whole state already; only a recovery repeats it.
         let card = if is_first || transition.kind == TransitionKind::Recovered {
             alert(&told)
         } else {
@@ -154,13 +156,15 @@ impl Composer {
             answers: shown.and_then(|card| card.message_id),
             mention,
             volume: if is_loud || is_first { Volume::Loud } else { Volume::Silent },
-            // An older change is told as it was: the card is edited at once.
+            // A message about an older change counts as revision 0, so that it is edited right
+            // away.
             becomes_card: (is_first && self.cards == Cards::Kept)
                 .then_some((id, if is_newest { incident.revision } else { 0 })),
         }))
     }
 
-    /// What an incident's card should say now.
+    /// Composes the current content of an incident's card. Returns `None` if the incident is not on
+    /// record or the card was not sent yet.
     pub(super) fn revise(&self, db: &Db<'_>, shown: Shown) -> Result<Option<Revised>, StoreError> {
         let (Some(incident), Some(message)) =
             (db.incidents().by_id(shown.incident)?, shown.message_id)
@@ -193,7 +197,7 @@ impl Composer {
         Ok(Some(Revised { incident: shown.incident, revision: incident.revision, edit }))
     }
 
-    /// A message that is no alert.
+    /// Composes a message that is not an alert. Returns `None` if its incidents are not on record.
     fn other(&self, db: &Db<'_>, body: &Body, syntax: Syntax) -> Result<Option<Card>, StoreError> {
         Ok(match body {
             Body::MissedIncident(id) => db
@@ -217,7 +221,7 @@ impl Composer {
         })
     }
 
-    /// The chat's subscriptions that cover the entity.
+    /// Returns the chat's subscriptions that cover the entity, the most specific first.
     fn wishes(
         &self,
         db: &Db<'_>,
@@ -227,7 +231,8 @@ impl Composer {
         let in_config = self.watchlist.is_configured(entity);
         let mut wishes = db.subscriptions().of_chat(chat.id)?;
         wishes.retain(|wish| wish.scope.covers(entity, in_config));
-        // What was said of this very entity counts before what was said of everything.
+        // The database lists a subscription to everything first. Reversed, the options set for this
+        // very entity take precedence.
         wishes.reverse();
         Ok(wishes)
     }
@@ -260,7 +265,7 @@ impl Composer {
     }
 }
 
-/// An alert as it is to be sent.
+/// The parts of an outgoing message that depend on the alert.
 struct ComposedAlert {
     card: Card,
     answers: Option<String>,

@@ -1,5 +1,6 @@
-//! The only thing that sends: takes what is owed to one platform, hands it over at the platform's pace, marks what came
-//! of it. Each message goes by itself, so that a chat that hangs holds up no other.
+//! The only code that sends: reads the deliveries owed to one platform, hands them over at the
+//! platform's pace, and records the outcomes. Each message is sent by a task of its own, so that a
+//! chat that hangs does not delay any other.
 
 mod book;
 mod compose;
@@ -20,30 +21,38 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{Notify, watch};
 use worker::DeliveryWorker;
 
-/// When the database itself fails: the pause before the next look.
+/// The pause before the next attempt after the database failed.
 const DATABASE_PAUSE_MS: Millis = 10_000;
-/// A turn reads and writes the database; it waits for no message.
+/// The watchdog's limit for one poll, which reads and writes the database and waits for no send.
 const LONGEST_TURN: Seconds = 5 * MINUTE;
-/// How long a stop waits for what is on its way: what is not known then may have to be told twice.
+/// How long a stop waits for the sends in flight. One without a known outcome by then may have to
+/// be sent twice.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
+/// The delivery service of one platform.
 #[derive(Clone, Debug)]
 pub struct Outbox {
+    /// The database that holds the deliveries and cards.
     pub store: Store,
+    /// The platform to which it sends.
     pub platform: Arc<dyn Platform>,
+    /// The watched entities, for the parts, the time zone and the subscriptions of an alert.
     pub watchlist: Arc<Watchlist>,
+    /// The source of time, which a test can move.
     pub clock: Clock,
+    /// The points at which a test can stop the program.
     pub failpoints: Failpoints,
-    /// Told whenever the end of a delivery is known.
+    /// Notified whenever outcomes of deliveries are recorded.
     pub told: Arc<Notify>,
-    /// Set when nothing more is to be handed over; what is on its way is still marked.
+    /// Changes when nothing more is to be handed over. Sends in flight are still recorded.
     pub closing: watch::Receiver<bool>,
-    /// Stands in front of every alert: `reconstructed`.
+    /// A label in front of the title of every alert: `reconstructed`.
     pub label: Option<&'static str>,
 }
 
 impl Outbox {
-    /// Delivers until it is dropped or closed. `wake` says that something new may be owed.
+    /// Delivers until it is dropped or closed. A message on `wake` means that there may be new
+    /// deliveries.
     pub async fn run(
         self,
         wake: &mut UnboundedReceiver<ActivityGuard>,
@@ -84,7 +93,7 @@ impl Outbox {
                 busy = worker.landed() => busy,
                 woken = wake.recv() => match woken { Some(busy) => busy, None => return },
                 busy = sleep => busy,
-                // Whoever could close it is gone: then it is dropped, not closed.
+                // Without a sender left, nobody can close the outbox; it runs until it is dropped.
                 Ok(()) = closing.changed() => break,
             };
             while wake.try_recv().is_ok() {}
@@ -95,7 +104,8 @@ impl Outbox {
         }
     }
 
-    /// What was being sent when the program stopped may have arrived: it is owed again, and says so.
+    /// Makes the deliveries that were being sent when the program stopped owed again. They are
+    /// marked as in doubt, since they may have arrived.
     async fn take_up_doubtful(&self) -> Result<(), StoreError> {
         let (platform, now) = (self.platform.name(), self.clock.now());
         let doubtful = self

@@ -1,4 +1,4 @@
-//! The outbox alone: before it a platform that answers as it was told to, behind it a database in memory, and a clock that is moved.
+//! Tests the outbox alone, with a scripted platform, a database in memory and a simulated clock.
 
 mod backlog;
 mod composing;
@@ -25,25 +25,25 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
 const BEGIN: Timestamp = Timestamp::from_unix(1_749_231_000);
-/// One on which a person has an address at which they are told alone.
+/// A platform on which a person has a direct chat.
 const PLATFORM: &str = "telegram";
 
-/// What came to the platform, and when: milliseconds since the beginning.
+/// A message or an edit that the platform received, and when, in milliseconds since `BEGIN`.
 #[derive(Clone, Debug)]
 enum Seen {
     Message(Millis, Outgoing),
     Edit(Millis, Edit),
 }
 
-/// How the platform takes what comes next for a chat.
+/// The reaction of the platform to the next send to a chat.
 #[derive(Debug)]
 enum Answer {
-    /// Takes it, and is to be left alone so long.
+    /// Accepts it, and asks for a pause of this many milliseconds.
     Rest(Millis),
     Refuses(SendError),
-    /// Until it is let go.
+    /// Hangs until the test releases it.
     Hangs,
-    /// The same, and then falls.
+    /// Hangs until the test releases it, and then panics.
     Panics,
 }
 
@@ -125,7 +125,7 @@ impl Platform for Played {
     }
 }
 
-/// Makes so many chats: `crowd 0` and on.
+/// Creates `count` chats with the addresses `crowd 0` and up.
 async fn crowd(world: &World, count: usize) -> Vec<i64> {
     let crowd = world.store.write(move |tx| {
         (0..count)
@@ -184,7 +184,8 @@ impl World {
         }
     }
 
-    /// The chats at these addresses. The first row of the table is nobody's: a number that happens to be right proves nothing.
+    /// Creates the chats with these addresses. The first row of the table belongs to an unused
+    /// chat, so that a test cannot pass because an id happens to be 1.
     async fn chats<const N: usize>(&self, addresses: [&'static str; N]) -> [i64; N] {
         let chats = self.store.write(move |tx| {
             tx.chats().ensure(PLATFORM, "nobody")?;
@@ -196,7 +197,7 @@ impl World {
         chats.await.unwrap().try_into().unwrap()
     }
 
-    /// A change in the course of the `ordinal`th outage of `entity`, decided now. Nobody is owed it yet.
+    /// Stores a transition of the `ordinal`th outage of `entity`, decided now, without deliveries.
     async fn decided(
         &self,
         entity: &str,
@@ -217,7 +218,7 @@ impl World {
         self.store.write(move |tx| Ok(tx.incidents().apply(&transition)?.id)).await.unwrap()
     }
 
-    /// So many outages, each told as one that begins.
+    /// Stores `count` outages with a `Started` transition each.
     async fn outages(&self, count: u32) -> Vec<IncidentId> {
         let mut outages = Vec::new();
         for ordinal in 1..=count {
@@ -249,7 +250,7 @@ impl World {
         self.looks();
     }
 
-    /// What is known of the outage has changed: its cards are to show it.
+    /// Changes the evidence of the incident, so that its cards are out of date.
     async fn changes(&self, incident: IncidentId) {
         let write = self.store.write(move |tx| {
             let evidence = transition(1, 1, TransitionKind::Started).evidence;
@@ -287,7 +288,7 @@ impl World {
         self.runs = Some(tokio::spawn(async move { outbox.run(&mut woken, watchdog, busy).await }));
     }
 
-    /// Ends the outbox in the middle of whatever it does.
+    /// Aborts the outbox wherever it is.
     async fn kill(&mut self) {
         let runs = self.runs.take().unwrap();
         runs.abort();
@@ -295,14 +296,14 @@ impl World {
         self.wake = None;
     }
 
-    /// The outbox hears that something may be owed.
+    /// Wakes the outbox, as if there were new deliveries.
     fn looks(&self) {
         if let Some(wake) = &self.wake {
             wake.send(self.clock.busy()).unwrap();
         }
     }
 
-    /// Goes on until so many milliseconds after the beginning, and until all that is to be done by then is done.
+    /// Advances the clock to `millis` after `BEGIN`, and waits until all work due by then is done.
     async fn until(&self, millis: Millis) {
         self.clock.advance_to_millis(BEGIN.unix() * 1000 + millis).await;
         self.clock.until_all_rest().await;
@@ -312,11 +313,12 @@ impl World {
         );
     }
 
-    /// Waits until the platform has seen so much: for where something hangs there, and the clock waits for it.
+    /// Waits until the platform has received `count` sends. For tests in which a send hangs, so
+    /// that the clock cannot be advanced.
     async fn sees(&self, count: usize) -> Vec<String> {
         for spared in [0, 50] {
             let mut looks = 0;
-            // After that whoever would send more has had the time for it.
+            // In the second round, 50 more polls give the outbox time to send more than `count`.
             while self.platform.seen.lock().unwrap().len() < count || looks < spared {
                 self.looks();
                 self.store.read(|_| Ok(())).await.unwrap();
@@ -327,17 +329,17 @@ impl World {
         self.seen()
     }
 
-    /// Waits until the outbox has looked at all that it was woken for, whatever is still on its way.
+    /// Waits until the outbox has finished its polls, even if sends are still in flight.
     async fn rests(&self) {
         loop {
             self.store.read(|_| Ok(())).await.unwrap();
-            if format!("{:?}", self.watchdog) == format!("Pulse({})", Millis::MAX) {
+            if format!("{:?}", self.watchdog) == format!("Watchdog({})", Millis::MAX) {
                 return;
             }
         }
     }
 
-    /// When the outbox looks again by itself: milliseconds since the beginning.
+    /// Returns when the outbox polls again by itself, in milliseconds since `BEGIN`.
     fn next_look(&self) -> Option<Millis> {
         self.clock.next_wake().map(|at| at - BEGIN.unix() * 1000)
     }
@@ -346,7 +348,7 @@ impl World {
         self.platform.let_go.add_permits(count);
     }
 
-    /// `0 one: message`, `30000 one: edit`: when, to which chat, what.
+    /// Returns the time, chat and kind of each send: `0 one: message`, `30000 one: edit of m1`.
     fn seen(&self) -> Vec<String> {
         let seen = self.platform.seen.lock().unwrap();
         let said = |one: &Seen| match one {

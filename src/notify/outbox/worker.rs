@@ -1,4 +1,4 @@
-//! An outbox at work: what goes next, what is on its way, what has come of it.
+//! The worker of an outbox: chooses the next deliveries, sends them, and collects their outcomes.
 
 use super::Outbox;
 use super::book::{self, Finished};
@@ -13,36 +13,40 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use tokio::task::{Id, JoinError, JoinSet};
 
-/// What may go within this time is marked together: fewer writes, and as little doubt after a kill.
+/// Messages that may be sent within this time are marked together: that saves writes, and leaves
+/// few messages in doubt after a kill.
 const AHEAD_MS: Millis = 100;
-/// The next look comes so long before the next may go: a place in the pace that has passed is lost.
+/// How long before the next possible send the next poll runs. A slot that passes unused is lost.
 const EARLY_MS: Millis = 50;
-/// Looked at beyond the chats to which nothing may go now.
+/// Deliveries to read beyond the number of places to which nothing may be sent now.
 const SPARE: usize = 64;
-/// Sends under way at one time: those that hang until their deadline must not use up all of them.
+/// The most sends in flight. It is large, so that sends that hang until their deadline do not use
+/// up all of it.
 const AT_ONCE: usize = 512;
-/// Chats that are summed up for in one go.
+/// The most chats that are summed up in one transaction after their hold has ended.
 const SUMMED_AT_ONCE: usize = 64;
-/// What waits for nothing but a chat's own pace is looked for again so soon.
+/// The shortest wait for a delivery that is due but could not be chosen, for instance because its
+/// chat's pace did not allow it.
 const SHORT_PAUSE_MS: Millis = 1_000;
-/// Before a token that was refused is tried again.
+/// The pause before a token that was refused is tried again.
 const LONG_PAUSE_MS: Millis = 900_000;
-/// So many failures in a row are the platform's, not a chat's.
+/// From this many failures in a row on, the platform is at fault and not a single chat.
 const AWAY: u32 = 5;
-/// So many places that are told to wait within that time were told by a limit over all of them.
+/// When this many places are rate limited within `AT_ONCE_MS`, the limit is one over all of them.
 const SEVERAL: usize = 3;
 const AT_ONCE_MS: Millis = 2_000;
-/// Where the platform took nothing for so long, or not since the start, nobody knows whose fault earlier failures were.
+/// If the platform accepted nothing for this long, or nothing since the start, earlier failures may
+/// have been its own, so the deliveries that wait because of them are tried at once.
 const SILENT_MS: Millis = 60_000;
 
-/// What goes out next, and when.
+/// A message or an edit that is to be sent, and when.
 #[derive(Debug)]
 enum Going {
     Message(Composed, Millis),
     Edit(Revised, Millis),
 }
 
-/// Edits may be told to wait while new messages may go.
+/// The kind of a send. A platform may pause edits while new messages may be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Call {
     Message,
@@ -54,20 +58,23 @@ pub(super) struct DeliveryWorker {
     outbox: Outbox,
     pace: SharedPace,
     flights: JoinSet<(Finished, ActivityGuard)>,
-    /// The chat to which each flight goes, and which delivery it is.
+    /// By task, the chat to which it sends and, for a message, the delivery.
     in_flight: HashMap<Id, (i64, Option<DeliveryId>)>,
-    /// One at a time to each chat.
+    /// The chats with a send in flight or chosen: there is one at a time per chat.
     busy_chats: HashSet<i64>,
-    /// Shared with the writer, and kept until they are written: a database that is ill must not make them unknown.
+    /// Outcomes that are not written yet. They are kept while the database fails, and shared with
+    /// the closure that writes them.
     finished: Vec<Arc<Finished>>,
     failures_in_a_row: u32,
-    /// The places that were asked to wait a moment ago: when each was told, and until when it waits.
+    /// The places that were rate limited within `AT_ONCE_MS`: when that happened, the place, and
+    /// until when it waits.
     told_to_wait: Vec<(Millis, String, Millis)>,
-    /// When the platform last took something, since the start.
+    /// When the platform last accepted something; `None` if it has not since the start.
     last_taken: Option<Millis>,
-    /// When the first of the places opens to which something is due, but may not go yet.
+    /// When the first of the places opens for which a delivery is due but may not be sent yet.
     opens_next: Option<Millis>,
-    /// The platform answers again after it was away: what waits is to wait no longer.
+    /// Whether the platform answers again after an absence. Deliveries that wait because of earlier
+    /// failures are then tried at once.
     is_back: bool,
 }
 
@@ -88,7 +95,7 @@ impl DeliveryWorker {
         }
     }
 
-    /// Takes up the pauses that the platform asked for before the start.
+    /// Restores the pauses that the platform asked for before the start.
     pub(super) async fn take_up_pauses(&self) -> Result<(), StoreError> {
         let (name, now, millis) =
             (self.outbox.platform.name(), self.outbox.clock.now(), self.outbox.clock.millis());
@@ -100,7 +107,7 @@ impl DeliveryWorker {
         Ok(())
     }
 
-    /// Waits until something that is on its way has come to its end; for ever where nothing is.
+    /// Waits for the next in-flight send to finish. Never returns while none is in flight.
     pub(super) async fn landed(&mut self) -> ActivityGuard {
         match self.flights.join_next_with_id().await {
             Some(done) => self.take(done),
@@ -108,7 +115,7 @@ impl DeliveryWorker {
         }
     }
 
-    /// Waits until all of it has.
+    /// Waits for all in-flight sends to finish.
     pub(super) async fn land(&mut self) {
         while let Some(done) = self.flights.join_next_with_id().await {
             self.take(done);
@@ -138,7 +145,7 @@ impl DeliveryWorker {
         }
     }
 
-    /// The chat, or the platform, rests as long as it was asked for.
+    /// Applies the pause that the platform asked for, to the chat, its edits or the platform.
     fn ended(&mut self, finished: &Finished) {
         let (now, platform) = (self.outbox.clock.millis(), self.outbox.platform.name());
         let error = finished.error();
@@ -147,7 +154,7 @@ impl DeliveryWorker {
             finished.chat().map(|chat| self.outbox.platform.place_of(chat)).unwrap_or_default();
         match error {
             Some(SendError::RateLimited { pause_ms, scope: LimitScope::Chat }) => {
-                self.rest(place, now, now + pause_ms)
+                self.rest(place, now, now + pause_ms);
             }
             Some(SendError::RateLimited { pause_ms, scope: LimitScope::Edits }) => {
                 self.pace.lock().rest(&Pace::edits_in(&place), now + pause_ms);
@@ -169,8 +176,9 @@ impl DeliveryWorker {
         }
     }
 
-    /// Leaves a place alone. Telegram does not say when its limit over all chats was met: where several places are told
-    /// to wait at once, nothing goes anywhere until the first of them may be called again.
+    /// Pauses a place until `until`. Telegram does not say when its limit over all chats is
+    /// reached. So when several places are rate limited at once, the whole platform pauses until
+    /// the first of them may be sent to again.
     fn rest(&mut self, place: String, now: Millis, until: Millis) {
         self.told_to_wait.retain(|(told, other, _)| now - told < AT_ONCE_MS && *other != place);
         let mut pace = self.pace.lock();
@@ -182,7 +190,9 @@ impl DeliveryWorker {
         }
     }
 
-    /// Marks what has come to its end, and hands over what may go. Says when to look again, if nothing happens before.
+    /// Records the sends that have finished, and hands over the deliveries that may be sent.
+    /// Returns when to poll again if nothing happens before, or `None` if only an event makes that
+    /// necessary.
     pub(super) async fn poll(&mut self) -> Result<Option<Millis>, StoreError> {
         while let Some(done) = self.flights.try_join_next_with_id() {
             self.take(done);
@@ -207,7 +217,8 @@ impl DeliveryWorker {
         Ok(Some((self.pace.lock().opens_at(now) - EARLY_MS).max(now + 1)))
     }
 
-    /// Writes down what has come to its end: together, or, where that fails, one by one, so that none holds up the others.
+    /// Records the sends that have finished: all in one transaction or, if that fails, one by one,
+    /// so that a faulty one does not block the others.
     pub(super) async fn note(&mut self) -> Result<(), StoreError> {
         if self.finished.is_empty() {
             return Ok(());
@@ -244,7 +255,8 @@ impl DeliveryWorker {
         Ok(())
     }
 
-    /// What was asked to wait, or is refused for good, was answered: it says nothing of whether the platform is there.
+    /// Counts transient failures in a row, and notices when the platform is back. A rate limit or a
+    /// refusal is an answer and changes nothing.
     fn count_failure(&mut self, error: Option<&SendError>) {
         match error {
             Some(SendError::Transient { .. }) => self.failures_in_a_row += 1,
@@ -275,7 +287,8 @@ impl DeliveryWorker {
         self.outbox.store.write(sum_up).await
     }
 
-    /// What may go now, composed; starts before all else, edits after all else.
+    /// Returns the composed messages that may be sent now, those that start an incident first;
+    /// edits only if no message is chosen.
     async fn choose(&mut self) -> Result<Vec<Going>, StoreError> {
         let (name, clock) = (self.outbox.platform.name(), self.outbox.clock.clone());
         let (now, millis) = (clock.now(), clock.millis());
@@ -309,8 +322,8 @@ impl DeliveryWorker {
         Ok(going)
     }
 
-    /// Sums up what piled up for the chats that were chosen. The first of what is left to tell goes in the place that was
-    /// chosen for the chat: summing up costs no pace.
+    /// Sums up the deliveries that piled up for the chosen chats. The first delivery that is left
+    /// takes the slot that was chosen for the chat, so summing up does not cost a slot.
     async fn sum_up_piles(
         &self,
         chosen: Vec<(Delivery, Millis)>,
@@ -348,7 +361,8 @@ impl DeliveryWorker {
         Ok(chosen.into_iter().filter_map(first).collect())
     }
 
-    /// When something may go to the chat, if that is about now: the place is taken then.
+    /// Takes a slot for the chat and returns its time, if the chat may be sent to within
+    /// `AHEAD_MS`.
     fn slot(&mut self, chat: &Chat, now: Millis, call: Call) -> Option<Millis> {
         let limit = self.outbox.platform.pace_of(chat);
         if self.busy_chats.len() >= AT_ONCE || self.busy_chats.contains(&chat.id) {
@@ -380,7 +394,7 @@ impl DeliveryWorker {
         }
     }
 
-    /// Composes each; one that tells of nothing on record is given up.
+    /// Composes the messages. A delivery whose incident is not on record is given up.
     async fn compose(&self, chosen: Vec<(Delivery, Millis)>) -> Result<Vec<Going>, StoreError> {
         let composer = self.composer();
         let composed = self.outbox.store.read(move |db| {
@@ -405,7 +419,7 @@ impl DeliveryWorker {
         Ok(going)
     }
 
-    /// Marks them as being sent, and sends each by itself at its time.
+    /// Marks the deliveries as being sent, and starts a task for each that sends it at its time.
     async fn launch(&mut self, going: Vec<Going>) -> Result<(), StoreError> {
         let ids: Vec<DeliveryId> = going.iter().filter_map(Going::delivery).collect();
         let mut marked = HashSet::new();
@@ -424,7 +438,8 @@ impl DeliveryWorker {
             marked = self.outbox.store.write(mark).await?;
             self.outbox.failpoints.hit("sending is marked");
         }
-        // What is owed no more, since the chat was forgotten or put the bot out meanwhile, stays where it is.
+        // A delivery that is no longer owed is not sent: the chat was forgotten or has excluded the
+        // bot meanwhile.
         for one in
             going.into_iter().filter(|one| one.delivery().is_none_or(|id| marked.contains(&id)))
         {
@@ -451,7 +466,7 @@ impl DeliveryWorker {
         Ok(())
     }
 
-    /// When something is due next, as far as is known.
+    /// Returns when the next delivery or edit is due, or the next place opens, if any is known.
     async fn next_look(&self) -> Result<Option<Millis>, StoreError> {
         let name = self.outbox.platform.name();
         let next = self.outbox.store.read(move |db| {

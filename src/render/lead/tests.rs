@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 const FELL: i64 = 1_749_231_300;
 
-/// A signal: source, name, share of normal, and what it reads.
+/// The reading of a signal.
 enum Is {
     Low,
-    /// As usual after the outage began.
+    /// As usual, measured after the outage began.
     Usual,
-    /// As usual, last read before it began.
+    /// As usual, last measured before the outage began.
     Before,
     Back,
     Stale,

@@ -93,7 +93,8 @@ fn of_a_target_that_does_not_work_only_the_answer_is_from_outside() {
     );
 }
 
-/// What a platform would make something of, found in another way than it is broken.
+/// Returns the first word that a platform would turn into a link, mention, tag or command, or the
+/// first invisible character. The detection is independent of the code under test.
 fn live(text: &str) -> Option<String> {
     let words = text.split(|c: char| c.is_whitespace() || "()[]{}\"'«»,;!?".contains(c));
     for word in words {
@@ -106,7 +107,7 @@ fn live(text: &str) -> Option<String> {
                     .is_some_and(|next| next.is_alphanumeric() || next == '_')
             })
         };
-        // Telegram makes a command of a slash only where a letter, a digit or `_` is next to it.
+        // Telegram takes a slash for a command only if a letter, a digit or `_` follows it.
         let behind_slash = word.strip_prefix('/').and_then(|rest| rest.chars().next());
         let is_command = behind_slash.is_some_and(|next| next.is_alphanumeric() || next == '_');
         if lower.contains("://") || word_after('@') || word_after('#') || is_command {

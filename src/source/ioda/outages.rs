@@ -1,4 +1,5 @@
-//! IODA's own outage events and alerts: kept as reports that corroborate, never as a verdict.
+//! Reads IODA's own outage events and alerts as reports. They corroborate a verdict but never make
+//! one.
 
 use super::{Group, Ioda, REPORTS};
 use crate::domain::{Entity, Fact, FactKind, Seconds, Timestamp};
@@ -7,10 +8,12 @@ use crate::source::{Oddity, Polled, Readings, Request};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// IODA publishes a bin some 25 minutes late, so nothing can be known to have ended within the last five.
+/// The distance in seconds from the end of the window within which the end of an event means that
+/// the window cut it. IODA publishes a bin some 25 minutes late, so it cannot know of an end within
+/// the last five minutes.
 const CUT_BY_THE_WINDOW: Seconds = 300;
 
-/// `report` is `events` or `alerts`.
+/// Returns the request for `report`, which is `events` or `alerts`.
 pub fn request(report: &str, group: Group) -> Request {
     let query = [
         ("from", group.wanted.from.unix().to_string()),
@@ -26,7 +29,7 @@ pub fn request(report: &str, group: Group) -> Request {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub struct Event {
-    /// `country/KP`, as we write it too.
+    /// The entity in our own form, such as `country/KP`.
     location: Loose,
     start: Loose,
     duration: Loose,
@@ -36,8 +39,8 @@ pub struct Event {
     overlaps_window: Member<bool>,
 }
 
-/// Reads IODA's events as reports. An event that is still open ends, in the reply, where the question did: that is no
-/// recovery.
+/// Reads IODA's events as reports. In the reply an open event ends at the end of the requested
+/// window; this is not a recovery, so its report has no end.
 pub fn events(request: &Request, data: Items<Event>, received_at: Timestamp) -> Readings {
     let mut readings = Readings::default();
     readings.odd.extend(Oddity::unreadable(data.odd, "IODA events"));
@@ -104,7 +107,7 @@ struct Subject {
 }
 
 impl Alert {
-    /// `country/KP`, where both parts can be read.
+    /// Returns the entity in our own form, such as `country/KP`, if both parts can be read.
     fn location(&self) -> Option<String> {
         let subject = self.entity.0.as_ref()?;
         let code = match &subject.code {
@@ -116,8 +119,9 @@ impl Alert {
     }
 }
 
-/// Reads IODA's alerts as reports. An alert ends with the next one of the same entity, datasource and method whose level
-/// is `normal`. A `normal` whose beginning lies before the window is told as it came, begun and ended at its own time.
+/// Reads IODA's alerts as reports. An alert ends at the next alert of level `normal` for the same
+/// entity, datasource and method. A `normal` without an earlier alert in the window becomes a
+/// report that begins and ends at its own time.
 pub fn alerts(request: &Request, data: Items<Alert>, received_at: Timestamp) -> Readings {
     let mut readings = Readings::default();
     readings.odd.extend(Oddity::unreadable(data.odd, "IODA alerts"));
@@ -174,12 +178,13 @@ pub fn alerts(request: &Request, data: Items<Alert>, received_at: Timestamp) -> 
     readings
 }
 
-/// A word of IODA's vocabulary, as it came.
+/// Returns a word of IODA's vocabulary as it was sent, shortened; `unknown` if it is not a text.
 fn word(value: &Loose) -> String {
     value.text().map_or_else(|| "unknown".to_owned(), excerpt)
 }
 
-/// Returns the entity at a location if it was asked for; an oddity where the location cannot be read.
+/// Returns the entity at a location, or `None` if the request was not about it. Fails with an
+/// oddity if there is no location.
 fn subject(request: &Request, location: Option<&str>) -> Result<Option<Entity>, Oddity> {
     let Some(location) = location else {
         return Err(Oddity { entity: None, why: "an IODA report names no entity".to_owned() });

@@ -1,4 +1,4 @@
-//! IODA's raw signals: how a series becomes observations.
+//! Reads IODA's raw signals: converts each series to observations.
 
 use super::{BGP, GOOGLE, Group, kind_and_code};
 use crate::domain::time::{DAY, MINUTE};
@@ -9,9 +9,10 @@ use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// One datasource of all entities of a group; none where IODA has no such series.
+/// Returns the request for one datasource of all entities of a group; `None` if IODA has no such
+/// series.
 pub fn request(datasource: &str, group: Group) -> Option<Request> {
-    // Google's traffic is known by country alone.
+    // IODA has Google's traffic only for countries.
     if datasource == GOOGLE && group.kind != "country" {
         return None;
     }
@@ -37,11 +38,12 @@ pub struct RawSeries {
     values: Member<Vec<Loose>>,
 }
 
-/// Steps are whole minutes, from one minute (the telescope's own) to a day (the widest bin of a longer window).
+/// The bin widths that are accepted, if they are whole minutes: from one minute (the telescope's
+/// own) to a day (the widest bin of a longer window).
 const STEPS: std::ops::RangeInclusive<Seconds> = MINUTE..=DAY;
 
-/// Reads one reply: one list of series for each entity that was found, in any order. A series that cannot be read is
-/// named among the oddities and does not spoil the others.
+/// Reads one reply, which holds a list of series for each entity that IODA found, in any order. A
+/// series that cannot be read is named among the oddities and does not affect the others.
 pub fn read(
     request: &Request,
     data: &Items<Items<RawSeries>>,
@@ -58,7 +60,7 @@ pub fn read(
     for series in
         data.read.iter().flat_map(|group| &group.read).filter(|series| may_be_of(series, asked))
     {
-        // By its code, never by its place: an unknown code is left out of the list silently.
+        // Entities are matched by code, not by position: IODA silently omits unknown codes.
         let entity = request.wanted.entities.iter().find(|entity| is_of(series, entity));
         let malformed = match (entity, observations(series, entity, asked, request)) {
             (Some(entity), Ok(observations)) => {
@@ -66,7 +68,7 @@ pub fn read(
                 readings.observations.extend(observations);
                 continue;
             }
-            // Another entity than those that were asked for.
+            // A series of an entity that was not requested.
             (None, _) if is_named(series) => continue,
             (None, _) => "its entity cannot be read".to_owned(),
             (Some(_), Err(why)) => why,
@@ -79,8 +81,8 @@ pub fn read(
     if found.is_empty() && !readings.odd.is_empty() {
         return readings.unless_all_odd();
     }
-    // Every entity that IODA knows has a routing series. Where another one is missing that is no failure: Google, the
-    // telescope and the probing leave small networks out.
+    // Every entity that IODA knows has a routing series. A missing series of another datasource is
+    // not a failure: Google, the telescope and the probing do not cover small networks.
     if found.is_empty() && asked == BGP {
         return Err(SourceError::empty(format!("IODA has no {asked} series for what was asked")));
     }
@@ -96,9 +98,10 @@ pub fn read(
     Ok(readings)
 }
 
-/// Whether the series may be the one that was asked for: another datasource or product, where it says so, is not.
+/// Returns whether the series may be the requested one. A series that names another datasource or
+/// product is not.
 fn may_be_of(series: &RawSeries, asked: &str) -> bool {
-    // The default product alone: others would be mixed into one series.
+    // Only the default product is read; otherwise all products would mix into one series.
     let is_plain = matches!(series.subtype.text(), None | Some("" | "WEB_SEARCH"));
     is_plain && series.datasource.text().is_none_or(|datasource| datasource == asked)
 }
@@ -123,10 +126,10 @@ fn is_of(series: &RawSeries, entity: &Entity) -> bool {
         .is_some_and(|(kind, own)| kind == entity_type && own.eq_ignore_ascii_case(&code))
 }
 
-/// Returns the bins of a series that start in the wanted window, or what is malformed.
+/// Returns the bins of a series that start in the requested window, or a description of the fault.
 ///
-/// A trailing null is a bin that is not published yet, so it is no observation; an inner one is a gap, so it is an
-/// unknown value. Neither is zero.
+/// A trailing null is a bin that is not published yet and gives no observation. An inner null is a
+/// gap and gives an unknown value. Neither is zero.
 fn observations(
     series: &RawSeries,
     entity: Option<&Entity>,
@@ -169,7 +172,7 @@ fn observations(
         .collect())
 }
 
-/// A malformed scalar, for a message.
+/// Returns a malformed scalar in a form for a message.
 fn shown(value: &Loose) -> String {
     match value {
         Loose::Number(number) => number.to_string(),
@@ -178,7 +181,7 @@ fn shown(value: &Loose) -> String {
     }
 }
 
-/// Text and lists are of no use here, even a text of digits.
+/// Returns the measurement if the value is a number. Text is unknown here, even a text of digits.
 fn plain_number(value: &Loose) -> Option<f64> {
     match value {
         Loose::Number(number) => sane(*number),

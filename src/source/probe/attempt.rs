@@ -1,4 +1,5 @@
-//! One probe of one target: where its name leads, whether that may be asked, and what came of asking, twice where it has to be.
+//! Probes one target: resolves its name, asks the guard about each address, makes the attempt, and
+//! repeats it if it fails.
 
 use super::outcome::Outcome;
 use super::resolver::Resolved;
@@ -8,29 +9,36 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// Between the two attempts, at random from half of it to all: a burst of losses must pass.
+/// The pause between the two attempts, at random from half of this to all of it, so that a burst of
+/// losses can pass.
 const PAUSE: Duration = Duration::from_secs(2);
-/// Where ICMP may not be sent, any answer on this port shows that the host is there.
+/// Where ICMP may not be sent, any answer on this TCP port shows that the host is there.
 const INSTEAD_OF_ECHO: u16 = 80;
 
-/// What came of a probe.
+/// The result of one probe of one target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// By address: at most one of each family, since one that works hides another that does not.
+    /// The result at each address: at most one address of each family, since one that works hides
+    /// another that does not.
     pub seen: Vec<Seen>,
-    /// What is wrong with the name of the host, where its address is only the last good one or none.
+    /// The failure to resolve the host's name, if only its last good address is known or none at
+    /// all.
     pub name_trouble: Option<String>,
+    /// The facts about the certificate, if a TLS handshake came to its end.
     pub certificate: Option<tls::Seen>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
+/// The result at one address.
 pub struct Seen {
+    /// The address that was probed.
     pub address: IpAddr,
+    /// The better result of at most two attempts.
     pub outcome: Outcome,
 }
 
 impl Found {
-    /// The better of what both families found.
+    /// Returns the better of the results over IPv4 and IPv6.
     pub fn outcome(&self) -> Outcome {
         let all = self.seen.iter().map(|seen| seen.outcome.clone());
         all.reduce(Outcome::or_better).unwrap_or_else(|| match &self.name_trouble {
@@ -40,7 +48,7 @@ impl Found {
     }
 }
 
-/// Probes the target, each family of addresses for itself.
+/// Resolves the target's host and probes it over IPv4 and IPv6, each family on its own.
 pub async fn probe(kit: &ProbeContext, target: &Target) -> Found {
     let (addresses, name_trouble) = match kit.resolver.find(&target.host, target.address).await {
         Resolved::Fresh(addresses) => (addresses, None),
@@ -58,7 +66,8 @@ pub async fn probe(kit: &ProbeContext, target: &Target) -> Found {
     }
 }
 
-/// Probes a host at its first address, and at the next one, if there is one, where that does not work.
+/// Probes a host at its first address. If that does not work, tries the next address, or the same
+/// again.
 async fn family(
     kit: &ProbeContext,
     target: &Target,
@@ -76,7 +85,7 @@ async fn family(
     Some((Seen { address, outcome: outcome.or_better(again) }, certificate.or(certificate_again)))
 }
 
-/// One attempt at one address.
+/// Makes one attempt at one address, if the guard allows it.
 async fn knock(
     kit: &ProbeContext,
     target: &Target,
@@ -86,7 +95,8 @@ async fn knock(
         return (Outcome::unknown(format!("it leads to {address}, which is refused: {why}")), None);
     }
     let at = SocketAddr::new(address, target.port);
-    // A socket's own error would say the same of a router far away.
+    // Checked beforehand, since a distant router without a route causes the same error of the
+    // socket.
     if !tcp::has_route(SocketAddr::new(address, target.port.max(1))).await {
         return (Outcome::unknown("no route to it from here"), None);
     }
@@ -112,6 +122,7 @@ async fn knock(
     }
 }
 
+/// Sends ICMP echoes, or dials a TCP port if ICMP is not allowed here, which is logged once.
 async fn echo(kit: &ProbeContext, host: &Host, address: IpAddr) -> Outcome {
     let limit = kit.limits().connect;
     if let Ok(outcome) = icmp::knock(&kit.clock, address, limit).await {
@@ -124,7 +135,7 @@ async fn echo(kit: &ProbeContext, host: &Host, address: IpAddr) -> Outcome {
         );
     }
     match tcp::knock(&kit.clock, SocketAddr::new(address, INSTEAD_OF_ECHO), limit).await {
-        // A refusal is as good as an echo.
+        // A refused connection proves that the host is there, as an echo does.
         Outcome::Broken { .. } => Outcome::works(),
         other => other,
     }

@@ -1,10 +1,10 @@
-//! Asks name servers, over UDP and then TCP, with EDNS and then without; and judges what an
-//! authoritative server's answer is worth.
+//! Asks name servers over UDP and then TCP, with EDNS and then without, and judges the answers of
+//! authoritative servers.
 //!
-//! A server that does not know EDNS answers FORMERR (RFC 6891, section 7), or NOTIMP, SERVFAIL
-//! without an OPT record of its own, BADVERS, something that cannot be read, or nothing at all. It
-//! is asked again without, as BIND and Unbound do for the first two and resolvers before the DNS
-//! flag day of 2019 did for all: what serves people in some way is not down.
+//! A server that does not know EDNS answers FORMERR (RFC 6891, section 7), NOTIMP, SERVFAIL without
+//! an OPT record of its own, BADVERS, something unreadable, or nothing at all. It is asked again
+//! without EDNS. BIND and Unbound do so for the first two, and resolvers before the DNS flag day of
+//! 2019 did so for all of them: a server that serves its users in some way is not down.
 
 use super::outcome::{Class, Outcome};
 use super::tcp;
@@ -18,48 +18,60 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UdpSocket;
 
-/// How long a datagram is waited for; then it, or its answer, is taken for lost.
+/// How long the answer to a datagram is awaited. After that, the datagram or its answer counts as
+/// lost.
 const DATAGRAM: Duration = Duration::from_secs(2);
-/// The most that a datagram may hold without being cut to pieces on its way (DNS flag day 2020).
+/// The largest datagram, in bytes, that is not fragmented on its way (DNS flag day 2020).
 const PAYLOAD: u16 = 1232;
-/// More answers than this with another question or number, and somebody is guessing at ours.
+/// The most answers with another question or id that are ignored. More of them are a sign of
+/// an attempt to forge the answer.
 const STRAY_AT_MOST: usize = 16;
-/// Code 16 is BADVERS, and BADSIG beside a signature (RFC 6895, section 2.3), as which the library
-/// reads it. Nothing is signed here.
+/// Code 16 is BADVERS, or BADSIG in signed messages (RFC 6895, section 2.3). The library reads it
+/// as BADSIG; nothing is signed here.
 const BAD_VERSION: ResponseCode = ResponseCode::BADSIG;
-/// The header of a message (RFC 1035, section 4.1.1).
+/// The length of a message's header in bytes (RFC 1035, section 4.1.1).
 const HEADER: usize = 12;
 
 /// Why there is no answer.
 #[derive(Debug)]
 pub enum AskError {
-    Silent { after: Duration },
+    /// No answer came in time.
+    Silent {
+        /// How long the answer was awaited.
+        after: Duration,
+    },
+    /// The socket failed, for example because the connection was refused.
     Socket(std::io::Error),
+    /// The answer is unreadable, or the name of the question is not valid. Holds the reason.
     Malformed(String),
 }
 
-/// What is asked of a server.
+/// A question to a server.
 #[derive(Clone, Debug)]
 pub struct Question {
+    /// The fully qualified name that is asked for.
     pub name: Name,
+    /// The type of the records that are asked for.
     pub record: RecordType,
-    /// A resolver is asked to look further, an authoritative server is not.
+    /// Whether the server is asked to look further: `true` for a resolver, `false` for an
+    /// authoritative server.
     pub recursion: bool,
 }
 
-/// How an answer came.
+/// The transport by which an answer came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
+    /// Over UDP, whole.
     Udp,
-    /// Over TCP, since the answer did not fit a datagram.
+    /// Over TCP, since the answer did not fit into a datagram.
     Tcp,
-    /// Over TCP, since the datagrams were lost: something filters.
+    /// Over TCP, since the datagrams were lost: UDP is filtered on the way.
     TcpAlone,
-    /// Over UDP and cut short, since TCP brought nothing.
+    /// Over UDP and truncated, since TCP brought no answer.
     CutShort,
 }
 
-/// Whether a question says that larger datagrams are taken (RFC 6891).
+/// Whether a question announces that larger datagrams are accepted (RFC 6891).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
     WithEdns,
@@ -67,6 +79,7 @@ enum Form {
 }
 
 impl Question {
+    /// Creates a question. Returns [`AskError::Malformed`] if `name` is not a valid name.
     pub fn new(name: &str, record: RecordType, recursion: bool) -> Result<Self, AskError> {
         let mut name =
             Name::from_str(name).map_err(|error| AskError::Malformed(error.to_string()))?;
@@ -76,7 +89,7 @@ impl Question {
 
     /// Returns the question as a message, and as the bytes of it.
     fn message(&self, form: Form) -> Result<(Message, Vec<u8>), AskError> {
-        // A number drawn afresh, and below a port that the system draws: an answer must match both.
+        // The id is random, and so is the port that the system picks: an answer must match both.
         let mut message = Message::query();
         message.metadata.recursion_desired = self.recursion;
         message.add_query(Query::query(self.name.clone(), self.record));
@@ -89,8 +102,8 @@ impl Question {
         Ok((message, bytes))
     }
 
-    /// Whether `answer` is one to `asked`: the same number, and the same question where it repeats
-    /// one. Names are compared without regard to case (RFC 4343).
+    /// Returns whether `answer` is a response to `asked`: it has the same id and, if it repeats a
+    /// question, the same question. Names are compared without regard to case (RFC 4343).
     fn is_answered_by(&self, asked: &Message, answer: &Message) -> bool {
         let repeats = |query: &Query| {
             query.name() == &self.name
@@ -102,9 +115,8 @@ impl Question {
             && (answer.queries.iter().all(repeats))
     }
 
-    /// Reads an answer to `asked`; nothing where the bytes are not one. An answer whose header can
-    /// be read and whose records cannot is taken where the header says enough: an error, or that
-    /// the answer was cut short.
+    /// Reads an answer to `asked`. An answer with a readable header but unreadable records is
+    /// accepted if its header says enough: an error, or that the answer was truncated.
     fn read(&self, asked: &Message, bytes: &[u8]) -> Result<Message, Unread> {
         let error = match Message::from_vec(bytes) {
             Ok(answer) if self.is_answered_by(asked, &answer) => return Ok(answer),
@@ -131,27 +143,28 @@ impl Question {
     }
 }
 
-/// Why bytes are no answer.
+/// Why bytes are not an answer.
 enum Unread {
-    /// Nobody's answer to this question: the true one may still come.
+    /// They do not answer this question. The true answer may still come.
     Stray(String),
-    /// The answer, and it cannot be read.
+    /// They are the answer, but unreadable.
     Garbled(String),
 }
 
-/// Whether the same question without EDNS may bring more. A server that knows EDNS puts an OPT
-/// record into every answer to a question with one (RFC 6891, section 6.1.1).
+/// Returns whether the same question without EDNS may get a better answer. A server that knows EDNS
+/// puts an OPT record into every answer to a question that has one (RFC 6891, section 6.1.1).
 fn is_of_edns(answer: &Message) -> bool {
     match answer.metadata.response_code {
         ResponseCode::NoError | ResponseCode::NXDomain => false,
-        // Some repeat the question, OPT record and all, under these.
+        // Some servers repeat the question with its OPT record under these codes.
         ResponseCode::FormErr | ResponseCode::NotImp | BAD_VERSION | ResponseCode::BADVERS => true,
         _ => answer.edns.is_none(),
     }
 }
 
-/// Asks a server until it has answered or `limit` has passed: over UDP; over TCP where the answer
-/// was cut short or none came; and without EDNS where the answer shows that this may be why.
+/// Asks a server until it has answered or `limit` has passed: over UDP; over TCP if the answer was
+/// truncated or none came; and without EDNS if the answer suggests that EDNS is the obstacle.
+/// Returns the answer and its transport.
 pub async fn ask(
     clock: &Clock,
     server: SocketAddr,
@@ -159,7 +172,7 @@ pub async fn ask(
     limit: Duration,
 ) -> Result<(Message, Way), AskError> {
     let watch = clock.stopwatch();
-    // On the heap: a resolver asks twice at once, and each way keeps the state of several sockets.
+    // Boxed: the resolver runs two of these at once, and each holds the state of several sockets.
     let first = Box::pin(exchange(clock, server, question, Form::WithEdns, limit)).await;
     let again = match &first {
         Ok((answer, _)) => is_of_edns(answer),
@@ -170,12 +183,13 @@ pub async fn ask(
     if !again || left.is_zero() {
         return first;
     }
-    // The first answer was one, whatever came of the second question.
+    // The first answer stands if the second question fails.
     Box::pin(exchange(clock, server, question, Form::Plain, left)).await.or(first)
 }
 
-/// Asks over UDP; over TCP where the answer was cut short or none came, and then over UDP without
-/// EDNS as well, which some filters and servers drop. `limit` is for all together.
+/// Asks over UDP; over TCP if the answer was truncated or none came. In the latter case asks over
+/// UDP without EDNS at the same time, since some filters and servers drop EDNS. `limit` is for all
+/// of it.
 async fn exchange(
     clock: &Clock,
     server: SocketAddr,
@@ -184,12 +198,12 @@ async fn exchange(
     limit: Duration,
 ) -> Result<(Message, Way), AskError> {
     let watch = clock.stopwatch();
-    // TCP has half of a short time at least.
+    // TCP gets at least half of a short limit.
     match by_datagram(clock, server, question, form, DATAGRAM.min(limit / 2)).await {
         Ok(answer) if !answer.metadata.truncation => return Ok((answer, Way::Udp)),
         Ok(cut) => {
             let whole = by_stream(clock, server, question, form, watch.left_of(limit)).await;
-            // Whatever keeps TCP from us: the server has answered.
+            // The server has answered, even if TCP to it fails.
             return Ok(whole.map_or((cut, Way::CutShort), |answer| (answer, Way::Tcp)));
         }
         Err(AskError::Silent { .. }) => {}
@@ -223,6 +237,7 @@ async fn exchange(
     Ok(whole.map_or((cut, Way::CutShort), |answer| (answer, Way::Tcp)))
 }
 
+/// Asks over UDP, and waits at most `limit` for a matching answer.
 async fn by_datagram(
     clock: &Clock,
     server: SocketAddr,
@@ -237,7 +252,8 @@ async fn by_datagram(
         (Ipv6Addr::UNSPECIFIED, 0).into()
     };
     let answer = async {
-        // A port of its own for each question; connected, so that only the server's own answers come in.
+        // Each question has a port of its own. The socket is connected, so it receives only from
+        // the server.
         let socket = UdpSocket::bind(any).await?;
         socket.connect(server).await?;
         socket.send(&bytes).await?;
@@ -264,6 +280,7 @@ async fn by_datagram(
     }
 }
 
+/// Asks over TCP within `limit`.
 async fn by_stream(
     clock: &Clock,
     server: SocketAddr,
@@ -294,7 +311,8 @@ async fn by_stream(
         .map_err(|(Unread::Stray(why) | Unread::Garbled(why))| AskError::Malformed(why))
 }
 
-/// The addresses that an answer gives, whatever aliases lead to them, and how long they hold.
+/// Returns the addresses in an answer, behind aliases too, and their shortest TTL in seconds
+/// (`u32::MAX` if there are none).
 pub fn addresses(answer: &Message) -> (Vec<IpAddr>, u32) {
     let mut ttl = u32::MAX;
     let found = answer.answers.iter().filter_map(|record| {
@@ -327,7 +345,8 @@ pub(super) async fn knock(
     }
 }
 
-/// Any answer shows that the host is there; one without authority is lame, and told as such.
+/// Judges an answer. Any answer shows that the host is there; one without authority is lame, and
+/// noted as such.
 fn judge(zone: &str, answer: &Message, way: Way) -> Outcome {
     let code = answer.metadata.response_code;
     if code == ResponseCode::NXDomain {
@@ -347,7 +366,7 @@ fn judge(zone: &str, answer: &Message, way: Way) -> Outcome {
     Outcome::Works { note: (!notes.is_empty()).then(|| notes.join("; ")) }
 }
 
-/// The code as people know it.
+/// Returns the name of the code as it is commonly written, such as `NXDOMAIN`.
 pub fn word(code: ResponseCode) -> String {
     match code {
         ResponseCode::Refused => "REFUSED".to_owned(),

@@ -1,29 +1,32 @@
-//! Which addresses may be probed: a name that somebody else controls must not lead us into the
-//! operator's own network. Asked after every resolution and at every redirect, of the very address
-//! that is then dialled, whatever the kind of probe.
+//! Decides which addresses may be probed: a name that a stranger controls must not lead Linkdown
+//! into the operator's own network. Every kind of probe asks after each resolution and at each
+//! redirect, about the very address that it then dials.
 //!
-//! An address is dialled only where it is known to be public:
+//! An address is dialled only if it is known to be public, or allowed by the operator:
 //!
 //! - of IPv4, all but the blocks of IANA's special-purpose registry, multicast and class E;
 //! - of IPv6, `2000::/3` without the blocks of its special-purpose registry (RFC 4291, section 2.4:
-//!   the rest is not assigned). One exception: `64:ff9b::/96` stands for an address of IPv4, through
-//!   which hosts that have IPv6 alone reach it, and is judged as that one is;
-//! - and never one of this machine itself: a service that listens there trusts who comes from it.
+//!   the rest is not assigned). One exception: an address in `64:ff9b::/96` stands for an IPv4
+//!   address, which IPv6-only hosts reach through it, and is judged as that one is.
 //!
-//! A block of the registries is refused also where its column "Globally Reachable" says true: those
-//! are anycast relays and sinks, no hosts of anybody.
+//! An address of this machine is refused even if it is public, unless the operator allows it: a
+//! service that listens there trusts local clients.
+//!
+//! A block of the registries is refused even if its column "Globally Reachable" says true: these
+//! are anycast relays and sinks, not hosts of any site.
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 
-/// What may be probed.
+/// The rules that decide which addresses may be probed.
 #[derive(Clone, Debug)]
 pub struct Guard {
-    /// Networks that the operator allows by name, private as they may be.
+    /// Networks that the operator allows by name, even if they are private.
     allowed: Vec<IpNet>,
-    /// Networks that the operator refuses by name, such as the public address of a router before us.
+    /// Networks that the operator refuses by name, such as the public address of the router in
+    /// front of this machine.
     refused: Vec<IpNet>,
-    /// Whether an address is one of this machine.
+    /// Returns whether an address belongs to this machine.
     is_own: fn(IpAddr) -> bool,
 }
 
@@ -41,9 +44,9 @@ const fn v6(a: u16, b: u16, c: u16, length: u8) -> Ipv6Net {
     Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0), length)
 }
 
-/// The first that holds an address names it.
+/// Refused blocks. The first one that contains an address gives the reason.
 const REFUSED_V4: [(Ipv4Net, &str); 22] = [
-    // Before the blocks that they lie in: clouds hand out secrets there.
+    // These stand before the blocks that contain them: clouds hand out secrets there.
     (Ipv4Net::new_assert(Ipv4Addr::new(169, 254, 169, 254), 32), "a cloud's metadata service"),
     (Ipv4Net::new_assert(Ipv4Addr::new(100, 100, 100, 200), 32), "a cloud's metadata service"),
     (Ipv4Net::new_assert(Ipv4Addr::new(168, 63, 129, 16), 32), "a cloud's metadata service"),
@@ -68,11 +71,11 @@ const REFUSED_V4: [(Ipv4Net, &str); 22] = [
     (v4(240, 0, 0, 4), "reserved"),
 ];
 
-/// All that is public of IPv6 lies in here.
+/// All public IPv6 addresses lie in this block.
 const PUBLIC_V6: Ipv6Net = v6(0x2000, 0, 0, 3);
 
-/// Blocks of [`PUBLIC_V6`] that are not public, and names for some beside it. The first that holds
-/// an address names it.
+/// Blocks of [`PUBLIC_V6`] that are not public, and names for some blocks outside of it. The first
+/// one that contains an address gives the reason.
 const REFUSED_V6: [(Ipv6Net, &str); 17] = [
     (
         Ipv6Net::new_assert(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254), 128),
@@ -96,25 +99,26 @@ const REFUSED_V6: [(Ipv6Net, &str); 17] = [
     (v6(0xff00, 0, 0, 8), "multicast"),
 ];
 
-/// The prefix for translation to IPv4 that is the same everywhere (RFC 6052).
+/// The well-known prefix for translation to IPv4, the same everywhere (RFC 6052).
 const TRANSLATED: Ipv6Net = v6(0x64, 0xff9b, 0, 96);
-/// RFC 3056; deprecated as anycast by RFC 7526.
+/// The 6to4 prefix (RFC 3056); its anycast relay is deprecated by RFC 7526.
 const SIX_TO_FOUR: Ipv6Net = v6(0x2002, 0, 0, 16);
 
 impl Guard {
+    /// Creates a guard that allows public addresses and the given networks.
     pub fn new(allowed: Vec<IpNet>) -> Self {
         Self { allowed, refused: Vec::new(), is_own: is_of_this_machine }
     }
 
-    /// Refuses these networks too, also where they lie in one that is allowed.
+    /// Refuses these networks too, even inside an allowed one.
     #[must_use]
     pub fn refusing(self, refused: Vec<IpNet>) -> Self {
         Self { refused, ..self }
     }
 
-    /// Returns why the address is not probed, such as `loopback`; nothing where it may be.
+    /// Returns why the address may not be probed, such as `loopback`, or `None` if it may.
     pub fn refuses(&self, address: IpAddr) -> Option<&'static str> {
-        // The system dials a mapped address as the one of IPv4 that it holds.
+        // The system dials a mapped address as the IPv4 address that it contains.
         let address = address.to_canonical();
         let inner = match address {
             IpAddr::V4(_) => None,
@@ -135,14 +139,15 @@ impl Guard {
             return special(address).or(Some("this machine itself"));
         }
         match (address, inner) {
-            // Whether its translator leads there is for the network to say; that it may, is allowed.
+            // An address under the translation prefix is allowed if its IPv4 address is; only the
+            // local network knows whether a translator leads there.
             (IpAddr::V6(outer), Some(inner)) if TRANSLATED.contains(&outer) => self.refuses(inner),
             _ => special(address),
         }
     }
 }
 
-/// Returns what the address is, where it is not a public one.
+/// Returns the kind of the address, such as `private`, or `None` if it is public.
 fn special(address: IpAddr) -> Option<&'static str> {
     match address {
         IpAddr::V4(address) => {
@@ -164,8 +169,9 @@ fn special(address: IpAddr) -> Option<&'static str> {
     }
 }
 
-/// Returns the address of IPv4 that one of IPv6 leads to: compatible or mapped (RFC 4291), translated
-/// (RFC 6052, RFC 2765), 6to4 (RFC 3056), ISATAP under any prefix (RFC 5214, section 6.1).
+/// Returns the IPv4 address that an IPv6 address leads to: compatible or mapped (RFC 4291),
+/// translated (RFC 6052, RFC 2765), 6to4 (RFC 3056), ISATAP under any prefix (RFC 5214, section
+/// 6.1).
 fn inner_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     match address.segments() {
         [0, 0, 0, 0, 0, 0 | 0xffff, high, low]
@@ -179,13 +185,13 @@ fn inner_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     }
 }
 
-/// Decides whether packets to the address would stay on this machine, as its table of routes stands
-/// now: then the system takes the address itself for their source. No packet is sent. Where an
-/// address is not reached at all, it is nobody's.
+/// Returns whether packets to the address stay on this machine by its present routing table: the
+/// system then picks the address itself as their source. Sends no packet. Returns `false` for an
+/// address without a route.
 pub fn is_of_this_machine(address: IpAddr) -> bool {
     let any: IpAddr =
         if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    // The port only stands for one: a datagram socket is connected without asking anybody.
+    // The port is a placeholder: connecting a datagram socket sends nothing.
     let source = UdpSocket::bind((any, 0)).and_then(|socket| {
         socket.connect((address, 9))?;
         socket.local_addr()

@@ -1,5 +1,6 @@
-//! An echo over the unprivileged socket of Linux (`net.ipv4.ping_group_range`). The kernel draws the id, a new one for each
-//! socket and so for each round, since firewalls have been met that hold on to an old one.
+//! Sends ICMP echoes over the unprivileged socket of Linux (`net.ipv4.ping_group_range`). The
+//! kernel draws a new id for each socket and so for each attempt, since some firewalls are known to
+//! hold on to an old id.
 
 use super::outcome::Outcome;
 use crate::clock::Clock;
@@ -9,16 +10,19 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use tokio::net::UdpSocket;
 
-/// Echoes of one round: a lost one alone says nothing, ICMP is the first to be thinned out.
+/// Echoes of one attempt. One lost echo proves nothing: ICMP is the first traffic to be dropped.
 const ECHOES: u16 = 3;
 
+/// The ICMP types of an echo request, for IPv4 and IPv6.
 const REQUEST: (u8, u8) = (8, 128);
+/// The ICMP types of an echo reply, for IPv4 and IPv6.
 const REPLY: (u8, u8) = (0, 129);
 
-/// Why there is no such socket: then TCP is taken instead.
+/// This process may not open such a socket. The caller asks over TCP instead.
 #[derive(Debug)]
 pub(super) struct NotAllowed;
 
+/// Sends up to [`ECHOES`] echoes within `limit`, until one is answered.
 pub(super) async fn knock(
     clock: &Clock,
     address: IpAddr,
@@ -41,7 +45,7 @@ pub(super) async fn knock(
     Ok(Outcome::timed_out(limit))
 }
 
-/// Whether echoes may be sent at all by whoever runs this.
+/// Returns whether this process may send echoes at all.
 pub fn is_allowed() -> bool {
     Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::ICMPV4)).is_ok()
 }
@@ -52,11 +56,13 @@ fn open(address: IpAddr) -> io::Result<UdpSocket> {
         IpAddr::V6(_) => Socket::new(Domain::IPV6, Type::DGRAM, Some(Protocol::ICMPV6))?,
     };
     socket.set_nonblocking(true)?;
-    // Connected, so that only this host's answers come in, and what a router says of it.
+    // The socket is connected, so it receives only the answers of this host and the errors that
+    // routers report about it.
     socket.connect(&SocketAddr::new(address, 0).into())?;
     UdpSocket::from_std(socket.into())
 }
 
+/// Sends one echo and waits for its reply, which must repeat the nonce.
 async fn echo(
     socket: &UdpSocket,
     address: IpAddr,
@@ -64,7 +70,7 @@ async fn echo(
     nonce: [u8; 8],
 ) -> io::Result<()> {
     let of = |pair: (u8, u8)| if address.is_ipv4() { pair.0 } else { pair.1 };
-    // Type, code, then checksum and id, which the kernel fills in.
+    // Type, code, checksum and id. The kernel fills in the last two.
     let mut packet = vec![of(REQUEST), 0, 0, 0, 0, 0];
     packet.extend(sequence.to_be_bytes());
     packet.extend(nonce);

@@ -1,34 +1,38 @@
-//! The turns of a round: each name at its own moment, as far as slots become free before the round ends. Those that had no turn
-//! are the first of the next round, so that all have equally many turns.
+//! Schedules the turns of a round. Each name has its own moment, as long as slots become free
+//! before the round ends. Names that had no turn come first in the next round, so over time all
+//! have equally many.
 
 use crate::clock::{ActivityGuard, Clock, Millis};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// A pool of slots, and where the next round goes on.
+/// A pool of slots, and the place where the next round starts.
 #[derive(Debug)]
 pub(super) struct Lane {
     slots: Arc<Semaphore>,
-    /// The first that had no turn in the last round.
+    /// The first name that had no turn in the last round in which some had none.
     first: Option<String>,
 }
 
-/// When a round begins, and how long it is, in milliseconds.
+/// The start and the length of a round, in milliseconds of the monotonic clock.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Span {
+    /// When the round began, by the monotonic clock.
     pub began: Millis,
+    /// The length of the round.
     pub whole: Millis,
 }
 
 impl Lane {
+    /// Creates a lane with so many slots, at least one.
     pub(super) fn new(in_flight: usize) -> Self {
         Self { slots: Arc::new(Semaphore::new(in_flight.max(1))), first: None }
     }
 
-    /// Hands out turns to `names` until all had one or the round ends: `begin` is called with the number of the name and the
-    /// slot, which is given back when it is dropped. Those that `is_under_way` still holds of are passed over. Returns the
-    /// numbers of those that had no turn.
+    /// Gives turns to `names` until each had one or the round ends. Calls `begin` with the index of
+    /// the name and a slot, which becomes free again when it is dropped. Skips names for which
+    /// `is_under_way` holds. Returns the indexes of the names that had no turn.
     pub(super) async fn run(
         &mut self,
         clock: &Clock,
@@ -58,8 +62,8 @@ impl Lane {
         BTreeSet::new()
     }
 
-    /// The numbers of `names` in their order, beginning with the first that had no turn. It stays the first while all have
-    /// turns: each keeps its moment of the round.
+    /// Returns the indexes of `names` in their order, beginning with the first name that had no
+    /// turn. That name stays the first while all have turns, so each keeps its moment of the round.
     fn order(&self, names: &[String]) -> Vec<usize> {
         let first = self
             .first
@@ -69,7 +73,7 @@ impl Lane {
         (first..names.len()).chain(0..first).collect()
     }
 
-    /// A slot; none where none is free before the deadline.
+    /// Waits for a slot. Returns `None` if none becomes free before the deadline.
     async fn slot(&self, clock: &Clock, deadline: Millis) -> Option<OwnedSemaphorePermit> {
         if let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() {
             return Some(slot);
@@ -82,11 +86,12 @@ impl Lane {
     }
 }
 
-/// The names of which a probe goes on.
+/// The names whose probes are running.
 #[derive(Clone, Debug, Default)]
 pub(super) struct UnderWay(Arc<Mutex<BTreeSet<String>>>);
 
-/// A probe that goes on. Whatever ends it, a panic too, the name may be asked again then.
+/// Marks the probe of a name as running until it is dropped. A panic drops it too, so the name can
+/// be probed again in any case.
 #[derive(Debug)]
 pub(super) struct Mark {
     all: UnderWay,
@@ -98,11 +103,12 @@ impl UnderWay {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Returns whether a probe of the name is running.
     pub(super) fn holds(&self, name: &str) -> bool {
         self.lock().contains(name)
     }
 
-    /// A mark for the name; none where a probe of it goes on.
+    /// Returns a mark for the name, or `None` if a probe of it is running.
     pub(super) fn begin(&self, name: &str) -> Option<Mark> {
         let is_new = self.lock().insert(name.to_owned());
         is_new.then(|| Mark { all: self.clone(), name: name.to_owned() })
@@ -124,8 +130,8 @@ mod tests {
         (0..count).map(|n| n.to_string()).collect()
     }
 
-    /// Plays rounds of a minute, six hundred times as fast, in which nothing that was begun ends within its round. Returns who
-    /// had turns in each.
+    /// Plays rounds of a minute at 600 times the speed, in which no probe ends within its round.
+    /// Returns the indexes that had turns in each.
     async fn turns(in_flight: usize, all: usize, rounds: usize) -> Vec<Vec<usize>> {
         let (clock, mut lane) =
             (Clock::accelerated(Timestamp::from_unix(0), 600), Lane::new(in_flight));

@@ -1,4 +1,4 @@
-//! Asks the controls.
+//! Asks the controls, whose answers show whether the uplink works.
 
 use super::dns::{self, AskError, Question};
 use super::resolver::Resolved;
@@ -11,12 +11,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// Controls are near, or served from everywhere: one that has not answered by now will not.
+/// The time limit of one question. Controls are near or anycast, so a later answer will not come.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// So much of a control's page is read.
+/// The most bytes of a control's page that are read.
 const PAGE_CAP: usize = 4 << 10;
 
-/// Asks those controls, all at once, a second time each where the first attempt was lost.
+/// Asks the controls with these indexes, all at once. Asks each a second time if its first attempt
+/// was lost.
 pub async fn look(kit: &ProbeContext, controls: &[Control], which: &[usize]) -> ControlCheck {
     let asked = which.iter().map(|control| async {
         let ask = &controls[*control].ask;
@@ -61,7 +62,7 @@ async fn resolver(
                 None if addresses.is_empty() && is_a_denial(&answer) => {
                     ControlAnswer::Wrong(format!("{name} does not exist"))
                 }
-                // A resolver that has trouble of its own (SERVFAIL) is there all the same.
+                // A resolver with a fault of its own (SERVFAIL) still proves that the uplink works.
                 None => ControlAnswer::Right,
             }
         }
@@ -71,7 +72,7 @@ async fn resolver(
 
 async fn root(kit: &ProbeContext, server: SocketAddr) -> ControlAnswer {
     match ask(kit, server, ".", RecordType::SOA, false).await {
-        // A root server speaks with authority; whoever stands in its way does not, or knows no root.
+        // A root server answers with authority. An interceptor does not, or does not know the root.
         Ok(answer) => {
             if answer.metadata.response_code == ResponseCode::NXDomain {
                 ControlAnswer::Wrong("the root does not exist".to_owned())
@@ -98,7 +99,8 @@ async fn ask(
     dns::ask(&kit.clock, server, &question, PATIENCE).await.map(|(answer, _)| answer)
 }
 
-/// Of a name that is known to exist: nothing there, says somebody.
+/// Returns whether the answer denies that the name has the record. The name is known to exist, so a
+/// denial is false.
 fn is_a_denial(answer: &Message) -> bool {
     matches!(answer.metadata.response_code, ResponseCode::NXDomain | ResponseCode::NoError)
 }
@@ -119,7 +121,7 @@ async fn page(kit: &ProbeContext, ask: &Ask) -> ControlAnswer {
     let Some(address) = addresses.iter().find(|address| address.is_ipv4()) else {
         return ControlAnswer::Nothing;
     };
-    // A name that leads inside is a lie about somebody who is known to stand outside.
+    // The control is known to be public, so a private address for its name is forged.
     if let Some(why) = kit.guard.refuses(*address) {
         return ControlAnswer::Wrong(format!("{host} is at {address}, which is {why}"));
     }
@@ -143,7 +145,7 @@ async fn page(kit: &ProbeContext, ask: &Ask) -> ControlAnswer {
     match said {
         Some(said) if said == *status && holds_text => ControlAnswer::Right,
         Some(said) if said == *status => ControlAnswer::Wrong(format!("another page at {host}")),
-        // Ill, but itself.
+        // The server has a fault, but it is the right server.
         Some(500..) => ControlAnswer::Right,
         Some(said) => ControlAnswer::Wrong(format!("http {said} at {host}")),
         None => ControlAnswer::Nothing,

@@ -1,6 +1,8 @@
-//! Our own eyes. Each kind of probe has a file that knocks once at one address and says what came of it; [`attempt`] resolves,
-//! vets, repeats; [`prober`] spreads the targets over a round; [`tally`] makes a batch of a round; [`uplink`] says whether it
-//! was us, by what [`look`] found at the controls.
+//! Linkdown's own measurements, the source `probe`. Each kind of probe has a file that makes one
+//! attempt at one address and returns an [`Outcome`]. [`attempt`] resolves a target's name, checks
+//! its addresses and repeats failed attempts; [`prober`] spreads the targets over a round;
+//! [`tally`] turns a round into a batch. [`look`] asks the control hosts, and [`uplink`] judges by
+//! their answers whether a failure is Linkdown's own.
 
 pub mod attempt;
 pub mod dns;
@@ -31,34 +33,40 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-/// The word for it in config, tables and chat.
+/// The name of this source in config, tables and chat.
 pub use crate::domain::observation::PROBE as NAME;
 
-/// What every probe needs.
+/// Everything that a probe needs besides its target.
 #[derive(Debug)]
 pub struct ProbeContext {
+    /// Times every attempt and every pause.
     pub clock: Clock,
+    /// Decides which addresses may be dialled.
     pub guard: Guard,
+    /// Resolves the names of targets, of redirects and of controls.
     pub resolver: Resolver,
+    /// The TLS configurations that all handshakes share.
     pub tls: Tls,
-    /// Who we are, for those whose sites we ask.
+    /// The `User-Agent`: program, version, and the contact for owners of probed sites.
     pub agent: Arc<str>,
-    /// For one attempt in all.
+    /// The time limit of one attempt as a whole.
     pub timeout: Duration,
-    /// Whether it was said that echoes are not allowed here.
+    /// Whether the log already says that this process may not send ICMP echoes.
     no_echo: AtomicBool,
 }
 
-/// How long an attempt may take.
+/// The time limits of one attempt.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Until it is connected.
+    /// Until the connection stands.
     pub connect: Duration,
-    /// In all.
+    /// For the whole attempt, connecting included.
     pub total: Duration,
 }
 
 impl ProbeContext {
+    /// Creates the context; `contact` is the address in the `User-Agent`, `timeout` the limit of
+    /// one attempt.
     pub fn new(
         clock: Clock,
         guard: Guard,
@@ -78,7 +86,8 @@ impl ProbeContext {
         }
     }
 
-    /// A host that takes more than half of the time to be reached would have no time left to answer.
+    /// Returns the limits of one attempt. Connecting gets half of the time: a host that takes
+    /// longer to reach would have no time left to answer.
     fn limits(&self) -> Limits {
         Limits { connect: self.timeout / 2, total: self.timeout }
     }

@@ -1,49 +1,52 @@
-//! The names that were resolved, and where they led. Pure.
+//! Remembers which names were resolved, and to which addresses. Does no I/O.
 //!
-//! Strangers can name any host: in a subscription, and in the redirects of its pages. So only so
-//! many of their names are kept; the ones used longest ago go first. The names that the operator
-//! watches are kept apart and never make room for others.
+//! Strangers can name any host, in a subscription and in the redirects of its pages. So only a
+//! limited number of their names is kept, and the least recently used ones are dropped first. The
+//! operator's names are kept apart and never make room for others.
 
 use crate::clock::Millis;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 
-/// Names beside those of the operator that are kept: at most about 2 MiB, at 253 characters, eight
-/// addresses and two entries each.
+/// The most names that are kept besides the operator's. They take at most about 2 MiB, at 253
+/// characters, eight addresses and two entries each.
 pub(super) const OTHERS_AT_MOST: usize = 2048;
 
-/// Where a name led.
+/// The addresses of a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Known {
+    /// The addresses in the order of the answers, IPv4 before IPv6.
     pub addresses: Vec<IpAddr>,
-    /// Until when the answer holds, by the steady clock.
+    /// When the answer expires, by the monotonic clock.
     pub until: Millis,
 }
 
+/// The resolved names, with a limit for those that are not the operator's.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    /// Those of the operator, whether resolved yet or not.
+    /// The operator's names, whether resolved yet or not.
     kept: HashSet<String>,
     known: HashMap<String, Entry>,
-    /// The other names by their last use, oldest first.
+    /// The other names by their last use, the oldest first.
     others: BTreeMap<u64, String>,
+    /// Counts the uses of other names, as the time in `others`.
     uses: u64,
 }
 
 #[derive(Debug)]
 struct Entry {
     known: Known,
-    /// Its place among the others; none where the name is kept.
+    /// Its key in `others`, or `None` for a name of the operator.
     used: Option<u64>,
 }
 
 impl Names {
-    /// Never drops these names.
+    /// Marks these names as never to be dropped.
     pub fn keep(&mut self, names: impl IntoIterator<Item = String>) {
         self.kept.extend(names);
     }
 
-    /// Returns where the name last led, whether that still holds or not.
+    /// Returns the last known addresses of the name, expired or not.
     pub fn get(&mut self, name: &str) -> Option<Known> {
         let entry = self.known.get_mut(name)?;
         if let Some(used) = &mut entry.used {
@@ -55,7 +58,7 @@ impl Names {
         Some(entry.known.clone())
     }
 
-    /// Remembers where the name leads, in place of what was known.
+    /// Stores the addresses of the name in place of its older ones.
     pub fn put(&mut self, name: &str, known: Known) {
         if let Some(Entry { used: Some(used), .. }) = self.known.remove(name) {
             self.others.remove(&used);
@@ -72,6 +75,7 @@ impl Names {
         }
     }
 
+    /// Returns how many names are remembered.
     pub fn len(&self) -> usize {
         self.known.len()
     }

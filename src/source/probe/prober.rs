@@ -1,8 +1,10 @@
-//! The round: every target once, spread evenly over it, with a look at our own line in each quarter. A round is told of once
-//! its last probe has ended and our line was seen whole after that.
+//! Runs the rounds. A round probes every target once, spread evenly over its time, and checks the
+//! uplink in each quarter. It is reported once its last probe has ended and the uplink was checked
+//! after that.
 //!
-//! The sites that only chats watch are probed beside it, in slots of their own: nothing waits for them. What of them has ended
-//! when the round ends is told with it; those that had no turn are unknown, and are the first of the next round.
+//! The sites that only chats watch are probed in parallel, in slots of their own, and no round
+//! waits for them. Results of theirs that are in when the round ends are reported with it. Sites
+//! that had no turn are unknown, and come first in the next round.
 
 use super::ProbeContext;
 use super::attempt::{Found, probe};
@@ -22,48 +24,52 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinSet;
 
-/// Looks in a round, the last of them after its last probe.
+/// Uplink checks in a round, the last of them after its last probe.
 const LOOKS: usize = 4;
-/// Judgements that are remembered: those of all rounds in which a probe of a site may have been begun that ends now.
+/// Judgements that are remembered: those of all rounds in which a site probe that ends now may have
+/// begun.
 const JUDGED: usize = 8 * LOOKS;
 
-/// What is asked, how often, and what for.
+/// The settings of the prober.
 #[derive(Clone)]
 pub struct Prober {
+    /// Everything that a probe needs besides its target.
     pub kit: Arc<ProbeContext>,
-    /// What is to be probed now: chats may add to it at any time.
+    /// Returns the targets to probe now. Chats may add to them at any time.
     pub targets: Arc<dyn Fn() -> Targets + Send + Sync>,
+    /// The hosts that are asked to check the uplink.
     pub controls: Vec<Control>,
-    /// From one probe of a target to the next.
+    /// The seconds from one probe of a target to the next, which is the length of a round.
     pub every: Seconds,
-    /// Probes of the operator's targets under way at one time.
+    /// The most probes of the operator's targets at one time.
     pub in_flight: usize,
-    /// Sites of chats that are probed at one time.
+    /// The most chat-watched sites that are probed at one time.
     pub sites_in_flight: usize,
-    /// Told when a round is owed.
+    /// Is notified when a round begins, with the time by which it must be stored.
     pub progress: Progress,
 }
 
-/// What is to be probed, by who wants it.
+/// The targets to probe, by the party that asked for them.
 #[derive(Clone, Debug, Default)]
 pub struct Targets {
-    /// What the configuration names.
+    /// The targets of the configuration.
     pub operator: Vec<Target>,
     /// The pages of sites that only chats watch.
     pub chats: Vec<Target>,
 }
 
-/// A round that was begun.
+/// A round that has begun.
 struct Plan {
     start: Timestamp,
     began: Millis,
-    /// The operator's, and from that number on the chats'.
+    /// The operator's targets, and from index `operator` on those of chats.
     targets: Arc<Vec<Target>>,
     operator: usize,
 }
 
-/// The operator's probes of a round and its looks: those under way, and what the others have found. A task keeps its memory until
-/// it is joined, so each is as soon as it has ended.
+/// The operator's probes and the uplink checks of one round: those that are running, and the
+/// results of the others. A finished task occupies memory until it is joined, so tasks are joined
+/// as soon as possible.
 #[derive(Default)]
 struct Probes {
     under_way: JoinSet<(usize, Found)>,
@@ -87,21 +93,21 @@ impl Probes {
     }
 }
 
-/// What the rounds share.
+/// The state that all rounds share.
 struct Shared {
     kit: Arc<ProbeContext>,
     controls: Vec<Control>,
     line: Mutex<LineSoFar>,
-    /// Targets of which the last probe still goes on: the next is left out, not queued.
+    /// Targets whose last probe is still running. Their next probe is skipped, not queued.
     under_way: UnderWay,
 }
 
 #[derive(Default)]
 struct LineSoFar {
     looks: Looks,
-    /// When each look was begun, and what it came to.
+    /// The start of each check, and the judgement after it.
     judged: VecDeque<(Millis, Uplink)>,
-    /// Looks begun so far: each goes on where the last one stopped in the list of controls.
+    /// Checks begun so far. Each continues in the list of controls where the last one stopped.
     begun: usize,
 }
 
@@ -112,7 +118,7 @@ impl fmt::Debug for Prober {
 }
 
 impl Prober {
-    /// Probes round after round, until nobody takes them any more or it is dropped.
+    /// Runs rounds until their receiver is closed or the future is dropped.
     pub async fn run(
         self,
         rounds: mpsc::UnboundedSender<(Round, ActivityGuard)>,
@@ -148,12 +154,13 @@ impl Prober {
                 let (shared, rounds, mark) = (Arc::clone(&shared), rounds.clone(), clock.busy());
                 closing.spawn(async move {
                     let round = shared.close(plan, probes, ended).await;
-                    // Nobody takes rounds any more: the bot stops.
+                    // Sending fails only while the bot stops, when rounds are no longer received.
                     let _ = rounds.send((round, mark));
                 });
             }
             while closing.try_join_next().is_some() {}
-            // A clock that was set forward leaves rounds out; one that was set back goes on from where it stands now.
+            // After the clock was set forward, rounds are skipped. After it was set back, rounds
+            // continue from the new time.
             start = (start + every).max(clock.now().floor_to(every));
             if start - clock.now() > 2 * every {
                 start = clock.now().floor_to(every) + every;
@@ -162,21 +169,22 @@ impl Prober {
     }
 }
 
-/// Seconds after which a round that was begun and has not been stored is told of as a trouble: two rounds that may be lost, and
-/// the time in which the last probes of one end.
+/// Returns the seconds after which a round that has begun but is not stored is reported as a fault:
+/// two rounds that may be lost, and the time that the last probes of one take to end.
 const fn overdue_after(every: Seconds) -> Seconds {
     2 * every + 3 * MINUTE
 }
 
-/// The same order at every start, in which neighbours of a profile stand apart.
+/// Orders targets by hash: the order is the same at every start, and separates targets that are
+/// neighbours in a profile.
 fn in_order(mut targets: Vec<Target>) -> Vec<Target> {
     targets.sort_by_cached_key(|target| order_of(target.to_string()));
     targets
 }
 
-/// Where something stands in the order of a round.
+/// Returns the sort key of a target or site in the order of a round.
 pub(super) fn order_of(text: String) -> (u64, String) {
-    // FNV-1a: the same in every version of the program, which the library's own hash is not.
+    // FNV-1a is stable across versions of the program; the hash of the standard library is not.
     let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, b| {
         (hash ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
     });
@@ -188,8 +196,8 @@ impl Shared {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts every probe at its own moment of the round, and looks at our line meanwhile. Ends with the round, whatever goes on
-    /// then.
+    /// Starts every probe at its own moment of the round, and checks the uplink meanwhile. Returns
+    /// at the end of the round, also while probes are still running.
     async fn spread(
         self: &Arc<Self>,
         plan: &Plan,
@@ -217,7 +225,8 @@ impl Shared {
         (probes, clock.sleep_until_millis(span.began + span.whole - 1, clock.busy()).await)
     }
 
-    /// Begins a look in each quarter of the round but the first: the look at its end is the last one of the round before.
+    /// Starts a check in each quarter of the round but the first. The check at its very start is
+    /// the last one of the round before.
     async fn looks(self: &Arc<Self>, looks: &mut JoinSet<()>, span: Span, mut busy: ActivityGuard) {
         for look in 1..LOOKS {
             let due = span.began + span.whole * look as Millis / LOOKS as Millis;
@@ -230,6 +239,7 @@ impl Shared {
         }
     }
 
+    /// Starts the probe of one target, unless a probe of the same address is still running.
     fn start(
         self: &Arc<Self>,
         probes: &mut Probes,
@@ -240,7 +250,7 @@ impl Shared {
         probes.join();
         let (shared, targets, mark) =
             (Arc::clone(self), Arc::clone(targets), self.kit.clock.busy());
-        // One address that speaks of two entities is asked for one of them at a time.
+        // An address that belongs to two entities is probed for one of them at a time.
         let Some(under_way) = self.under_way.begin(&targets[number].to_string()) else { return };
         probes.under_way.spawn(async move {
             let found = bounded(&shared.kit, &targets[number]).await;
@@ -249,9 +259,11 @@ impl Shared {
         });
     }
 
-    /// Asks the next controls of the list; where most of these do not answer, all others as well, at once.
+    /// Asks the next controls of the list. If most of these do not answer, asks all others too, at
+    /// once.
     async fn look(&self) -> Uplink {
-        // Its beginning is what it tells of: one that waits in vain may end in the next round, when the line is back.
+        // The check counts for the moment it began. One that times out may end in the next round,
+        // when the uplink works again.
         let at = self.kit.clock.millis();
         let first = self.next_controls();
         let mut seen = look(&self.kit, &self.controls, &first).await;
@@ -272,7 +284,8 @@ impl Shared {
         uplink
     }
 
-    /// Every fourth of the list, so that operators and layers are mixed in each look.
+    /// Returns every fourth control of the list, beginning one further each time, so that each
+    /// check mixes operators and layers.
     fn next_controls(&self) -> Vec<usize> {
         let mut line = self.line();
         let first = line.begun % LOOKS;
@@ -280,7 +293,8 @@ impl Shared {
         (first..self.controls.len()).step_by(LOOKS).collect()
     }
 
-    /// Waits for the last of the operator's probes, looks once more, and says what the round found.
+    /// Waits for the last of the operator's probes, checks the uplink once more, and returns the
+    /// round.
     async fn close(&self, plan: Plan, mut probes: Probes, sites: Vec<Ended>) -> Round {
         while let Some(ended) = probes.under_way.join_next().await {
             probes.take(ended);
@@ -288,7 +302,8 @@ impl Shared {
         while probes.looks.join_next().await.is_some() {}
         let Probes { mut found, mut unreached, .. } = probes;
         let last = self.look().await;
-        // The worst of the round: what was asked before a cut that nobody saw, or during one, says nothing.
+        // The worst judgement of the round counts. Results from before an unnoticed outage, or from
+        // during one, prove nothing.
         let line = self.line();
         let of_this_round =
             line.judged.iter().filter(|(at, _)| *at >= plan.began).map(|(_, uplink)| uplink);
@@ -296,13 +311,16 @@ impl Shared {
         for (place, ended) in sites.into_iter().enumerate() {
             let number = plan.operator + place;
             match ended {
-                // A probe that was begun in the round before may have met a cut that was over before this one.
+                // A probe that began in an earlier round may have met an uplink outage that was
+                // over before this round.
                 Ended::Found { since, .. } if line.was_bad_since(since) => {
-                    drop(unreached.insert(number))
+                    unreached.insert(number);
                 }
                 Ended::Found { found: what, .. } => found.push((number, what)),
                 Ended::UnderWay => {}
-                Ended::Unreached => drop(unreached.insert(number)),
+                Ended::Unreached => {
+                    unreached.insert(number);
+                }
             }
         }
         found.sort_by_key(|(number, _)| *number);
@@ -318,13 +336,14 @@ impl Shared {
 }
 
 impl LineSoFar {
-    /// Whether any look since then found our line bad.
+    /// Returns whether any check since then found the uplink bad.
     fn was_bad_since(&self, since: Millis) -> bool {
         self.judged.iter().any(|(at, uplink)| *at >= since && uplink.line != UplinkState::Good)
     }
 }
 
-/// One probe, which is given up where it takes much longer than its attempts and its names may: a slot is never lost.
+/// Runs one probe, and gives it up if it takes much longer than its attempts and resolutions may.
+/// So a slot is never lost.
 pub(super) async fn bounded(kit: &ProbeContext, target: &Target) -> Found {
     let longest = 4 * kit.timeout + Duration::from_secs(30);
     let found = Box::pin(kit.clock.within(longest, probe(kit, target))).await;

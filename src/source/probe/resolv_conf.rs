@@ -1,12 +1,12 @@
-//! The resolvers of this machine, as its C library would find them: `/etc/resolv.conf`, read by the
-//! rules of glibc (`resolv/res_init.c`; musl's `src/network/resolvconf.c` follows the same ones).
+//! Reads the resolvers of this machine as its C library does: `/etc/resolv.conf`, by the rules of
+//! glibc (`resolv/res_init.c`; musl's `src/network/resolvconf.c` follows the same ones).
 //!
-//! - A keyword stands at the beginning of the line, a space or tab after it. So a comment is any
-//!   line that begins otherwise, with `#` or `;` by custom.
-//! - Of a `nameserver` line the first word is the address. What follows it is ignored.
-//! - An address of version 4 has one to four parts, decimal, octal or hexadecimal (`inet_aton`).
-//! - One of version 6 may name its scope, `fe80::1%eth0`.
-//! - The first three servers count. Without any, one on this machine is asked.
+//! - A keyword stands at the beginning of the line, with a space or tab after it. So any line that
+//!   begins otherwise is a comment; by custom it begins with `#` or `;`.
+//! - The first word of a `nameserver` line is the address. The rest is ignored.
+//! - An IPv4 address has one to four parts, decimal, octal or hexadecimal (`inet_aton`).
+//! - An IPv6 address may name its scope, as in `fe80::1%eth0`.
+//! - Only the first three servers count. Without any, a server on this machine is asked.
 //! - The file is read again when it changes (glibc 2.26 and newer).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
@@ -14,9 +14,9 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
-/// Where glibc and musl look (`_PATH_RESCONF`).
+/// The path that glibc and musl read (`_PATH_RESCONF`).
 pub(super) const FILE: &str = "/etc/resolv.conf";
-/// `MAXNS` of `resolv.h`.
+/// The most servers that are used (`MAXNS` of `resolv.h`).
 const SERVERS: usize = 3;
 const PORT: u16 = 53;
 
@@ -24,11 +24,11 @@ const PORT: u16 = 53;
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Server {
     address: IpAddr,
-    /// The interface, by name or number, of a link-local address.
+    /// The interface of a link-local address, by name or index.
     scope: Option<String>,
 }
 
-/// A line that names a server and is passed over.
+/// A line that names a server and is ignored.
 #[derive(Debug, PartialEq, Eq)]
 struct Skipped {
     line: usize,
@@ -36,7 +36,7 @@ struct Skipped {
     why: &'static str,
 }
 
-/// Reads the text of the file.
+/// Reads the text of the file into its servers, and the lines that name a server but are ignored.
 fn parse(text: &str) -> (Vec<Server>, Vec<Skipped>) {
     let (mut servers, mut skipped) = (Vec::new(), Vec::new());
     for (number, line) in text.lines().enumerate() {
@@ -80,7 +80,7 @@ fn server(word: &str) -> Option<Server> {
     Some(Server { address: address.into(), scope: scope.map(str::to_owned) })
 }
 
-/// Reads an address of version 4 as `inet_aton` does: `127.1` is 127.0.0.1, `0x7f.1` too.
+/// Reads an IPv4 address as `inet_aton` does: `127.1` is 127.0.0.1, and so is `0x7f.1`.
 fn inet_aton(word: &str) -> Option<Ipv4Addr> {
     let parts: Vec<u32> = word.split('.').map(part).collect::<Option<_>>()?;
     let (last, leading) = parts.split_last()?;
@@ -95,19 +95,20 @@ fn inet_aton(word: &str) -> Option<Ipv4Addr> {
     Some(Ipv4Addr::from(high | last))
 }
 
+/// Reads one part of an IPv4 address: hexadecimal after `0x`, octal after `0`, otherwise decimal.
 fn part(text: &str) -> Option<u32> {
     let (digits, radix) = match text.as_bytes() {
         [b'0', b'x' | b'X', _, ..] => (&text[2..], 16),
         [b'0', _, ..] => (&text[1..], 8),
         _ => (text, 10),
     };
-    // The library's own reading takes a sign too.
+    // `from_str_radix` also accepts a sign.
     let all_digits = !digits.is_empty() && digits.chars().all(|c| c.is_digit(radix));
     if all_digits { u32::from_str_radix(digits, radix).ok() } else { None }
 }
 
 impl Server {
-    /// Returns where to ask, or nothing while there is no such interface.
+    /// Returns the address to ask, or `None` while the interface does not exist.
     fn place(&self) -> Option<SocketAddr> {
         match (self.address, &self.scope) {
             (IpAddr::V6(address), Some(scope)) => {
@@ -118,22 +119,22 @@ impl Server {
     }
 }
 
-/// Returns the index of a network interface by its name, or of a number as it is.
+/// Returns the index of a network interface. `scope` is its name or the index itself.
 fn interface(scope: &str) -> Option<u32> {
     if let Ok(index) = scope.parse() {
         return Some(index);
     }
-    // A name is a folder's name there, never a path.
+    // The name becomes part of a path, so it must not be a path itself.
     let is_name = !scope.is_empty() && !matches!(scope, "." | "..") && !scope.contains('/');
     let index = is_name
         .then(|| std::fs::read_to_string(format!("/sys/class/net/{scope}/ifindex")).ok())??;
     index.trim().parse().ok()
 }
 
-/// What shows that the file is another one, or was written to.
+/// The modification time and length of the file, which show whether it was changed or replaced.
 type Stamp = (SystemTime, u64);
 
-/// The file, and what it held when it was last read.
+/// The file, with its content when it was last read.
 #[derive(Debug)]
 pub(super) struct ResolvConf {
     path: PathBuf,
@@ -141,12 +142,13 @@ pub(super) struct ResolvConf {
 }
 
 impl ResolvConf {
+    /// Creates a reader of the file, which need not exist.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), read: Mutex::default() }
     }
 
-    /// Returns the servers to ask now. Reads the file when it has changed, and logs then, once for
-    /// each, the lines that name a server and are passed over.
+    /// Returns the servers to ask now. Reads the file again if it has changed, and then logs each
+    /// line that names a server and is ignored.
     pub fn servers(&self) -> Vec<SocketAddr> {
         let stamp =
             std::fs::metadata(&self.path).and_then(|file| Ok((file.modified()?, file.len()))).ok();
@@ -186,7 +188,7 @@ impl ResolvConf {
 mod tests {
     use super::*;
 
-    /// The servers, and the lines that are passed over.
+    /// Returns the servers, and the numbers of the lines that are ignored.
     fn read(text: &str) -> (Vec<String>, Vec<usize>) {
         let (servers, skipped) = parse(text);
         let shown = |Server { address, scope }: &Server| match scope {

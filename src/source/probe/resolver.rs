@@ -1,5 +1,5 @@
-//! Our own resolver: where a name leads now, and where it led when it was last known, since a dead
-//! name server must not look like a dead site.
+//! Linkdown's own resolver. It returns the current addresses of a name or else the last known ones,
+//! since a dead name server must not look like a dead site.
 
 use super::dns::{self, Question, Way};
 use super::names::{Known, Names};
@@ -12,48 +12,56 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// Answers are taken for no longer than this, whatever they say: a name that moves must be followed.
+/// The longest time in seconds that an answer is used, whatever its TTL: a name that moves must be
+/// followed.
 const HOLDS_AT_MOST: u32 = 300;
-/// And no shorter: the targets of one host are asked within one round.
+/// The shortest time in seconds that an answer is used: the targets of one host are asked within
+/// one round.
 const HOLDS_AT_LEAST: u32 = 30;
-/// One server's time; then the next is asked.
+/// The time limit of one question to one server. After it the next server is asked.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// After those of the system, which may be ill by themselves.
+/// Public resolvers, asked after those of the system, which may fail on their own.
 const PUBLIC: [IpAddr; 2] = [
     IpAddr::V4(std::net::Ipv4Addr::new(9, 9, 9, 9)),
     IpAddr::V4(std::net::Ipv4Addr::new(1, 1, 1, 1)),
 ];
-/// More servers than this are not worth waiting for.
+/// The most servers that are asked for one name. More are not worth the wait.
 const SERVERS: usize = 3;
-/// More addresses of one name than this are not kept.
+/// The most addresses of one name that are kept.
 const ADDRESSES: usize = 8;
 
-/// Where a name leads.
+/// The addresses of a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resolved {
+    /// The current addresses.
     Fresh(Vec<IpAddr>),
-    /// It cannot be resolved now; the addresses are those of the last time.
+    /// The last known addresses, since the name cannot be resolved now.
     LastGood {
+        /// The addresses of the last answer, or else the configured one.
         addresses: Vec<IpAddr>,
+        /// Why the name cannot be resolved now.
         why: String,
     },
+    /// The name cannot be resolved, and no address of it is known.
     Unknown {
+        /// Why the name cannot be resolved.
         why: String,
     },
 }
 
 #[derive(Debug)]
+/// Resolves names over its own sockets, and remembers the answers.
 pub struct Resolver {
     clock: Clock,
     servers: Servers,
     names: Mutex<Names>,
 }
 
-/// The servers that it asks.
+/// The servers that a resolver asks.
 #[derive(Debug)]
 enum Servers {
     Given(Vec<SocketAddr>),
-    /// Those that this machine uses, and the public ones after them.
+    /// The servers that this machine uses, and public ones after them.
     OfTheSystem(ResolvConf),
 }
 
@@ -73,7 +81,8 @@ impl Servers {
 }
 
 impl Resolver {
-    /// Asks the given servers, at most three of them, or those of the system and two public ones.
+    /// Creates a resolver. It asks the given servers, at most three of them; if none is given,
+    /// those of the system and two public ones, again at most three.
     pub fn new(clock: Clock, given: &[IpAddr]) -> Self {
         if given.is_empty() {
             return Self::asking(clock, Servers::OfTheSystem(ResolvConf::new(resolv_conf::FILE)));
@@ -84,7 +93,7 @@ impl Resolver {
         )
     }
 
-    /// The same at ports of their own.
+    /// Creates a resolver that asks exactly these servers, each at its own port.
     pub fn with(clock: Clock, servers: Vec<SocketAddr>) -> Self {
         Self::asking(clock, Servers::Given(servers))
     }
@@ -93,7 +102,7 @@ impl Resolver {
         Self { clock, servers, names: Mutex::default() }
     }
 
-    /// Never forgets where these hosts led, however many other names are resolved.
+    /// Keeps the addresses of these hosts for ever, however many other names are resolved.
     #[must_use]
     pub fn keeping<'a>(self, hosts: impl IntoIterator<Item = &'a Host>) -> Self {
         let names = hosts.into_iter().filter_map(Host::name).map(str::to_owned);
@@ -101,12 +110,13 @@ impl Resolver {
         self
     }
 
-    /// Returns how many names it remembers.
+    /// Returns how many names are remembered.
     pub fn remembered(&self) -> usize {
         self.names.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// Where `name` leads. `given` is where it led when somebody wrote it down, taken until it has been resolved once.
+    /// Returns the addresses of `name`. `given` is an address that was written down with the name;
+    /// it serves as the last known one until the name has been resolved once.
     pub async fn resolve(&self, name: &str, given: Option<IpAddr>) -> Resolved {
         let now = self.clock.millis();
         let known = self.names.lock().unwrap_or_else(PoisonError::into_inner).get(name);
@@ -131,7 +141,7 @@ impl Resolver {
         }
     }
 
-    /// The same for a host that may be an address already.
+    /// Does the same for a host that may already be an address.
     pub async fn find(&self, host: &Host, given: Option<IpAddr>) -> Resolved {
         match host {
             Host::Address(address) => Resolved::Fresh(vec![*address]),
@@ -139,7 +149,8 @@ impl Resolver {
         }
     }
 
-    /// Asks one resolver after the other. The reason of a failure is shown in chats: it names no resolver of this machine.
+    /// Asks one server after the other. Returns the addresses and how many seconds they hold. The
+    /// reason of a failure is shown in chats, so it does not name a resolver of this machine.
     async fn ask(&self, name: &str) -> Result<(Vec<IpAddr>, u32), String> {
         let mut said = "there is no resolver to ask".to_owned();
         for server in self.servers.now() {

@@ -1,5 +1,5 @@
-//! The sites that only chats watch: a pool of probes of their own. It goes on over the ends of rounds, takes no slot of the
-//! operator's targets, and holds up no round.
+//! Probes the sites that only chats watch, in a pool of slots of their own. Their probes may
+//! outlast a round, take no slot of the operator's targets, and delay no round.
 
 use super::ProbeContext;
 use super::attempt::Found;
@@ -13,25 +13,25 @@ use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 
-/// What became of a target since the last round.
+/// The state of a target since the last round.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Ended {
-    /// What was found, by a probe that was begun then.
+    /// A probe of it has ended, with this result; the probe began at `since`.
     Found { since: Millis, found: Found },
-    /// Its probe goes on: what is known of it stands meanwhile.
+    /// Its probe is still running, so its last result remains valid.
     UnderWay,
     /// It had no turn.
     Unreached,
 }
 
-/// A site with all of its targets: they have one turn, and take one slot.
+/// A site with all of its targets. They are probed in one turn and take one slot.
 #[derive(Debug)]
 struct Site {
     name: String,
     targets: Arc<Vec<Target>>,
 }
 
-/// What one turn of a site found: a result for each of its targets, in their order.
+/// The results of one turn of a site: one for each of its targets, in their order.
 struct Turn {
     name: String,
     since: Millis,
@@ -39,6 +39,7 @@ struct Turn {
     found: Vec<Found>,
 }
 
+/// The pool of probes of the sites that only chats watch.
 pub(super) struct Sites {
     kit: Arc<ProbeContext>,
     lane: Lane,
@@ -50,6 +51,7 @@ pub(super) struct Sites {
 }
 
 impl Sites {
+    /// Creates a pool in which at most `in_flight` sites are probed at one time.
     pub(super) fn new(kit: Arc<ProbeContext>, in_flight: usize) -> Self {
         let lane = Lane::new(in_flight);
         Self {
@@ -62,7 +64,7 @@ impl Sites {
         }
     }
 
-    /// The sites from now on. Returns all of their targets, in the order in which [`Self::ended`] tells of them.
+    /// Sets the list of sites. Returns all of their targets, in the order of [`Self::ended`].
     pub(super) fn take_list(&mut self, targets: Vec<Target>) -> Vec<Target> {
         let mut sites: BTreeMap<Entity, Vec<Target>> = BTreeMap::new();
         for target in targets {
@@ -98,20 +100,20 @@ impl Sites {
             .await;
     }
 
-    /// What has become of each target since this was asked last, in the order of the list.
+    /// Returns the state of each target since the previous call, in the order of the list.
     pub(super) fn ended(&mut self) -> Vec<Ended> {
         join(&mut self.turns, &mut self.ended);
         let mut ended = std::mem::take(&mut self.ended);
         let mut all = Vec::new();
         for site in &self.list {
-            // A site whose targets are others by now was not asked for these.
+            // If a site's targets have changed meanwhile, its turn did not probe the new ones.
             let turn = ended.remove(&site.name).filter(|turn| turn.targets == site.targets);
             match turn {
                 Some(Turn { since, found, .. }) => {
                     all.extend(found.into_iter().map(|found| Ended::Found { since, found }));
                 }
                 None if self.under_way.holds(&site.name) => {
-                    all.extend(site.targets.iter().map(|_| Ended::UnderWay))
+                    all.extend(site.targets.iter().map(|_| Ended::UnderWay));
                 }
                 None => all.extend(site.targets.iter().map(|_| Ended::Unreached)),
             }
@@ -120,7 +122,7 @@ impl Sites {
     }
 }
 
-/// Takes the turns that have ended: a task keeps its memory until it is joined.
+/// Collects the turns that have ended: a task occupies memory until it is joined.
 fn join(turns: &mut JoinSet<Turn>, ended: &mut BTreeMap<String, Turn>) {
     while let Some(turn) = turns.try_join_next() {
         match turn {

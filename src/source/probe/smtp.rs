@@ -1,4 +1,5 @@
-//! Banner, EHLO, QUIT (RFC 5321). Never MAIL, RCPT, VRFY or AUTH: nothing is ever sent, and nobody is asked about.
+//! Probes a mail server with banner, EHLO and QUIT (RFC 5321). It never sends MAIL, RCPT, VRFY or
+//! AUTH: no mail is sent, and no mailbox is asked about.
 
 use super::outcome::{Class, Outcome};
 use super::{Limits, tcp};
@@ -8,11 +9,12 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
-/// A reply is a few lines of at most 512 bytes each; this is generous.
+/// The most bytes of one reply. A reply is a few lines of at most 512 bytes each.
 const REPLY_CAP: u64 = 16 << 10;
-/// How we call ourselves: an address literal would need ours to be known.
+/// The name that EHLO gives. An address literal would need this machine's public address.
 const OUR_NAME: &str = "linkdown.invalid";
 
+/// Connects, and judges the conversation.
 pub(super) async fn knock(clock: &Clock, address: SocketAddr, limits: Limits) -> Outcome {
     let watch = clock.stopwatch();
     let stream = match tcp::connect(clock, address, limits.connect).await {
@@ -30,7 +32,7 @@ pub(super) async fn knock(clock: &Clock, address: SocketAddr, limits: Limits) ->
             "no SMTP: a line that never ends, or one without a code",
         ),
         Some(Err(error)) => match Outcome::of_socket(&error) {
-            // It was connected before.
+            // The connection stood before, so the host is not silent.
             Outcome::Silent { detail } => Outcome::broken(Class::Protocol, detail),
             other => other,
         },
@@ -41,11 +43,13 @@ pub(super) async fn knock(clock: &Clock, address: SocketAddr, limits: Limits) ->
     }
 }
 
+/// Speaks with the server until it has accepted or rejected EHLO, or HELO after that.
 async fn talk(stream: TcpStream) -> io::Result<Outcome> {
     let mut stream = BufReader::new(stream);
     let banner = reply(&mut stream).await?;
     if banner != 220 {
-        // 421, 450, 554: alive, but it does not want us, often for our address's repute.
+        // With 421, 450 or 554 the server is alive but rejects this client, often for its address's
+        // reputation.
         return Ok(Outcome::broken(Class::Protocol, format!("greets with {banner}")));
     }
     stream.write_all(format!("EHLO {OUR_NAME}\r\n").as_bytes()).await?;
@@ -54,7 +58,7 @@ async fn talk(stream: TcpStream) -> io::Result<Outcome> {
         stream.write_all(format!("HELO {OUR_NAME}\r\n").as_bytes()).await?;
         answer = reply(&mut stream).await?;
     }
-    // Whether it says goodbye is nobody's concern.
+    // The reply to QUIT does not matter.
     let _ = stream.write_all(b"QUIT\r\n").await;
     if answer == 250 {
         Ok(Outcome::works())
@@ -63,7 +67,7 @@ async fn talk(stream: TcpStream) -> io::Result<Outcome> {
     }
 }
 
-/// The code of one reply, over however many lines.
+/// Returns the code of one reply, which may have several lines.
 async fn reply(stream: &mut BufReader<TcpStream>) -> io::Result<u16> {
     let mut left = REPLY_CAP;
     loop {

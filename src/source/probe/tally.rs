@@ -1,5 +1,6 @@
-//! A round as a batch: of each entity how many services work and how many blocks answer, with what is behind the numbers.
-//! Pure but for its memory of the rounds before.
+//! Turns a round into a batch: per entity, the number of services that work and of blocks that
+//! answer, with the facts behind these numbers. Does no I/O; its only state is the memory of
+//! earlier rounds.
 
 use super::attempt::Found;
 use super::outcome::Outcome;
@@ -13,33 +14,38 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// What is told of what does not work: enough to see a pattern in.
+/// The most failures that one fact lists: enough to show a pattern.
 const TROUBLES: usize = 6;
-/// The entity by which our own line is told of.
+/// The entity of the facts and values about Linkdown's own uplink.
 const UPLINK: &str = "uplink";
 
-/// A round: when it began, what it found, how our line stood meanwhile.
+/// One round: its start, its results, and the state of the uplink meanwhile.
 #[derive(Clone, Debug)]
 pub struct Round {
+    /// When the round began, by the wall clock.
     pub start: Timestamp,
     /// The operator's targets first, then those of sites that only chats watch.
     pub targets: Arc<Vec<Target>>,
-    /// How many of the targets are the operator's.
+    /// The number of the operator's targets, and so the index of the first chat target.
     pub operator: usize,
-    /// By number of the target. One that was not asked, or is still being asked, is not there.
+    /// Results by index of the target. A target that was not asked, or is still being asked, is
+    /// missing.
     pub found: Vec<(usize, Found)>,
-    /// Targets that had no turn before the round ended. An entity of which no target had one is unknown in this round.
+    /// Indexes of the targets that had no turn before the round ended. An entity without any target
+    /// that had a turn is unknown in this round.
     pub unreached: BTreeSet<usize>,
+    /// The worst state of the uplink during the round.
     pub uplink: Uplink,
 }
 
-/// What the rounds so far have come to.
+/// The results of all rounds so far.
 #[derive(Debug, Default)]
 pub struct Tally {
     targets: Arc<Vec<Target>>,
-    /// What was last learned of each target; a round that learns nothing of it leaves that as it is.
+    /// The last result of each target. A round without a result for a target leaves its entry as it
+    /// is.
     last: Vec<Option<Last>>,
-    /// The numbers of each entity's targets.
+    /// The indexes of each entity's targets.
     of_entity: BTreeMap<Entity, Vec<usize>>,
     told: HashMap<Entity, FactKind>,
     certificates: HashMap<String, Timestamp>,
@@ -50,13 +56,14 @@ pub struct Tally {
 #[derive(Clone, Debug)]
 struct Last {
     outcome: Outcome,
-    /// Each address that was tried, and whether anything came back.
+    /// Each address that was tried, and whether anything came back from it.
     reached: Vec<(IpAddr, bool)>,
     name_trouble: Option<String>,
 }
 
 impl Tally {
-    /// Other targets from now on: what is known of those that stay is kept.
+    /// Switches to another list of targets. Keeps the last results of targets that are in both
+    /// lists.
     fn ask_of(&mut self, targets: &Arc<Vec<Target>>) {
         if self.targets == *targets {
             return;
@@ -76,8 +83,8 @@ impl Tally {
         self.forget_others();
     }
 
-    /// Drops what is remembered of entities and hosts that are no longer asked: chats may come and
-    /// go with ever new ones.
+    /// Drops the memory of entities and hosts that are no longer probed. Chats can subscribe to new
+    /// sites without end, so it would grow for ever.
     fn forget_others(&mut self) {
         let Self { of_entity, targets, told, series, certificates, .. } = self;
         told.retain(|entity, _| of_entity.contains_key(entity));
@@ -86,7 +93,8 @@ impl Tally {
         certificates.retain(|host, _| hosts.contains(host));
     }
 
-    /// What the round says, received at `now`. While our line is not good it says nothing of anybody.
+    /// Returns the batch of the round, received at `now`. While the uplink is not good, the values
+    /// of all entities are unknown and no facts about hosts are sent.
     pub fn take(&mut self, round: &Round, now: Timestamp) -> Batch {
         self.ask_of(&round.targets);
         let mut batch = Batch::live(now);
@@ -144,22 +152,23 @@ impl Tally {
         }
     }
 
+    /// Returns all targets of the entity that have a result, with that result.
     fn all_of(&self, entity: &Entity) -> impl Iterator<Item = (&Target, &Last)> {
         let numbers = self.of_entity.get(entity).into_iter().flatten();
         numbers.filter_map(|number| Some((&self.targets[*number], self.last[*number].as_ref()?)))
     }
 
-    /// Whether any target of the entity was reached in the round, or is still being asked.
+    /// Returns whether any target of the entity had a turn in the round or is still being asked.
     fn had_a_turn(&self, entity: &Entity, unreached: &BTreeSet<usize>) -> bool {
         self.of_entity.get(entity).into_iter().flatten().any(|number| !unreached.contains(number))
     }
 
-    /// Those that are in it.
+    /// Returns the targets that lie inside the entity, with their last results.
     fn of(&self, entity: &Entity) -> impl Iterator<Item = (&Target, &Last)> {
         self.all_of(entity).filter(|(target, _)| target.outside.is_none())
     }
 
-    /// The networks on the way in, and whether any host there answers.
+    /// Returns the networks on the way into the entity, and whether any probed host there answers.
     fn outside(&self, entity: &Entity) -> Vec<(String, bool)> {
         let mut outside: BTreeMap<String, bool> = BTreeMap::new();
         for (target, last) in self.all_of(entity) {
@@ -171,7 +180,7 @@ impl Tally {
         outside.into_iter().collect()
     }
 
-    /// What is counted of an entity; nothing of what was never learned.
+    /// Returns the values of an entity by signal. A signal without any result so far is left out.
     fn values(&self, entity: &Entity, blocks: &[Block]) -> Vec<(&'static str, f64)> {
         let mut working: BTreeMap<&'static str, u32> = BTreeMap::new();
         for (target, last) in self.of(entity) {
@@ -188,6 +197,7 @@ impl Tally {
         values
     }
 
+    /// Returns the blocks in which the entity's hosts lie, with the number of hosts that answer.
     fn blocks(&self, entity: &Entity) -> Vec<Block> {
         let mut hosts: BTreeMap<IpAddr, bool> = BTreeMap::new();
         for (address, reached) in self.of(entity).flat_map(|(_, last)| last.reached.iter().copied())
@@ -206,7 +216,8 @@ impl Tally {
             .collect()
     }
 
-    /// What stands behind the numbers, where that has changed.
+    /// Returns the fact behind the numbers (blocks, failures, networks on the way in) if it
+    /// changed.
     fn hosts(
         &mut self,
         entity: &Entity,
@@ -232,7 +243,8 @@ impl Tally {
         Some(fact(entity.clone(), at, kind))
     }
 
-    /// How our line stands, where that has changed. Its reason alone is news only while the line is not good.
+    /// Returns the state of the uplink as a fact if it changed. A change of the reason alone counts
+    /// only while the uplink is not good.
     fn line(&mut self, uplink: &Uplink, now: Timestamp) -> Option<Fact> {
         let news = (uplink.line, uplink.why.clone());
         let is_known = self.uplink.as_ref().is_some_and(|known| {
@@ -256,7 +268,8 @@ impl Tally {
     }
 }
 
-/// Whether no network on the way in is reached any more: then it may be the way from here, and what lies behind is unknown.
+/// Returns whether no network on the way in is reached any more. The cause may then be the way from
+/// here, so the state of the entity behind it is unknown.
 fn is_cut_off(outside: &[(String, bool)]) -> bool {
     outside.len() > 1 && outside.iter().all(|(_, answers)| !answers)
 }
@@ -265,7 +278,8 @@ fn fact(entity: Entity, observed_at: Timestamp, kind: FactKind) -> Fact {
     Fact { entity, source: NAME.to_owned(), observed_at, kind }
 }
 
-/// `http://kcna.kp/: http 503`, and whether it is the site or only its name.
+/// Returns the failure in words, such as `http://kcna.kp/: http 503`, and whether the site fails or
+/// only its name.
 fn trouble(target: &Target, last: &Last) -> Option<String> {
     let of_name = last.name_trouble.as_ref().map(|why| format!("its name is not found ({why})"));
     match (&last.outcome, of_name) {
@@ -278,7 +292,8 @@ fn trouble(target: &Target, last: &Last) -> Option<String> {
     }
 }
 
-/// What can only be wrong together: a /24, or a /48 of IPv6.
+/// Returns the block of an address, a /24 or an IPv6 /48. The hosts of a block can only be wrong
+/// together, so a block is the unit that is counted.
 fn block_of(address: IpAddr) -> IpNet {
     match address {
         IpAddr::V4(address) => Ipv4Net::new_assert(address, 24).trunc().into(),
@@ -396,7 +411,7 @@ mod tests {
             );
             assert_eq!(facts.len(), if number == 0 { 3 } else { 2 }, "{facts:?}");
         }
-        // The last entity, its two numbers, and our own line.
+        // The last entity, its two series, and the series of the uplink remain.
         assert_eq!((tally.told.len(), tally.certificates.len(), tally.last.len()), (1, 1, 1));
         assert!(tally.series.len() <= 3, "{:?}", tally.series.keys());
     }
@@ -510,7 +525,7 @@ mod tests {
         let (values, facts) = take((&mut tally, &all), second);
         assert_eq!(values, ["control 1", "http 0", "blocks 0", "http unknown", "blocks unknown"]);
         assert_eq!(facts.len(), 1, "nothing new is told of the second: {facts:?}");
-        // One that is still being asked stays as it was.
+        // A target that is still being asked keeps its last result.
         let (values, _) = take((&mut tally, &all), round(2, UplinkState::Good, vec![]));
         assert_eq!(values, ["control 1", "http 0", "blocks 0", "http 1", "blocks 1"]);
     }

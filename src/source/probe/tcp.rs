@@ -1,4 +1,4 @@
-//! A connection, and what it means that there is none.
+//! Opens TCP connections, and judges why one cannot be opened.
 
 use super::outcome::Outcome;
 use crate::clock::Clock;
@@ -7,14 +7,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::{TcpStream, UdpSocket};
 
-/// Dials one address: which of a name's addresses is for the caller to say.
+/// Dials one address. The caller decides which of a name's addresses that is.
 pub async fn open(address: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     Ok(stream)
 }
 
-/// A connection within `limit`, or what there is instead.
+/// Returns a connection within `limit`, or the outcome of the probe without one.
 pub(super) async fn connect(
     clock: &Clock,
     address: SocketAddr,
@@ -32,7 +32,7 @@ pub(super) async fn connect(
     }
 }
 
-/// Whether our own table of routes leads there: no packet is sent.
+/// Returns whether this machine's routing table has a route to the address. Sends no packet.
 pub async fn has_route(address: SocketAddr) -> bool {
     let any = if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
     match UdpSocket::bind(any).await {
@@ -41,6 +41,7 @@ pub async fn has_route(address: SocketAddr) -> bool {
     }
 }
 
+/// Connects, and closes the connection again.
 pub(super) async fn knock(clock: &Clock, address: SocketAddr, limit: Duration) -> Outcome {
     match connect(clock, address, limit).await {
         Ok(_) => Outcome::works(),

@@ -1,72 +1,83 @@
-//! Whether our own line is whole, by what the controls answered. Pure.
+//! Judges by the answers of the controls whether Linkdown's own uplink works. Does no I/O.
 //!
-//! A few controls of different operators are asked at each look, each of them at most once a minute. One that fails alone
-//! has a bad day of its own; several that fail together are us.
+//! Controls are well-known hosts, such as root name servers. Each check asks a few controls of
+//! different operators, and each control is normally asked at most once a minute. If one control
+//! fails alone, the fault is its own; if several fail together, the fault is the uplink's.
 
 use crate::clock::Millis;
 use crate::domain::{Control, UplinkState};
 use std::collections::VecDeque;
 
-/// Looks that are remembered: about two minutes of them.
+/// Checks that are remembered: about two minutes of them.
 const REMEMBERED: usize = 12;
-/// From this share of lost first attempts on, what our probes lose says little.
+/// From this share of lost first attempts on, losses of probes prove little about their targets.
 const LOSSY: f32 = 0.2;
-/// So many attempts must have been made before a share of them is one, in so many looks: those of a round.
+/// The fewest attempts for which a share of losses is meaningful, and the number of checks they are
+/// counted over: the checks of one round.
 const ENOUGH_ATTEMPTS: usize = 9;
 const LOSSY_LOOKS: usize = 4;
-/// From this share of operators that do not answer on, a part of the internet is not reached from here.
+/// From this share of silent operators on, a part of the internet is unreachable from here.
 const PART: f32 = 0.3;
-/// A clock that parts from the steady one by more than this between two looks has jumped.
+/// The wall clock has jumped if it and the monotonic clock drift apart by more than this between
+/// two checks.
 const JUMP: Millis = 5_000;
 
-/// What one control answered.
+/// The answer of one control.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// Its number in the list of controls.
+    /// The index of the control in the list of controls.
     pub control: usize,
+    /// The answer, after a second attempt if the first was lost.
     pub said: ControlAnswer,
     /// Whether the first attempt was answered.
     pub at_once: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
+/// The kinds of answer that a control can give.
 pub enum ControlAnswer {
-    /// What it must.
+    /// The expected answer.
     Right,
-    /// Something else: somebody answers in its place.
+    /// Another answer, described in words: something answers in place of the control.
     Wrong(String),
+    /// No answer, or an error of the socket.
     Nothing,
-    /// Our table of routes leads nowhere.
+    /// This machine has no route to the control.
     NoRoute,
 }
 
-/// One look at some of the controls.
+/// One check: the answers of some of the controls.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ControlCheck {
-    /// By the steady clock, and by the wall's.
+    /// When the check ended, by the monotonic clock.
     pub at: Millis,
+    /// The same moment by the wall clock, in milliseconds since 1970.
     pub wall: Millis,
+    /// One answer for each control that was asked.
     pub answers: Vec<Answer>,
 }
 
-/// How our line stands.
+/// The judgement about the uplink.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Uplink {
+    /// The state of the uplink.
     pub line: UplinkState,
+    /// The reason in words, for the operator.
     pub why: String,
-    /// Whether version 6 can be used at all: what is asked over it says nothing otherwise.
+    /// Whether IPv6 works here. If not, results over IPv6 prove nothing.
     pub v6: bool,
 }
 
-/// The last looks.
+/// The most recent checks, oldest first.
 #[derive(Clone, Debug, Default)]
 pub struct Looks {
     looks: VecDeque<ControlCheck>,
 }
 
 impl Looks {
+    /// Adds a check, and forgets the oldest one beyond the limit.
     pub fn add(&mut self, look: ControlCheck, controls: &[Control]) {
-        // What was lost while the line was gone says nothing of the line that came back.
+        // Losses from the time of an outage prove nothing about the uplink after it.
         if self.looks.back().is_some_and(|before| is_gone(before, controls))
             && !is_gone(&look, controls)
         {
@@ -78,7 +89,7 @@ impl Looks {
         }
     }
 
-    /// The newest answer of each control, oldest look first.
+    /// Returns the newest answer of each control, newest check first.
     fn newest(&self) -> Vec<&Answer> {
         let mut newest: Vec<&Answer> = Vec::new();
         for answer in self.looks.iter().rev().flat_map(|look| &look.answers) {
@@ -89,7 +100,8 @@ impl Looks {
         newest
     }
 
-    /// What the looks come to. The newest look decides what is gone; the others, what is only in part there.
+    /// Judges the uplink. The newest check alone decides whether it is gone; earlier checks count
+    /// too for whether it is lossy or reaches only a part of the internet.
     pub fn judge(&self, controls: &[Control]) -> Uplink {
         let Some(newest) = self.looks.back() else {
             return Uplink {
@@ -162,7 +174,8 @@ impl Looks {
         )
     }
 
-    /// By how much the wall's clock left the steady one since the look before.
+    /// Returns by how many milliseconds the wall clock left the monotonic one since the previous
+    /// check, if that is a jump.
     fn jumped(&self) -> Option<Millis> {
         let mut last = self.looks.iter().rev();
         let (newest, before) = (last.next()?, last.next()?);
@@ -170,10 +183,12 @@ impl Looks {
         (jumped.abs() > JUMP).then_some(jumped)
     }
 
-    /// The share of first attempts that were lost of late. One bad look is the edge of a cut, not a lossy line.
+    /// Returns the share of first attempts that were lost recently. One bad check is the edge of an
+    /// outage, not a lossy uplink, so losses must show in two checks.
     fn lost_share(&self, controls: &[Control]) -> f32 {
         let newest = || self.looks.iter().rev().take(LOSSY_LOOKS);
-        // A control that never answers is its own trouble, a lost attempt of one that does is ours.
+        // A control that never answers has a fault of its own; a lost attempt of one that does
+        // answer counts against the uplink.
         let counts = |answer: &&Answer| {
             let of_it = || {
                 self.looks
@@ -196,7 +211,7 @@ impl Looks {
     }
 }
 
-/// Nobody answered over IPv4, who was asked.
+/// Returns whether controls were asked over IPv4 and none of them answered.
 fn is_gone(look: &ControlCheck, controls: &[Control]) -> bool {
     let mut of_v4 =
         look.answers.iter().filter(|answer| !controls[answer.control].is_v6()).peekable();
@@ -205,6 +220,7 @@ fn is_gone(look: &ControlCheck, controls: &[Control]) -> bool {
             .all(|answer| matches!(answer.said, ControlAnswer::Nothing | ControlAnswer::NoRoute))
 }
 
+/// Returns the operators behind the answers, sorted and without repetition.
 fn operators<'a>(
     controls: &'a [Control],
     answers: impl Iterator<Item = &'a Answer>,
@@ -239,7 +255,8 @@ mod tests {
         ]
     }
 
-    /// Looks a quarter of a minute apart, at all controls each time; `said` of a control's number and the look's.
+    /// Judges checks 15 s apart, each of all controls. `said` gives the answer for a control's
+    /// index and a check's.
     fn judge(looks: usize, said: impl Fn(usize, usize) -> ControlAnswer) -> Uplink {
         let controls = controls();
         let mut all = Looks::default();

@@ -1,9 +1,10 @@
-//! Radar's traffic series, made comparable from one reply to the next.
+//! Reads Radar's traffic series and makes them comparable between replies.
 //!
-//! Radar scales each reply to the maximum of its own window, so its values are `traffic / maximum` and two replies must
-//! not be compared. The maximum cancels out in `value / median of the same reply`: what we keep is traffic as a
-//! multiple of the median of the seven days that end with the wanted window. Seven days hold each hour of the week once,
-//! so that median hardly moves as the window slides, and an outage shorter than half of it cannot pull it down.
+//! Radar scales each reply to the maximum of its own window, so its values are `traffic / maximum`
+//! and two replies must not be compared. The maximum cancels out in `value / median of the same
+//! reply`. An observation is therefore traffic as a multiple of the median of the seven days that
+//! end with the requested window. Seven days hold each hour of the week once, so the median hardly
+//! moves as the window slides, and an outage shorter than half of it cannot pull it down.
 
 use super::NETFLOWS;
 use crate::domain::time::{DAY, HOUR, MINUTE};
@@ -14,19 +15,20 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Fifteen minutes.
+/// The bin width in seconds.
 pub const STEP: Seconds = 15 * MINUTE;
 const WEEK: Seconds = 7 * DAY;
-/// The newest buckets of a reply are still filling.
+/// Number of newest buckets in a reply that are dropped because they are still filling.
 const UNFINISHED: usize = 2;
-/// Older ones are finished.
+/// The age in seconds from which the newest bucket is complete and none is dropped.
 const FINISHED_AFTER: Seconds = 2 * HOUR;
-/// "No known problem"; 1 to 3 mean too little data, or erratic.
+/// The confidence level that means "no known problem"; 1 to 3 mean too little or erratic data.
 const TRUSTED: u32 = 5;
-/// Fewer values than these make no median: a day of them.
+/// Minimum number of values for a median: one day of buckets.
 const FEWEST: usize = 96;
 
-/// One request for each week of the wanted window, newest first; each asks for the whole week that ends with it.
+/// Returns a request for each week of the window, newest first. Each request covers the whole seven
+/// days that end with its part of the window, since the median needs them.
 pub fn requests(entity: &Entity, wanted: &Query) -> Vec<Request> {
     let (key, code) = match entity {
         Entity::Country(country) => ("location", country.to_string()),
@@ -39,7 +41,7 @@ pub fn requests(entity: &Entity, wanted: &Query) -> Vec<Request> {
     let mut until = wanted.until;
     while until > wanted.from {
         let from = wanted.from.max(until - WEEK);
-        // Radar floors both dates to 15 minutes.
+        // Radar rounds both dates down to 15 minutes.
         let end = (until + (STEP - 1)).floor_to(STEP);
         let query = [
             (key, code.clone()),
@@ -57,6 +59,7 @@ pub fn requests(entity: &Entity, wanted: &Query) -> Vec<Request> {
     requests
 }
 
+/// The result of a traffic call.
 #[derive(Deserialize)]
 pub struct Data {
     meta: Meta,
@@ -64,7 +67,7 @@ pub struct Data {
     serie_0: Member<Serie>,
 }
 
-/// What is said of the series. Each member may be missing or of any type.
+/// The properties of the series. Each member may be missing or of any type.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Meta {
@@ -86,6 +89,9 @@ struct Serie {
     values: Vec<Loose>,
 }
 
+/// Reads a reply as observations of `netflow`, multiples of the median. A series that Radar does
+/// not trust, or with too little traffic, becomes a failed poll of the entity. Fails if the buckets
+/// or the scale are not the requested ones.
 pub fn read(
     request: &Request,
     data: Data,
@@ -134,7 +140,7 @@ pub fn read(
     else {
         return Ok(Readings::default());
     };
-    // A bucket that is missing between others is a gap: unknown, not zero.
+    // A missing bucket between others is a gap: its value is unknown, not zero.
     let all = (0..=(last - first) / STEP).map(|index| first + index * STEP);
     let observations = all.filter(|at| request.wanted.holds(*at)).map(|observed_at| {
         let value = buckets.get(&observed_at).copied().flatten().map(|value| value / median);
@@ -151,8 +157,8 @@ pub fn read(
     })
 }
 
-/// Returns the buckets of the week that ends at `until`, and how many times could not be read. A value that is not a
-/// measurement is unknown; a bucket whose time cannot be read is a gap.
+/// Returns the buckets of the week that ends at `until`, and the number of unreadable times. A
+/// value that is not a measurement is unknown; a bucket whose time cannot be read is a gap.
 fn buckets(
     serie: Option<Serie>,
     until: Timestamp,
@@ -167,16 +173,16 @@ fn buckets(
     let (mut buckets, mut odd) = (BTreeMap::new(), 0);
     for (at, value) in timestamps.iter().zip(&values) {
         match at.time().map(|at| at.floor_to(STEP)) {
-            // Radar floors the start of the window by up to a bucket.
+            // Radar rounds the start of the window down, by up to one bucket.
             Some(at) if until - WEEK - STEP <= at && at < until => {
                 buckets.insert(at, value.number().and_then(sane));
             }
-            // The newest bucket may begin at the end of the window, and is not asked for.
+            // Radar may add a bucket that begins at the end of the window; it was not requested.
             Some(at) if at >= until && at < until + WEEK => {}
             _ => odd += 1,
         }
     }
-    // With so many the shape of the answer has changed.
+    // So many unreadable times mean that the format of the reply has changed.
     if odd * 2 > timestamps.len() {
         return Err(SourceError::malformed(format!(
             "{odd} of {} times cannot be read or used",
@@ -208,7 +214,8 @@ mod tests {
         Query { entities, from: until - hours * HOUR, until, purpose: Purpose::Live }
     }
 
-    /// A week in which traffic is `scale`, but `last` in its last buckets.
+    /// Returns a reply of a week in which all values are `scale`, except `last` in its last
+    /// buckets.
     fn reply(scale: f64, last: &[&str], level: u32) -> String {
         let wanted = wanted(2);
         let count = (WEEK / STEP) as usize;

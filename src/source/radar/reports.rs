@@ -1,5 +1,5 @@
-//! Radar's outage annotations and traffic anomalies: reports that corroborate and name causes. Written late, revised and
-//! back-dated; that there is none says nothing.
+//! Reads Radar's outage annotations and traffic anomalies as reports, which corroborate a verdict
+//! and name causes. They are written late, revised and back-dated, so their absence means nothing.
 
 use super::Radar;
 use crate::domain::{Asn, CountryCode, Entity, Fact, FactKind, Timestamp};
@@ -8,13 +8,15 @@ use crate::source::{Oddity, Polled, Readings, Request};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 
+/// The result of the call for annotations.
 #[derive(Deserialize)]
 pub struct Annotations {
     #[serde(default)]
     annotations: Items<Annotation>,
 }
 
-/// An annotation as it was sent. Each member may be missing, null or of any type: Radar's own types allow most of it.
+/// An annotation as it was sent. Each member may be missing, null or of any type; Radar's own types
+/// allow most of that.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Annotation {
@@ -36,7 +38,8 @@ struct Outage {
     outage_type: Loose,
 }
 
-/// Reads outage annotations as reports of each of their countries and networks that were asked for.
+/// Reads outage annotations. Each becomes a report about each of its countries and networks that
+/// the request is about.
 pub fn annotations(request: &Request, data: Annotations, received_at: Timestamp) -> Readings {
     let mut readings = Readings::default();
     readings.odd.extend(Oddity::unreadable(data.annotations.odd, "Radar annotations"));
@@ -51,11 +54,11 @@ pub fn annotations(request: &Request, data: Annotations, received_at: Timestamp)
             continue;
         };
         let outage = annotation.outage.0.as_ref();
-        // Both vocabularies grow: a word is shown as it came.
+        // The lists of types and causes grow, so a word is shown as it was sent.
         let mut what = outage
             .and_then(|outage| said(&outage.outage_type))
             .unwrap_or_else(|| "outage".to_owned());
-        // How far it reaches, such as `Multiple cities in Florida`.
+        // The extent of the outage, such as `Multiple cities in Florida`.
         if let Some(scope) = said(&annotation.scope) {
             what = format!("{what} ({scope})");
         }
@@ -77,6 +80,7 @@ pub fn annotations(request: &Request, data: Annotations, received_at: Timestamp)
     readings
 }
 
+/// The result of the call for anomalies.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Anomalies {
@@ -97,7 +101,8 @@ struct Anomaly {
     location_details: Member<LocationDetails>,
 }
 
-/// Where the network is (`location` live, `locations` in the types) does not matter here: the anomaly is the network's.
+/// The network of an anomaly. Its country (`location` in live replies, `locations` in Radar's
+/// types) is not read: the anomaly belongs to the network.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct AsnDetails {
@@ -110,8 +115,8 @@ struct LocationDetails {
     code: Loose,
 }
 
-/// Reads traffic anomalies as reports. UNVERIFIED is a hint of a machine, VERIFIED was looked at by a person; an entry
-/// may turn into the other or vanish.
+/// Reads traffic anomalies as reports. UNVERIFIED marks a hint from a machine, VERIFIED one that a
+/// person has checked; an entry may change its status or disappear.
 pub fn anomalies(request: &Request, data: Anomalies, received_at: Timestamp) -> Readings {
     let mut readings = Readings::default();
     readings.odd.extend(Oddity::unreadable(data.traffic_anomalies.odd, "Radar anomalies"));
@@ -148,12 +153,13 @@ pub fn anomalies(request: &Request, data: Anomalies, received_at: Timestamp) -> 
     readings
 }
 
-/// The items of a list that can be read.
+/// Returns the readable items of a list.
 fn listed(list: &Member<Items<Loose>>) -> impl Iterator<Item = &Loose> {
     list.0.iter().flat_map(|items| &items.read)
 }
 
-/// Describes a report without a time at which it began. Of a report about others that concerns nobody.
+/// Describes a report that has no start time. Returns `None` for a report about entities that were
+/// not requested.
 fn undated(what: &str, id: &Loose, entity: Option<Entity>) -> Option<Oddity> {
     let id = match id {
         Loose::Text(text) => excerpt(text),
@@ -173,17 +179,17 @@ fn network(asn: &Loose) -> Option<Entity> {
     asn.whole().map(|number| Entity::Asn(Asn(number)))
 }
 
-/// Returns the end of a report; one before its beginning is none.
+/// Returns the end of a report, or `None` if it lies before the beginning.
 fn ended(end: &Loose, started_at: Timestamp) -> Option<Timestamp> {
     end.time().filter(|end| *end >= started_at)
 }
 
-/// Returns a text that says something; an empty one does not.
+/// Returns the text, shortened, or `None` if it is empty or not a text.
 fn said(text: &Loose) -> Option<String> {
     text.text().filter(|text| !text.trim().is_empty()).map(excerpt)
 }
 
-/// Returns the source's own key; where there is none, one of the time at which it began.
+/// Returns the source's own key, or a key made of the start time if there is none.
 fn key(id: &Loose, started_at: Timestamp) -> String {
     match id {
         Loose::Text(text) => excerpt(text),
@@ -192,7 +198,7 @@ fn key(id: &Loose, started_at: Timestamp) -> String {
     }
 }
 
-/// The source's own evidence where it is a web address, else the entity's page.
+/// Returns the source's link to evidence if it is a plain web address, otherwise the entity's page.
 fn link(
     theirs: Option<&str>,
     entity: &Entity,

@@ -1,4 +1,5 @@
-//! `country-routing-stats`: how many prefixes of a country are in the routing tables, as a series.
+//! Reads `country-routing-stats`: the number of a country's prefixes in the routing tables, as a
+//! series.
 
 use crate::domain::time::{DAY, HOUR, MINUTE};
 use crate::domain::{Observation, Seconds, Series, Timestamp};
@@ -11,6 +12,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// The data of `country-routing-stats`.
 #[derive(Deserialize)]
 pub struct Data {
     resolution: Loose,
@@ -22,7 +24,7 @@ pub struct Data {
     hd_latest_time: Loose,
 }
 
-/// A value and all the times at which it held. Each member may be missing or of any type.
+/// A value and all intervals in which it held. Each member may be missing or of any type.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Entry {
@@ -30,7 +32,7 @@ struct Entry {
     v4_prefixes_ris: Loose,
 }
 
-/// Older replies have one interval where newer ones have a list.
+/// The intervals of an entry. Older replies hold one interval, newer ones a list.
 struct Timeline(Items<Interval>);
 
 impl<'de> Deserialize<'de> for Timeline {
@@ -53,8 +55,9 @@ struct Interval {
     endtime: Loose,
 }
 
-/// Spreads the run-length coded values over bins of the reply's own resolution. An entry or interval that cannot be read
-/// is named among the oddities; its bins are missing, and the others stand.
+/// Spreads the run-length coded values over bins of the reply's own resolution. An entry or
+/// interval that cannot be read is counted among the oddities and its bins are missing; the others
+/// stay valid.
 pub fn read(request: &Request, data: &Data) -> Result<Readings, SourceError> {
     let Some(entity) = request.wanted.entities.first() else { return Ok(Readings::default()) };
     if data.stats.read.is_empty() && data.stats.odd == 0 {
@@ -63,7 +66,7 @@ pub fn read(request: &Request, data: &Data) -> Result<Readings, SourceError> {
         )));
     }
     let resolution = data.resolution.text().unwrap_or_default();
-    // A week tells nothing that could be used.
+    // Bins of a week are too wide to be of use.
     let step = width(resolution).filter(|step| *step <= DAY).ok_or_else(|| {
         SourceError::malformed(format!(
             "a resolution of `{}` where 5m or 1h was asked",
@@ -113,14 +116,14 @@ fn width(resolution: &str) -> Option<Seconds> {
     Some(count * unit)
 }
 
-/// A value that held from the bin that starts first to the bin that starts last.
+/// A value that held from the bin that starts at `first` to the bin that starts at `last`.
 struct Run {
     first: Timestamp,
     last: Timestamp,
     value: Option<f64>,
 }
 
-/// Returns the runs of all entries that can be read, and how many entries and intervals could not.
+/// Returns the runs of all readable entries, and the number of unreadable entries and intervals.
 fn runs(stats: &Items<Entry>, step: Seconds) -> (Vec<Run>, usize) {
     let (mut runs, mut odd) = (Vec::new(), stats.odd);
     for entry in &stats.read {
@@ -142,14 +145,14 @@ fn runs(stats: &Items<Entry>, step: Seconds) -> (Vec<Run>, usize) {
     (runs, odd)
 }
 
-/// Returns the value of each wanted bin. The end of an interval is inclusive: it is the start of its last bin
-/// (docs/sources/ripestat.md). Where two intervals claim a bin, the one that begins later holds; of two that begin
-/// together, the shorter one.
+/// Returns the value of each wanted bin. The end of an interval is inclusive: it is the start of
+/// its last bin (docs/sources/ripestat.md). If two intervals claim a bin, the one that begins later
+/// wins; of two that begin together, the shorter one wins.
 fn bins(mut runs: Vec<Run>, step: Seconds, wanted: &Query) -> BTreeMap<Timestamp, Option<f64>> {
     runs.sort_by_key(|run| (run.first, Reverse(run.last)));
     let mut spread = BTreeMap::new();
     for run in runs {
-        // Only what lies in the window is spread: an interval may be years long.
+        // Only the part inside the window is spread: an interval may be years long.
         let (mut at, last) =
             (run.first.max(wanted.from.floor_to(step)), run.last.min(wanted.until));
         while at <= last {
@@ -248,7 +251,7 @@ mod tests {
         let one = r#"{"resolution":"1h","stats":[{"timeline":[
             {"starttime":"2026-08-01T00:00:00","endtime":"2026-08-01T01:00:00"}],"v4_prefixes_ris":9601,"v6_prefixes_ris":1204}]}"#;
         assert_eq!(hours(one), [bin("01T00:00", 9601.0), bin("01T01:00", 9601.0)]);
-        // The last bin before a gap is there, and the gap is a gap.
+        // The last bin before a gap has its value, and the gap has no bins.
         let gap = r#"{"resolution":"1h","stats":[{"timeline":[
             {"starttime":"2026-08-01T00:00:00","endtime":"2026-08-01T01:00:00"},
             {"starttime":"2026-08-01T04:00:00","endtime":"2026-08-01T04:00:00"}],"v4_prefixes_ris":9601},

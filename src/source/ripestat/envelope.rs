@@ -1,4 +1,5 @@
-//! What every RIPEstat answer is wrapped in, and everything that must hold before its data is believed.
+//! The wrapper of every RIPEstat reply, and the checks that a reply must pass before its data is
+//! used.
 
 use crate::source::SourceError;
 use crate::source::json::{Items, Loose, Member, excerpt, parse};
@@ -19,7 +20,8 @@ struct Whole<T> {
     data: T,
 }
 
-/// The data of an answer of `call`. Errors inside HTTP 200 exist, so all of the envelope is tested.
+/// Returns the data of a reply to `call`. Checks the whole envelope, since RIPEstat also reports
+/// errors with HTTP 200.
 pub fn open<T: DeserializeOwned>(call: &str, body: &[u8]) -> Result<T, SourceError> {
     let head: Head = parse(body)?;
     let said = head.error();
@@ -31,7 +33,7 @@ pub fn open<T: DeserializeOwned>(call: &str, body: &[u8]) -> Result<T, SourceErr
         let status =
             head.status_code.whole().and_then(|code| u16::try_from(code).ok()).unwrap_or(200);
         let said = said.unwrap_or_else(|| format!("its envelope says `{}`", excerpt(word)));
-        // Told inside HTTP 200: an overload or a call that took too long, as a rule. It may pass.
+        // An error with HTTP 200 is usually an overload or a call that took too long. It may pass.
         return Err(if status >= 500 || status == 200 {
             SourceError::empty(format!("RIPEstat reports an error: {said}"))
         } else {
@@ -46,6 +48,7 @@ pub fn open<T: DeserializeOwned>(call: &str, body: &[u8]) -> Result<T, SourceErr
     Ok(parse::<Whole<T>>(body)?.data)
 }
 
+/// Converts a 4xx reply to an error with the first message of severity `error`.
 pub fn refusal(status: u16, body: &[u8]) -> SourceError {
     let said = parse::<Head>(body).ok().and_then(|head| head.error());
     SourceError::Refused { status, said: excerpt(&said.unwrap_or_default()) }

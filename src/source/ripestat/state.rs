@@ -1,5 +1,5 @@
-//! `bgp-state`: which RIS peers see a network or block at a moment, and through which neighbours. `ris-peer-count`: how
-//! many peers there are to be seen by.
+//! Reads `bgp-state`, which RIS peers see a network or block at a moment and through which
+//! neighbours, and `ris-peer-count`, the number of all peers.
 
 use crate::domain::time::MINUTE;
 use crate::domain::{Asn, Entity, Fact, FactKind, Observation, Seconds, Series, Timestamp};
@@ -12,16 +12,17 @@ use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// A moment is taken for the five minutes that it lies in.
+/// The bin width: a state counts for the five minutes that contain its moment.
 pub const STEP: Seconds = 5 * MINUTE;
-/// "Nobody sees it" is believed only of a state this fresh.
+/// The greatest age of a state in which "seen by no peer" counts as zero, in seconds.
 const FRESH: Seconds = 30 * MINUTE;
-/// With a larger share of malformed routes than this no count is made of the others: five per cent is as much as the live
-/// stream tolerates, and less than any fall that is told of.
+/// The largest share of malformed routes with which the other routes are still counted. Five per
+/// cent is as much as the live stream tolerates, and less than any fall that is reported.
 const MALFORMED_AT_MOST: f64 = 0.05;
-/// So many gateways are told of, the best seen ones first: a large network has hundreds.
+/// Maximum number of gateways in the facts, best seen first: a large network has hundreds.
 const GATEWAYS: usize = 8;
 
+/// The data of `bgp-state`.
 #[derive(Deserialize)]
 pub struct Data {
     #[serde(default)]
@@ -39,20 +40,21 @@ pub struct Data {
 struct RawRoute {
     target_prefix: Loose,
     path: Member<Vec<Loose>>,
-    /// Collector and address of the peer, `00-192.0.2.1`.
+    /// Collector and address of the peer, such as `00-192.0.2.1`.
     source_id: Loose,
 }
 
-/// A route that can be read: a block, who sees it, and the networks on the way, the origin last.
+/// A readable route: a block, the peer that sees it, and the networks on the path, origin last.
 struct Route<'a> {
     target: IpNet,
     source_id: &'a str,
-    /// A hop that is not a number, such as a set, is 0.
+    /// AS numbers; 0 for a hop that is not a number, such as a set.
     path: Vec<u32>,
 }
 
 impl Data {
-    /// The data's own time, never the envelope's: that one only says when the answer was written.
+    /// Returns the time of the data. The time in the envelope is not used: it only says when the
+    /// reply was written.
     fn time(&self) -> Result<Timestamp, SourceError> {
         let at = [&self.timestamp, &self.query_time, &self.latest_time]
             .into_iter()
@@ -60,8 +62,8 @@ impl Data {
         at.ok_or_else(|| SourceError::malformed("a state without its time"))
     }
 
-    /// Returns the routes that can be read and how many cannot. Fails where these are so many that a count of the others
-    /// would read like a fall.
+    /// Returns the readable routes and the number of unreadable ones. Fails if so many are
+    /// unreadable that a count of the others would read like a fall.
     fn routes(&self) -> Result<(Vec<Route<'_>>, usize), SourceError> {
         let routes: Vec<Route<'_>> =
             self.bgp_state.read.iter().filter_map(RawRoute::read).collect();
@@ -91,6 +93,9 @@ impl Route<'_> {
     }
 }
 
+/// Reads a state as one value of `visibility`, the number of peers that see the entity, and facts
+/// about its gateways. Fails if the state is too old to support that, lies in the future, or is
+/// about other networks.
 pub fn read(
     request: &Request,
     data: &Data,
@@ -138,26 +143,28 @@ pub fn read(
     Ok(Readings { observations, facts: facts.collect(), odd: odd.into_iter().collect() })
 }
 
-/// Every route of a state, for a table that goes on from it.
+/// All routes of a state, to seed a table of routes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Routes {
-    /// The moment of which the state speaks.
+    /// The moment of the state.
     pub at: Timestamp,
+    /// One seed for each block and peer.
     pub routes: Vec<Seed>,
 }
 
 impl Routes {
-    /// Those inside the block.
+    /// Returns the routes inside the block.
     pub fn of(&self, net: IpNet) -> Vec<Seed> {
         self.routes.iter().filter(|seed| net.contains(&seed.net)).cloned().collect()
     }
 }
 
+/// Returns all readable routes of a state. Fails as `Data::routes` does.
 pub fn routes(data: &Data) -> Result<Routes, SourceError> {
     let at = data.time()?;
     let (routes, _) = data.routes()?;
     let seeds = routes.iter().filter_map(|route| {
-        // `00-192.0.2.1`: collector and address.
+        // Such as `00-192.0.2.1`: collector and address.
         let (collector, address) = route.source_id.split_once('-')?;
         let peer =
             Peer { collector: message::collector(collector)?, address: address.parse().ok()? };
@@ -166,11 +173,12 @@ pub fn routes(data: &Data) -> Result<Routes, SourceError> {
     Ok(Routes { at, routes: seeds.collect() })
 }
 
-/// Whether the route is one of the entity's own: a covering block of somebody else does not reach it.
+/// Returns whether the route leads to the entity. A route of a larger block that covers the entity
+/// belongs to another network and does not.
 fn concerns(entity: &Entity, route: &Route<'_>) -> bool {
     match entity {
         Entity::Prefix(net) => net.contains(&route.target),
-        // An origin that is a set may be anybody's.
+        // An origin that is a set may hold any network.
         Entity::Asn(Asn(number)) => {
             route.path.last().is_none_or(|origin| origin == number || *origin == 0)
         }
@@ -178,7 +186,8 @@ fn concerns(entity: &Entity, route: &Route<'_>) -> bool {
     }
 }
 
-/// The networks next to the origin, learned from the paths: how much is seen through each, and by how many peers.
+/// Returns the networks next to the origin, found in the paths, each with the number of prefixes
+/// seen through it and the number of peers that see them.
 fn gateways(entity: &Entity, routes: &[&Route<'_>]) -> Vec<FactKind> {
     let mut seen: BTreeMap<u32, (BTreeSet<IpNet>, BTreeSet<&str>)> = BTreeMap::new();
     for route in routes {
@@ -203,8 +212,9 @@ fn gateways(entity: &Entity, routes: &[&Route<'_>]) -> Vec<FactKind> {
     found.into_iter().map(told).collect()
 }
 
-/// The hop before the origin; an origin that stands there several times (prepending) counts once. None where the peer
-/// is the origin itself, or where a set stands in the place.
+/// Returns the hop before the origin. An origin that is repeated (prepending) counts once. Returns
+/// `None` if the peer is itself the origin, if the origin is another network than the entity, or if
+/// either hop is a set.
 fn before_the_origin(entity: &Entity, route: &Route<'_>) -> Option<u32> {
     let origin = *route.path.last().filter(|origin| **origin != 0)?;
     if matches!(entity, Entity::Asn(Asn(own)) if *own != origin) {
@@ -213,6 +223,7 @@ fn before_the_origin(entity: &Entity, route: &Route<'_>) -> Option<u32> {
     Some(route.gateway()).filter(|gateway| *gateway != 0)
 }
 
+/// The data of `ris-peer-count`.
 #[derive(Deserialize)]
 pub struct PeerCount {
     peer_count: ByVersion,
@@ -238,7 +249,8 @@ struct Count {
     timestamp: Loose,
 }
 
-/// The newest count of peers with a full table: of the version of the address block, and of version 4 for a network.
+/// Returns the newest count of peers with a full table as a fact about each entity: IPv6 peers for
+/// an IPv6 block, IPv4 peers for every other entity.
 pub fn peers(request: &Request, data: &PeerCount) -> Result<Readings, SourceError> {
     let newest = |feeds: &Member<Feeds>| {
         let counts = feeds.0.iter().flat_map(|feeds| &feeds.full_feed.read);

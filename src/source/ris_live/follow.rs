@@ -1,5 +1,6 @@
-//! Follows the stream: connects, subscribes, seeds the table from RIPEstat, and says every minute how the watched routes stand.
-//! A connection that breaks off leaves a gap, over which nothing is known; a table that is not seeded says nothing.
+//! Follows the stream: connects, subscribes, seeds the table from RIPEstat, and reports the
+//! visibility of the watched routes every minute. A connection that breaks off leaves a gap in
+//! which nothing is known. A table that is not seeded reports unknown values.
 
 use super::NAME;
 use super::message::{Message, Update};
@@ -19,63 +20,77 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
 
-/// How often it is said how the routes stand.
+/// The interval between reports of the routes, and the width of their bins.
 const STEP: Seconds = MINUTE;
-/// After the end of a step, for what is still on its way from the collectors.
+/// The wait after the end of a step for messages that are still on their way from the collectors.
 const SETTLES: Seconds = 4;
-/// How often it is looked whether the routes of anybody have gone: then their step is told of at once.
+/// The interval between checks whether all routes of an entity are gone, which is reported before
+/// the step ends.
 const GLANCE_EVERY: Seconds = 10;
-/// Routes that were gone for so long in a step are told of before it ends: convergence takes some seconds, flaps as well.
+/// The time for which routes must be gone, within a step too, to be reported early. Convergence and
+/// flaps take some seconds.
 const GONE_FOR: Seconds = 20;
-/// So long after a fall there is a hurry.
+/// The time after a loss of all routes in which steps are reported early.
 const HURRY: Seconds = 5 * MINUTE;
+/// The interval between pings.
 const PING_EVERY: Seconds = 30;
-/// Pings that may stay unanswered.
+/// Number of pings in a row that may stay unanswered.
 const MISSED: u32 = 2;
-/// A state that RIPEstat gives may be some minutes old: what changed between it and the subscription is only in the next.
+/// The wait before the state is read again if it is older than the subscription. RIPEstat's state
+/// may be some minutes old, and changes between it and the subscription are only in the next state.
 const SEED_AGAIN: Seconds = 15 * MINUTE;
-/// At least so long after one state another is read for peers whose sessions were lost: four calls a day at most.
+/// Minimum time between two states that are read for peers whose sessions were lost: at most four a
+/// day.
 const SEED_ANEW: Seconds = 6 * HOUR;
-/// A message that is dated further ahead is a fault. Collectors keep time by NTP; our own clock may be behind.
+/// The farthest time ahead of our clock at which a message is still accepted. Collectors keep time
+/// by NTP, but our own clock may be behind.
 const AHEAD_AT_MOST: Seconds = HOUR;
-/// After a seed that failed.
+/// The wait after a failed attempt to read the state.
 const SEED_LATER: Seconds = 2 * MINUTE;
-/// Frames in a row that are no messages.
+/// Number of unreadable frames in a row that ends the connection.
 const GIBBERISH: u32 = 100;
-/// After a connection broke off: RIPE's own clients wait from a second up to five minutes.
+/// The pauses before a new connection. RIPE's own clients wait from a second up to five minutes.
 const RECONNECT: Backoff = Backoff { first: 1, cap: 5 * MINUTE };
-/// A gateway is told of anew when the peers that see through it have changed by more than this share.
+/// A gateway is reported again if the number of peers that see through it has changed by more than
+/// this share of all peers.
 const NEWS: f64 = 0.1;
 
-/// The routes of one entity.
+/// An entity and the blocks whose routes are followed for it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Watched {
+    /// The entity that observations and facts are about.
     pub entity: Entity,
+    /// The blocks; blocks announced inside them are followed too.
     pub nets: Vec<IpNet>,
-    /// Neighbours by the names that people know.
+    /// Names of neighbours for readers, by AS number.
     pub names: BTreeMap<u32, String>,
 }
 
-/// What a follower tells.
+/// An event that a follower reports.
 #[derive(Debug)]
 pub enum FollowerEvent {
+    /// The observations and facts of one step.
     Batch(Batch),
-    /// Calls to RIPEstat that were made.
+    /// Number of calls to RIPEstat since the last such event.
     Called(u32),
-    /// How it is doing.
+    /// The state of the connection, in words for the operator.
     State(String),
 }
 
-/// Where from, and what for.
+/// A follower of the stream: its address, its clients and the entities to follow.
 #[derive(Clone)]
 pub struct Follower {
+    /// The address of RIS Live, `ws` or `wss`.
     pub url: Url,
+    /// Our name for RIS Live (`client`) and RIPEstat (`sourceapp`).
     pub client: String,
+    /// The clock for steps, pauses and deadlines.
     pub clock: Clock,
+    /// The TLS settings for `wss`.
     pub tls: Tls,
-    /// RIPEstat, for the state to begin with.
+    /// The feed of RIPEstat, which gives the initial state.
     pub ripestat: Feed,
-    /// What is to be followed now: chats may add to it at any time.
+    /// Returns the entities to follow now; chats may change them at any time.
     pub watched: Arc<dyn Fn() -> Vec<Watched> + Send + Sync>,
 }
 
@@ -85,7 +100,7 @@ impl std::fmt::Debug for Follower {
     }
 }
 
-/// What is remembered over a gap.
+/// The table and the last reported values; they are kept across connections.
 #[derive(Default)]
 struct Memory {
     table: Table,
@@ -98,7 +113,8 @@ struct Memory {
 type Tell = UnboundedSender<(FollowerEvent, ActivityGuard)>;
 
 impl Follower {
-    /// Follows until nobody listens any more or it is dropped.
+    /// Follows the stream until the receiver of `tell` is dropped, or the future itself. Connects
+    /// again after each failure.
     pub async fn run(self, tell: Tell, mut busy: ActivityGuard) {
         let mut memory = Memory::default();
         let mut failures = 0;
@@ -124,17 +140,18 @@ impl Follower {
         }
     }
 
-    /// Returns whether an instant (Unix seconds) is further ahead than any clock is wrong.
+    /// Returns whether an instant (Unix seconds) is too far ahead to be explained by a wrong clock.
     fn is_ahead(&self, at: f64) -> bool {
         at > (self.clock.now() + AHEAD_AT_MOST).unix() as f64
     }
 
     fn tell(&self, tell: &Tell, told: FollowerEvent) {
-        // Nobody listens any more: the bot stops.
+        // Sending fails only while the bot stops and the receiver is gone.
         let _ = tell.send((told, self.clock.busy()));
     }
 
-    /// One connection, until it breaks off; or, in good order, until something else is to be watched.
+    /// Runs one connection. Fails when it breaks off; returns `Ok` when the watched entities have
+    /// changed.
     async fn once(
         &self,
         watched: &[Watched],
@@ -157,7 +174,7 @@ impl Follower {
         let mut step = connected_at.floor_to(STEP) + STEP;
         let (mut ping, mut missed, mut gibberish) = (connected_at + PING_EVERY, 0, 0);
         let mut glance = connected_at + GLANCE_EVERY;
-        // Since when somebody's routes have been gone, and the step that was told of early.
+        // The time since when all routes of an entity are gone, and the step reported early.
         let (mut gone_since, mut hurried): (Option<Timestamp>, Option<Timestamp>) = (None, None);
         loop {
             let due = (step + SETTLES).min(ping).min(glance).min(seed_due.unwrap_or(ping));
@@ -209,7 +226,7 @@ impl Follower {
                         if seed_due.is_none() && now - seeded_at >= SEED_ANEW && memory.wants_seed(watched) {
                             seed_due = Some(now);
                         }
-                        // A clock that was set forward leaves steps out.
+                        // Steps are skipped if the clock was set forward.
                         step = (step + STEP).max(now.floor_to(STEP));
                         if (self.watched)() != watched { return Ok(()); }
                     }
@@ -240,7 +257,7 @@ impl Follower {
         }
     }
 
-    /// Asks RIPEstat for the routes, while the stream is read on.
+    /// Starts a task that reads the routes from RIPEstat while the stream is still being read.
     fn seed(
         &self,
         tasks: &mut tokio::task::JoinSet<()>,
@@ -276,14 +293,14 @@ impl Follower {
     }
 }
 
-/// Returns whether a complaint is about a subscription: that keeps the connection. One about a client that is too slow
-/// is the last word before the end.
+/// Returns whether a complaint is about a subscription; the connection then stays open. After a
+/// complaint about a client that is too slow, the service closes the connection.
 fn is_about_a_filter(why: &str) -> bool {
     let why = why.to_ascii_lowercase();
     ["filter", "subscri", "type"].iter().any(|word| why.contains(word)) && !why.contains("slow")
 }
 
-/// What came of asking for the state.
+/// A result of reading the state from RIPEstat.
 enum Seeded {
     Routes { nets: Vec<IpNet>, state: ripestat::Routes },
     Calls(u32),
@@ -291,7 +308,7 @@ enum Seeded {
 }
 
 impl Memory {
-    /// Drops what is remembered of entities and blocks that are no longer followed.
+    /// Drops the data of entities and blocks that are no longer followed.
     fn follow_only(&mut self, watched: &[Watched]) {
         self.table.watch_only(watched.iter().flat_map(|watched| watched.nets.iter().copied()));
         let is_followed = |entity: &Entity| watched.iter().any(|watched| watched.entity == *entity);
@@ -301,19 +318,21 @@ impl Memory {
         self.falls.retain(|entity, _| is_followed(entity));
     }
 
-    /// Returns whether so many peers of any of them are unknown that another state is worth its call.
+    /// Returns whether, for any entity, so many peers are unknown that a new state is worth its
+    /// call.
     fn wants_seed(&self, watched: &[Watched]) -> bool {
         watched.iter().any(|one| self.table.wants_seed(&one.nets))
     }
 
-    /// Whether the routes of any of them are gone, all of them.
+    /// Returns whether any entity has lost all of its routes.
     fn anybody_is_gone(&self, watched: &[Watched]) -> bool {
         let standing =
             |one: &Watched| self.table.standing(&one.nets).filter(BlockVisibility::is_known);
         watched.iter().filter_map(standing).any(|standing| standing.blocks == 0)
     }
 
-    /// How all routes stand in the step that began at `start`.
+    /// Returns the batch of the step that began at `start`: two observations for each entity,
+    /// unknown if its table is not seeded, and the changed facts.
     fn say(&mut self, watched: &[Watched], start: Timestamp, now: Timestamp) -> Batch {
         let mut batch = Batch::live(now);
         for one in watched {
@@ -341,7 +360,8 @@ impl Memory {
         batch
     }
 
-    /// What has changed since it was said last: who sees it through whom, and in which order the routes went.
+    /// Adds the facts that have changed since the last report: the number of peers, the gateways,
+    /// and the order in which the routes were lost.
     fn facts(
         &mut self,
         one: &Watched,
@@ -383,7 +403,8 @@ impl Memory {
                 facts.push(fact(FactKind::Gateway { asn, name, prefixes_seen, peers_seeing }));
             }
         }
-        // Who announces a route names the neighbours in its path: those that are gone are not kept.
+        // Neighbours come from the paths that anybody may announce, so those that are gone are
+        // dropped, or the map could grow without limit.
         self.gateways.retain(|(entity, asn), _| {
             *entity != one.entity || standing.gateways.contains_key(asn)
         });

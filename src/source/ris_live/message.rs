@@ -1,4 +1,5 @@
-//! What RIS Live says: one JSON text frame, one message. Facts and traps: docs/sources/ris-live.md
+//! The messages of RIS Live, one for each JSON text frame. Facts and traps:
+//! docs/sources/ris-live.md
 
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer};
@@ -6,43 +7,56 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-/// A peer of one route collector. It is known by both, since one router may peer with several collectors.
+/// A peer of one route collector. Both together identify it, since one router may peer with several
+/// collectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Peer {
-    /// The number of the collector: 21 of `rrc21.ripe.net`.
+    /// The number of the collector: 21 for `rrc21.ripe.net`.
     pub collector: u16,
+    /// The address of the peer's router.
     pub address: IpAddr,
 }
 
-/// A message, as far as it concerns us.
+/// A message, reduced to the parts that are used.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Message {
+    /// Routes that a peer announces or withdraws.
     Update(Update),
-    /// A session with a peer came up or went down. A route that is not announced while it is down was not withdrawn.
+    /// A session with a peer came up or went down. Routes that are missing while it is down were
+    /// not withdrawn.
     Session {
+        /// The peer of the session.
         peer: Peer,
+        /// Whether the session is up; false for an unknown state.
         up: bool,
+        /// Time by the collector's clock, Unix seconds.
         at: f64,
     },
+    /// The reply to a ping.
     Pong,
-    /// The service's own complaint; being too slow is one, and the last.
+    /// An error message of the service. The one about a client that is too slow is its last
+    /// message.
     Complaint(String),
-    /// Something else that it may send.
+    /// Any other message; it is ignored.
     Other,
 }
 
+/// A BGP update of one peer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Update {
+    /// The peer that sent the update to the collector.
     pub peer: Peer,
-    /// By the collector's clock, Unix seconds.
+    /// Time by the collector's clock, Unix seconds.
     pub at: f64,
-    /// The networks on the way, the origin last; a set of them counts as nobody in particular (0).
+    /// The AS numbers on the path, origin last; 0 for a set. Empty for a pure withdrawal.
     pub path: Vec<u32>,
+    /// Blocks that the peer reaches by this path.
     pub announced: Vec<IpNet>,
+    /// Blocks that the peer no longer reaches.
     pub withdrawn: Vec<IpNet>,
 }
 
-/// Why a frame is no message.
+/// The reason why a frame is not a message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a message that cannot be read: {0}")]
 pub struct Malformed(pub String);
@@ -55,7 +69,7 @@ struct Frame<'a> {
     data: Option<Data<'a>>,
 }
 
-/// What a message says. Each member may be missing or of any type.
+/// The content of a message. Each member may be missing or of any type.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Data<'a> {
@@ -78,7 +92,7 @@ struct Data<'a> {
     message: Word<'a>,
 }
 
-/// The blocks of an announcement; none where it is not an object.
+/// The blocks of an announcement; empty if it is not an object.
 #[derive(Default)]
 struct Announcement<'a>(Listed<Word<'a>>);
 
@@ -95,7 +109,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Announcement<'a> {
     }
 }
 
-/// The items of a list; none where something else than a list stands.
+/// The items of a list; empty if the value is not a list.
 struct Listed<T>(Vec<T>);
 
 impl<T> Default for Listed<T> {
@@ -111,7 +125,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Listed<T> {
     }
 }
 
-/// A text, or a number as its digits; `None` for everything else.
+/// A text, or the digits of a number; `None` for every other value.
 #[derive(Default)]
 struct Word<'a>(Option<Cow<'a, str>>);
 
@@ -131,7 +145,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Word<'a> {
         Ok(Self(match raw.as_bytes().first() {
             Some(b'"') => match serde_json::from_str::<&'de str>(raw) {
                 Ok(text) => Some(Cow::Borrowed(text)),
-                // One with escapes in it.
+                // A text with escapes cannot be borrowed.
                 Err(_) => serde_json::from_str::<String>(raw).ok().map(Cow::Owned),
             },
             Some(b'-' | b'0'..=b'9') => Some(Cow::Borrowed(raw)),
@@ -140,7 +154,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Word<'a> {
     }
 }
 
-/// One network of a path. A set of them, as aggregation leaves it, is 0, and so is what cannot be read.
+/// One AS number of a path; 0 for a set, which aggregation leaves, and for an unreadable value.
 struct Hop(u32);
 
 impl<'de> Deserialize<'de> for Hop {
@@ -150,7 +164,8 @@ impl<'de> Deserialize<'de> for Hop {
     }
 }
 
-/// Reads one frame. A malformed block of an update is passed over; an update of which nothing can be read is malformed.
+/// Reads one frame. Skips a malformed block of an update; fails if no block of the update can be
+/// read.
 pub fn read(text: &str) -> Result<Message, Malformed> {
     let frame: Frame<'_> =
         serde_json::from_str(text).map_err(|error| Malformed(error.to_string()))?;
@@ -163,7 +178,7 @@ pub fn read(text: &str) -> Result<Message, Malformed> {
     }
 }
 
-/// What a message of the stream is about.
+/// The kind of a message of the stream.
 enum Kind {
     Update,
     Session,
@@ -171,8 +186,9 @@ enum Kind {
 }
 
 impl Kind {
-    /// `STATE` in captures of 2026, `RIS_PEER_STATE` in the documentation and in captures of 2019. Both, and the forms
-    /// between them, are one.
+    /// Returns the kind for a type in any case. The type of a session message is `STATE` in
+    /// captures of 2026, and `RIS_PEER_STATE` in the documentation and in captures of 2019; both,
+    /// and the forms between them, mean the same.
     fn of(word: &str) -> Self {
         let word = word.to_ascii_uppercase();
         let bare = word.strip_prefix("RIS_").unwrap_or(&word);
@@ -196,7 +212,7 @@ fn message(data: &Data<'_>) -> Result<Message, Malformed> {
     let collector = data.host.as_str().and_then(collector).ok_or_else(|| missing("collector"))?;
     let peer = Peer { collector, address };
     if matches!(kind, Kind::Session) {
-        // Of a session in any other state, or in one that cannot be read, nothing is known.
+        // Any other state, or an unreadable one, counts as down: the peer's routes are unknown.
         let state = data.state.as_str().unwrap_or_default().to_ascii_lowercase();
         let up = matches!(state.as_str(), "connected" | "up" | "established");
         return Ok(Message::Session { peer, up, at });
@@ -208,8 +224,9 @@ fn message(data: &Data<'_>) -> Result<Message, Malformed> {
             match word.as_str().and_then(|text| text.parse::<IpNet>().ok()) {
                 Some(net) => read.push(net.trunc()),
                 None => {
-                    malformed =
-                        Some(word.as_str().unwrap_or_default().chars().take(60).collect::<String>())
+                    malformed = Some(
+                        word.as_str().unwrap_or_default().chars().take(60).collect::<String>(),
+                    );
                 }
             }
         }
@@ -229,21 +246,21 @@ fn message(data: &Data<'_>) -> Result<Message, Malformed> {
     }
 }
 
-/// Returns 21 for `rrc21` and `rrc21.ripe.net`; both occur.
+/// Returns the number of a collector: 21 for `rrc21` and for `rrc21.ripe.net`, which both occur.
 pub fn collector(host: &str) -> Option<u16> {
     let name = host.split('.').next()?.to_ascii_lowercase();
     name.strip_prefix("rrc").unwrap_or(&name).parse().ok()
 }
 
 impl Update {
-    /// The network next to the origin; an origin that stands there several times (prepending) counts once. None where the
-    /// peer is the origin itself, or where a set stands in the place.
+    /// Returns the AS number next to the origin. An origin that is repeated (prepending) counts
+    /// once. Returns 0 if the peer is itself the origin, or if a set stands next to the origin.
     pub fn gateway(&self) -> u32 {
         gateway(&self.path)
     }
 }
 
-/// As above, 0 for none.
+/// Returns the gateway of a path, as [`Update::gateway`] does.
 pub fn gateway(path: &[u32]) -> u32 {
     let Some(origin) = path.last() else { return 0 };
     path.iter().rev().copied().find(|hop| hop != origin).unwrap_or(0)
@@ -291,7 +308,7 @@ mod tests {
         assert_eq!(update(&text).path, [64496, 64500, 4837, 0]);
     }
 
-    /// As captured in September 2026.
+    /// A session message as captured in September 2026.
     const SESSION: &str = r#"{"type":"ris_message","data":{"timestamp":1789019601.76,"peer":"192.0.2.55","peer_asn":"64496",
         "id":"192.0.2.55-01a0","host":"rrc13.ripe.net","type":"STATE","state":"connected"}}"#;
 

@@ -1,5 +1,6 @@
-//! RIPE's live stream of route changes. [`message`] reads it, [`table`] keeps who sees which block through whom, [`stream`] is
-//! the connection, [`follow`] the life of all three.
+//! RIS Live, the RIPE NCC's live stream of route changes. [`message`] parses it, [`table`] keeps
+//! which peer sees which block through which neighbour, [`stream`] is the connection, and
+//! [`follow`] runs all three.
 
 pub mod follow;
 pub mod message;
@@ -8,5 +9,5 @@ pub mod table;
 
 pub use crate::domain::observation::RIS_LIVE as NAME;
 
-/// Its usual address.
+/// The default address; `LINKDOWN_RIS_LIVE_URL` overrides it.
 pub const URL: &str = "wss://ris-live.ripe.net/v1/ws/";

@@ -1,4 +1,5 @@
-//! The connection: a WebSocket, one subscription for each block, pings. It knows nothing of what the messages mean.
+//! The connection: a WebSocket with one subscription for each block, and pings. It does not
+//! interpret the messages.
 
 use super::message::{self, Malformed, Message};
 use crate::clock::Clock;
@@ -14,28 +15,35 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message as Frame};
 
-/// The longest message that is taken: a BGP message is 4 KiB, here as text.
+/// The longest message that is read, in bytes: a BGP message is 4 KiB, and comes here as text.
 const MESSAGE_CAP: usize = 1 << 20;
+/// The deadline for connection and both handshakes.
 const CONNECT: Duration = Duration::from_secs(20);
-/// Between two subscriptions, as others keep to.
+/// The pause between two subscriptions, the same as other clients use.
 const APART: Duration = Duration::from_millis(200);
-/// A client that writes into a void for longer has lost its line.
+/// The deadline for sending a frame; after it the connection counts as lost.
 const WRITE: Duration = Duration::from_secs(10);
 
-/// The names of a message about a session: that of the frames of 2026, and that of the documentation.
+/// The names of a message about a session: the one in the frames of 2026, and the one in the
+/// documentation.
 const SESSIONS: [&str; 2] = ["STATE", "RIS_PEER_STATE"];
 
-/// Why a connection has ended.
+/// The reason for the end of a connection.
 #[derive(Debug, thiserror::Error)]
 pub enum StreamError {
+    /// The connection could not be made; holds the cause.
     #[error("cannot be reached: {0}")]
     Unreachable(String),
+    /// The connection was closed or lost; holds the cause.
     #[error("the connection broke off: {0}")]
     Broken(String),
+    /// The service sent an error that ends the connection; holds its first 200 characters.
     #[error("it complains: {0}")]
     Complaint(String),
+    /// Pings stayed unanswered, or a frame could not be sent within 10 s.
     #[error("it has not answered to pings for a minute")]
     Silent,
+    /// A hundred frames in a row could not be read; holds the last fault.
     #[error("it sends what cannot be read, again and again: {0}")]
     Gibberish(Malformed),
 }
@@ -43,7 +51,7 @@ pub enum StreamError {
 trait Both: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Both for T {}
 
-/// A connection that stands.
+/// An open connection.
 pub struct Stream {
     socket: WebSocketStream<Box<dyn Both>>,
     clock: Clock,
@@ -56,7 +64,7 @@ impl std::fmt::Debug for Stream {
 }
 
 impl Stream {
-    /// Connects to `url` (`ws` or `wss`), naming ourselves as `client`.
+    /// Connects to `url` (`ws` or `wss`) with `client` as our name. Fails after 20 s.
     pub async fn connect(
         url: &Url,
         client: &str,
@@ -95,8 +103,9 @@ impl Stream {
             .unwrap_or_else(|| Err(unreachable(&"no answer in 20 s")))
     }
 
-    /// Subscribes to all updates about the blocks and what is inside them, and to sessions that come up or go down, under
-    /// both of their names. Never by path: a withdrawal has none, and would not come.
+    /// Subscribes to all updates about the blocks and the blocks inside them, and to sessions that
+    /// come up or go down, under both names of that message. Does not filter by path: a withdrawal
+    /// has no path and would be filtered out.
     pub async fn subscribe(
         &mut self,
         nets: impl Iterator<Item = IpNet>,
@@ -115,6 +124,7 @@ impl Stream {
         Ok(())
     }
 
+    /// Sends a ping as a message of the service, which replies with [`Message::Pong`].
     pub async fn ping(&mut self) -> Result<(), StreamError> {
         self.say(&json!({"type": "ping", "data": null})).await
     }
@@ -124,7 +134,8 @@ impl Stream {
         sent.ok_or(StreamError::Silent)?.map_err(|error| StreamError::Broken(error.to_string()))
     }
 
-    /// The next message; what is no message is handed out as such, for the caller to count.
+    /// Waits for the next message. Returns a frame that is not a message as `Malformed`, for the
+    /// caller to count. Fails when the connection has ended.
     pub async fn next(&mut self) -> Result<Result<Message, Malformed>, StreamError> {
         loop {
             match self.socket.next().await {
@@ -138,7 +149,7 @@ impl Stream {
                     return Err(StreamError::Broken(why));
                 }
                 Some(Ok(Frame::Ping(_) | Frame::Pong(_) | Frame::Frame(_))) => {}
-                // A message beyond the cap is nobody's update.
+                // No BGP update exceeds the cap.
                 Some(Err(Error::Capacity(error))) => {
                     return Err(StreamError::Broken(error.to_string()));
                 }

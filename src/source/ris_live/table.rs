@@ -1,110 +1,125 @@
-//! Which peer sees which block, and through which neighbour: seeded from a state, kept by announcements and withdrawals. Pure.
+//! A table of which peer sees which block through which neighbour, seeded from a state and updated
+//! by announcements and withdrawals. Pure.
 //!
-//! A peer counts for a block once it has been seen to have it: those that never do (partial tables) are in no count. One
-//! whose session is down leaves both sides of "seen by 3 of 350"; after a gap nothing is known until the next seed.
+//! A peer counts for a block once it has had a route to it; peers that never have one (partial
+//! tables) are in no count. A peer whose session is down leaves both numbers of "seen by 3 of 350".
+//! After a gap nothing is known until the next seed.
 
 use super::message::{Peer, Update};
 use crate::domain::{Fall, Timestamp};
 use ipnet::IpNet;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// A block is there while more than this share of its peers see it: some routers hold on to a withdrawn one for minutes.
+/// A block counts as visible while more than this share of its peers see it; some routers keep a
+/// withdrawn block for minutes.
 const GONE: f64 = 0.05;
-/// With fewer of its peers left than this share, what the others see says little: a collector is down, not a country.
+/// Minimum share of peers with a known state. Below it the view of the others means little: a
+/// collector is down, not a country.
 const ENOUGH_PEERS: f64 = 0.5;
-/// Above this share of its peers the blocks stand as usual: a new fall is noted from the beginning.
+/// From this share of seeing peers on, the blocks count as up, and the next fall is a new one.
 const STANDS: f64 = 0.8;
-/// With a larger share of its peers unknown a state is read anew: a peer whose session came up again and that has lost
-/// its route meanwhile says nothing.
+/// The largest share of unknown peers that does not yet call for a new state. A peer that lost its
+/// route while its session was down sends nothing when the session comes up again.
 const UNKNOWN_AT_MOST: f64 = 0.1;
-/// More blocks announced inside a watched one than this are not followed.
+/// Maximum number of announced blocks that are followed for each watched block.
 const INSIDE_AT_MOST: usize = 64;
 
-/// Several blocks, and who sees them.
+/// The watched blocks and the peers that see them.
 #[derive(Debug, Default)]
 pub struct Table {
     peers: Vec<PeerState>,
     peer_numbers: HashMap<Peer, u16>,
     watched: HashMap<IpNet, Watched>,
-    /// By the block as it is announced: a watched one, or one inside it.
+    /// By announced block: a watched block or one inside it.
     blocks: HashMap<IpNet, Block>,
 }
 
 #[derive(Debug, Default)]
 struct Watched {
-    /// What is announced of it.
+    /// The announced blocks in the watched one, possibly itself.
     announced: Vec<IpNet>,
-    /// Whether a state was read since the last gap.
+    /// Whether a state has been read since the last gap.
     is_seeded: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct PeerState {
     is_up: bool,
-    /// When its session came up or went down, Unix seconds.
+    /// Time of the last change of the session, Unix seconds; 0 if none is known.
     since: u32,
 }
 
 #[derive(Debug, Default)]
 struct Block {
-    /// By number of the peer.
+    /// Sorted by number of the peer.
     routes: Vec<Route>,
 }
 
-/// A peer's word on a block: 24 bytes, since there may be a third of a million of them.
+/// The last report of a peer about a block. It takes 24 bytes, since there may be a third of a
+/// million of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Route {
     peer: u16,
     word: Word,
-    /// The network next to the origin, 0 where that is not known.
+    /// The AS number next to the origin; 0 if unknown.
     gateway: u32,
-    /// When the peer said so last, and since when it has said the same; Unix seconds.
+    /// Time of the last report, Unix seconds.
     at: u32,
+    /// Time since when `word` has been the same, Unix seconds.
     since: u32,
-    /// The neighbour through which it was seen before that one, and when it was so last.
+    /// The gateway before `gateway`; 0 if there was none.
     left: u32,
+    /// Time of the change from `left` to `gateway`, Unix seconds.
     left_at: u32,
 }
 
+/// The state of a route by the last report of its peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Word {
     Seen,
     Withdrawn,
-    /// Its session was lost since.
+    /// The session of the peer has changed since its last report.
     Unknown,
 }
 
-/// A route of a state that was read elsewhere.
+/// A route of a state that was read from RIPEstat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seed {
+    /// The announced block.
     pub net: IpNet,
+    /// The peer that sees it.
     pub peer: Peer,
+    /// The AS number next to the origin; 0 if unknown.
     pub gateway: u32,
 }
 
-/// How some blocks stand.
+/// The visibility of several blocks together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BlockVisibility {
-    /// Peers that see any of the blocks, of those whose word is known.
+    /// Number of peers with a known state that see any of the blocks.
     pub seeing: u32,
+    /// Number of peers with a known state.
     pub peers: u32,
-    /// Peers of which nothing is known now.
+    /// Number of peers with an unknown state.
     pub unknown: u32,
-    /// Blocks that are there.
+    /// Number of visible blocks.
     pub blocks: u32,
+    /// Number of blocks that have been announced at any time.
     pub of_blocks: u32,
-    /// By neighbour: blocks that are there through it, and peers that see any through it.
+    /// By AS number of the neighbour: the number of blocks visible through it, and the number of
+    /// peers that see any block through it.
     pub gateways: BTreeMap<u32, (u32, u32)>,
 }
 
 impl BlockVisibility {
-    /// Whether enough is known to say anything.
+    /// Returns whether at least half of the peers have a known state.
     pub fn is_known(&self) -> bool {
         self.peers > 0
             && f64::from(self.peers) >= ENOUGH_PEERS * f64::from(self.peers + self.unknown)
     }
 
-    /// As many as see it, were every peer's word known: a session that is down is no peer that lost the route.
+    /// Returns the number of seeing peers, scaled to all peers: a peer whose session is down has
+    /// not lost the route.
     pub fn seeing_of_all(&self) -> f64 {
         if self.peers == 0 {
             return 0.0;
@@ -113,19 +128,20 @@ impl BlockVisibility {
             .round()
     }
 
+    /// Returns the share of the known peers that see any of the blocks, from 0 to 1.
     pub fn share(&self) -> f64 {
         if self.peers == 0 { 0.0 } else { f64::from(self.seeing) / f64::from(self.peers) }
     }
 }
 
 impl Table {
-    /// Follows the block, and what is announced inside it.
+    /// Follows the block and the blocks that are announced inside it.
     pub fn watch(&mut self, net: IpNet) {
         self.watched.entry(net).or_default();
     }
 
-    /// Follows these blocks alone from now on: what is known of others is dropped, since chats may
-    /// come and go with ever new ones.
+    /// Follows only these blocks from now on. Drops the data of all others, since chats may come
+    /// and go with ever new blocks.
     pub fn watch_only(&mut self, nets: impl IntoIterator<Item = IpNet>) {
         let nets: HashSet<IpNet> = nets.into_iter().collect();
         self.watched.retain(|net, _| nets.contains(net));
@@ -137,17 +153,19 @@ impl Table {
         }
     }
 
+    /// Returns the watched blocks, in no particular order.
     pub fn watched(&self) -> impl Iterator<Item = IpNet> {
         self.watched.keys().copied()
     }
 
-    /// What was read of `net` at `at`, in place of what is older. Says nothing of blocks that are not watched.
+    /// Replaces all older data about `net` with a state of the time `at`. Does nothing if `net` is
+    /// not watched.
     pub fn seed(&mut self, net: IpNet, routes: &[Seed], at: Timestamp) {
         let at = u32::try_from(at.unix()).unwrap_or(0);
         let Some(watched) = self.watched.get_mut(&net) else { return };
         watched.is_seeded = true;
         let known = watched.announced.clone();
-        // Who is not in the state had it before, and has it no more.
+        // A peer that is missing from the state has lost its earlier route.
         for net in known {
             if let Some(block) = self.blocks.get_mut(&net) {
                 block.forget_before(at);
@@ -161,7 +179,7 @@ impl Table {
         }
     }
 
-    /// Takes an update; blocks that are not watched are passed over.
+    /// Applies an update. Ignores blocks that are not watched.
     pub fn take(&mut self, update: &Update) {
         let inside: Vec<(IpNet, IpNet)> =
             update.announced.iter().filter_map(|net| Some((self.home(net)?, *net))).collect();
@@ -171,12 +189,12 @@ impl Table {
         let Some(peer) = self.number(update.peer) else { return };
         let at = update.at as u32;
         let state = &mut self.peers[usize::from(peer)];
-        // What was said before the session was lost is over.
+        // A report from before the last change of the session is void.
         if at < state.since {
             return;
         }
         state.is_up = true;
-        // One update may hold both; what is announced stands.
+        // An update may withdraw and announce the same block; the announcement wins.
         for net in &update.withdrawn {
             if let Some(block) = self.blocks.get_mut(net) {
                 block.hears(peer, Word::Withdrawn, 0, at);
@@ -189,13 +207,15 @@ impl Table {
         }
     }
 
-    /// The watched block that it is, or the smallest that it is in.
+    /// Returns `net` itself if it is watched, otherwise the smallest watched block that contains
+    /// it.
     fn home(&self, net: &IpNet) -> Option<IpNet> {
         std::iter::successors(Some(*net), IpNet::supernet)
             .find(|net| self.watched.contains_key(net))
     }
 
-    /// The announced block inside a watched one; a new one only while there are not too many.
+    /// Returns the announced block inside a watched one. Adds it if it is new, or returns `None` if
+    /// there are too many already.
     fn block(&mut self, home: IpNet, net: IpNet) -> Option<&mut Block> {
         let watched = self.watched.get_mut(&home)?;
         if !self.blocks.contains_key(&net) {
@@ -207,8 +227,8 @@ impl Table {
         Some(self.blocks.entry(net).or_default())
     }
 
-    /// Takes a session that came up or went down at `at` (Unix seconds): until the peer speaks again nothing is known of
-    /// what it sees. One that is older than what is known of the session changes nothing.
+    /// Applies a change of a session at `at` (Unix seconds): the peer's routes are unknown until
+    /// its next report. A change that is older than the last known one has no effect.
     pub fn session(&mut self, peer: Peer, up: bool, at: f64) {
         let Some(number) = self.peer_numbers.get(&peer).copied() else { return };
         let (at, state) = (at as u32, &mut self.peers[usize::from(number)]);
@@ -222,7 +242,7 @@ impl Table {
         }
     }
 
-    /// Returns whether so many peers are unknown that another seed is worth its call.
+    /// Returns whether so many peers are unknown that a new seed is worth its call.
     pub fn wants_seed(&self, nets: &[IpNet]) -> bool {
         let standing = self.standing(nets);
         standing.is_some_and(|standing| {
@@ -231,7 +251,7 @@ impl Table {
         })
     }
 
-    /// Something may have been missed: nothing is known until the next seed.
+    /// Notes that updates may have been missed: nothing is known until the next seed.
     pub fn gap(&mut self) {
         for watched in self.watched.values_mut() {
             watched.is_seeded = false;
@@ -242,13 +262,14 @@ impl Table {
         nets.iter().all(|net| self.watched.get(net).is_some_and(|watched| watched.is_seeded))
     }
 
-    /// How the blocks stand together; `None` while a gap is not closed.
+    /// Returns the visibility of the blocks together; `None` until every block is seeded after a
+    /// gap.
     pub fn standing(&self, nets: &[IpNet]) -> Option<BlockVisibility> {
         if nets.is_empty() || !self.is_seeded(nets) {
             return None;
         }
         let mut standing = BlockVisibility::default();
-        // What each peer says of any of the blocks: seen by one is seen.
+        // A peer that sees one of the blocks counts as seeing.
         let mut by_peer: BTreeMap<u16, Word> = BTreeMap::new();
         let mut through: BTreeMap<u32, (u32, Vec<u16>)> = BTreeMap::new();
         for block in self.announced(nets) {
@@ -278,7 +299,7 @@ impl Table {
         for word in by_peer.values() {
             match word {
                 Word::Seen => {
-                    (standing.seeing, standing.peers) = (standing.seeing + 1, standing.peers + 1)
+                    (standing.seeing, standing.peers) = (standing.seeing + 1, standing.peers + 1);
                 }
                 Word::Withdrawn => standing.peers += 1,
                 Word::Unknown => standing.unknown += 1,
@@ -296,8 +317,9 @@ impl Table {
         Some(standing)
     }
 
-    /// In which order the routes of the blocks went since `since`, by neighbour: a peer that lost the way through one may have
-    /// tried the other before it lost that as well.
+    /// Returns when the routes of the blocks were lost since `since`, for each neighbour. A peer
+    /// that lost its route through one neighbour and then the route through another counts for
+    /// both.
     pub fn falls(&self, nets: &[IpNet], since: Timestamp) -> Vec<Fall> {
         let mut falls: BTreeMap<u32, (u32, u32, Vec<u16>)> = BTreeMap::new();
         let lost = |route: &&Route| {
@@ -340,7 +362,7 @@ impl Table {
         if let Some(number) = self.peer_numbers.get(&peer) {
             return Some(*number);
         }
-        // RIPE has some 1,500 peers; more than 65,000 are nobody's.
+        // RIPE has some 1,500 peers; more than 65,000 cannot be real.
         let number = u16::try_from(self.peers.len()).ok()?;
         self.peers.push(PeerState { is_up: true, since: 0 });
         self.peer_numbers.insert(peer, number);
@@ -358,14 +380,14 @@ impl Route {
 }
 
 impl Block {
-    /// All that was said before `at` is over.
+    /// Marks every route with a report before `at` as withdrawn.
     fn forget_before(&mut self, at: u32) {
         for route in self.routes.iter_mut().filter(|route| route.at < at) {
             route.says(Word::Withdrawn, at);
         }
     }
 
-    /// The newest word of a peer stands; a late one changes nothing.
+    /// Applies a report of a peer, unless a newer one is known.
     fn hears(&mut self, peer: u16, word: Word, gateway: u32, at: u32) {
         match self.routes.binary_search_by_key(&peer, |route| route.peer) {
             Ok(place) => {
@@ -373,7 +395,7 @@ impl Block {
                 if at < known.at {
                     return;
                 }
-                // A withdrawal has no path: through whom it was seen last is what it tells of.
+                // A withdrawal has no path, so the last gateway stays: it is the one that was lost.
                 if word != Word::Withdrawn {
                     if known.gateway != gateway && known.word == Word::Seen {
                         (known.left, known.left_at) = (known.gateway, at);
@@ -382,7 +404,7 @@ impl Block {
                 }
                 known.says(word, at);
             }
-            // Who withdraws what was never had counts for nothing.
+            // A peer that withdraws a block it never had is not counted.
             Err(_) if word == Word::Withdrawn => {}
             Err(place) => self
                 .routes
@@ -391,15 +413,16 @@ impl Block {
     }
 }
 
-/// Since when the routes have been falling: until they stand again it stays.
+/// The time since when the routes have been falling; it stays until they are up again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Falling(Option<Timestamp>);
 
 impl Falling {
-    /// Notes how they stand at `now`; says since when they have been falling.
+    /// Notes the visibility at `now`. Returns the time since when the routes have been falling, or
+    /// `None` while they are up.
     pub fn note(&mut self, standing: &BlockVisibility, now: Timestamp) -> Option<Timestamp> {
         if standing.share() >= STANDS {
-            // A minute before now: what falls next is noted from its beginning.
+            // The minute before now is included, so that the next fall counts from its beginning.
             self.0 = Some(now - crate::domain::time::MINUTE);
             return None;
         }
@@ -424,7 +447,8 @@ mod tests {
 
     use std::net::IpAddr;
 
-    /// Twenty peers see both blocks at 1000, by turns through each gateway.
+    /// Returns a table in which twenty peers see both blocks at 1000, alternately through each
+    /// gateway.
     fn seeded() -> Table {
         let mut table = Table::default();
         for net in nets() {
@@ -543,7 +567,7 @@ mod tests {
         let fallen = standing(&table);
         assert_eq!((fallen.seeing, fallen.peers, fallen.unknown), (0, 17, 3));
         assert!(fallen.is_known() && fallen.seeing_of_all() == 0.0);
-        // What was on its way when the session was lost is over, as is an older word of the session.
+        // A report from before the loss of the session is void, and so is an older session message.
         table.take(&update(0, 1090.0, &nets(), &[]));
         table.session(peer(0), true, 1095.0);
         assert_eq!(standing(&table), fallen);

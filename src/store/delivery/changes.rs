@@ -1,4 +1,4 @@
-//! How a delivery comes to be owed, and what becomes of it.
+//! Writes to the outbox: creates deliveries and records the results of attempts.
 
 use super::{Attempt, Deliveries, DeliveryId, DeliveryState, NewNotice, Notice};
 use crate::domain::{NewDelivery, Seconds, Timestamp};
@@ -9,8 +9,9 @@ use rusqlite::named_params;
 use serde_json::Value;
 
 impl Deliveries<'_, Writes> {
-    /// Owes the notice to each of the chats, to be sent from `at` on, or when its hold ends, and no sooner than `apart`
-    /// after what the chat was last told of the same incident. What is owed, or was ever owed, is not owed again.
+    /// Owes the notice to each of the chats, to be sent from `at` on or when its hold ends, and at
+    /// least `apart` seconds after the last message to the chat about the same incident. Skips a
+    /// chat that was ever owed this notice.
     pub fn owe(
         &self,
         new: &NewNotice,
@@ -37,7 +38,7 @@ impl Deliveries<'_, Writes> {
         Ok(())
     }
 
-    /// Owes an alert to a chat that may have been owed it before, and never got it.
+    /// Owes an alert, as a start, to a chat that may have been owed it before and never got it.
     pub fn owe_again(&self, new: &NewNotice, chat: i64, at: Timestamp) -> Result<(), StoreError> {
         self.owe(new, &[NewDelivery::now(chat, true)], at, 0)?;
         let notice = self.notice(new, at)?;
@@ -50,7 +51,8 @@ impl Deliveries<'_, Writes> {
         Ok(())
     }
 
-    /// Takes back the sums that were given up when the chat shut the bot out: their bodies, to be told in another.
+    /// Returns the bodies of the summaries that were given up when the chat became unreachable, so
+    /// that another message can report them, and marks those summaries as summed up.
     pub fn take_given_up_sums(&self, chat: i64) -> Result<Vec<Value>, StoreError> {
         let mut select = self.connection.prepare_cached(
             "SELECT d.id, n.body FROM delivery d JOIN notice n ON n.id = d.notice_id
@@ -70,8 +72,8 @@ impl Deliveries<'_, Writes> {
         Ok(bodies)
     }
 
-    /// Owes a summary to suspended chats and gives it up at once: each of them hears of it when it lets the bot in again,
-    /// by [`take_given_up_sums`](Self::take_given_up_sums).
+    /// Owes a summary to suspended chats and gives it up at once. Each chat gets its content after
+    /// it lets the bot in again, through [`take_given_up_sums`](Self::take_given_up_sums).
     pub fn owe_suspended(
         &self,
         summary: &NewNotice,
@@ -95,7 +97,8 @@ impl Deliveries<'_, Writes> {
         Ok(())
     }
 
-    /// The chat hears of this change in another way: it need not be told it again.
+    /// Records that the chat gets this transition in another message, so that no alert is sent for
+    /// it.
     pub fn told_otherwise(
         &self,
         incident: IncidentId,
@@ -114,7 +117,7 @@ impl Deliveries<'_, Writes> {
         Ok(())
     }
 
-    /// The notice's number; it is written down if it is new.
+    /// Returns the number of the notice, which is stored if it is new.
     fn notice(&self, new: &NewNotice, at: Timestamp) -> Result<i64, StoreError> {
         let (kind, incident, number, body) = match &new.notice {
             Notice::Alert { incident, number } => ("alert", Some(*incident), Some(*number), None),
@@ -141,7 +144,7 @@ impl Deliveries<'_, Writes> {
         })
     }
 
-    /// Told in one line with others, or overtaken.
+    /// Marks a delivery as reported in one line with others, or as superseded.
     pub fn sum_up(&self, id: DeliveryId) -> Result<(), StoreError> {
         let changed = self.connection.execute(
             "UPDATE delivery SET state = 'summed', held_for = NULL WHERE id = :id AND state IN ('owed', 'held')",
@@ -150,7 +153,8 @@ impl Deliveries<'_, Writes> {
         one(changed, id, "summed up")
     }
 
-    /// It tells for others as well: held no longer, and perhaps the first that the chat hears of the incident.
+    /// Lets a delivery be sent in place of others: ends its hold at `at` and, with `is_start`,
+    /// makes it the first message to the chat about the incident.
     pub fn tell(&self, id: DeliveryId, is_start: bool, at: Timestamp) -> Result<(), StoreError> {
         self.connection.execute(
             "UPDATE delivery
@@ -162,7 +166,7 @@ impl Deliveries<'_, Writes> {
         Ok(())
     }
 
-    /// The next attempt is made in plain text.
+    /// Puts the delivery off until `at` and makes the next attempt in plain text.
     pub fn make_plain(&self, id: DeliveryId, at: Timestamp, error: &str) -> Result<(), StoreError> {
         self.put_off(id, at, error, Attempt::Refused)?;
         self.connection.execute(
@@ -172,8 +176,9 @@ impl Deliveries<'_, Writes> {
         Ok(())
     }
 
-    /// To be committed before the platform is called: a crash in between leaves it in doubt, not forgotten. Says whether it
-    /// is still owed: a chat may have been forgotten or suspended meanwhile.
+    /// Marks the delivery as being sent. Commit this before calling the platform: a crash in
+    /// between then leaves the delivery in doubt instead of losing it. Returns whether it was still
+    /// owed: the chat may have been forgotten or suspended meanwhile.
     pub fn mark_sending(&self, id: DeliveryId, at: Timestamp) -> Result<bool, StoreError> {
         let changed = self.connection.execute(
             "UPDATE delivery SET state = 'sending', sending_at = :at, attempts = attempts + 1,
@@ -184,7 +189,8 @@ impl Deliveries<'_, Writes> {
         Ok(changed > 0)
     }
 
-    /// What of an incident is owed, was not tried yet and is overtaken by its transition `number` is not told by itself.
+    /// Marks the incident's deliveries of transitions before `number` as summed up, if they are
+    /// owed, were never tried and are not a start: transition `number` supersedes them.
     pub fn overtake(&self, incident: IncidentId, number: u32) -> Result<(), StoreError> {
         self.connection.execute(
             "UPDATE delivery SET state = 'summed'
@@ -195,7 +201,8 @@ impl Deliveries<'_, Writes> {
         Ok(())
     }
 
-    /// A start that was to be told only later, and is not worth telling any more, was never owed.
+    /// Gives up the incident's starts that were to be sent only later than `now` and were never
+    /// tried: they are no longer worth sending.
     pub fn withdraw_later_starts(
         &self,
         incident: IncidentId,
@@ -210,7 +217,7 @@ impl Deliveries<'_, Writes> {
         Ok(())
     }
 
-    /// Lets everything that waits since a failure go at once: the platform answers again.
+    /// Makes every delivery that waits after a failure due at `now`: the platform answers again.
     pub fn pull_forward(&self, platform: &str, now: Timestamp) -> Result<(), StoreError> {
         self.connection.execute(
             "UPDATE delivery SET next_at = :now, failures = 0
@@ -220,7 +227,7 @@ impl Deliveries<'_, Writes> {
         Ok(())
     }
 
-    /// Counts an attempt that failed by a fault of the platform or the network.
+    /// Counts an attempt that failed through a fault of the platform or the network.
     pub fn count_failure(&self, id: DeliveryId) -> Result<(), StoreError> {
         self.connection.execute(
             "UPDATE delivery SET failures = failures + 1 WHERE id = :id",
@@ -229,7 +236,7 @@ impl Deliveries<'_, Writes> {
         Ok(())
     }
 
-    /// The chat has it, as `message_id`.
+    /// Records that the chat has the message, with the platform's `message_id`.
     pub fn mark_sent(
         &self,
         id: DeliveryId,
@@ -244,7 +251,8 @@ impl Deliveries<'_, Writes> {
         one(changed, id, "marked as sent")
     }
 
-    /// It stays owed, and is tried again from `next_at` on. Doubt, once there, stays until it is known to be sent.
+    /// Keeps the delivery owed and schedules the next attempt for `next_at`. Doubt about an earlier
+    /// attempt remains until the message is known to be sent.
     pub fn put_off(
         &self,
         id: DeliveryId,
@@ -262,7 +270,8 @@ impl Deliveries<'_, Writes> {
         one(changed, id, "put off")
     }
 
-    /// It is owed no longer. If the chat so never hears that the incident started, it is not told how it goes on.
+    /// Gives the delivery up. If this leaves the chat without the start of the incident, gives up
+    /// the incident's later alerts to the chat as well.
     pub fn give_up(&self, id: DeliveryId, error: &str) -> Result<(), StoreError> {
         let changed = self.connection.execute(
             "UPDATE delivery SET state = 'given_up', error = :error, held_for = NULL

@@ -1,4 +1,4 @@
-//! A chat that is forgotten leaves no words in the database, its log or its free pages.
+//! A forgotten chat leaves no text in the database, its log or its free pages.
 
 use crate::domain::{Options, Scope, Subscription, Timestamp};
 use crate::store::file::beside;
@@ -10,7 +10,7 @@ use std::path::Path;
 
 const NOW: Timestamp = Timestamp::from_unix(1_749_231_000);
 
-/// Which files hold the words.
+/// Returns the files that contain the text.
 fn files_with(database: &Path, words: &str) -> Vec<String> {
     let holds = |ending: &&str| {
         let bytes = fs::read(beside(database, ending)).unwrap_or_default();
@@ -23,7 +23,7 @@ fn files_with(database: &Path, words: &str) -> Vec<String> {
         .collect()
 }
 
-/// The numbers of all marked words in any of the files.
+/// Returns the numbers of all marked words in any of the files.
 fn marked_numbers(database: &Path) -> BTreeSet<u32> {
     let mut numbers = BTreeSet::new();
     for ending in ["", "-wal", "-shm", "-journal"] {
@@ -39,7 +39,8 @@ fn marked_numbers(database: &Path) -> BTreeSet<u32> {
     numbers
 }
 
-/// A chat that has subscribed, was told, could not be reached for a while, and is muted; `number` marks all its words.
+/// Creates a chat that has subscribed, was owed notices, could not be reached for a while, and has
+/// a pause; `number` marks all its words.
 fn lives(tx: &Tx<'_>, number: u32) -> Result<i64, StoreError> {
     let chat = tx.chats().ensure("telegram", &format!("marked-address-{number}"))?;
     let id = chat.id;
@@ -76,7 +77,7 @@ async fn nothing_is_left_of_a_chat_in_any_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("linkdown.db");
     let store = Store::open(&path, Access::Own).unwrap();
-    // In an order that makes pages split and rows move, with others before, between and after.
+    // This order makes pages split and rows move, with other chats before, between and after.
     let order: Vec<u32> = (0..400).map(|step| step * 179 % 400 + 1000).collect();
     let mut ids = Vec::new();
     for part in order.chunks(40) {
@@ -87,7 +88,7 @@ async fn nothing_is_left_of_a_chat_in_any_file() {
         ids.extend(store.write::<Vec<(u32, i64)>, _>(lives).await.unwrap());
     }
     let gone: Vec<(u32, i64)> = ids.iter().filter(|(number, _)| number % 3 == 0).copied().collect();
-    // They are there before: else nothing is shown here.
+    // The text must be there first: otherwise the test shows nothing.
     assert!(!files_with(&path, &format!("marked-body-{}", gone[0].0)).is_empty());
     let forgotten = gone.clone();
     store
@@ -97,7 +98,6 @@ async fn nothing_is_left_of_a_chat_in_any_file() {
     let left = marked_numbers(&path);
     assert!(gone.iter().all(|(number, _)| !left.contains(number)), "{left:?}");
     assert_eq!(left.len(), ids.len() - gone.len(), "the others are all there");
-    // The others are all there.
     let kept = store.read(|db| db.chats().of_home("telegram", "marked-home-1000")).await.unwrap();
     assert_eq!(kept.len(), 1);
     assert_eq!(store.look_through().await.unwrap(), None);

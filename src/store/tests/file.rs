@@ -1,4 +1,4 @@
-//! The file: whose it is, who has it, and what is wrong with it.
+//! The database file: its owner, and the faults that are reported on opening it.
 
 use super::story::{observation, series};
 use crate::domain::{Batch, Timestamp};
@@ -14,7 +14,7 @@ fn folder() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
 }
 
-/// The error of opening, with the folder's name taken out.
+/// Returns the error of opening, with the folder's name replaced.
 fn refusal(path: &Path, access: Access) -> String {
     let error = Store::open(path, access).unwrap_err().to_string();
     error.replace(path.parent().unwrap().to_str().unwrap(), "data")
@@ -57,7 +57,7 @@ async fn what_was_committed_is_there_after_a_restart_and_no_log_is_left() {
     let path = folder.path().join("linkdown.db");
     let store = Store::open(&path, Access::Own).unwrap();
     let mut write = Box::pin(store.write(|tx| tx.checkpoint().save(1, BatchId(1), b"state")));
-    // It is asked for, and then nobody waits for it: a clean stop does.
+    // The write is queued and its future dropped: a clean stop still waits for the write.
     tokio::select! { biased; _ = write.as_mut() => {} () = std::future::ready(()) => {} }
     drop(write);
     drop(store);
@@ -127,7 +127,7 @@ fn what_is_not_ours_is_left_alone() {
         }
         assert_eq!(fs::read(&path).unwrap(), before);
     }
-    // An empty file is nobody's.
+    // An empty file belongs to no program and may be used.
     let empty = folder.path().join("empty.db");
     fs::write(&empty, "").unwrap();
     Store::open(&empty, Access::Own).unwrap();
@@ -148,7 +148,7 @@ async fn a_damaged_file_is_called_damaged() {
     );
 }
 
-/// A copy that was put back is no write-ahead log yet.
+/// A restored copy has no write-ahead log yet.
 #[test]
 fn a_start_on_a_copy_waits_for_another_program_that_writes_to_it() {
     let folder = folder();
@@ -213,7 +213,7 @@ async fn a_backup_is_whole_and_never_takes_the_place_of_a_file() {
 
     let restored = Store::open(&copy, Access::Own).unwrap();
     assert!(restored.read(|db| db.chats().at("console", "")).await.unwrap().is_some());
-    // A database in memory can be kept, too.
+    // A database in memory can be backed up, too.
     let memory = Store::in_memory().unwrap();
     memory.backup(&folder.path().join("memory.db"), |_, _| ()).await.unwrap();
 }

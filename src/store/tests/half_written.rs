@@ -1,4 +1,5 @@
-//! A database without a write-ahead log, as it is before the first start on it, whose start was killed in the midst of a write.
+//! A database that has no write-ahead log before the first start on it, and whose start was killed
+//! in the middle of a write.
 
 use crate::store::file::beside;
 use crate::store::*;
@@ -6,13 +7,15 @@ use rusqlite::Connection;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Some pages are written, and what stood there before is in the journal. Each chat was "kept", and should have become "lost".
+/// Creates a database of which some pages are written; the old content is in the journal. Each chat
+/// was "kept", and the write was changing it to "lost".
 fn half_written(folder: &Path) -> PathBuf {
     let (begun, killed) = (folder.join("begun.db"), folder.join("linkdown.db"));
     drop(Store::open(&begun, Access::Own).unwrap());
     let other = Connection::open(&begun).unwrap();
     other.pragma_update_and_check(None, "journal_mode", "delete", |_| Ok(())).unwrap();
-    // Chats of many pages, and memory for two: the others reach the file before the end.
+    // The chats fill many pages and the cache holds two: the others reach the file before the
+    // commit.
     let chats = "PRAGMA cache_size = 2;
         INSERT INTO chat (platform, address)
             SELECT 'kept', format('%0500d', value) FROM (WITH RECURSIVE n (value) AS (SELECT 1 UNION ALL
@@ -26,7 +29,7 @@ fn half_written(folder: &Path) -> PathBuf {
     killed
 }
 
-/// How many chats are "kept", of how many.
+/// Returns how many chats are "kept", and how many there are.
 async fn chats(store: &Store) -> (i64, i64) {
     let count = "SELECT count(*) FILTER (WHERE platform = 'kept'), count(*) FROM chat";
     store
@@ -60,7 +63,7 @@ async fn a_backup_that_is_put_in_its_place_hears_nothing_of_it() {
     let kept = Store::restore(&backup, &killed).unwrap().unwrap();
     let store = Store::open(&killed, Access::Own).unwrap();
     assert_eq!((chats(&store).await, store.look_through().await.unwrap()), ((0, 0), None));
-    // What is kept can still be taken back.
+    // The database that was set aside can still be rolled back.
     assert_eq!(chats(&Store::open(&kept, Access::Own).unwrap()).await, (200, 200));
 }
 
@@ -76,7 +79,7 @@ async fn a_log_whose_database_is_gone_is_put_aside_as_well() {
     let store = Store::open(&killed, Access::Own).unwrap();
     assert_eq!((chats(&store).await, store.look_through().await.unwrap()), ((0, 0), None));
     drop(store);
-    // A second one does not come beside what was put aside.
+    // A second one gets a name that the files set aside do not use.
     let kept = Store::restore(&backup, &killed).unwrap().unwrap();
     assert!(kept.to_string_lossy().ends_with(".before-restore-2"), "{}", kept.display());
 }

@@ -1,4 +1,4 @@
-//! Whose the files are: one owner for one file by whatever name, and nobody else reads them.
+//! Ownership of the files: one owner per file under any name, and no access for other users.
 
 use crate::store::*;
 use std::fs::{self, Permissions};
@@ -13,7 +13,7 @@ fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().mode() & 0o777
 }
 
-/// Every name in a folder, with whether it is a folder.
+/// Returns every name in a folder, sorted.
 fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(folder)
         .unwrap()
@@ -45,7 +45,7 @@ async fn no_other_name_of_the_same_file_lets_a_second_owner_in() {
     let error = Store::restore(&at("linkdown.db"), &at("link.db")).unwrap_err();
     assert!(matches!(error, StoreError::InUse { .. }), "{error}");
     drop(first);
-    // What a link leads to is the database: its log stands beside it, not beside the link.
+    // The target of a link is the database: its log is beside the target, not beside the link.
     let store = Store::open(at("link.db"), Access::Own).unwrap();
     store.write(|tx| tx.chats().ensure("console", "")).await.unwrap();
     assert!(at("linkdown.db-wal").exists() && !at("link.db-wal").exists());
@@ -111,7 +111,7 @@ async fn nobody_else_reads_the_database_its_log_its_lock_or_its_copies() {
     }
     assert_eq!(mode(&at("made")), 0o700);
     drop(store);
-    // Those of an earlier version are narrowed; what is left of one that was killed, too.
+    // Files of an earlier version are narrowed, and so are those that a killed process left.
     fs::set_permissions(at("made/linkdown.db"), Permissions::from_mode(0o644)).unwrap();
     fs::write(at("made/linkdown.db-wal"), "").unwrap();
     fs::set_permissions(at("made/linkdown.db-wal"), Permissions::from_mode(0o666)).unwrap();
@@ -166,7 +166,7 @@ fn a_restore_that_fails_leaves_nothing_behind() {
         let error = Store::restore(&at(from), &at("new/deep/linkdown.db")).unwrap_err();
         assert_eq!(names(folder.path()), before, "{from}: {error}");
     }
-    // Beside a database that is there, the database stays as it is, and so does its lock.
+    // A failed restore over an existing database leaves the database and its lock unchanged.
     fs::create_dir(at("data")).unwrap();
     drop(Store::open(at("data/linkdown.db"), Access::Own).unwrap());
     let (before, bytes) = (names(&at("data")), fs::read(at("data/linkdown.db")).unwrap());

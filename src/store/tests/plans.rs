@@ -1,4 +1,4 @@
-//! The query plans of what is asked at every tick: no walk through a table that grows.
+//! The plans of the queries that run at every tick: none scans a table that grows.
 
 use crate::store::{delivery, incident, observation, open, overview, retention, subscription};
 use rusqlite::Connection;
@@ -43,7 +43,8 @@ fn hot_queries_walk_no_table_that_grows() {
     for sql in queries {
         let plan = plan(&connection, &sql);
         for step in plan.lines().filter(|step| step.starts_with("SCAN")) {
-            // Series are some hundreds; a partial index holds only what is open, held back or pending.
+            // There are some hundreds of series; a partial index holds only open incidents,
+            // held-back starts or pending deliveries.
             let small = [
                 "SCAN series",
                 "SCAN (subquery",

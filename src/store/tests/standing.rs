@@ -1,4 +1,5 @@
-//! A database that is deleted or replaced while it is open: what is confirmed is kept, and nothing else is confirmed.
+//! A database that is deleted or replaced while it is open: confirmed data is kept, and nothing
+//! else is confirmed.
 
 use crate::store::file::beside;
 use crate::store::*;
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// Only a failing test waits so long.
+/// The time limit, which only a failing test reaches.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 fn opened() -> (tempfile::TempDir, PathBuf, Store) {
@@ -22,7 +23,7 @@ async fn adds(store: &Store, address: &'static str) -> Result<(), StoreError> {
     store.write(move |tx| tx.chats().ensure("console", address)).await.map(|_| ())
 }
 
-/// Whether the file at the path, opened by another, holds the chat.
+/// Returns whether the file at the path holds the chat, read through a connection of its own.
 fn holds(path: &Path, address: &str) -> bool {
     let count = "SELECT count(*) FROM chat WHERE address = ?1";
     let found = Connection::open(path)
@@ -51,7 +52,7 @@ async fn a_database_that_is_deleted_is_written_anew_before_the_next_step() {
         adds(&store, address).await.unwrap();
         assert!(holds(&path, "before") && holds(&path, address), "{rubbish:?}");
         assert_eq!(*store.standing().borrow(), FileState::InPlace { rewritten: round as u32 + 1 });
-        // Readers go with the new file, and it is still owned.
+        // Readers use the new file, and it is still owned.
         let seen = store.read(move |db| db.chats().at("console", address)).await.unwrap();
         assert!(seen.is_some());
         assert!(Store::open(&path, Access::Own).is_err());
@@ -89,7 +90,7 @@ async fn nothing_is_confirmed_while_it_cannot_be_written_anew() {
     let (folder, path, store) = opened();
     adds(&store, "before").await.unwrap();
     fs::remove_dir_all(folder.path().join("data")).unwrap();
-    // A file stands where the folder must be.
+    // A file is in the place of the folder.
     fs::write(folder.path().join("data"), "").unwrap();
     let error = adds(&store, "lost").await.unwrap_err();
     assert!(matches!(error, StoreError::Deleted { .. }), "{error}");
@@ -108,7 +109,8 @@ async fn a_file_that_takes_its_place_is_neither_written_nor_read_and_the_old_one
     let (_folder, path, store) = opened();
     adds(&store, "before").await.unwrap();
     let mut standing = store.standing();
-    // As `cp backup.db linkdown.db.new && mv linkdown.db.new linkdown.db` does, and an editor.
+    // Does the same as `cp backup.db linkdown.db.new && mv linkdown.db.new linkdown.db`, or an
+    // editor that saves.
     let aside = beside(&path, ".aside");
     store.backup(&beside(&path, ".new"), |_, _| ()).await.unwrap();
     fs::rename(&path, &aside).unwrap();
@@ -141,7 +143,7 @@ async fn a_step_during_which_the_file_is_replaced_is_not_confirmed_and_nothing_a
     assert!(matches!(done.await, Err(StoreError::MustReopen { .. })));
     assert!(matches!(adds(&store, "later").await, Err(StoreError::MustReopen { .. })));
     drop(store);
-    // The new file is as it was put there: neither its log nor itself was touched.
+    // The new file is as it was put there: neither the file nor its log was changed.
     let again = Store::open(&path, Access::Own).unwrap();
     assert!(again.read(|db| db.chats().at("console", "in between")).await.unwrap().is_none());
     assert_eq!(again.look_through().await.unwrap(), None);
@@ -161,7 +163,7 @@ async fn what_stood_in_a_log_that_is_removed_is_kept() {
     assert_eq!(again.look_through().await.unwrap(), None);
 }
 
-/// The file stays, and what is in it is another's: `cp backup.db linkdown.db`, or a shell's `>`.
+/// The file stays and gets foreign content, as `cp backup.db linkdown.db` or a shell's `>` does.
 #[tokio::test]
 async fn a_file_that_is_copied_over_it_is_noticed_and_left_as_it_is() {
     for is_cut in [false, true] {
@@ -184,7 +186,7 @@ async fn a_file_that_is_copied_over_it_is_noticed_and_left_as_it_is() {
         assert!(store.read(|db| db.chats().at("console", "later")).await.is_err());
         drop(store);
         assert_eq!(fs::read(&path).unwrap(), copied);
-        // The next start takes it, without what stood in the log of the old one.
+        // The next start uses it, without the content of the old database's log.
         let again = Store::open(&path, Access::Own).unwrap();
         assert_eq!(again.look_through().await.unwrap(), None);
         let seen = again
@@ -195,7 +197,7 @@ async fn a_file_that_is_copied_over_it_is_noticed_and_left_as_it_is() {
     }
 }
 
-/// Else a bot that stops would damage the database that was put in its place.
+/// Otherwise a bot that stops would damage the database that took the place of its own.
 #[tokio::test]
 async fn a_stop_leaves_the_files_of_the_new_one_alone() {
     let (_folder, path, store) = opened();
@@ -204,7 +206,7 @@ async fn a_stop_leaves_the_files_of_the_new_one_alone() {
     store.backup(&new, |_, _| ()).await.unwrap();
     fs::rename(&path, aside).unwrap();
     fs::rename(&new, &path).unwrap();
-    // Another program writes to the new one, and its log holds what it wrote.
+    // Another program writes to the new database, and its log holds the write.
     for ending in ["-wal", "-shm"] {
         fs::remove_file(beside(&path, ending)).unwrap();
     }

@@ -1,4 +1,4 @@
-//! What is stored, and what comes back.
+//! Data is stored and read back.
 
 use crate::domain::time::{DAY, HOUR};
 use crate::domain::*;
@@ -121,13 +121,14 @@ async fn only_what_says_something_new_is_fresh() {
             assert_eq!(tx.observations().fresh(polled.clone())?, [revised.clone(), later]);
             tx.observations().append(&batch(NOW + 300, vec![revised]))?;
 
-            // Back to the first value: that is news again, and the newest revision stands.
+            // The first value again is news again, and the newest revision counts.
             assert_eq!(tx.observations().fresh(vec![first[0].clone()])?, [first[0].clone()]);
             assert_eq!(tx.observations().series_values(&bgp, NOW, NOW + 1)?, [(NOW, Some(3.0))]);
             assert_eq!(tx.observations().newest("ioda")?, [((*bgp).clone(), NOW)]);
             assert!(tx.observations().newest("ripestat")?.is_empty());
 
-            // Our own eyes see a moment twice where the clock was ahead at the first time: it was another moment.
+            // Our own probes repeat a time only if the clock was ahead at the first measurement:
+            // both are new.
             let own = Arc::new(Series { source: "probe".to_owned(), ..(*bgp).clone() });
             let seen = vec![observation(&own, NOW, Some(4.0))];
             tx.observations().append(&batch(NOW, seen.clone()))?;
@@ -161,7 +162,8 @@ async fn a_fact_is_news_when_it_differs_from_the_newest_of_its_kind() {
             tx.observations().append(&Batch { facts: first.clone(), ..Batch::live(NOW) })?;
             assert!(tx.observations().fresh_facts(first)?.is_empty());
 
-            // A report stands until it changes; a gateway is measured anew, a poll fails anew.
+            // A report holds until it changes; each measurement of a gateway and each failed poll
+            // is a new fact.
             let polled = vec![
                 fact(NOW + 300, report("a", None)),
                 fact(NOW, report("b", Some(NOW))),
@@ -212,7 +214,8 @@ async fn an_incident_is_read_as_its_newest_change_left_it() {
             assert_eq!(incidents.of(&"country/KP".parse().unwrap(), 1)?[0].id, second.id);
             assert_eq!(incidents.ordinals()?, [("country/KP".parse().unwrap(), 2)]);
             assert!(incidents.by_id(IncidentId(9))?.is_none());
-            // The same change again, as after a lost checkpoint, is refused and changes nothing.
+            // The same transition again, as after a lost checkpoint, is refused and changes
+            // nothing.
             assert!(incidents.apply(&transition(2, 1, Started)).is_err());
             Ok(())
         })
@@ -310,7 +313,7 @@ async fn a_chat_that_never_heard_the_start_hears_nothing_of_the_rest() {
             out.owe(&NewNotice::alert(incident, 1), &to(true), NOW, 0)?;
             out.owe(&NewNotice::alert(incident, 2), &to(false), NOW, 0)?;
 
-            // The start goes first, though the test is older.
+            // The start is sent first, although the test message is older.
             let due = out.due("console", NOW, NOW - 600, 9)?;
             assert!(
                 due.len() == 2
@@ -357,7 +360,8 @@ async fn a_recovery_does_not_wait_behind_a_change_that_it_has_overtaken() {
                 incident = Some(id);
             }
             let incident = incident.unwrap();
-            // No sooner than a quarter of an hour after the last; the recovery at once.
+            // This alert waits until 15 minutes after the last message; the recovery is sent at
+            // once.
             tx.incidents().apply(&transition(1, 3, TransitionKind::GoneAgain))?;
             out.owe(
                 &NewNotice::alert(incident, 3),
@@ -406,7 +410,8 @@ async fn a_card_knows_what_it_shows_and_what_it_should() {
             assert!(cards.behind("console", NOW, 9)?.is_empty());
             let card = cards.get(incident, chat)?.unwrap();
             assert_eq!((card.message_id.as_deref(), card.wanted, card.sent), (Some("m1"), 3, 3));
-            // A chat that is told the start late is shown an old state, and at once the newest.
+            // A chat that gets the start late first shows an old revision, and at once needs the
+            // newest.
             let other = tx.chats().ensure("console", "b")?.id;
             cards.sent(incident, other, "m2", 0)?;
             assert_eq!(cards.behind("console", NOW, 9)?[0].chat.id, other);
@@ -430,7 +435,7 @@ async fn a_card_stays_behind_when_its_chat_becomes_another() {
             let behind = || Ok::<_, StoreError>(tx.cards().behind("telegram", NOW + DAY, 9)?.len());
             let before = behind()?;
             tx.chats().moved(chat, "-1004000")?;
-            // Message 3 is another one there.
+            // Message 3 is a different one at the new address.
             assert!(tx.cards().get(applied.id, chat)?.is_none_or(|card| card.message_id.is_none()));
             Ok((before, behind()?))
         })
@@ -488,6 +493,35 @@ async fn a_source_is_known_by_its_last_polls() {
         .unwrap();
 }
 
+/// The end of one mute releases nothing that another one still holds back.
+#[tokio::test]
+async fn an_unmute_releases_only_what_no_other_mute_holds() {
+    let store = Store::in_memory().unwrap();
+    let released = store
+        .write(|tx| {
+            let chat = tx.chats().ensure("discord", "1")?.id;
+            let until = NOW + HOUR;
+            let korea = Scope::One("country/KP".parse().unwrap());
+            for scope in [Scope::All, korea.clone()] {
+                tx.subscriptions().mute(&Mute { chat, scope, until })?;
+            }
+            let down = tx.incidents().apply(&transition(1, 1, TransitionKind::Started))?.id;
+            let hold = Some(Hold { until, why: HeldFor::Mute });
+            let held = NewDelivery { chat, is_start: true, hold };
+            tx.deliveries().owe(&NewNotice::alert(down, 1), &[held], NOW, 0)?;
+            let due = |tx: &Tx<'_>| tx.deliveries().released("discord", NOW, 9);
+            let mut released = Vec::new();
+            for scope in [Scope::All, korea] {
+                assert_eq!(tx.subscriptions().unmute(chat, Some(&scope), NOW)?, 1);
+                released.push(due(tx)?.len());
+            }
+            Ok(released)
+        })
+        .await
+        .unwrap();
+    assert_eq!(released, [0, 1]);
+}
+
 #[tokio::test]
 async fn what_a_clock_wrote_that_was_ahead_is_moved_back_with_it() {
     let store = Store::in_memory().unwrap();
@@ -509,7 +543,7 @@ async fn what_a_clock_wrote_that_was_ahead_is_moved_back_with_it() {
                 then,
                 0,
             )?;
-            // Half a minute of slewing is nothing; then somebody sets it right.
+            // Slewing by half a minute is ignored; then the clock is set right.
             assert_eq!(tx.heartbeat().beat(then - 30)?, None);
             assert_eq!(tx.heartbeat().beat(NOW)?, Some(ahead));
             assert_eq!(tx.heartbeat().beat(NOW + 30)?, None);
@@ -546,7 +580,7 @@ async fn old_observations_become_hours_and_then_nothing() {
                 Pruned { rows: 0, more: false }
             );
             tx.checkpoint().save(1, BatchId(20), b"")?;
-            // The second hour has batches that the checkpoint does not hold.
+            // Some batches of the second hour are not in the checkpoint.
             let mut rows = 0;
             loop {
                 let step = tx.retention().prune(later, Keep::default(), 5)?;
@@ -581,7 +615,8 @@ async fn what_chats_were_told_of_what_is_over_is_kept_for_a_year_and_what_is_owe
         .write(|tx| {
             let [told, waits] =
                 ["a", "b"].map(|address| tx.chats().ensure("console", address).unwrap().id);
-            // The first is over, the second goes on; of the first, one chat still has to hear.
+            // The first incident is over, the second goes on; one chat is still owed an alert of
+            // the first.
             for ordinal in [1, 2] {
                 let incident =
                     tx.incidents().apply(&transition(ordinal, 1, TransitionKind::Started))?.id;
@@ -653,7 +688,7 @@ fn batches() -> impl Strategy<Value = Vec<Batch>> {
     prop::collection::vec(batch, 0..8)
 }
 
-/// What happens to an outbox: `(what, which)`.
+/// Generates actions on an outbox: `(action, which delivery)`.
 fn deeds() -> impl Strategy<Value = Vec<(u8, usize)>> {
     prop::collection::vec((0..6_u8, 0..50_usize), 0..40)
 }
@@ -724,7 +759,7 @@ proptest! {
                 }
                 _ => {
                     let Some(one) = due.get(which % due.len().max(1)) else {
-                        // Nothing may go: what is being sent comes to its end.
+                        // Nothing may be sent: the send in flight ends.
                         for stuck in out.in_doubt("console").unwrap() {
                             out.put_off(stuck.id, now + 120, "timeout", Attempt::InDoubt).unwrap();
                         }

@@ -51,7 +51,7 @@ impl Gateway {
     /// Op 9. What happens meanwhile is told when the bot resumes, where it may.
     pub fn invalid_session(&self, resumable: bool) {
         self.inner.change(|world| {
-            world.sessions.detach_all(&json!({"op": 9, "d": resumable}), !resumable)
+            world.sessions.detach_all(&json!({"op": 9, "d": resumable}), !resumable);
         });
     }
 

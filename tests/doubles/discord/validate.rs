@@ -50,7 +50,7 @@ pub(super) fn part(complaints: &mut Complaints, under: &str, body: &Value) -> Dr
                 );
             }
             Some(flags) => {
-                draft.flags = Some(flags & (EPHEMERAL | SUPPRESS_EMBEDS | SUPPRESS_NOTIFICATIONS))
+                draft.flags = Some(flags & (EPHEMERAL | SUPPRESS_EMBEDS | SUPPRESS_NOTIFICATIONS));
             }
         }
     }

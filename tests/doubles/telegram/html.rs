@@ -126,7 +126,7 @@ fn start_tag(inside: &str, at: usize) -> Result<(String, String, &str), String> 
         let (value, after) = attribute(value.trim_ascii_start(), at).ok_or_else(unclosed)?;
         match (tag.as_str(), name) {
             ("a", "href") | ("span" | "code", "class") | ("tg-emoji", "emoji-id") => {
-                argument = value
+                argument = value;
             }
             _ => {}
         }

@@ -161,7 +161,7 @@ impl TelegramDouble {
 
     fn post<'a>(&self, channel: i64, text: &'a str) -> Words<'a> {
         self.look(|world| {
-            assert_eq!(world.chat(channel).kind, Kind::Channel, "only in a channel one posts")
+            assert_eq!(world.chat(channel).kind, Kind::Channel, "only in a channel one posts");
         });
         Words::by(Author::Channel, channel, text)
     }
@@ -169,7 +169,7 @@ impl TelegramDouble {
     /// The owner writes in the name of the group.
     pub async fn says_as_anonymous(&self, chat: i64, text: &str) -> Vec<Sent> {
         self.look(|world| {
-            assert!(world.chat(chat).owner_is_anonymous, "nobody is anonymous in {chat}")
+            assert!(world.chat(chat).owner_is_anonymous, "nobody is anonymous in {chat}");
         });
         self.answered(Words::by(Author::Anonymous, chat, text)).await
     }

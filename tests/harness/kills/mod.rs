@@ -1,5 +1,6 @@
-//! `kill -9` at random moments of fan-outs to many chats, with incidents coming and going: in the end every chat has heard
-//! what it was owed. The bot is a process of its own; the platforms' doubles, with their limits raised, outlive it.
+//! `kill -9` at random moments of fan-outs to many chats, while incidents begin and end. In the end
+//! every chat must have got everything that it was owed. The bot is a process of its own; the
+//! doubles of the platforms, with raised limits, outlive it.
 
 mod oracle;
 
@@ -14,20 +15,20 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Each is down for six ticks of twenty-four.
+/// The number of entities; each is down for six ticks of twenty-four.
 const ENTITIES: usize = 4;
 const DOWN: i64 = 6;
 const ROUND: i64 = 24;
-/// The next tick waits while more than this is owed.
+/// The next tick waits while more deliveries than this are pending.
 const BACKLOG: u32 = 300;
 
 const DATABASE: &str = "LINKDOWN_KILLS_DATABASE";
 const DISCORD: &str = "LINKDOWN_KILLS_DISCORD";
 const TELEGRAM: &str = "LINKDOWN_KILLS_TELEGRAM";
-/// No further outage begins; those that go on end.
+/// If this variable is set, no further outage begins and the open ones end.
 const WIND_DOWN: &str = "LINKDOWN_KILLS_WIND_DOWN";
 
-/// Whether this process is a life that is to be killed.
+/// Returns whether this process is a bot that is to be killed.
 pub fn is_child() -> bool {
     std::env::var_os(DATABASE).is_some()
 }
@@ -36,13 +37,14 @@ fn entities() -> Vec<Entity> {
     (1..=ENTITIES).map(|n| format!("asn/{n}").parse().unwrap()).collect()
 }
 
-/// Whether an entity is down at a tick: one after the other, round after round.
+/// Returns whether an entity is down at a tick: one after the other, round after round.
 fn is_down(entity: usize, number: i64) -> bool {
     let place = (number + entity as i64 * (ROUND / ENTITIES as i64)).rem_euclid(ROUND);
     number > 2 && place < DOWN
 }
 
-/// The life that is killed: goes on with the made-up world where the database has it.
+/// Runs the bot that is killed. It continues the made-up world at the tick where the previous
+/// process stopped.
 pub async fn live() {
     let text = |name: &str| std::env::var(name).unwrap();
     let database = PathBuf::from(text(DATABASE));
@@ -62,7 +64,7 @@ pub async fn live() {
         let down = |entity: usize| !winds_down && is_down(entity, number);
         stage::take(&bot, vec![stage::tick(&entities, number, &down)]).await;
         number += 1;
-        // A tick that is taken again after a kill says nothing new.
+        // A tick that is taken again after a kill changes nothing.
         std::fs::write(&marker, number.to_string()).unwrap();
         tokio::time::sleep(Duration::from_millis(30)).await;
     }
@@ -73,34 +75,34 @@ async fn owed(store: &Store) -> u32 {
     chats.iter().map(|chat| chat.tally.owed).sum()
 }
 
-/// A run: how often it is killed, and how many chats it tells.
+/// A run: the number of kills, and the number of chats.
 #[derive(Clone, Copy, Debug)]
 pub struct Run {
     pub kills: usize,
     pub chats: usize,
-    /// A life lasts so long at most, in milliseconds.
+    /// The longest time before a kill, in milliseconds.
     pub longest_life: u64,
-    /// What leads this very program to [`live`].
+    /// The arguments with which this program calls [`live`].
     pub arguments: &'static [&'static str],
 }
 
-/// What came of it.
-#[allow(dead_code)] // The bench shows all of it.
+/// The result of a run.
+#[allow(dead_code)] // Only the bench shows every field.
 #[derive(Debug)]
 pub struct Outcome {
     pub seed: u64,
     pub incidents: usize,
-    /// Calls to send a message.
+    /// The number of calls that send a message.
     pub calls: usize,
     pub discord: Tally,
     pub telegram: Tally,
 }
 
-/// What is wrong with what the chats of a platform heard.
+/// The errors in the messages of a platform's chats.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tally {
     pub wrong: Wrong,
-    /// Messages that were sent again without knowing whether they had arrived.
+    /// Messages that were sent again because it was unknown whether they had arrived.
     pub doubts: usize,
 }
 
@@ -121,10 +123,10 @@ impl Run {
             stage::start(&database, &stage::config(&entities), &discord.url(), &telegram.url())
                 .await;
         stage::take(&bot, stage::calm(&entities, 3, STEP)).await;
-        // A connection that is only half there cannot be closed.
+        // A connection can be closed only once it is established.
         discord.ready().await;
         bot.stop().await.unwrap();
-        // Discord's client lets go of what it holds a moment later.
+        // Discord's client releases the database a moment later.
         let is_free = || Store::open(&database, Access::Own).is_ok();
         stage::until("the database is free", Duration::from_secs(20), is_free).await;
 
@@ -149,7 +151,7 @@ impl Run {
             chats.map(|chat| chat.tally.doubts as usize).sum()
         };
         let ids: Vec<i64> = incidents.iter().map(|incident| incident.id.0).collect();
-        // A card begins as a start: what is edited is never anything else.
+        // A card begins as a start; no other message is ever edited.
         let first =
             |is_edited: bool, text: String| if is_edited { "🔴".to_owned() } else { text };
         let on_discord = chats.discord.iter().map(|chat| {
@@ -199,7 +201,7 @@ impl Run {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// Outages come and go.
+    /// Outages begin and end.
     Comes,
     WindsDown,
 }
@@ -210,7 +212,7 @@ fn all(incidents: &[i64], chats: impl Iterator<Item = BTreeMap<i64, Heard>>) -> 
     })
 }
 
-/// Nothing is open, nothing owed, every card up to date.
+/// Waits until no incident is open, nothing is pending and every card is up to date.
 async fn settled(database: &Path) {
     let began = Instant::now();
     loop {

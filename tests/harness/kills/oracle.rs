@@ -1,23 +1,25 @@
-//! Says, from what the chats hold and what the incidents are, whether each chat heard what it was owed, in order and once.
+//! Judges by the messages in the chats and the incidents whether each chat got what it was owed, in
+//! order and once.
 
 use std::collections::BTreeMap;
 
-/// What one chat holds of one incident, in the order in which it came.
+/// The messages of one incident in one chat, in order of arrival.
 #[derive(Clone, Debug, Default)]
 pub struct Heard {
-    /// The kinds by the mark in front of a message: 🔴 start or gone again, 🟡 partly back, 🟢 back.
+    /// The mark in front of each message: 🔴 down or down again, 🟡 partly restored, 🟢 restored.
     pub marks: Vec<char>,
-    /// The message that is edited shows this in the end.
+    /// The last mark of the message that is edited.
     pub card: char,
 }
 
-/// By incident, from the messages of a chat: `(first line as it was sent, text now)`.
+/// Groups the messages of a chat by incident; each is `(first line as it was sent, text now)`.
 pub fn heard(messages: &[(String, String)]) -> BTreeMap<i64, Heard> {
     let mut by_incident: BTreeMap<i64, Heard> = BTreeMap::new();
     for (first, now) in messages {
         let Some(incident) = incident(now) else { continue };
         let heard = by_incident.entry(incident).or_default();
-        // A start that was told twice leaves its first message as it was: the card is the other.
+        // If a start was sent twice, its first message stays unedited and the other one is the
+        // card.
         if heard.marks.is_empty() || mark(first) == '🔴' && mark(now) == '🟢' {
             heard.card = mark(now);
         }
@@ -26,7 +28,7 @@ pub fn heard(messages: &[(String, String)]) -> BTreeMap<i64, Heard> {
     by_incident
 }
 
-/// The mark in front of a message; what tells of a change while it is down has one of its own here.
+/// Returns the mark in front of a message. A change during the outage gets a mark of its own here.
 fn mark(text: &str) -> char {
     let mark = text.chars().find(|c| ['🔴', '🟡', '🟢', '🟠', '⚪'].contains(c)).unwrap_or(' ');
     match mark {
@@ -35,7 +37,8 @@ fn mark(text: &str) -> char {
     }
 }
 
-/// `Incident 7 · /outage 7`, and on Discord `Incident 7 · /outage id: 7`
+/// Returns the incident's number from `Incident 7 · /outage 7`, or on Discord `Incident 7 · /outage
+/// id: 7`.
 fn incident(text: &str) -> Option<i64> {
     let at = text.rfind("/outage ")? + "/outage ".len();
     let digits: String =
@@ -43,7 +46,7 @@ fn incident(text: &str) -> Option<i64> {
     digits.parse().ok()
 }
 
-/// What is wrong with what a chat heard of an incident that is over.
+/// The errors in a chat's messages about an incident that is over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Wrong {
     pub lost: usize,
@@ -67,12 +70,13 @@ pub fn judge(heard: Option<&Heard>) -> Wrong {
     let mut wrong = Wrong::default();
     let Some(heard) = heard else { return Wrong { lost: 2, ..wrong } };
     let count = |mark: char| heard.marks.iter().filter(|m| **m == mark).count();
-    // A start, a return: each once. Changes between may be overtaken.
+    // The start and the recovery must each be sent once. Newer changes may replace the ones
+    // between.
     wrong.lost += usize::from(heard.marks.first() != Some(&'🔴')) + usize::from(count('🟢') == 0);
     wrong.doubled += count('🟢').saturating_sub(1);
     if let Some(back) = heard.marks.iter().position(|mark| *mark == '🟢') {
         wrong.out_of_order += heard.marks[back..].iter().filter(|mark| **mark != '🟢').count();
-        // What came twice in a row without anything between was told twice.
+        // Two starts in a row mean that one message was sent twice.
         wrong.doubled += heard.marks[..back]
             .windows(2)
             .filter(|pair| pair[0] == '🔴' && pair[1] == '🔴')

@@ -332,7 +332,7 @@ async fn what_a_chat_was_to_hear_of_an_absence_waits_until_it_lets_the_bot_in() 
     let (mut world, cast) = told_on_both().await;
     world.stop().await;
     world.north_korea_vanishes("2025-06-06 18:00", "2025-06-06 19:00");
-    world.is_now("2025-06-06 21:00").await;
+    world.advance_to("2025-06-06 21:00").await;
     // Nobody is there to hear that the channel shuts the bot out: it is found out when it is told.
     world.discord().may_not(cast.ops, "Send Messages");
     world.start_again().await;
@@ -357,7 +357,7 @@ async fn a_chat_that_is_found_shut_at_the_start_hears_of_an_absence_when_it_lets
     // The bot hears of it at its start, before it has read what came and went meanwhile.
     world.telegram().blocks(&cast.dan);
     world.discord().kicks(cast.guild);
-    world.is_now("2025-06-06 21:00").await;
+    world.advance_to("2025-06-06 21:00").await;
     world.start_again().await;
     world.until("2025-06-06 21:30").await;
     assert_eq!(world.discord().sees(cast.ops) + &world.telegram().sees(cast.dan.id), "");

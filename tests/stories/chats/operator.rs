@@ -96,7 +96,7 @@ fn loses_a_page(database: &Path) {
 #[tokio::test]
 async fn a_damaged_file_is_told_after_a_kill_and_over_only_once_it_was_looked_through_again() {
     let (mut world, olga) = with_an_operator().await;
-    world.is_killed();
+    world.kill();
     is_free(world.database()).await;
     loses_a_page(world.database());
     world.start().await;

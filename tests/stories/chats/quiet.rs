@@ -76,7 +76,7 @@ async fn what_came_and_went_while_the_bot_was_away_at_night_is_told_in_the_morni
     world.until("2025-06-06 17:20").await;
     world.stop().await;
     world.north_korea_vanishes("2025-06-06 17:35", "2025-06-06 19:00");
-    world.is_now("2025-06-06 21:00").await;
+    world.advance_to("2025-06-06 21:00").await;
     world.start_again().await;
     world.until("2025-06-06 22:50").await;
     assert_eq!(world.discord().sees(ops), "");

@@ -1,11 +1,12 @@
-//! One bin over all entities: whether a fall is somebody's, or the source's own.
+//! Compares one bin over all entities, to tell an entity's fall from a fault of the source.
 
 use super::{StateOverlay, upsert};
 use crate::detect::trust::{BinComparison, FELL_LONG_AGO, Faults};
 use crate::domain::Entity;
 
 impl StateOverlay<'_> {
-    /// A bin that shows no fall, or has no value: somebody's fall may have waited for it.
+    /// Notes a bin that shows no fall or has no value: the fall of another entity may have waited
+    /// for it.
     pub fn hear(&mut self, family: u32, start: i64) {
         if !self.faults(family).is_worth_a_look(start) {
             return;
@@ -17,7 +18,7 @@ impl StateOverlay<'_> {
         upsert(&mut self.change.faults, family, faults);
     }
 
-    /// Compares each bin that was judged with the same bin of other entities.
+    /// Compares each judged bin with the same bin of other entities.
     pub fn look_for_faults(&mut self) {
         for (family, start) in std::mem::take(&mut self.judged) {
             if family as usize >= self.state.families.len() {
@@ -45,7 +46,8 @@ impl StateOverlay<'_> {
         }
     }
 
-    /// Those whose fall waited for the word of others about a bin after `since` are to be decided on now.
+    /// Marks the entities whose fall waited for other entities' values of a bin after `since`, so
+    /// that they are decided now.
     pub fn hear_of_others(&mut self, family: u32, since: i64) {
         for number in &self.state.families[family as usize].members {
             let Some(head) = self.head(*number) else { continue };
@@ -72,8 +74,9 @@ impl StateOverlay<'_> {
                 continue;
             }
             let root = self.state.wholes_of(head.entity).last().unwrap_or(head.entity);
-            // Our own line is judged by its controls. Sites that chats add by the hundred, on one host perhaps, would
-            // outvote these, and hide an outage of a country that falls at the same time.
+            // Our own uplink is judged by its controls. Sites, which chats may add by the hundred
+            // and perhaps on one host, would outvote the other entities and hide an outage of a
+            // country that falls at the same time.
             if has_controls && matches!(self.entity(root), Entity::Site(_)) {
                 continue;
             }
@@ -105,7 +108,7 @@ impl StateOverlay<'_> {
         }
     }
 
-    /// Sums up anew every series of the family that has bins from `from` on.
+    /// Sums up again every series of the family that has bins from `from` (Unix seconds) on.
     pub fn judge_again(&mut self, family: u32, from: i64) {
         let state = self.state;
         for number in &state.families[family as usize].members {
@@ -123,6 +126,8 @@ impl StateOverlay<'_> {
         }
     }
 
+    /// Returns whether any part of `[from, until)` lies in a fault of the family or, for our own
+    /// probes, of the uplink.
     pub fn is_in_fault(&self, family: u32, from: i64, until: i64) -> bool {
         self.faults(family).cover(from, until)
             || self.is_own_probe(family) && self.uplink().cover(from, until)

@@ -1,11 +1,13 @@
-//! A clock that was ahead, and was set right: what our own eyes saw by it is moved back with it.
+//! Follows a clock that was ahead and is set right: all instants that our own probes recorded by it
+//! move back with it.
 
 use super::{StateOverlay, upsert};
 use crate::domain::Seconds;
 use crate::domain::time::SLEWED;
 use std::collections::BTreeSet;
 
-/// How a clock was set back: what it wrote from `from` on is as much older as `by`.
+/// A clock that was set back: instants that it recorded from `from` on are moved back by `by`
+/// seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SetBack {
     from: i64,
@@ -13,15 +15,17 @@ pub struct SetBack {
 }
 
 impl SetBack {
-    /// The instant as it was in truth.
+    /// Returns the true instant (Unix seconds).
     pub fn right(self, instant: i64) -> i64 {
         if instant >= self.from { instant - self.by } else { instant }
     }
 }
 
 impl StateOverlay<'_> {
-    /// Our own eyes see what is now: where it is earlier than when they last saw something, the clock was set back. Else what they
-    /// see would be behind what they saw until their time has passed it, and we would be blind for so long.
+    /// Moves recorded instants back if the clock was set back. Our own probes measure the present,
+    /// so a probe result that is older than their last one shows it. Otherwise their new results
+    /// would count as late until the clock passes the last one, and we would be blind for that
+    /// long.
     pub fn follow_the_clock(&mut self) {
         let Some(back) = self.set_back() else { return };
         let (state, mut own_families) = (self.state, BTreeSet::new());
@@ -48,7 +52,7 @@ impl StateOverlay<'_> {
         }
     }
 
-    /// By as much as puts the newest that was seen right before what is seen now.
+    /// Returns the shift that puts the newest earlier result right before the present one.
     fn set_back(&self) -> Option<SetBack> {
         let own = self.batch.observations.iter().filter(|row| row.series.is_our_own());
         let back = own.filter_map(|row| {

@@ -1,9 +1,10 @@
-//! What piled up, and what a restart does to it.
+//! Tests of deliveries that piled up, and of restarts.
 
 use super::*;
 use crate::notify::retry::{EditAgain, LimitScope};
 
-/// So many chats, each owed the start of ten outages a quarter of an hour ago.
+/// Creates `count` chats that are each owed the start of ten outages since a quarter of an hour
+/// ago.
 async fn backlog(world: &World, count: usize) {
     let chats = crowd(world, count).await;
     for incident in world.outages(10).await {
@@ -73,7 +74,7 @@ async fn a_pause_that_was_asked_for_holds_over_a_kill() {
         }
         world.begins();
         world.until(10).await;
-        // What is owed later would go at once, if nobody remembered.
+        // Without a stored pause, a later delivery would be sent at once.
         world.kill().await;
         if scope == LimitScope::Platform {
             world.owes(other, outages[0], 1).await;
@@ -110,7 +111,7 @@ async fn kills_do_not_lengthen_the_pauses_and_the_first_answer_ends_them() {
         world.kill().await;
     }
     assert_eq!((world.delivery(owed).await.attempts, world.delivery(owed).await.failures), (6, 0));
-    // It fails some times in earnest, and is killed once more while it waits.
+    // It fails twice on the platform's side, and the outbox is killed once more while it waits.
     world.answers(
         "one",
         [Answer::Refuses(SendError::later("503")), Answer::Refuses(SendError::later("503"))],
@@ -141,7 +142,7 @@ async fn kills_do_not_lengthen_the_pauses_and_the_first_answer_ends_them() {
 async fn a_card_that_may_not_be_edited_rests_and_holds_up_nothing_else() {
     for (until, expected) in [
         (EditAgain::Later, "3600000 a: edit of m1"),
-        // A new message in the chat lets it be edited.
+        // A new message in the chat makes an edit possible again.
         (EditAgain::AfterAMessage, "120000 a: edit of m1"),
     ] {
         let mut world = World::new();

@@ -1,4 +1,5 @@
-//! What a message says, and how: by what the chat has seen, and by how things stand when it goes.
+//! Tests of the content and volume of messages, which depend on the messages that the chat has seen
+//! and on the state at the time of sending.
 
 use super::*;
 use crate::domain::time::HOUR;
@@ -19,7 +20,7 @@ impl World {
         write.await.unwrap();
     }
 
-    /// Decides a change, and tells it to the chat in the same second.
+    /// Decides a transition, and sends it to the chat in the same second.
     async fn tells(&self, chat: i64, number: u32, kind: TransitionKind) -> Outgoing {
         let incident = self.decided("country/KP", 1, number, kind).await;
         self.owes(chat, incident, number).await;

@@ -1,11 +1,11 @@
-//! What becomes of what did not go well.
+//! Tests of failed sends and edits.
 
 use super::*;
 use crate::notify::retry::LimitScope;
 use crate::store::Attempt;
 use crate::store::tests::{falls_ill, is_mended};
 
-/// Two chats: what begins is owed twice to the first and once to the second.
+/// Creates two chats. The first is owed the start of two outages, the second that of one.
 async fn two_chats(world: &World) -> Vec<DeliveryId> {
     let [one, other] = world.chats(["one", "other"]).await;
     let outages = world.outages(2).await;
@@ -29,7 +29,7 @@ fn wait(scope: LimitScope) -> [Answer; 1] {
 #[tokio::test]
 async fn a_pause_that_is_asked_for_is_that_of_whoever_was_asked() {
     for (scope, expected) in [
-        // Never too soon, and at most a second late.
+        // Never too early, and at most a second late.
         (
             LimitScope::Chat,
             ["0 one: message", "0 other: message", "7500 one: message", "8500 one: message"],
@@ -95,7 +95,8 @@ async fn a_chat_rests_as_long_as_the_answer_says() {
     assert_eq!(world.seen(), ["0 one: message", "0 other: message", "5000 one: message"]);
 }
 
-/// So many chats to which the platform is away at once, for minutes; the first to be tried again gets through.
+/// Fails the sends to `failures` chats at once, so that they wait for minutes, and lets the first
+/// retry succeed. Returns the sends that the platform received.
 async fn back_after(failures: usize) -> Vec<String> {
     let mut world = World::new();
     let chats = world.chats(["a", "b", "c", "d", "e", "well"]).await;
@@ -106,7 +107,7 @@ async fn back_after(failures: usize) -> Vec<String> {
     for address in &["a", "b", "c", "d", "e"][..failures] {
         world.answers(address, [Answer::Refuses(SendError::later("503"))]);
     }
-    // All but the first were tried often before: their pauses are minutes.
+    // All but the first have failed often before, so their pauses last minutes.
     let owings: Vec<NewDelivery> =
         chats[..failures].iter().map(|chat| NewDelivery::now(*chat, true)).collect();
     let write = world.store.write(move |tx| {
@@ -148,7 +149,7 @@ async fn failures_are_counted_from_the_last_that_went_well() {
     world.begins();
     world.owes(chats[6], incident, 1).await;
     world.until(0).await;
-    // Four fail, one gets through, four fail: nobody was away.
+    // Three are rate limited and two fail, which is too little for an absence of the platform.
     for (chat, address) in chats.iter().zip(["a", "b", "c"]) {
         world.answers(
             address,
@@ -177,7 +178,7 @@ async fn what_falls_on_its_way_may_have_arrived_and_is_tried_again_a_minute_late
     world.answers("a", [Answer::Panics]);
     world.let_go(1);
     world.begins();
-    // The clock does not wait for one that fell.
+    // The clock does not wait for a task that panicked.
     while world.delivery(owed).await.error.is_none() {
         world.until(0).await;
     }
@@ -315,7 +316,7 @@ async fn a_chat_that_shuts_the_bot_out_is_suspended_and_who_subscribed_there_hea
     assert_eq!(told.card.title.to_string(), "⚠️ I can no longer tell the place a about outages.");
 }
 
-/// A card that is there and is behind.
+/// Creates a card that was sent and is out of date.
 async fn card() -> (World, IncidentId) {
     let mut world = World::new();
     let [chat] = world.chats(["a"]).await;
@@ -371,7 +372,7 @@ async fn edits_that_are_told_to_wait_hold_up_each_card_of_the_chat_but_no_messag
     world.changes(outages[0]).await;
     world.changes(outages[1]).await;
     world.until(20_000).await;
-    // The pause holds over a kill as well, and a new message does not wait for it.
+    // The pause also holds after a kill, and a new message does not wait for it.
     world.kill().await;
     world.begins();
     let third = world.decided("country/ER", 3, 1, TransitionKind::Started).await;

@@ -1,4 +1,4 @@
-//! When what is owed goes.
+//! Tests of the time and order in which deliveries are sent.
 
 use super::*;
 use crate::domain::{HeldFor, Hold};
@@ -190,14 +190,14 @@ async fn what_piled_up_is_told_in_one_and_what_follows_joins_it() {
     for incident in &outages[..2] {
         world.owes(chat, *incident, 1).await;
     }
-    // Away for a quarter of an hour, and refused once more when it is back.
+    // The platform is away for a quarter of an hour, and refuses once more when it is back.
     world.until(900_000).await;
     world.answers("a", [Answer::Refuses(SendError::later("503"))]);
     world.begins();
     world.until(901_000).await;
     let first = world.last_message().card;
     assert_eq!((world.seen().len(), first.notes.len()), (1, 2), "{first:?}");
-    // That one is late as well by now: it is told in the same message, not after it.
+    // The third delivery is late as well by now: it joins the same message.
     let third = outages[2];
     let owe = world.store.write(move |tx| {
         tx.deliveries().owe(&NewNotice::alert(third, 1), &[NewDelivery::now(chat, true)], BEGIN, 0)
@@ -224,7 +224,7 @@ async fn a_turn_gives_its_next_sign_of_life_within_five_minutes_and_a_pause_give
     });
     world.begins();
     world.until(0).await;
-    let by = |millis: Millis| format!("Pulse({millis})");
+    let by = |millis: Millis| format!("Watchdog({millis})");
     assert_eq!(*seen.lock().unwrap(), [by((BEGIN + 300).unix() * 1000)]);
     assert_eq!(format!("{:?}", world.watchdog), by(Millis::MAX));
 }
@@ -240,7 +240,7 @@ async fn what_is_on_its_way_at_a_stop_is_waited_for_and_marked() {
     world.sees(1).await;
     world.rests().await;
     world.closing.send(true).unwrap();
-    // It has heard of it before the message arrives.
+    // The outbox notices the closing before the message arrives.
     tokio::task::yield_now().await;
     world.let_go(1);
     world.runs.take().unwrap().await.unwrap();

@@ -1,9 +1,9 @@
-//! The guard, held to the registries and to this machine.
+//! Tests the guard against the registries and this machine.
 
 use super::*;
 use proptest::prelude::*;
 
-/// A guard that knows no address as this machine's own: the tables alone.
+/// Returns a guard that takes no address for this machine's own, so that only the tables count.
 fn tables(allowed: Vec<IpNet>) -> Guard {
     Guard { is_own: |_| false, ..Guard::new(allowed) }
 }
@@ -12,9 +12,9 @@ fn why(address: &str) -> Option<&'static str> {
     tables(Vec::new()).refuses(address.parse().unwrap())
 }
 
-/// IANA IPv4 Special-Purpose Address Registry, last updated 2025-10-09: block and "Globally
-/// Reachable" (`?` stands for N/A); below it 224.0.0.0/4 of the multicast registry. An address
-/// before and after the block, where that is public.
+/// IANA IPv4 Special-Purpose Address Registry, last updated 2025-10-09. Each row has the block, its
+/// column "Globally Reachable" (`?` stands for N/A), and the addresses before and after the block
+/// where these are public. The last row is 224.0.0.0/4 of the multicast registry.
 /// <https://www.iana.org/assignments/iana-ipv4-special-registry>
 const REGISTRY_V4: &str = "
     0.0.0.0/8           false -            1.0.0.0
@@ -45,9 +45,9 @@ const REGISTRY_V4: &str = "
     255.255.255.255/32  false -            -
     224.0.0.0/4         false 223.255.255.255 -";
 
-/// IANA IPv6 Special-Purpose Address Registry, last updated 2025-10-09, in the same way, without
-/// `::ffff:0:0/96` and `64:ff9b::/96`, which are judged by the address of IPv4 inside; below it what
-/// RFC 4291 and RFC 3879 set apart, and the edges of `2000::/3`.
+/// IANA IPv6 Special-Purpose Address Registry, last updated 2025-10-09, in the same form. It lacks
+/// `::ffff:0:0/96` and `64:ff9b::/96`, which are judged by the IPv4 address inside. The last rows
+/// are the blocks that RFC 4291 and RFC 3879 set apart, and the edges of `2000::/3`.
 /// <https://www.iana.org/assignments/iana-ipv6-special-registry>
 const REGISTRY_V6: &str = "
     ::1/128             false - -
@@ -80,7 +80,7 @@ const REGISTRY_V6: &str = "
     4000::/2            false 3fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff -
     8000::/1            false - -";
 
-/// Each row: the block, its column, and the addresses beside it that are public.
+/// Returns each row: the block, its column, and the public addresses next to it.
 fn rows(registry: &'static str) -> impl Iterator<Item = (IpNet, &'static str, Vec<&'static str>)> {
     registry.lines().filter(|line| !line.is_empty()).map(|line| {
         let mut words = line.split_whitespace();
@@ -243,7 +243,7 @@ fn a_public_address_of_this_machine_is_refused_however_it_is_written() {
     );
 }
 
-/// The addresses of this machine's interfaces, by the tables of the kernel.
+/// Returns the addresses of this machine's interfaces, from the tables of the kernel.
 fn addresses_of_interfaces() -> Vec<IpAddr> {
     let mut found = Vec::new();
     let v4 = std::fs::read_to_string("/proc/net/fib_trie").unwrap();
@@ -290,7 +290,7 @@ proptest! {
         let guard = tables(Vec::new());
         prop_assert!(!inward || guard.refuses(inner.into()).is_some());
         prop_assert_eq!(guard.refuses(inner.into()), guard.refuses(inner.to_ipv6_mapped().into()));
-        // Under a prefix of anybody's, as ISATAP has it.
+        // Any prefix may precede an ISATAP address.
         let [a, b, c, d] = inner.octets().map(u16::from);
         let tunnelled = Ipv6Addr::new(0x2a00, 0x1450, 0, 0, 0x200, 0x5efe, a << 8 | b, c << 8 | d);
         prop_assert_eq!(guard.refuses(inner.into()), guard.refuses(tunnelled.into()));

@@ -1,6 +1,6 @@
-//! The chunks of a body (RFC 9112 section 7.1), decoded as they arrive.
+//! Decodes the chunks of a body (RFC 9112 section 7.1) as they arrive.
 
-/// The longest size of a chunk in hexadecimal digits: more do not fit into 64 bits.
+/// The most hexadecimal digits of a chunk's size: more do not fit into 64 bits.
 const DIGITS: u8 = 16;
 
 /// A decoder that keeps its place between calls.
@@ -9,16 +9,13 @@ pub(super) struct Chunks(State);
 
 #[derive(Debug)]
 enum State {
-    /// Within the line that holds a chunk's size. After the digits only an extension may follow.
-    Size {
-        value: u64,
-        digits: u8,
-        is_past: bool,
-    },
+    /// Within the line with a chunk's size. After the digits only an extension may follow.
+    Size { value: u64, digits: u8, is_past: bool },
+    /// Within a chunk's data, with the number of bytes that are missing.
     Data(u64),
     /// The line break after a chunk's data.
     Break,
-    /// The chunk of size 0 has come. What follows it (trailers) is of no concern.
+    /// The chunk of size 0 has arrived. The trailers after it are ignored.
     Done,
 }
 
@@ -29,16 +26,17 @@ pub(super) struct BadChunk;
 const NEXT: State = State::Size { value: 0, digits: 0, is_past: false };
 
 impl Chunks {
+    /// Returns a decoder that expects the size of the first chunk.
     pub(super) const fn new() -> Self {
         Self(NEXT)
     }
 
-    /// Returns whether the last chunk has come.
+    /// Returns whether the last chunk has arrived.
     pub(super) const fn is_done(&self) -> bool {
         matches!(self.0, State::Done)
     }
 
-    /// Hands the data within `input` to `take`. A bare line feed ends a line as well.
+    /// Passes the data within `input` to `take`. A bare line feed ends a line too.
     pub(super) fn feed(
         &mut self,
         mut input: &[u8],

@@ -1,19 +1,20 @@
-//! Content codings (RFC 9110 section 8.4), undone although none was asked for: some servers and
-//! caches send pages packed in any case. No more is unpacked than is searched, so a bomb costs what
-//! any page costs.
+//! Undoes content codings (RFC 9110 section 8.4). The request asks for none, but some servers and
+//! caches send compressed pages anyway. Only as much is unpacked as is searched, so a decompression
+//! bomb costs no more than any other page.
 
 use super::exchange::SEARCHED;
 use flate2::bufread::{DeflateDecoder, GzDecoder, ZlibDecoder};
 use std::io::Read;
 
-/// More codings on top of each other than this are not undone.
+/// The most codings on top of each other that are undone.
 const CODINGS: usize = 3;
-/// Memory for the input of the brotli decoder, in bytes.
+/// The input buffer of the brotli decoder, in bytes.
 const BROTLI_BUFFER: usize = 4096;
 
-/// Bytes as far as they could be unpacked.
+/// The bytes that could be unpacked.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unpacked {
+    /// The unpacked bytes, at most [`SEARCHED`] of them.
     pub bytes: Vec<u8>,
     /// Why there may be more, or other, content than `bytes`.
     pub fault: Option<String>,
@@ -22,7 +23,8 @@ pub(super) struct Unpacked {
 /// Undoes the codings, the last one first. Returns at most [`SEARCHED`] bytes.
 pub(super) fn unpack(body: &[u8], codings: &[String]) -> Unpacked {
     let mut unpacked = Unpacked { bytes: body.to_vec(), fault: None };
-    // Names that are no coding (`none`, `utf-8`) are seen in the wild; browsers pass over them, too.
+    // Servers are known to send names that are not codings (`none`, `utf-8`). Browsers ignore them
+    // too.
     let is_packing = |coding: &&String| {
         !matches!(coding.as_str(), "identity" | "none" | "chunked" | "utf-8" | "binary")
     };
@@ -31,7 +33,7 @@ pub(super) fn unpack(body: &[u8], codings: &[String]) -> Unpacked {
         unpacked.fault = Some(format!("it is packed {} times", known.len()));
         return unpacked;
     }
-    // A packed page whose server does not say so: no text begins with these bytes.
+    // Some servers do not declare that a page is compressed. No text begins with these bytes.
     let gzip = "gzip".to_owned();
     if known.is_empty() && body.starts_with(&[0x1f, 0x8b, 8]) {
         known.push(&gzip);
@@ -61,7 +63,8 @@ pub(super) fn unpack(body: &[u8], codings: &[String]) -> Unpacked {
     unpacked
 }
 
-/// Members one after another (RFC 1952 section 2.2); what else follows the last one is dropped.
+/// Unpacks gzip members one after another (RFC 1952 section 2.2). Other bytes after the last member
+/// are dropped.
 fn gunzip(input: &[u8]) -> (Vec<u8>, bool) {
     let (mut rest, mut bytes) = (input, Vec::new());
     loop {
@@ -78,7 +81,7 @@ fn gunzip(input: &[u8]) -> (Vec<u8>, bool) {
     }
 }
 
-/// `deflate` is zlib's format, and to some servers the bare stream within it.
+/// Unpacks `deflate`, which is zlib's format, though some servers send the bare stream within it.
 fn inflate(input: &[u8]) -> (Vec<u8>, bool) {
     match read(ZlibDecoder::new(input), Vec::new()) {
         (bytes, false) if bytes.is_empty() => read(DeflateDecoder::new(input), Vec::new()),
@@ -86,7 +89,8 @@ fn inflate(input: &[u8]) -> (Vec<u8>, bool) {
     }
 }
 
-/// Reads until [`SEARCHED`] bytes are there, and says whether nothing was wrong so far.
+/// Reads until [`SEARCHED`] bytes are there or the input ends, and returns whether it was free of
+/// errors so far.
 fn read(mut decoder: impl Read, mut bytes: Vec<u8>) -> (Vec<u8>, bool) {
     let mut buffer = [0; 8 << 10];
     while bytes.len() < SEARCHED {
@@ -100,7 +104,7 @@ fn read(mut decoder: impl Read, mut bytes: Vec<u8>) -> (Vec<u8>, bool) {
     (bytes, true)
 }
 
-/// The name as it may be shown: it comes from outside.
+/// Returns the name in a form that may be shown: it comes from outside.
 fn shown(coding: &str) -> String {
     coding
         .chars()

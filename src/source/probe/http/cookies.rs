@@ -1,16 +1,17 @@
-//! The cookies of one attempt (RFC 6265): some sites redirect to themselves until a cookie comes
-//! back. They are forgotten with the attempt.
+//! Keeps the cookies of one attempt (RFC 6265): some sites redirect to themselves until a cookie
+//! comes back. They are dropped when the attempt ends.
 
 use crate::domain::{Host, Timestamp};
 use chrono::NaiveDateTime;
 
-/// Browsers keep at least 50 cookies of a site (RFC 6265 section 6.1).
+/// The most cookies that are kept. Browsers keep at least 50 of a site (RFC 6265 section 6.1).
 const COOKIES: usize = 50;
 /// The most bytes of a cookie's name and value together (RFC 6265 section 6.1).
 const COOKIE_CAP: usize = 4096;
-/// The most bytes that are sent back: servers refuse request headers over 8 KiB.
+/// The most bytes that are sent back: servers refuse request headers of more than 8 KiB.
 const HEADER_CAP: usize = 6 << 10;
 
+/// The cookies of one attempt, the oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Jar(Vec<Cookie>);
 
@@ -19,24 +20,26 @@ struct Cookie {
     name: Vec<u8>,
     value: Vec<u8>,
     domain: String,
-    /// The cookie goes back to this very host alone.
+    /// Whether the cookie goes back only to the host that set it.
     is_host_only: bool,
     path: String,
     is_secure: bool,
 }
 
-/// Where a request goes.
+/// The destination of a request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place<'a> {
+    /// The host of the request's URL.
     pub host: &'a Host,
-    /// With its query.
+    /// The path with its query.
     pub path: &'a str,
+    /// Whether the connection is encrypted.
     pub is_tls: bool,
 }
 
 impl Jar {
     /// Takes the value of one `Set-Cookie` field that came from `place`. A cookie that is malformed
-    /// or meant for another site is passed over.
+    /// or meant for another site is ignored.
     pub(super) fn take(&mut self, place: Place<'_>, field: &[u8], now: Timestamp) {
         let Some((cookie, is_over)) = Cookie::parse(place, field, now) else { return };
         self.0.retain(|known| {
@@ -51,10 +54,10 @@ impl Jar {
         }
     }
 
-    /// Returns the value of the `Cookie` field for a request, or `None` where no cookie fits.
+    /// Returns the value of the `Cookie` field for a request, or `None` if no cookie fits.
     pub(super) fn header(&self, place: Place<'_>) -> Option<Vec<u8>> {
         let mut fitting: Vec<&Cookie> = self.0.iter().filter(|cookie| cookie.fits(place)).collect();
-        // Longer paths first; the sort keeps the order otherwise (RFC 6265 section 5.4).
+        // Longer paths come first; otherwise the sort keeps the order (RFC 6265 section 5.4).
         fitting.sort_by_key(|cookie| std::cmp::Reverse(cookie.path.len()));
         let mut header = Vec::new();
         for cookie in fitting {
@@ -76,7 +79,8 @@ impl Jar {
 }
 
 impl Cookie {
-    /// Returns the cookie and whether it is already over, which is how a server deletes one.
+    /// Returns the cookie and whether it has already expired, which is how a server deletes one.
+    /// Returns `None` if the cookie is refused.
     fn parse(place: Place<'_>, field: &[u8], now: Timestamp) -> Option<(Self, bool)> {
         // Control characters could end a header line.
         if field.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t') {
@@ -110,20 +114,21 @@ impl Cookie {
                 "path" => default_path(place.path).clone_into(&mut cookie.path),
                 "secure" => cookie.is_secure = true,
                 "max-age" => {
-                    by_age = value.parse::<i64>().ok().map(|seconds| seconds <= 0).or(by_age)
+                    by_age = value.parse::<i64>().ok().map(|seconds| seconds <= 0).or(by_age);
                 }
                 "expires" => by_date = date(value).map(|date| date <= now).or(by_date),
                 _ => {}
             }
         }
-        // A plain connection cannot set what only encrypted ones may see.
+        // A plain connection may not set a cookie that only encrypted connections may see.
         if cookie.is_secure && !place.is_tls {
             return None;
         }
-        // `Max-Age` goes before `Expires` (RFC 6265 section 4.1.2.2).
+        // `Max-Age` has precedence over `Expires` (RFC 6265 section 4.1.2.2).
         Some((cookie, by_age.or(by_date).unwrap_or(false)))
     }
 
+    /// Returns whether the cookie is sent with a request to `place`.
     fn fits(&self, place: Place<'_>) -> bool {
         let host = name_of(place.host);
         let is_of_domain =
@@ -134,8 +139,8 @@ impl Cookie {
     }
 }
 
-/// Widens the cookie to the domain; returns `false` where `host` may not set cookies for it. A
-/// domain of one label is a registry, such as `kp`.
+/// Widens the cookie to the domain. Returns `false` if `host` may not set cookies for it. A domain
+/// of one label, such as `kp`, is a registry.
 fn is_for(cookie: &mut Cookie, host: &Host, domain: String) -> bool {
     let host_name = name_of(host);
     if domain == host_name {
@@ -163,7 +168,7 @@ fn path_alone(path: &str) -> &str {
     path.split('?').next().unwrap_or(path)
 }
 
-/// The folder of the page that sets the cookie (RFC 6265 section 5.1.4).
+/// Returns the folder of the page that sets the cookie (RFC 6265 section 5.1.4).
 fn default_path(path: &str) -> &str {
     match path_alone(path).rfind('/') {
         None | Some(0) => "/",
@@ -176,7 +181,7 @@ fn is_within(path: &str, folder: &str) -> bool {
     rest.is_some_and(|rest| rest.is_empty() || folder.ends_with('/') || rest.starts_with('/'))
 }
 
-/// Reads the dates that servers write: RFC 1123, and Netscape's with dashes.
+/// Reads the date formats that servers write: RFC 1123, and Netscape's with dashes.
 fn date(text: &str) -> Option<Timestamp> {
     let after_weekday = text.split_once(',').map_or(text, |(_, rest)| rest).trim();
     let formats = ["%d %b %Y %H:%M:%S GMT", "%d-%b-%Y %H:%M:%S GMT", "%d-%b-%y %H:%M:%S GMT"];
@@ -195,7 +200,7 @@ mod tests {
             .unwrap()
     }
 
-    /// A jar after `www.kcna.kp` has set these for `/ko/index.php?a=/b/` over https.
+    /// Returns a jar after `www.kcna.kp` has set these for `/ko/index.php?a=/b/` over https.
     fn jar(fields: &[&str]) -> Jar {
         let host = Host::Name("www.kcna.kp".to_owned());
         let mut jar = Jar::default();

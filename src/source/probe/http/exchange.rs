@@ -1,15 +1,15 @@
-//! One request and its response over a connection that stands.
+//! Sends one request over an open connection and reads its response.
 
 use super::chunks::Chunks;
 use super::head::{self, Framing, Head, HeadError};
 use std::io::{self, ErrorKind};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-/// A body is read so far, then it passes: a length that a server claims is only a claim.
+/// The most bytes of a body that are read, whatever length the server claims.
 pub(super) const BODY_CAP: usize = 1 << 20;
-/// The expected text must stand in this much of the page; no more is kept.
+/// The expected text must occur in the first bytes of the page; no more are kept.
 pub(super) const SEARCHED: usize = 256 << 10;
-/// All header lines together, interim responses included.
+/// The most bytes of all header lines together, interim responses included.
 const HEADER_CAP: usize = 128 << 10;
 const HEADERS: usize = 512;
 const BUFFER: usize = 16 << 10;
@@ -17,9 +17,11 @@ const BUFFER: usize = 16 << 10;
 /// A response, with the first [`SEARCHED`] bytes of its body.
 #[derive(Debug)]
 pub(super) struct Response {
+    /// The status line and the header fields.
     pub head: Head,
+    /// The body without its framing, still in its content codings.
     pub body: Vec<u8>,
-    /// Whether `body` is all that the server sent.
+    /// Whether `body` is everything that the server sent.
     pub is_whole: bool,
 }
 
@@ -47,12 +49,12 @@ impl From<HeadError> for Fault {
     }
 }
 
-/// Sends the request and reads the response. The caller sets the deadline.
+/// Sends the request and reads the response. The caller sets the time limit.
 pub(super) async fn exchange<S>(stream: &mut S, request: &[u8]) -> Result<Response, Fault>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    // A server may answer and hang up before it has read all: only its answer counts.
+    // A server may answer and hang up before it has read the request: only its answer counts.
     let _ = async {
         stream.write_all(request).await?;
         stream.flush().await
@@ -62,8 +64,9 @@ where
     read_body(stream, head, &rest).await
 }
 
-/// Returns the head of the final response and what arrived behind it. Interim responses (1xx, RFC
-/// 9110 section 15.2) are passed over; 101 is final, for nothing follows it.
+/// Returns the head of the final response and the bytes that arrived after it. Interim responses
+/// (1xx, RFC 9110 section 15.2) are skipped. Status 101 is final, since no other response follows
+/// it.
 async fn read_head<S: AsyncRead + Unpin>(stream: &mut S) -> Result<(Head, Vec<u8>), Fault> {
     let (mut bytes, mut scanned, mut passed) = (Vec::with_capacity(BUFFER), 0, 0);
     loop {
@@ -102,10 +105,11 @@ async fn read_head<S: AsyncRead + Unpin>(stream: &mut S) -> Result<(Head, Vec<u8
     }
 }
 
-/// What is kept of a body.
+/// The kept part of a body.
 #[derive(Default)]
 struct Kept {
     bytes: Vec<u8>,
+    /// The bytes of the body so far, kept or not.
     seen: u64,
 }
 
@@ -117,6 +121,7 @@ impl Kept {
     }
 }
 
+/// Reads the body until its end or [`BODY_CAP`]. `rest` is the part that arrived with the head.
 async fn read_body<S: AsyncRead + Unpin>(
     stream: &mut S,
     head: Head,
@@ -147,8 +152,8 @@ async fn read_body<S: AsyncRead + Unpin>(
                 read += length;
                 take(&buffer[..length], &mut kept)?
             }
-            // Old servers close without TLS's close_notify, or reset what they no longer read: what
-            // the connection alone ends, ends here.
+            // Old servers close without TLS's close_notify, or reset a connection with unread data.
+            // Either is a valid end of a body that only the end of the connection delimits.
             Ok(_) if framing == Framing::UntilClose => true,
             Err(error) if framing == Framing::UntilClose && is_an_end(&error) => true,
             Ok(_) => return Err(Fault::Cut),
@@ -164,7 +169,7 @@ async fn read_body<S: AsyncRead + Unpin>(
     Ok(Response { head, body, is_whole })
 }
 
-/// Returns whether the error says that the other side ended the connection, in whichever way.
+/// Returns whether the error means that the other side ended the connection in any way.
 fn is_an_end(error: &io::Error) -> bool {
     let is_alert = || {
         let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());

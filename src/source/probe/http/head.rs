@@ -1,29 +1,34 @@
-//! The head of an HTTP/1 response, read as leniently as browsers read it. What only says that a
-//! server is sloppy says nothing of whether the site can be reached.
+//! Reads the head of an HTTP/1 response as leniently as browsers do. A sign that a server is sloppy
+//! says nothing about whether the site can be reached.
 //!
 //! The rules are those of Chromium's `net/http` (`http_stream_parser.cc`, `http_util.cc`,
-//! `http_response_headers.cc`), which real servers are tested against every day.
+//! `http_response_headers.cc`), which are tested against real servers every day.
 
-/// The most bytes of slop before the status line (Chromium: `kStatusLineStart` search, 4 bytes).
+/// The most junk bytes before the status line (Chromium: `kStatusLineStart` search, 4 bytes).
 const SLOP: usize = 4;
-/// Bytes after which it is clear whether the answer begins with `HTTP`.
+/// The number of bytes after which it is certain whether the answer begins with `HTTP`.
 const ENOUGH: usize = SLOP + 4;
 
 /// The first lines of a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Head {
+    /// The status code. One too large for 16 bits is `u16::MAX`.
     pub status: u16,
     is_http_1_0: bool,
-    /// Name in lower case, and value with its bytes as they were sent.
+    /// Names in lower case, and values with their bytes as they were sent.
     fields: Vec<(String, Vec<u8>)>,
 }
 
 /// How the end of a body is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
+    /// The response has no body.
     Empty,
+    /// The body has this many bytes.
     Length(u64),
+    /// The body ends with a chunk of size 0.
     Chunked,
+    /// The body ends with the connection.
     UntilClose,
 }
 
@@ -36,14 +41,15 @@ pub(super) enum HeadError {
     TooMany,
 }
 
-/// Returns whether the bytes can still become a response. Empty lines and four bytes of slop may
-/// come before it.
+/// Returns whether the bytes can still become a response. Empty lines and four junk bytes may
+/// precede it.
 pub(super) fn may_be_http(bytes: &[u8]) -> bool {
     let bytes = without_empty_lines(bytes);
     bytes.len() < ENOUGH || start_of_status_line(bytes).is_some()
 }
 
-/// Returns whether bytes that end here are some other protocol rather than the begin of a response.
+/// Returns whether bytes that end here belong to another protocol rather than to the start of a
+/// response.
 pub(super) fn begins_otherwise(bytes: &[u8]) -> bool {
     let bytes = without_empty_lines(bytes);
     !bytes.is_empty()
@@ -51,8 +57,8 @@ pub(super) fn begins_otherwise(bytes: &[u8]) -> bool {
         && !b"http".starts_with(&bytes.to_ascii_lowercase())
 }
 
-/// Returns the length of the head with its empty line, or `None` while that has not arrived.
-/// The first `scanned` bytes are known not to hold its end.
+/// Returns the length of the head with its empty line, or `None` while that line has not arrived.
+/// The first `scanned` bytes are known not to contain the end.
 pub(super) fn length(bytes: &[u8], scanned: usize) -> Option<usize> {
     let start = bytes.len() - without_empty_lines(bytes).len();
     // A line break that was the last byte so far may be the first of two.
@@ -66,7 +72,7 @@ pub(super) fn length(bytes: &[u8], scanned: usize) -> Option<usize> {
 }
 
 impl Head {
-    /// Reads a whole head of at most `most` header lines.
+    /// Reads a complete head of at most `most` header lines.
     pub(super) fn parse(bytes: &[u8], most: usize) -> Result<Self, HeadError> {
         let bytes = without_empty_lines(bytes);
         let start = start_of_status_line(bytes).ok_or(HeadError::NotHttp)?;
@@ -92,7 +98,7 @@ impl Head {
                 .iter()
                 .position(|byte| *byte == b':')
                 .map(|colon| (&line[..colon], &line[colon + 1..]));
-            // A line without a colon, or without a name, is passed over.
+            // A line without a colon or without a name is ignored.
             let field = field.filter(|(name, _)| !name.trim_ascii().is_empty());
             is_open = field.is_some();
             if let Some((name, value)) = field {
@@ -103,7 +109,7 @@ impl Head {
         Ok(Self { status, is_http_1_0, fields })
     }
 
-    /// Returns every value of the field, in the order of their lines.
+    /// Returns every value of the field, in the order of the lines.
     pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         self.fields
             .iter()
@@ -111,8 +117,8 @@ impl Head {
             .map(|(_, value)| value.as_slice())
     }
 
-    /// Returns where the response redirects to. Browsers follow these statuses alone, and take the
-    /// first value that is not empty.
+    /// Returns the destination of a redirect. Like browsers, it follows only these statuses and
+    /// takes the first value that is not empty.
     pub(super) fn location(&self) -> Option<&[u8]> {
         let is_redirect = matches!(self.status, 301 | 302 | 303 | 307 | 308);
         self.all("location").find(|value| is_redirect && !value.is_empty())
@@ -128,13 +134,13 @@ impl Head {
         members.map(|member| member.trim().to_owned()).filter(|member| !member.is_empty()).collect()
     }
 
-    /// Decides how the body ends (RFC 9112 section 6.3). A length that is no number, or one that
-    /// another contradicts, is worth nothing: the end of the connection then ends the body.
+    /// Decides how the body ends (RFC 9112 section 6.3). A length that is not a number, or that
+    /// another one contradicts, is ignored: the body then ends with the connection.
     pub(super) fn framing(&self) -> Framing {
         if matches!(self.status, 100..200 | 204 | 304) {
             return Framing::Empty;
         }
-        // HTTP/1.0 knows no chunks: browsers take such a body as it is.
+        // HTTP/1.0 has no chunks: browsers take such a body as it is.
         if !self.is_http_1_0
             && self.list("transfer-encoding").iter().any(|coding| coding == "chunked")
         {
@@ -156,14 +162,15 @@ fn without_empty_lines(bytes: &[u8]) -> &[u8] {
     &bytes[start..]
 }
 
+/// Returns where the status line begins, if that is within the first bytes.
 fn start_of_status_line(bytes: &[u8]) -> Option<usize> {
     let is_there =
         |at: &usize| bytes.get(*at..at + 4).is_some_and(|word| word.eq_ignore_ascii_case(b"http"));
     (0..=SLOP).find(is_there)
 }
 
-/// Returns the status, and whether the version is below 1.1. A version that is missing is 1.0 and
-/// a status that is missing is 200, as in Chromium's `ParseStatusLine`.
+/// Returns the status, and whether the version is below 1.1. A missing version is 1.0 and a missing
+/// status is 200, as in Chromium's `ParseStatusLine`.
 fn status_line(line: &[u8]) -> (u16, bool) {
     let line = String::from_utf8_lossy(line);
     let mut words = line.split_ascii_whitespace();
@@ -178,6 +185,7 @@ fn status_line(line: &[u8]) -> (u16, bool) {
     (status, is_http_1_0)
 }
 
+/// Reads a number that consists only of digits.
 fn digits(text: &str) -> Option<u64> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }

@@ -1,5 +1,6 @@
-//! One GET, by hand over a connection of its own: each step that may break is told apart, and the
-//! address that was vetted is the one that is dialled.
+//! Fetches one page with a GET over a connection of its own, without an HTTP library. So each step
+//! that may fail is reported on its own, and the address that the guard allowed is the one that is
+//! dialled.
 
 mod chunks;
 mod coding;
@@ -21,24 +22,29 @@ use std::time::Duration;
 use text::Comparison;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// A page to fetch, and what must be true of it.
+/// A page to fetch, and the conditions that it must meet.
 #[derive(Clone, Debug)]
 pub(super) struct Page<'a> {
+    /// The host of the page's URL, which need not be an address.
     pub host: &'a Host,
+    /// The port of the page's URL.
     pub port: u16,
+    /// The path with its query.
     pub path: &'a str,
+    /// For https, the rule for the certificate. `None` for plain http.
     pub tls: Option<Certificate>,
+    /// The text that the page must contain.
     pub text: Option<&'a str>,
 }
 
-/// What one exchange brought.
+/// The result of one exchange.
 struct Fetched {
     response: Response,
     certificate: Option<tls::Seen>,
 }
 
-/// Fetches the page at the address, over as many redirects as are followed. Cookies last as long as
-/// this call.
+/// Fetches the page at the address and follows its redirects, at most [`REDIRECTS`] of them.
+/// Cookies last as long as this call.
 pub(super) async fn knock(
     kit: &ProbeContext,
     page: &Page<'_>,
@@ -51,7 +57,8 @@ pub(super) async fn knock(
     };
     let (mut hop, mut at, mut certificate, mut jar) =
         (first.clone(), address, None, Jar::default());
-    // Each page with the cookies that it was asked with: the same page may answer otherwise to others.
+    // The pages so far with the cookies that were sent to them: a page may answer otherwise to
+    // other cookies.
     let mut been: Vec<(String, Option<Vec<u8>>)> = Vec::new();
     loop {
         let left = Limits { total: watch.left_of(limits.total), ..limits };
@@ -61,7 +68,7 @@ pub(super) async fn knock(
                 .await
             {
                 Ok(fetched) => fetched,
-                // What a redirect leads to is not the host that was asked about, which has answered.
+                // The redirect leads to another host. The host that is being probed has answered.
                 Err(Outcome::Silent { detail }) if !been.is_empty() => {
                     return (
                         Outcome::broken(
@@ -116,9 +123,10 @@ fn place(hop: &Hop) -> Place<'_> {
     Place { host: &hop.host, path: &hop.path, is_tls: hop.is_tls }
 }
 
-/// Returns the address of the next hop, vetted like the first. The host that is being probed stays
-/// where it is probed. Why there is no address is for the operator's log alone: it would tell a chat
-/// which names exist in the operator's network, and where they lead.
+/// Returns the address of the next hop, allowed by the guard like the first. The host that is being
+/// probed keeps the address of the probe. The reason for a missing address goes only to the
+/// operator's log: it would show a chat which names exist in the operator's network, and where they
+/// lead.
 async fn resolve(
     kit: &ProbeContext,
     hop: &Hop,
@@ -135,7 +143,7 @@ async fn resolve(
             }
         },
     };
-    // One bad address is enough: whoever gives a private one beside a public one is trying something.
+    // One bad address is enough: a private address beside a public one is a sign of an attack.
     if let Some((address, why)) =
         found.iter().find_map(|address| Some((address, kit.guard.refuses(*address)?)))
     {
@@ -146,6 +154,7 @@ async fn resolve(
     of_family.or(found.first()).copied()
 }
 
+/// Connects, shakes hands for https, and exchanges one request and response.
 async fn fetch(
     kit: &ProbeContext,
     (hop, certificate): (&Hop, Certificate),
@@ -203,6 +212,7 @@ where
     }
 }
 
+/// Judges the final response by its status, its text and its certificate.
 fn judge(page: &Page<'_>, fetched: &Fetched) -> Outcome {
     let status = fetched.response.head.status;
     if !(200..400).contains(&status) {
@@ -215,7 +225,7 @@ fn judge(page: &Page<'_>, fetched: &Fetched) -> Outcome {
         Some((_, Comparison::Impossible(why))) => {
             Outcome::answers(format!("the page cannot be compared: {why}"))
         }
-        // What is odd about a certificate that is taken as it is.
+        // An oddity of a certificate that may be of any kind becomes a note.
         Some((_, Comparison::Present)) | None => match (&fetched.certificate, page.tls) {
             (Some(seen), Some(made_of_it)) => tls::held(seen, made_of_it),
             _ => Outcome::works(),

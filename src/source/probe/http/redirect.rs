@@ -1,34 +1,37 @@
-//! Where a redirect leads, and whether a probe goes there. All of it is decided by the words of the
-//! redirect alone, before any name is resolved.
+//! Decides where a redirect leads, and whether a probe follows it. Only the text of the redirect
+//! counts, before any name is resolved.
 
 use crate::domain::{Host, entity::site};
 use reqwest::Url;
 use std::fmt::Write;
 
-/// Redirects that one attempt follows.
+/// The most redirects that one attempt follows.
 pub(super) const REDIRECTS: usize = 5;
 const HTTP: u16 = 80;
 const HTTPS: u16 = 443;
 
-/// One page on the way.
+/// One page on the way from the first URL to the last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Hop {
+    /// The host of the page's URL.
     pub host: Host,
+    /// The port, also where the URL leaves it out.
     pub port: u16,
-    /// With its query; printable ASCII alone.
+    /// The path with its query, in printable ASCII.
     pub path: String,
+    /// Whether the URL is https.
     pub is_tls: bool,
 }
 
 impl Hop {
-    /// Returns the first page, or `None` where its path cannot stand in a request.
+    /// Returns the first page, or `None` if its path cannot be part of a request.
     pub(super) fn first(host: &Host, port: u16, path: &str, is_tls: bool) -> Option<Self> {
         let hop = Self { host: host.clone(), port, path: path.to_owned(), is_tls };
         let path = path_of(&Url::parse(&hop.url()).ok()?)?;
         Some(Self { path, ..hop })
     }
 
-    /// Returns the host and, where it is not the usual one, the port: the value of `Host`.
+    /// Returns the value of `Host`: the host, and the port unless it is the default one.
     pub(super) fn authority(&self) -> String {
         let usual = if self.is_tls { HTTPS } else { HTTP };
         if self.port == usual {
@@ -38,6 +41,7 @@ impl Hop {
         }
     }
 
+    /// Returns the URL of the page, without a default port.
     pub(super) fn url(&self) -> String {
         format!(
             "{}://{}{}",
@@ -47,7 +51,8 @@ impl Hop {
         )
     }
 
-    /// Reads the value of `Location`. Bytes beyond ASCII are percent-encoded, as browsers do.
+    /// Returns the page that the value of `Location` leads to, or why it leads nowhere. Bytes
+    /// beyond ASCII are percent-encoded, as in browsers.
     pub(super) fn towards(&self, location: &[u8]) -> Result<Self, String> {
         let odd = || "redirects to what is no address".to_owned();
         let mut text = String::with_capacity(location.len());
@@ -69,7 +74,7 @@ impl Hop {
         let address = host.trim_start_matches('[').trim_end_matches(']').parse();
         let host = match address {
             Ok(address) => Host::Address(address),
-            // A name of one label is a name of some local network.
+            // A name of one label belongs to some local network.
             Err(_) => Host::Name(
                 site(host)
                     .ok_or_else(|| format!("redirects to `{host}`, a name without a domain"))?,
@@ -79,16 +84,16 @@ impl Hop {
         Ok(Self { host, port, path: path_of(&url).ok_or_else(odd)?, is_tls })
     }
 
-    /// Returns why a probe of `first` does not go from here to `next`, if it does not.
+    /// Returns why a probe of `first` does not go from here to `next`, or `None` if it does.
     pub(super) fn refuses(&self, next: &Self, first: &Self) -> Option<String> {
         if self.is_tls && !next.is_tls {
             return Some("redirects from https to http".to_owned());
         }
-        // A foreign site answers for itself alone: that the visitor is sent there is the answer.
+        // A foreign site is responsible only for itself, so the redirect to it is the final answer.
         if !is_of_the_same_site(&first.host, &next.host) {
             return Some(format!("redirects to a foreign site, {}", next.host));
         }
-        // Any other port may belong to a service that is not meant for strangers.
+        // Any other port may belong to a service that is not meant for the public.
         if ![HTTP, HTTPS, first.port].contains(&next.port) {
             return Some(format!("redirects to port {}, which is not probed", next.port));
         }
@@ -96,6 +101,7 @@ impl Hop {
     }
 }
 
+/// Returns the path with its query, or `None` if it has bytes that a request must not contain.
 fn path_of(url: &Url) -> Option<String> {
     let path = match url.query() {
         Some(query) => format!("{}?{query}", url.path()),
@@ -104,7 +110,8 @@ fn path_of(url: &Url) -> Option<String> {
     (path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic())).then_some(path)
 }
 
-/// The same name, or one below the other: `www.kcna.kp` and `kcna.kp`.
+/// Returns whether two hosts have the same name, or one lies below the other: `www.kcna.kp` and
+/// `kcna.kp`.
 fn is_of_the_same_site(asked: &Host, next: &Host) -> bool {
     let (Host::Name(asked), Host::Name(next)) = (asked, next) else { return asked == next };
     let bare = |name: &str| name.strip_prefix("www.").unwrap_or(name).to_owned();
@@ -122,7 +129,7 @@ mod tests {
         Hop::first(&Host::Name("www.kcna.kp".to_owned()), port, "/ko/index", is_tls).unwrap()
     }
 
-    /// The address that a redirect from the page leads to, or why it is not followed.
+    /// Returns the URL that a redirect from the page leads to, or why it is not followed.
     fn followed(first: &Hop, location: &str) -> String {
         match first.towards(location.as_bytes()) {
             Ok(next) => first.refuses(&next, first).unwrap_or_else(|| next.url()),

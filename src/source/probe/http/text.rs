@@ -1,24 +1,25 @@
-//! Whether a page holds a text, whatever coding and character set it is sent in.
+//! Decides whether a page contains a text, in any coding and character set.
 
 use super::coding::{Unpacked, unpack};
 use super::exchange::Response;
 use encoding_rs::{Encoding, REPLACEMENT, UTF_8, UTF_16BE, UTF_16LE};
 use icu_normalizer::ComposingNormalizerBorrowed;
 
-/// Where browsers look for a character set within the page (HTML Standard, "prescan a byte stream").
+/// The number of bytes in which browsers look for a character set within the page (HTML Standard,
+/// "prescan a byte stream").
 const PRESCAN: usize = 1024;
 
-/// What became of the comparison.
+/// The result of the comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Comparison {
     Present,
     Absent,
-    /// The page cannot be read well enough to say that the text is not there.
+    /// The page cannot be read well enough to be sure that the text is missing.
     Impossible(String),
 }
 
-/// Searches the response for the text. Present is said of any reading of the page that holds it:
-/// a wrong label says nothing of whether the site works.
+/// Searches the response for the text. One reading of the page that contains it is enough: a wrong
+/// label does not mean that the site is broken.
 pub(super) fn compare(response: &Response, text: &str) -> Comparison {
     let head = &response.head;
     let codings: Vec<String> =
@@ -30,7 +31,8 @@ pub(super) fn compare(response: &Response, text: &str) -> Comparison {
     {
         return Comparison::Present;
     }
-    // The part that is kept of a longer page ends within its packed bytes.
+    // If only a part of a longer page is kept, that part ends in the middle of its compressed
+    // bytes, so a fault there proves nothing.
     match fault.filter(|_| response.is_whole || bytes.is_empty()) {
         Some(why) => Comparison::Impossible(why),
         None => unreadable(&bytes, label.as_deref(), text)
@@ -45,7 +47,8 @@ fn is_in_page(bytes: &[u8], label: Option<&str>, text: &str) -> bool {
         || is_encoded_in(bytes, text)
 }
 
-/// The character sets that the page may be in, by its mark, its header and its own words.
+/// Returns the character sets that the page may be in, by its byte order mark, its header and its
+/// own declaration.
 fn readings(bytes: &[u8], label: Option<&str>) -> Vec<&'static Encoding> {
     let by_mark = Encoding::for_bom(bytes).map(|(encoding, _)| encoding);
     let by_label = label.and_then(|label| Encoding::for_label(label.as_bytes()));
@@ -56,15 +59,16 @@ fn readings(bytes: &[u8], label: Option<&str>) -> Vec<&'static Encoding> {
     readings
 }
 
+/// Searches the page, decoded and with composed letters, for the text.
 fn is_in(bytes: &[u8], encoding: &'static Encoding, text: &str) -> bool {
     let (page, _) = encoding.decode_with_bom_removal(bytes);
     let nfc = ComposingNormalizerBorrowed::new_nfc();
     page.contains(text) || nfc.normalize(&page).contains(&*nfc.normalize(text))
 }
 
-/// Returns whether the text stands there in any character set of the web, or in references such as
-/// `&#51473;`, for pages that name no character set or a wrong one. The text is short, so it is
-/// encoded rather than the page decoded 34 times.
+/// Returns whether the text occurs in any character set of the web, or in references such as
+/// `&#51473;`. This finds it in pages that declare no character set or a wrong one. The text is
+/// short, so encoding it is cheaper than decoding the page 34 times.
 fn is_encoded_in(bytes: &[u8], text: &str) -> bool {
     if text.is_ascii() {
         return false;
@@ -82,11 +86,11 @@ fn is_encoded_in(bytes: &[u8], text: &str) -> bool {
     contains(bytes, referred.as_bytes()) || LEGACY.iter().any(|encoding| is_there(encoding))
 }
 
-/// Why a text that was not found may be there all the same.
+/// Returns why a text that was not found may occur in the page nevertheless.
 fn unreadable(bytes: &[u8], label: Option<&str>, text: &str) -> Option<String> {
     let named = label.map(str::to_owned).or_else(|| charset_in(bytes))?;
     let encoding = Encoding::for_label(named.as_bytes());
-    // Those that browsers refuse to decode (ISO-2022-KR, HZ) are as good as unknown.
+    // Character sets that browsers refuse to decode (ISO-2022-KR, HZ) count as unknown.
     let is_known = encoding.is_some_and(|encoding| encoding != REPLACEMENT);
     let is_plain = text.is_ascii()
         && !["utf-7", "utf-32", "ebcdic", "ibm", "cp037"].iter().any(|odd| named.contains(odd));
@@ -101,7 +105,7 @@ fn unreadable(bytes: &[u8], label: Option<&str>, text: &str) -> Option<String> {
     Some(format!("its character set `{shown}` is not known to Linkdown"))
 }
 
-/// The `charset` of a `Content-Type`, in lower case.
+/// Returns the `charset` of a `Content-Type`, in lower case.
 fn charset_of(content_type: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(content_type).to_ascii_lowercase();
     let (_, rest) = text.split_once("charset")?;
@@ -114,7 +118,8 @@ fn charset_of(content_type: &[u8]) -> Option<String> {
     (!label.is_empty()).then_some(label)
 }
 
-/// The character set that the page itself names, in a `meta` element or an XML declaration.
+/// Returns the character set that the page itself declares, in a `meta` element or an XML
+/// declaration.
 fn charset_in(bytes: &[u8]) -> Option<String> {
     let begin = String::from_utf8_lossy(&bytes[..bytes.len().min(PRESCAN)]).to_ascii_lowercase();
     let elements = || begin.split('<').map(|rest| rest.split('>').next().unwrap_or(rest));
@@ -124,7 +129,7 @@ fn charset_in(bytes: &[u8]) -> Option<String> {
         let declaration = elements().find(|element| element.starts_with("?xml"))?;
         charset_of(declaration.replace("encoding", "charset").as_bytes())
     };
-    // A page whose `meta` can be read is not in UTF-16, whatever it says (HTML Standard).
+    // A page whose `meta` can be read is not in UTF-16, whatever it declares (HTML Standard).
     let label = by_meta.or_else(by_xml)?;
     let encoding = Encoding::for_label(label.as_bytes());
     let is_utf_16 = encoding.is_some_and(|encoding| encoding == UTF_16LE || encoding == UTF_16BE);
@@ -135,7 +140,7 @@ fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
     wanted.is_empty() || bytes.windows(wanted.len()).any(|window| window == wanted)
 }
 
-/// The encodings of the Encoding Standard that keep no state and are not Unicode.
+/// The encodings of the Encoding Standard that are stateless and not Unicode.
 static LEGACY: [&Encoding; 34] = [
     encoding_rs::BIG5,
     encoding_rs::EUC_JP,
@@ -183,7 +188,7 @@ mod tests {
         Response { head, body: body.to_vec(), is_whole: true }
     }
 
-    /// A page that holds `조선중앙통신` in that character set.
+    /// Returns a page that contains `조선중앙통신` in that character set.
     fn korean(label: &str, before: &str) -> Vec<u8> {
         let encoding = Encoding::for_label(label.as_bytes()).unwrap();
         encoding

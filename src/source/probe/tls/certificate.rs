@@ -1,4 +1,4 @@
-//! What a certificate says of itself, and in which words its faults are told.
+//! Reads the facts in a certificate, and describes its faults in words.
 
 use crate::domain::Timestamp;
 use rustls::pki_types::CertificateDer;
@@ -9,19 +9,19 @@ use x509_cert::der::{Decode, Reader, SliceReader};
 use x509_cert::ext::pkix::BasicConstraints;
 use x509_cert::{Certificate, Version};
 
-/// An RSA key of fewer bits is refused by browsers and by rustls (CA/Browser Forum Baseline
+/// The fewest bits of an RSA key that browsers and rustls accept (CA/Browser Forum Baseline
 /// Requirements 6.1.5).
 const RSA_BITS: usize = 2048;
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const ELLIPTIC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const ED448: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.113");
-/// P-256 and P-384, which ring knows.
+/// The curves that ring knows: P-256 and P-384.
 const CURVES: [ObjectIdentifier; 2] = [
     ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7"),
     ObjectIdentifier::new_unwrap("1.3.132.0.34"),
 ];
 const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
-/// Signatures that can be forged (RFC 9155 and RFC 6151).
+/// Signature algorithms that can be forged (RFC 9155 and RFC 6151).
 const WEAK: [(&str, &str); 5] = [
     ("1.2.840.113549.1.1.4", "MD5"),
     ("1.2.840.113549.1.1.5", "SHA-1"),
@@ -43,17 +43,18 @@ const KNOWN_CRITICAL: [&str; 10] = [
     "2.5.29.37",
 ];
 
-/// What could be read of a certificate.
+/// The readable facts of a certificate.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Facts {
+    /// The end of its validity.
     pub ends_at: Option<Timestamp>,
-    /// What is odd about it, such as `RSA key of 1024 bits`.
+    /// Its oddities, such as `RSA key of 1024 bits`.
     pub oddities: Vec<String>,
-    /// The key is of a kind that browsers take and ring does not, such as ECDSA on P-521.
+    /// Whether the key is of a kind that browsers accept and ring does not, such as ECDSA on P-521.
     pub is_key_foreign: bool,
 }
 
-/// Reads a certificate. One that cannot be parsed has no facts.
+/// Reads a certificate. One that cannot be parsed yields only an oddity.
 pub(super) fn facts(leaf: &CertificateDer<'_>) -> Facts {
     let Ok(certificate) = Certificate::from_der(leaf.as_ref()) else {
         return Facts { oddities: vec!["it is not well-formed".to_owned()], ..Facts::default() };
@@ -102,6 +103,7 @@ fn is_key_foreign(certificate: &Certificate) -> bool {
     curve.is_some_and(|curve| !CURVES.contains(&curve))
 }
 
+/// Returns the length of an RSA key in bits, or `None` for another kind of key.
 fn rsa_bits(certificate: &Certificate) -> Option<usize> {
     let key = &certificate.tbs_certificate.subject_public_key_info;
     if key.algorithm.oid != RSA {
@@ -121,7 +123,7 @@ fn rsa_bits(certificate: &Certificate) -> Option<usize> {
     Some((modulus.len() - first) * 8 - modulus[first].leading_zeros() as usize)
 }
 
-/// Returns the fault in words. What is odd about the certificate stands behind it.
+/// Returns the fault in words, with the oddities of the certificate after it.
 pub(super) fn fault(error: &Error, facts: &Facts) -> String {
     let Error::InvalidCertificate(why) = error else {
         return format!("its certificate does not hold: {error}");
@@ -145,8 +147,8 @@ pub(super) fn fault(error: &Error, facts: &Facts) -> String {
     [&[plain.to_owned()], facts.oddities.as_slice()].concat().join(", ")
 }
 
-/// Returns whether the error only says that Linkdown lacks an algorithm that is sound. A server
-/// cannot pretend that: the kind of its key stands in the certificate.
+/// Returns whether the error only means that Linkdown lacks an algorithm that is sound. A server
+/// cannot feign that: its certificate states the kind of its key.
 pub(super) fn is_beyond_us(error: &Error, facts: &Facts) -> bool {
     let is_unsupported = match error {
         Error::InvalidCertificate(

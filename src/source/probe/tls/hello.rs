@@ -1,13 +1,13 @@
-//! A `ClientHello` that offers what rustls does not: old versions, key exchange without forward
-//! secrecy, ciphers of single countries. Whoever answers it with a `ServerHello` speaks TLS, only
-//! not ours. No more than that one message is exchanged.
+//! Builds a `ClientHello` that offers what rustls lacks: old versions, key exchange without forward
+//! secrecy, ciphers of single countries. A server that answers it with a `ServerHello` speaks TLS,
+//! but none that Linkdown speaks. Only this one message is exchanged.
 //!
-//! Numbers are those of IANA's registry "TLS Parameters".
+//! The numbers are those of IANA's registry "TLS Parameters".
 
-/// Suites with keys of RSA, DHE and ECDHE: AES, Camellia, ARIA, SEED, 3DES, RC4, and `ChaCha20`.
+/// Suites with RSA, DHE and ECDHE keys: AES, Camellia, ARIA, SEED, 3DES, RC4, and `ChaCha20`.
 #[rustfmt::skip]
 const SUITES: [u16; 79] = [
-    // TLS 1.3: usual ones, CCM, ShangMi (RFC 8998), GOST (RFC 9367).
+    // TLS 1.3: the usual ones, CCM, ShangMi (RFC 8998), GOST (RFC 9367).
     0x1301, 0x1302, 0x1303, 0x1304, 0x1305, 0x00c6, 0x00c7, 0xc103, 0xc104, 0xc105, 0xc106,
     // ECDHE with AEAD, then with CBC.
     0xc02b, 0xc02f, 0xc02c, 0xc030, 0xcca8, 0xcca9, 0xc0ac, 0xc0ad, 0xc0ae, 0xc0af,
@@ -35,10 +35,11 @@ const SIGNATURES: [u16; 24] = [
 ];
 /// TLS 1.3 down to 1.0.
 const VERSIONS: [u16; 4] = [0x0304, 0x0303, 0x0302, 0x0301];
-/// Some load balancers never answer a message of 256 to 511 bytes (RFC 7685): it is made this long.
+/// The length to which the message is padded, in bytes: some load balancers never answer a message
+/// of 256 to 511 bytes (RFC 7685).
 const PADDED: usize = 512;
 
-/// Bytes that must have come before [`is_server_hello`] can tell.
+/// The number of bytes that [`is_server_hello`] needs.
 pub(super) const ENOUGH: usize = 6;
 
 /// Returns the record to send. `name` is the server's name, if it has one.
@@ -54,7 +55,8 @@ pub(super) fn client_hello(name: Option<&str>, random: [u8; 32]) -> Vec<u8> {
     extension(&mut extensions, 13, &prefixed(&numbers(&SIGNATURES)));
     let versions = numbers(&VERSIONS);
     extension(&mut extensions, 43, &[&[versions.len() as u8][..], &versions].concat());
-    // No key share: a server that speaks 1.3 asks for one, which is an answer (RFC 8446 section 4.2.8).
+    // The key share is empty: a server that speaks TLS 1.3 asks for one, which is an answer (RFC
+    // 8446 section 4.2.8).
     extension(&mut extensions, 51, &prefixed(&[]));
     // An empty renegotiation info (RFC 5746).
     extension(&mut extensions, 0xff01, &[0]);
@@ -66,7 +68,8 @@ pub(super) fn client_hello(name: Option<&str>, random: [u8; 32]) -> Vec<u8> {
     hello.extend_from_slice(&prefixed(&numbers(&SUITES)));
     // No compression.
     hello.extend_from_slice(&[1, 0]);
-    // Four bytes of the message's header come before, two of the extensions' length after.
+    // Four bytes of the message's header come before this, and the two-byte length of the
+    // extensions after it.
     let length = 4 + hello.len() + 2 + extensions.len();
     if length < PADDED {
         extension(&mut extensions, 21, &vec![0; PADDED.saturating_sub(length + 4)]);
@@ -84,12 +87,13 @@ pub(super) fn is_server_hello(answer: &[u8]) -> bool {
     matches!(answer, [22, 3, _, _, _, 2, ..])
 }
 
+/// Appends an extension with its number and length.
 fn extension(to: &mut Vec<u8>, number: u16, content: &[u8]) {
     to.extend_from_slice(&number.to_be_bytes());
     to.extend_from_slice(&prefixed(content));
 }
 
-/// The bytes behind their length in two bytes.
+/// Returns the bytes behind their length in two bytes.
 fn prefixed(bytes: &[u8]) -> Vec<u8> {
     [&(bytes.len() as u16).to_be_bytes()[..], bytes].concat()
 }

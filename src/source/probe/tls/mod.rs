@@ -1,5 +1,6 @@
-//! A handshake that goes on whatever the certificate, which is judged afterwards: "expired" and
-//! "unreachable" must differ. What rustls cannot speak is told apart from what does not work.
+//! Completes a TLS handshake with any certificate and judges the certificate afterwards: "expired"
+//! and "unreachable" must differ. A server that speaks only TLS that rustls lacks is reported apart
+//! from one that does not work.
 
 mod certificate;
 mod hello;
@@ -25,14 +26,14 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// A server that speaks TLS, but no version, cipher or key that rustls knows.
+/// For a server that speaks TLS, but no version, cipher or key that rustls knows.
 const NOT_SUPPORTED: &str = "TLS not supported by Linkdown";
-/// A certificate whose kind of signature ring does not know, such as ECDSA on P-521.
+/// For a certificate whose kind of signature ring does not know, such as ECDSA on P-521.
 const NOT_CHECKED: &str = "its certificate cannot be checked by Linkdown";
 const NOT_THE_KEY: &str = "it does not hold the key of its certificate";
 const NOT_TRUSTED: &str = "it signs with an algorithm that is no longer trusted";
-/// Offered beside what can be verified, so that a server with such a key answers at all. A
-/// signature that cannot be verified is a fault of the certificate.
+/// Offered besides the schemes that can be verified, so that a server with such a key answers at
+/// all. A signature that cannot be verified counts as a fault of the certificate.
 const UNVERIFIED: [SignatureScheme; 4] = [
     SignatureScheme::ECDSA_NISTP521_SHA512,
     SignatureScheme::ED448,
@@ -40,12 +41,12 @@ const UNVERIFIED: [SignatureScheme; 4] = [
     SignatureScheme::ECDSA_SHA1_Legacy,
 ];
 
-/// What every handshake shares.
+/// The configuration that all handshakes share.
 #[derive(Clone)]
 pub struct Tls {
-    /// Takes every certificate, with a [`Recorder`] of its own in each handshake.
+    /// Accepts every certificate, with a [`Recorder`] of its own in each handshake.
     lenient: Arc<ClientConfig>,
-    /// For servers that must prove who they are before anything is sent to them.
+    /// For servers that must prove their identity before anything is sent to them.
     strict: TlsConnector,
     provider: Arc<CryptoProvider>,
     verifier: Arc<WebPkiServerVerifier>,
@@ -57,14 +58,14 @@ impl std::fmt::Debug for Tls {
     }
 }
 
-/// What was found at the end of a handshake.
+/// The facts about a server's certificate after a handshake.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
-    /// Until when the certificate says that it holds.
+    /// The end of the certificate's validity.
     pub ends_at: Option<Timestamp>,
-    /// What does not hold about it, such as `its certificate has expired`, and what is odd.
+    /// The fault of the certificate, such as `its certificate has expired`, and its oddities.
     pub fault: Option<String>,
-    /// The fault is Linkdown's: it lacks an algorithm of the certificate.
+    /// Whether the fault is Linkdown's: it lacks an algorithm of the certificate.
     pub is_beyond_us: bool,
 }
 
@@ -75,14 +76,14 @@ impl Default for Tls {
 }
 
 impl Tls {
-    /// Trusts whom browsers trust.
+    /// Trusts the authorities that browsers trust.
     pub fn new() -> Self {
         let mut roots = RootCertStore::empty();
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
         Self::trusting(roots)
     }
 
-    /// Trusts these, of whom there must be at least one.
+    /// Trusts these authorities, of which there must be at least one.
     pub fn trusting(roots: RootCertStore) -> Self {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let strict = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -100,13 +101,14 @@ impl Tls {
             .dangerous()
             .with_custom_certificate_verifier(Recorder::new(&provider))
             .with_no_client_auth();
-        // A resumed session shows no signature, and a probe wants to see the whole handshake.
+        // A resumed session shows no signature, and a probe must see the whole handshake.
         lenient.resumption = Resumption::disabled();
         let strict = TlsConnector::from(Arc::new(strict));
         Self { lenient: Arc::new(lenient), strict, provider, verifier }
     }
 
-    /// A connection to `host`, which must prove that it is that.
+    /// Returns an encrypted connection to `host`, or an error if the host does not prove its
+    /// identity.
     pub async fn vouched(
         &self,
         stream: TcpStream,
@@ -116,7 +118,8 @@ impl Tls {
         self.strict.connect(name, stream).await
     }
 
-    /// Shakes hands over a connection that stands. `certificate` decides only what an alert means.
+    /// Shakes hands over an open connection. `certificate` decides only how an alert is
+    /// interpreted.
     pub(super) async fn handshake(
         &self,
         clock: &Clock,
@@ -164,7 +167,7 @@ impl Tls {
         Ok((stream, seen))
     }
 
-    /// Judges a chain, and the signature of the handshake where that has a fault.
+    /// Judges a chain, and the signature of the handshake if it has a fault.
     fn judge(
         &self,
         chain: &[CertificateDer<'_>],
@@ -195,7 +198,7 @@ impl Tls {
     }
 }
 
-/// A handshake alone.
+/// Probes a server with a handshake alone.
 pub(super) async fn knock(
     tls: &Tls,
     clock: &Clock,
@@ -214,7 +217,7 @@ pub(super) async fn knock(
     }
 }
 
-/// What the certificate makes of a service that answers.
+/// Returns the outcome for a service that answers with this certificate.
 pub(super) fn held(seen: &Seen, certificate: Certificate) -> Outcome {
     match (&seen.fault, certificate) {
         (Some(_), Certificate::MustHold) if seen.is_beyond_us => Outcome::answers(NOT_CHECKED),
@@ -224,9 +227,9 @@ pub(super) fn held(seen: &Seen, certificate: Certificate) -> Outcome {
     }
 }
 
-/// Returns whether the server itself says that it shares no version or cipher with us. An alert
-/// `handshake_failure` may also mean that the server has no certificate for the name; where any
-/// certificate will do, a server that answers in TLS is all that is asked for.
+/// Returns whether the server itself reports that it shares no version or cipher with Linkdown. An
+/// alert `handshake_failure` may also mean that the server has no certificate for the name, so it
+/// counts only if any certificate will do: then an answer in TLS is all that is asked for.
 fn says_unsupported(error: &std::io::Error, certificate: Certificate) -> bool {
     match library_error(error) {
         Some(Error::PeerIncompatible(_)) => true,
@@ -239,8 +242,8 @@ fn says_unsupported(error: &std::io::Error, certificate: Certificate) -> bool {
     }
 }
 
-/// Asks once more, with all that other clients may offer. The address was vetted for the first
-/// connection.
+/// Asks once more, with everything that other clients may offer. The guard allowed the address for
+/// the first connection.
 async fn speaks_other_tls(
     clock: &Clock,
     address: SocketAddr,
@@ -262,19 +265,22 @@ fn library_error(error: &std::io::Error) -> Option<&Error> {
     error.get_ref()?.downcast_ref()
 }
 
+/// Returns in words why a handshake failed.
 fn failed(error: &std::io::Error) -> String {
     match library_error(error) {
         Some(Error::AlertReceived(alert)) => format!("breaks the handshake off: {alert:?}"),
         Some(error) => format!("no TLS: {error}"),
-        // Right after our first words this may also be somebody on the way who does not like the name.
+        // Right after the first message, a reset may also come from a filter on the way that blocks
+        // the name.
         None if error.kind() == ErrorKind::ConnectionReset => "cuts the handshake off".to_owned(),
         None if error.kind() == ErrorKind::UnexpectedEof => "hangs up in the handshake".to_owned(),
         None => format!("no TLS: {error}"),
     }
 }
 
-/// Takes every chain and every signature, and keeps what is wrong with the signature. A server that
-/// does not hold the key that it shows is judged after the handshake, where the certificate counts.
+/// Accepts every chain and every signature, and records the fault of the signature. Whether a
+/// server holds the key of its certificate is judged after the handshake, if the certificate
+/// counts.
 #[derive(Debug)]
 struct Recorder {
     provider: Arc<CryptoProvider>,
@@ -288,7 +294,7 @@ impl Recorder {
 
     fn record(&self, verdict: Result<HandshakeSignatureValid, Error>) -> HandshakeSignatureValid {
         verdict.unwrap_or_else(|error| {
-            // Only the first one is kept; there is one signature in a handshake.
+            // Only the first fault is kept; a handshake has one signature.
             let _ = self.fault.set(error);
             HandshakeSignatureValid::assertion()
         })
