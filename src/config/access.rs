@@ -2,6 +2,7 @@
 
 use super::explain::Place;
 use super::raw;
+pub use super::raw::Who;
 use toml::Spanned;
 
 /// The default of `max_subscriptions`: with more, a chat is flooded.
@@ -22,17 +23,6 @@ pub struct Access {
     pub owners: Vec<String>,
     /// The most subscriptions in one chat.
     pub max_subscriptions: u32,
-}
-
-/// The value of `who`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Who {
-    /// Everyone who adds the bot to a chat.
-    #[default]
-    Everyone,
-    /// Only the listed servers and chats, and the owners.
-    Listed,
 }
 
 impl Default for Access {

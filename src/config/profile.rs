@@ -3,6 +3,7 @@
 //! profile is a file of the same shape.
 
 use super::explain::{self, Place};
+use super::raw::RawTarget;
 use super::watch::entity_at;
 use crate::domain::entity::prefix;
 use crate::domain::{Asn, Certificate, Entity, Host, ProbeKind, Target, Timestamp};
@@ -48,25 +49,6 @@ struct Raw {
     gateways: BTreeMap<Spanned<String>, String>,
     #[serde(default)]
     target: Vec<RawTarget>,
-}
-
-/// A target as it is written in a profile or in the configuration.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawTarget {
-    probe: Spanned<String>,
-    entity: Option<Spanned<String>>,
-    address: Option<Spanned<String>>,
-    text: Option<Spanned<String>>,
-    certificate: Option<Spanned<String>>,
-    /// The name of the upstream network to which the host belongs, if it is outside of the entity.
-    outside: Option<String>,
-    why: Option<String>,
-    known: Option<Spanned<String>>,
-    /// Where the target was seen to work; a note that the program does not use.
-    #[serde(default)]
-    #[allow(dead_code)]
-    source: String,
 }
 
 /// Returns the shipped profile of that name, or reads the file of that name relative to `folder`.

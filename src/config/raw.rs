@@ -68,7 +68,7 @@ pub(super) struct RawProbe {
     pub refuse_networks: Vec<Spanned<String>>,
     pub resolvers: Vec<Spanned<String>>,
     pub controls: Option<Spanned<String>>,
-    pub target: Vec<super::profile::RawTarget>,
+    pub target: Vec<RawTarget>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -130,7 +130,7 @@ impl Console {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawAccess {
-    pub who: super::access::Who,
+    pub who: Who,
     pub discord_servers: Vec<Spanned<String>>,
     pub telegram_chats: Vec<Spanned<String>>,
     pub owners: Vec<Spanned<String>>,
@@ -148,6 +148,36 @@ pub(super) struct RawLimits {
 }
 
 /// Parses the file without checking its values.
+/// The value of `who`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Who {
+    /// Everyone who adds the bot to a chat.
+    #[default]
+    Everyone,
+    /// Only the listed servers and chats, and the owners.
+    Listed,
+}
+
+/// A target as it is written in a profile or in the configuration.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTarget {
+    pub probe: Spanned<String>,
+    pub entity: Option<Spanned<String>>,
+    pub address: Option<Spanned<String>>,
+    pub text: Option<Spanned<String>>,
+    pub certificate: Option<Spanned<String>>,
+    /// The name of the upstream network to which the host belongs, if it is outside of the entity.
+    pub outside: Option<String>,
+    pub why: Option<String>,
+    pub known: Option<Spanned<String>>,
+    /// Where the target was seen to work; a note that the program does not use.
+    #[serde(default)]
+    #[allow(dead_code)]
+    pub source: String,
+}
+
 pub(super) fn read(text: &str) -> Result<Raw, Place> {
     toml::from_str(text).map_err(|error| explain::toml_error(text, &error))
 }

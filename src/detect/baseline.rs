@@ -4,6 +4,7 @@
 //! The normal is learned from hourly medians taken while nothing was wrong, so that one bad hour,
 //! burst or holiday does not move it.
 
+use super::slot::{DEPTHS, Slot, median};
 use super::week::Week;
 use crate::domain::Seconds;
 use crate::domain::time::HOUR;
@@ -34,9 +35,6 @@ const OTHER_LEVEL_HOURS: usize = 24;
 /// The last day may scale the normal by no more than these factors, so that the normal never
 /// follows an outage.
 const LEVEL_RANGE: (f32, f32) = (0.7, 1.4);
-/// Depths of a bin, as shares of the usual value. Bins below each of them are counted, to learn how
-/// rare they are.
-pub const DEPTHS: [f32; 4] = [0.75, 0.4, 0.2, 0.08];
 /// A value above this share of normal is never part of an outage, however exactly the series is
 /// measured.
 const WORTH_NO_WORD: f64 = 0.88;
@@ -73,21 +71,6 @@ pub const LEANS: f32 = 2.5;
 const LOW_OF_A_NOISY_ONE: f32 = 5.0;
 /// Counts below this number are judged in whole units: one of four missing is not a trend.
 const FEW: f64 = 50.0;
-
-/// One clean hour of a series.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Slot {
-    /// Unix hour.
-    pub hour: u32,
-    /// Median of its bins, in the signal's own unit.
-    pub level: f32,
-    /// Root mean square of the distance of its bins from that median, in the same unit.
-    pub spread: f32,
-    /// Number of its bins, at most 255.
-    pub bins: u8,
-    /// Number of its bins below each of `DEPTHS`.
-    pub below: [u8; DEPTHS.len()],
-}
 
 /// The clean hours of a series, oldest first, and the normal learned from them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -383,22 +366,6 @@ fn profile(slots: &[Slot]) -> [f32; 24] {
             _ => 0.0,
         }
     })
-}
-
-/// Returns the median of `values`, which it reorders: of an even number the mean of the middle two,
-/// of none 0.
-pub fn median(values: &mut [f32]) -> f32 {
-    let n = values.len();
-    if n == 0 {
-        return 0.0;
-    }
-    let (below, middle, _) = values.select_nth_unstable_by(n / 2, f32::total_cmp);
-    let middle = *middle;
-    if n % 2 == 1 {
-        middle
-    } else {
-        f32::midpoint(middle, below.iter().copied().fold(f32::MIN, f32::max))
-    }
 }
 
 fn quantile(values: &mut [f32], share: f32) -> f32 {

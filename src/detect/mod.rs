@@ -11,6 +11,7 @@ mod explain;
 mod lifecycle;
 mod rules;
 mod signal;
+mod slot;
 mod standing;
 mod state;
 mod trust;

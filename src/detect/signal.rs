@@ -1,6 +1,7 @@
 //! The state of one series: its newest bins, and the evidence that they add up to.
 
-use super::baseline::{DEPTHS, LEANS, Normal, Slot, Unit, median};
+use super::baseline::{LEANS, Normal, Unit};
+use super::slot::{DEPTHS, Slot, median};
 use super::state::SetBack;
 use super::trust::SAGS_BELOW;
 use crate::domain::Seconds;

@@ -7,9 +7,10 @@ mod draft;
 
 pub use draft::{SetBack, StateOverlay};
 
-use super::baseline::{History, Slot};
+use super::baseline::History;
 use super::lifecycle::{IncidentTracker, Stored};
 use super::signal::SeriesTracker;
+use super::slot::Slot;
 use super::trust::Faults;
 use crate::domain::{Batch, Entity, Evidence, Fact, Layer, Series, Timestamp, Witness};
 use serde::{Deserialize, Serialize};

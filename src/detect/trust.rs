@@ -99,9 +99,9 @@ impl BinComparison {
 
     fn sags_alike(&self) -> bool {
         let mut ratios: Vec<f32> = self.sagging().collect();
-        let median = super::baseline::median(&mut ratios);
+        let median = super::slot::median(&mut ratios);
         let mut off: Vec<f32> = ratios.iter().map(|ratio| (ratio - median).abs()).collect();
-        super::baseline::median(&mut off) <= ALIKE
+        super::slot::median(&mut off) <= ALIKE
     }
 }
 
@@ -162,7 +162,7 @@ impl Faults {
             .last()
             .is_some_and(|fault| fault.until.is_none() && start - fault.from > USUAL_AFTER);
         let mut ratios = look.ratios.clone();
-        lasts && look.is_heard_enough() && super::baseline::median(&mut ratios) > SOMETHING_IS_LEFT
+        lasts && look.is_heard_enough() && super::slot::median(&mut ratios) > SOMETHING_IS_LEFT
     }
 
     /// Takes the comparison of the bin that starts at `start`. Returns the instant from which on

@@ -1,6 +1,6 @@
 //! The factor of each part of the week against a usual day, which finds weekends wherever they are.
 
-use super::baseline::{Slot, median};
+use super::slot::{Slot, median};
 use crate::domain::time::HOUR;
 use serde::{Deserialize, Serialize};
 

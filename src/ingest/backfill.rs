@@ -5,7 +5,7 @@ use crate::domain::{
     Arrival, Entity, Seconds, Timestamp,
     time::{DAY, HOUR},
 };
-use crate::store::Progress;
+use crate::store::{EntityFault, Progress};
 use std::collections::BTreeMap;
 
 /// The past of a new entity that is read: enough for a normal by hour of the day that one odd day
@@ -75,6 +75,19 @@ pub fn steps(mut from: Timestamp, end: Timestamp) -> Vec<(Timestamp, Timestamp)>
         from = until;
     }
     steps
+}
+
+/// The past that a source lacks.
+#[derive(Debug)]
+pub(super) struct Lack {
+    /// The periods to be read.
+    pub(super) gaps: Vec<Gap>,
+    /// How far each entity has been read.
+    pub(super) progress: Vec<Progress>,
+    /// Failed polls of the source in a row.
+    pub(super) failures: u32,
+    /// Faults of this source about single entities.
+    pub(super) faults: Vec<EntityFault>,
 }
 
 #[cfg(test)]

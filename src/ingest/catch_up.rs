@@ -5,7 +5,8 @@
 //! operator's.
 
 use super::backfill;
-use super::fill::{Lack, Step, Unread};
+use super::backfill::Lack;
+use super::fill::{Step, Unread};
 use super::tick::Ticker;
 use crate::clock::ActivityGuard;
 use crate::domain::time::HOUR;

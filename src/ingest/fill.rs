@@ -1,7 +1,7 @@
 //! Reads the missed past step by step, so that after a kill, or when a source stops answering, no
 //! step that was read is lost.
 
-use super::backfill::{self, Gap};
+use super::backfill::{self, Gap, Lack};
 use super::faults::{self, Faults};
 use super::tick::{Ticker, outcome, read_until};
 use crate::clock::ActivityGuard;
@@ -9,7 +9,7 @@ use crate::domain::{Arrival, Batch, Entity, Seconds, Timestamp};
 use crate::source::cadence::{Need, Share};
 use crate::source::feed::Answer;
 use crate::source::{Purpose, SourceError, past};
-use crate::store::{EntityFault, Progress, StoreError, Tx};
+use crate::store::{Progress, StoreError, Tx};
 
 /// The reason why a step was not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,19 +46,6 @@ impl Step {
             Ok(())
         }
     }
-}
-
-/// The past that a source lacks.
-#[derive(Debug)]
-pub(super) struct Lack {
-    /// The periods to be read.
-    pub(super) gaps: Vec<Gap>,
-    /// How far each entity has been read.
-    pub(super) progress: Vec<Progress>,
-    /// Failed polls of the source in a row.
-    pub(super) failures: u32,
-    /// Faults of this source about single entities.
-    pub(super) faults: Vec<EntityFault>,
 }
 
 impl Ticker {

@@ -17,8 +17,10 @@ mod refresh;
 pub mod restore;
 /// Events of the live route stream.
 pub mod routes;
+mod shared;
 /// The loop of one source.
 pub mod tick;
 mod turn;
 
-pub use pipeline::{Pipeline, Watch};
+pub use pipeline::Pipeline;
+pub use shared::Watch;

@@ -1,32 +1,13 @@
 //! One batch, one transaction: the batch, the incidents that it changes and every delivery that
 //! these owe.
 
+use super::Watch;
 use super::owe::Fanout;
 use super::refresh::Shown;
-use crate::clock::{ActivityGuard, Clock};
 use crate::detect::{self, Adopted, Change, State};
-use crate::domain::{Arrival, Batch, Series, Transition, Watchlist};
-use crate::failpoints::Failpoints;
-use crate::store::{BatchId, Store, StoreError, Tx};
-use std::sync::{Arc, PoisonError, RwLock};
-use tokio::sync::mpsc::UnboundedSender;
-
-/// Handles that every part of the ingestion shares.
-#[derive(Clone, Debug)]
-pub struct Watch {
-    /// The database.
-    pub store: Store,
-    /// The detector's state after the newest committed batch.
-    pub state: Arc<RwLock<State>>,
-    /// The configured and the subscribed entities.
-    pub watchlist: Arc<Watchlist>,
-    /// The clock, which tests and replays simulate.
-    pub clock: Clock,
-    /// The points at which a test may end the process.
-    pub failpoints: Failpoints,
-    /// Wakes each platform's outbox when a delivery may be owed.
-    pub wake: Vec<UnboundedSender<ActivityGuard>>,
-}
+use crate::domain::{Arrival, Batch, Series, Transition};
+use crate::store::{BatchId, StoreError, Tx};
+use std::sync::PoisonError;
 
 /// Batches between two checkpoints: the most that a start has to catch up on, some hours of ticks.
 const CHECKPOINT_EVERY: usize = 200;

@@ -1,8 +1,8 @@
 //! The loop of one source: wait for its cron line, poll, hand the batch on, and catch up where
 //! something was missed.
 
+use super::backfill::Lack;
 use super::faults;
-use super::fill::Lack;
 use super::pipeline::Pipeline;
 use crate::clock::ActivityGuard;
 use crate::domain::{

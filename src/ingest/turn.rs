@@ -3,7 +3,8 @@
 //! schedule alone. Those that have waited longest come first.
 
 use super::backfill::Gap;
-use super::fill::{Lack, Unread};
+use super::backfill::Lack;
+use super::fill::Unread;
 use super::tick::Ticker;
 use crate::clock::ActivityGuard;
 use crate::domain::{Entity, Timestamp};

@@ -1,6 +1,6 @@
 //! Cards: an incident's message in one chat, edited as more becomes known.
 
-use super::session::{Writes, noun};
+use super::noun::{Writes, noun};
 use super::subscription::chat_at;
 use super::{IncidentId, StoreError};
 use crate::domain::{Chat, Timestamp};

@@ -1,7 +1,7 @@
 //! Chats: their address, the server or group they belong to, and whether they can be reached.
 
 use super::StoreError;
-use super::session::{Writes, noun};
+use super::noun::{Writes, noun};
 use super::subscription::chat_at;
 use crate::domain::{Chat, Timestamp};
 use rusqlite::{OptionalExtension, Params, Row, named_params};

@@ -1,7 +1,7 @@
 //! The detector's state after some batch: a cache that a start reads instead of replaying weeks of
 //! batches.
 
-use super::session::{Writes, noun};
+use super::noun::{Writes, noun};
 use super::{BatchId, StoreError};
 use rusqlite::{OptionalExtension, named_params};
 

@@ -2,7 +2,7 @@
 
 mod changes;
 
-use super::session::noun;
+use super::noun::noun;
 use super::subscription::chat_at;
 use super::value::{from_json, word_column};
 use super::{IncidentId, StoreError};

@@ -1,7 +1,7 @@
 //! The heartbeat of a running bot.
 
 use super::StoreError;
-use super::session::{Writes, noun};
+use super::noun::{Writes, noun};
 use crate::domain::time::SLEWED;
 use crate::domain::{Seconds, Timestamp};
 use rusqlite::{OptionalExtension, named_params};

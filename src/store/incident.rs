@@ -1,7 +1,7 @@
 //! Incidents and their numbered transitions.
 
 use super::StoreError;
-use super::session::{Writes, noun};
+use super::noun::{Writes, noun};
 use super::value::{from_json, to_json, word_column};
 use crate::domain::time::DAY;
 use crate::domain::{Earlier, Entity, Evidence, IncidentKey, Phase, Timestamp, Transition};

@@ -1,7 +1,7 @@
 //! Batches as they were received, and the series that their observations form.
 
 use super::StoreError;
-use super::session::{Writes, noun};
+use super::noun::{Writes, noun};
 use super::value::{from_json, to_json};
 use crate::domain::{Batch, Fact, FactKind, Observation, Series, Timestamp};
 use rusqlite::{CachedStatement, OptionalExtension, Row, named_params};

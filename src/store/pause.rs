@@ -1,7 +1,7 @@
 //! Pauses that a platform requested; they survive a restart.
 
 use super::StoreError;
-use super::session::{Writes, noun};
+use super::noun::{Writes, noun};
 use crate::domain::{Seconds, Timestamp};
 use rusqlite::named_params;
 

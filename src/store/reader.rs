@@ -1,6 +1,6 @@
 //! The few connections that read concurrently with the writer.
 
-use super::standing::FileState;
+use super::file_state::FileState;
 use super::{Db, StoreError, open};
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! How long data is kept: observations for some weeks, their hourly summaries and the finished
 //! deliveries for about a year, incidents for good.
 
-use super::session::{Writes, noun};
+use super::noun::{Writes, noun};
 use super::{Observations, StoreError};
 use crate::domain::time::{DAY, HOUR};
 use crate::domain::{Seconds, Series, Timestamp};

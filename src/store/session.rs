@@ -1,20 +1,13 @@
 //! One transaction's view of the database, with access to its nouns: `tx.incidents()`,
 //! `db.deliveries()`.
 
+use super::noun::{Reads, Writes};
 use super::{
     Cards, Chats, Checkpoints, Deliveries, Heartbeats, Incidents, Observations, Pauses, Retention,
     Sources, Subscriptions, Troubles,
 };
 use rusqlite::Connection;
 use std::marker::PhantomData;
-
-/// Marks a session that can only read.
-#[derive(Clone, Copy, Debug)]
-pub struct Reads;
-
-/// Marks a session that can also write.
-#[derive(Clone, Copy, Debug)]
-pub struct Writes;
 
 /// A running transaction with access `A`: see [`Tx`] and [`Db`].
 #[derive(Debug)]
@@ -94,23 +87,3 @@ impl<'a, A> Session<'a, A> {
         Checkpoints::new(self.connection)
     }
 }
-
-/// Declares a noun: a struct over the session's connection. Any session can call its reads, only
-/// [`Tx`] its writes.
-macro_rules! noun {
-    ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
-        #[derive(Debug)]
-        pub struct $name<'a, A> {
-            pub(super) connection: &'a rusqlite::Connection,
-            access: std::marker::PhantomData<A>,
-        }
-
-        impl<'a, A> $name<'a, A> {
-            pub(super) const fn new(connection: &'a rusqlite::Connection) -> Self {
-                Self { connection, access: std::marker::PhantomData }
-            }
-        }
-    };
-}
-pub(super) use noun;

@@ -2,7 +2,7 @@
 //! backfills.
 
 use super::StoreError;
-use super::session::{Writes, noun};
+use super::noun::{Writes, noun};
 use crate::domain::time::DAY;
 use crate::domain::{Entity, Timestamp};
 use rusqlite::{OptionalExtension, Row, named_params};

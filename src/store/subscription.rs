@@ -1,7 +1,7 @@
 //! Subscriptions of chats, and their mutes.
 
 use super::StoreError;
-use super::session::{Writes, noun};
+use super::noun::{Writes, noun};
 use super::value::{from_json, to_json};
 use crate::domain::{Chat, Entity, Mute, Options, Scope, Sensitivity, Subscription, Timestamp};
 use rusqlite::{Row, named_params};

@@ -1,7 +1,7 @@
 //! Current problems of the bot itself.
 
 use super::StoreError;
-use super::session::{Writes, noun};
+use super::noun::{Writes, noun};
 use crate::domain::OperatorAlert;
 use rusqlite::named_params;
 

@@ -19,7 +19,7 @@ pub(super) async fn register(http: &Http, application: u64, context: &AppContext
         Ok(true) => tracing::info!("Discord: commands registered"),
         Ok(false) => {}
         Err(error) => {
-            let error = super::gateway::words(&error);
+            let error = super::error_text::words(&error);
             tracing::error!(
                 "Discord did not take the commands ({error}); they are registered again at the next start"
             );

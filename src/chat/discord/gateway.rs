@@ -2,7 +2,7 @@
 //! identifies by itself. An error that ends it is reported, and the connection is tried again.
 
 use super::interactions::{self, Bounded};
-use super::{Discord, PLATFORM, commands};
+use super::{Discord, PLATFORM, commands, error_text};
 use crate::chat::flood::{Bounds, Flood};
 use crate::chat::queues::ChatQueues;
 use crate::clock::ActivityGuard;
@@ -65,7 +65,7 @@ impl Discord {
             } else {
                 (PAUSE_MS << before.min(8)).min(LONGEST_PAUSE_MS)
             };
-            let said = format!("{}; trying again in {} s", words(&error), pause / 1000);
+            let said = format!("{}; trying again in {} s", error_text::words(&error), pause / 1000);
             if is_final || before == 0 {
                 tracing::error!("Discord: {said}");
             }
@@ -264,27 +264,5 @@ fn is_final(error: &serenity::Error) -> bool {
             answer.status_code.as_u16() == 401
         }
         _ => false,
-    }
-}
-
-/// Returns the text of an error without any address, which may contain an interaction's token.
-pub(super) fn words(error: &serenity::Error) -> String {
-    const TOKEN: &str = "the token is refused: it is wrong or was reset. Make a new one on the Bot page of the developer \
-                         portal, put it into LINKDOWN_DISCORD_TOKEN and start again";
-    match error {
-        serenity::Error::Gateway(GatewayError::InvalidAuthentication) => TOKEN.to_owned(),
-        serenity::Error::Gateway(error) => format!("the gateway ended the connection: {error}"),
-        serenity::Error::Http(HttpError::UnsuccessfulRequest(answer)) => {
-            match answer.status_code.as_u16() {
-                401 => TOKEN.to_owned(),
-                status => format!("Discord answered {status}: {}", answer.error.message),
-            }
-        }
-        serenity::Error::Http(HttpError::Request(error)) if error.is_timeout() => {
-            "no answer in time".to_owned()
-        }
-        serenity::Error::Http(_) => "Discord cannot be reached".to_owned(),
-        serenity::Error::Tungstenite(_) => "the gateway cannot be reached".to_owned(),
-        _ => "Discord's answer could not be read".to_owned(),
     }
 }

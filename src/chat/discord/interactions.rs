@@ -4,7 +4,7 @@
 use super::message::{KEY_MARK, buttons, embedded};
 use super::permissions::missing;
 use super::target::Named;
-use super::{Discord, PLATFORM, gateway};
+use super::{Discord, PLATFORM, error_text};
 use crate::chat::flood::{Admission, Flood};
 use crate::chat::queues::ChatQueues;
 use crate::command::{self, AppContext, Asker, CHANGING, Rank};
@@ -91,7 +91,7 @@ fn first_answer(admission: Admission) -> Option<CreateInteractionResponse> {
 
 fn is_taken(taken: &Result<(), serenity::Error>) -> bool {
     if let Err(error) = taken {
-        tracing::warn!("Discord: a command could not be taken: {}", gateway::words(error));
+        tracing::warn!("Discord: a command could not be taken: {}", error_text::words(error));
     }
     taken.is_ok()
 }
@@ -158,7 +158,7 @@ async fn complete(discord: &Arc<Discord>, context: &AppContext, asked: &CommandI
     );
     if let Err(error) = asked.create_response(&*discord.http, response).await {
         // A person who typed on has already requested the next completion.
-        tracing::debug!("Discord: a completion came too late: {}", gateway::words(&error));
+        tracing::debug!("Discord: a completion came too late: {}", error_text::words(&error));
     }
 }
 
@@ -319,7 +319,7 @@ async fn answer(http: &Http, token: &str, cards: &[Card]) {
             http.create_followup_message(token, &reply, Vec::new()).await.map(drop)
         };
         if let Err(error) = said {
-            tracing::warn!("Discord: an answer was not taken: {}", gateway::words(&error));
+            tracing::warn!("Discord: an answer was not taken: {}", error_text::words(&error));
             return;
         }
     }

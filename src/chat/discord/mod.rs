@@ -4,6 +4,7 @@
 //! missing. Facts: docs/discord.md
 
 mod commands;
+mod error_text;
 mod gateway;
 mod interactions;
 mod message;
@@ -96,7 +97,7 @@ impl Discord {
             .http
             .get_current_application_info()
             .await
-            .map_err(|error| gateway::words(&error))?;
+            .map_err(|error| error_text::words(&error))?;
         Ok(permissions::invite_url(application.id.get()))
     }
 
@@ -108,7 +109,7 @@ impl Discord {
             // Whether a person accepts messages shows only when one is sent.
             Address::Person(_) => return Ok(()),
         };
-        let me = self.http.get_current_user().await.map_err(|error| gateway::words(&error))?;
+        let me = self.http.get_current_user().await.map_err(|error| error_text::words(&error))?;
         self.me.store(me.id.get(), Ordering::Relaxed);
         let (lacks, name) = self.lacks(channel).await.map_err(|error| error.to_string())?;
         if lacks.is_empty() {

@@ -2,10 +2,10 @@
 //! the answer.
 
 use super::address::Address;
+use super::listener::Listener;
 use super::refusal::Refusal;
 use super::send::{Message, keyboard, say, words};
 use super::update::{ANONYMOUS_ADMIN, ChatKind, Message as Said, Tap};
-use super::updates::Listener;
 use super::{PLATFORM, limit_of};
 use crate::chat::flood::Admission;
 use crate::clock::{ActivityGuard, Millis};

@@ -3,8 +3,10 @@
 //! needs to know how a send ended. Facts: docs/telegram.md
 
 mod address;
+mod answer_details;
 mod ask;
 mod details;
+mod listener;
 mod menu;
 mod poll;
 mod refusal;

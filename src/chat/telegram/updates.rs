@@ -1,11 +1,12 @@
 //! Receives Telegram's updates by long polling: commands, taps on buttons, groups joined and left.
 
 use super::details::Details;
+use super::listener::Listener;
 use super::poll::{Failed, Limit as AtOnce};
 use super::refusal::Refusal;
 use super::update::{self, ChatKind, Membership, Message, Update};
-use super::{Me, PLATFORM, Telegram, ask, menu};
-use crate::chat::flood::{Bounds, Flood, Rarely};
+use super::{PLATFORM, Telegram, ask, menu};
+use crate::chat::flood::{Bounds, Flood};
 use crate::chat::queues::ChatQueues;
 use crate::clock::{ActivityGuard, Millis};
 use crate::command::AppContext;
@@ -35,22 +36,6 @@ const BOUNDS: Bounds = Bounds {
     person: Limit { every_ms: 2000.0, burst: 20 },
     chat: Limit { every_ms: 3000.0, burst: 20 },
 };
-
-/// The state that the handlers of one bot share.
-#[derive(Debug)]
-pub(super) struct Listener {
-    pub telegram: Arc<Telegram>,
-    pub context: AppContext,
-    /// The bot's own account.
-    pub me: Me,
-    /// Answers one chat's commands one after the other.
-    pub lines: ChatQueues,
-    /// Limits commands and taps.
-    pub flood: Flood,
-    /// Limits the public answers to taps on [Details].
-    pub details: Details,
-    unreadable: Mutex<Rarely>,
-}
 
 /// The failures in a row, for the log and for the length of the pause.
 #[derive(Debug, Default)]

@@ -1,5 +1,7 @@
 use super::*;
-use crate::domain::{Confidence, Entity, Fact, Series};
+use crate::domain::{
+    Assessment, Confidence, Entity, Evidence, Fact, FactKind, Reading, Series, Verdict,
+};
 use std::sync::Arc;
 
 /// 6 June 2025, 17:35 UTC: 7 June in Pyongyang.

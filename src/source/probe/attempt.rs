@@ -66,6 +66,18 @@ pub async fn probe(kit: &ProbeContext, target: &Target) -> Found {
     }
 }
 
+/// Runs one probe, and gives it up if it takes much longer than its attempts and resolutions may.
+/// So a slot is never lost.
+pub(super) async fn bounded(kit: &ProbeContext, target: &Target) -> Found {
+    let longest = 4 * kit.timeout + Duration::from_secs(30);
+    let found = Box::pin(kit.clock.within(longest, probe(kit, target))).await;
+    found.unwrap_or_else(|| Found {
+        seen: Vec::new(),
+        name_trouble: Some("the probe was given up".to_owned()),
+        certificate: None,
+    })
+}
+
 /// Probes a host at its first address. If that does not work, tries the next address, or the same
 /// again.
 async fn family(

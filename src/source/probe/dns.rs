@@ -378,3 +378,14 @@ pub fn word(code: ResponseCode) -> String {
         other => other.to_string(),
     }
 }
+impl From<AskError> for Outcome {
+    fn from(error: AskError) -> Self {
+        match error {
+            AskError::Silent { after } => Self::timed_out(after),
+            AskError::Socket(error) => Self::of_socket(&error),
+            AskError::Malformed(why) => {
+                Self::broken(Class::Protocol, format!("no DNS answer: {why}"))
+            }
+        }
+    }
+}

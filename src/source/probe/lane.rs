@@ -121,6 +121,15 @@ impl Drop for Mark {
     }
 }
 
+/// Returns the sort key of a target or site in the order of a round.
+pub(super) fn order_of(text: String) -> (u64, String) {
+    // FNV-1a is stable across versions of the program; the hash of the standard library is not.
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, b| {
+        (hash ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
+    });
+    (hash, text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

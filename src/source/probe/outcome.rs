@@ -1,7 +1,6 @@
 //! The result of a probe. Its class is the step that failed first: a later step is never reported
 //! where an earlier one failed.
 
-use super::dns::AskError;
 use std::fmt;
 use std::io::{Error, ErrorKind};
 use std::time::Duration;
@@ -131,18 +130,6 @@ impl Outcome {
     /// Returns [`Self::Silent`], with the wait in whole seconds.
     pub fn timed_out(after: Duration) -> Self {
         Self::silent(format!("no answer in {} s", after.as_secs()))
-    }
-}
-
-impl From<AskError> for Outcome {
-    fn from(error: AskError) -> Self {
-        match error {
-            AskError::Silent { after } => Self::timed_out(after),
-            AskError::Socket(error) => Self::of_socket(&error),
-            AskError::Malformed(why) => {
-                Self::broken(Class::Protocol, format!("no DNS answer: {why}"))
-            }
-        }
     }
 }
 

@@ -7,8 +7,8 @@
 //! that had no turn are unknown, and come first in the next round.
 
 use super::ProbeContext;
-use super::attempt::{Found, probe};
-use super::lane::{Lane, Span, UnderWay};
+use super::attempt::{Found, bounded};
+use super::lane::{Lane, Span, UnderWay, order_of};
 use super::look::look;
 use super::sites::{Ended, Sites};
 use super::tally::Round;
@@ -20,7 +20,6 @@ use crate::supervisor::{Progress, Watchdog};
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinSet;
 
@@ -182,15 +181,6 @@ fn in_order(mut targets: Vec<Target>) -> Vec<Target> {
     targets
 }
 
-/// Returns the sort key of a target or site in the order of a round.
-pub(super) fn order_of(text: String) -> (u64, String) {
-    // FNV-1a is stable across versions of the program; the hash of the standard library is not.
-    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, b| {
-        (hash ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
-    });
-    (hash, text)
-}
-
 impl Shared {
     fn line(&self) -> MutexGuard<'_, LineSoFar> {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
@@ -340,16 +330,4 @@ impl LineSoFar {
     fn was_bad_since(&self, since: Millis) -> bool {
         self.judged.iter().any(|(at, uplink)| *at >= since && uplink.line != UplinkState::Good)
     }
-}
-
-/// Runs one probe, and gives it up if it takes much longer than its attempts and resolutions may.
-/// So a slot is never lost.
-pub(super) async fn bounded(kit: &ProbeContext, target: &Target) -> Found {
-    let longest = 4 * kit.timeout + Duration::from_secs(30);
-    let found = Box::pin(kit.clock.within(longest, probe(kit, target))).await;
-    found.unwrap_or_else(|| Found {
-        seen: Vec::new(),
-        name_trouble: Some("the probe was given up".to_owned()),
-        certificate: None,
-    })
 }

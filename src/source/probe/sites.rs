@@ -2,9 +2,8 @@
 //! outlast a round, take no slot of the operator's targets, and delay no round.
 
 use super::ProbeContext;
-use super::attempt::Found;
-use super::lane::{Lane, Span, UnderWay};
-use super::prober::{bounded, order_of};
+use super::attempt::{Found, bounded};
+use super::lane::{Lane, Span, UnderWay, order_of};
 use crate::clock::{ActivityGuard, Millis};
 use crate::domain::{Entity, Target};
 use futures_util::future::join_all;

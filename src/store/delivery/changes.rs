@@ -2,7 +2,7 @@
 
 use super::{Attempt, Deliveries, DeliveryId, DeliveryState, NewNotice, Notice};
 use crate::domain::{NewDelivery, Seconds, Timestamp};
-use crate::store::session::Writes;
+use crate::store::noun::Writes;
 use crate::store::value::{from_json, to_json};
 use crate::store::{IncidentId, StoreError};
 use rusqlite::named_params;
