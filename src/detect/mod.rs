@@ -7,18 +7,21 @@
 //! and [`standing`] counts which of its signals are back; [`explain`] gives the reasons.
 
 mod baseline;
+mod clock_step;
 mod explain;
+mod incident;
 mod lifecycle;
 mod rules;
 mod signal;
 mod slot;
 mod standing;
 mod state;
+mod thresholds;
 mod trust;
 mod verdict;
 mod week;
 
-pub use lifecycle::Stored;
+pub use incident::Stored;
 pub use state::{Adopted, Change, State};
 
 use crate::domain::{Batch, Transition};

@@ -1,9 +1,9 @@
 //! Every rule that may start an alert. One list both decides and explains.
 
 use super::baseline::LEANS;
-use super::signal::LOW;
-use super::state::{ONE_BLOCK, PEOPLE, StateOverlay};
-use super::verdict::{SURE, WitnessScore};
+use super::state::StateOverlay;
+use super::thresholds::{LOW, ONE_BLOCK, PEOPLE, SURE};
+use super::verdict::WitnessScore;
 use crate::domain::time::HOUR;
 use crate::domain::{Forbidden, Layer, Rule, Seconds, Series, Tested};
 use std::sync::Arc;

@@ -1,9 +1,9 @@
 //! The state of one series: its newest bins, and the evidence that they add up to.
 
 use super::baseline::{LEANS, Normal, Unit};
+use super::clock_step::SetBack;
 use super::slot::{DEPTHS, Slot, median};
-use super::state::SetBack;
-use super::trust::SAGS_BELOW;
+use super::thresholds::{LOW, SAGS_BELOW};
 use crate::domain::Seconds;
 use crate::domain::time::HOUR;
 use serde::{Deserialize, Serialize};
@@ -17,8 +17,6 @@ const SETTLED: usize = 6;
 /// This many bins in a row show the usual level of our own probes: a tenth of an hour at their
 /// usual pace.
 const STEADY: usize = 6;
-/// The evidence from which on a series counts as low: about 30 to 1.
-pub const LOW: f32 = 3.4;
 /// The largest evidence of a series, however long it is low.
 pub const SUREST: f32 = 20.0;
 /// The evidence from which on a low series counts as back, if it held for `BACK_FOR`.

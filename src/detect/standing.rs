@@ -1,9 +1,10 @@
 //! Counts which signals of an incident are back, which are still low, and which are unknown.
 
 use super::baseline::Normal;
-use super::lifecycle::bit;
+use super::incident::bit;
 use super::signal::{SUREST, SeriesTracker};
-use super::state::{PEOPLE, StateOverlay};
+use super::state::StateOverlay;
+use super::thresholds::PEOPLE;
 use crate::domain::time::{HOUR, MINUTE};
 use crate::domain::{Layer, Seconds, Unknown};
 

@@ -5,12 +5,13 @@
 
 mod draft;
 
-pub use draft::{SetBack, StateOverlay};
+pub use draft::StateOverlay;
 
 use super::baseline::History;
-use super::lifecycle::{IncidentTracker, Stored};
+use super::incident::{IncidentTracker, Stored};
 use super::signal::SeriesTracker;
 use super::slot::Slot;
+use super::thresholds::PEOPLE;
 use super::trust::Faults;
 use crate::domain::{Batch, Entity, Evidence, Fact, Layer, Series, Timestamp, Witness};
 use serde::{Deserialize, Serialize};
@@ -19,14 +20,8 @@ use std::sync::Arc;
 
 /// Facts kept for each entity: enough for its gateways and the latest reports.
 const KEPT_FACTS: usize = 16;
-/// The witness number of all signals that follow what people do. Other witnesses have the number of
-/// their family, except for the two below.
-pub const PEOPLE: u32 = u32::MAX;
 /// The witness number of RIPE's route collectors, whether they are read live or by their state.
 const RIS: u32 = u32::MAX - 1;
-/// The witness number of all our own probes of an entity while all that they miss may be in one
-/// block of addresses.
-pub const ONE_BLOCK: u32 = u32::MAX - 2;
 /// The greatest depth to which "part of" is followed: site, prefix, ASN, region, country, and some
 /// to spare.
 const DEEPEST: usize = 8;

@@ -2,7 +2,8 @@
 //! of one source over all entities: when nearly all unrelated entities fall in the same bin by the
 //! same factor, the source is at fault, not the world.
 
-use super::state::SetBack;
+use super::clock_step::SetBack;
+use super::thresholds::SAGS_BELOW;
 use crate::domain::Seconds;
 use crate::domain::time::DAY;
 use serde::{Deserialize, Serialize};
@@ -14,9 +15,6 @@ pub const ENOUGH_TO_COMPARE: usize = 3;
 const NEARLY_ALL: f32 = 0.8;
 /// A fault is over when no more than this share of entities still sags.
 const FEW: f32 = 0.35;
-/// A bin sags below this share of normal. Weekends reach it only where nearly all entities keep the
-/// same ones.
-pub const SAGS_BELOW: f64 = 0.62;
 /// Entities that sag by a fault sag alike: half of them are within this distance of the median
 /// ratio.
 const ALIKE: f32 = 0.12;

@@ -1,8 +1,9 @@
 //! Weighs an entity's witnesses together, and freezes the evidence for a reader.
 
 use super::baseline::Normal;
-use super::signal::{LOW, SeriesTracker};
-use super::state::{ONE_BLOCK, StateOverlay};
+use super::signal::SeriesTracker;
+use super::state::StateOverlay;
+use super::thresholds::{LOW, ONE_BLOCK, SURE};
 use crate::domain::observation::BLOCKS;
 use crate::domain::time::MINUTE;
 use crate::domain::{
@@ -11,9 +12,6 @@ use crate::domain::{
 };
 use std::sync::Arc;
 
-/// The evidence of about two clear bins. With it, even a first bin of another witness that is not
-/// clear yet is enough.
-pub const SURE: f32 = 9.0;
 /// The combined evidence from which on confidence in two agreeing witnesses is high: well above the
 /// alert threshold.
 const HIGHLY_SURE: f64 = 12.0;

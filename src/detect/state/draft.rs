@@ -4,11 +4,9 @@
 mod compare;
 mod set_back;
 
-pub use set_back::SetBack;
-
 use super::{Change, Named, State, says_the_same_thing};
 use crate::detect::baseline::{History, Normal};
-use crate::detect::lifecycle::{IncidentTracker, SUSPICION_LASTS};
+use crate::detect::incident::{IncidentTracker, SUSPICION_LASTS};
 use crate::detect::signal::{Bin, SeriesTracker};
 use crate::detect::slot::Slot;
 use crate::detect::trust::Faults;

@@ -2,24 +2,9 @@
 //! move back with it.
 
 use super::{StateOverlay, upsert};
-use crate::domain::Seconds;
+use crate::detect::clock_step::SetBack;
 use crate::domain::time::SLEWED;
 use std::collections::BTreeSet;
-
-/// A clock that was set back: instants that it recorded from `from` on are moved back by `by`
-/// seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SetBack {
-    from: i64,
-    by: Seconds,
-}
-
-impl SetBack {
-    /// Returns the true instant (Unix seconds).
-    pub fn right(self, instant: i64) -> i64 {
-        if instant >= self.from { instant - self.by } else { instant }
-    }
-}
 
 impl StateOverlay<'_> {
     /// Moves recorded instants back if the clock was set back. Our own probes measure the present,
