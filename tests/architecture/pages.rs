@@ -42,3 +42,29 @@ fn every_test_that_a_page_names_exists() {
         assert!(plan.contains(&format!("What::{fault}")), "torture plays no {fault}");
     }
 }
+
+/// The manual names every key of the shipped configuration and every command.
+#[test]
+fn the_manual_names_each_key_and_each_command() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
+    let (config, page) = (read("config/linkdown.toml"), read("docs/configuration.md"));
+    let mut keys = 0;
+    for line in config.lines() {
+        let line = line.strip_prefix("# ").unwrap_or(line);
+        if let Some(table) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+            assert!(page.contains(table.trim_matches(['[', ']'])), "no word of [{table}]");
+        }
+        let is_key = |key: &&str| key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        if let Some((key, _)) = line.split_once(" = ").filter(|(key, _)| is_key(key)) {
+            let named = [format!("`{key}`"), format!(" {key}`")];
+            assert!(named.iter().any(|name| page.contains(name)), "no word of the key {key}");
+            keys += 1;
+        }
+    }
+    assert!(keys > 30, "only {keys} keys were found");
+    let page = read("docs/commands.md");
+    for word in linkdown::command::WORDS {
+        assert!(page.contains(&format!("`/{word}")), "no word of /{word}");
+    }
+}
