@@ -101,13 +101,6 @@ impl IncidentTracker {
         Some(onset)
     }
 
-    /// Dates the next transition no earlier than `began`. A past batch that is read late may
-    /// complete the proof of a fall that newer batches showed; the decision must not be dated
-    /// before the fall.
-    pub(super) fn not_before(&mut self, began: Option<i64>) {
-        self.last_at = self.last_at.max(began.unwrap_or(i64::MIN));
-    }
-
     /// Returns when the open incident began, in Unix seconds.
     pub fn started_at(&self) -> Option<i64> {
         self.open.as_ref().map(|open| open.started_at)

@@ -54,6 +54,20 @@ impl StateOverlay<'_> {
         self.batch.received_at.unix().max(life.last_at)
     }
 
+    /// Returns when the fall that `voices` show began, and the instant of the decision: no earlier,
+    /// also for the transitions after it. A past batch that is read late may complete the proof of
+    /// a fall that newer batches showed.
+    fn dated(
+        &self,
+        entity: u32,
+        life: &mut IncidentTracker,
+        voices: &[WitnessScore],
+    ) -> (Option<i64>, i64) {
+        let began = self.began(entity, voices);
+        life.last_at = life.last_at.max(began.unwrap_or(i64::MIN));
+        (began, self.at(life))
+    }
+
     fn opens(
         &mut self,
         entity: u32,
@@ -62,9 +76,7 @@ impl StateOverlay<'_> {
         weight: Weight,
         out: &mut Vec<Transition>,
     ) {
-        let began = self.began(entity, voices);
-        life.not_before(began);
-        let at = self.at(life);
+        let (began, at) = self.dated(entity, life, voices);
         let started_at = began.unwrap_or(at).clamp(life.over_since.min(at), at);
         life.ordinal += 1;
         let kind = if weight == Weight::Proof {
@@ -110,9 +122,7 @@ impl StateOverlay<'_> {
         let Some(open) = life.open.as_mut() else { return };
         if !open.told {
             if weight == Weight::Proof {
-                let began = self.began(entity, voices);
-                life.not_before(began);
-                let at = self.at(life);
+                let (began, at) = self.dated(entity, life, voices);
                 let over_since = life.over_since;
                 let Some(open) = life.open.as_mut() else { return };
                 if let Some(began) = began {

@@ -77,6 +77,14 @@ impl Ticker {
         Ok(Lack { gaps, progress, failures, faults })
     }
 
+    /// Stores a step of the past: its batches, and how far the entities have been read.
+    pub(super) async fn store_step(&self, mut step: Step) -> Result<(), StoreError> {
+        let batches = std::mem::take(&mut step.batches);
+        self.pipeline.lock().await.take(batches, Box::new(move |tx| step.note(tx))).await?;
+        self.watch.failpoints.hit("a step of the past read");
+        Ok(())
+    }
+
     /// Reads all gaps of the operator's share from this source alone. Returns the entities whose
     /// past is still to be read, or `None` when the source does not answer.
     pub(super) async fn fill<'a>(
@@ -92,15 +100,7 @@ impl Ticker {
         'gaps: for gap in &lack.gaps {
             for (from, until) in gap.steps() {
                 match self.read_step(Share::Operator, gap, lack, from, until, busy).await? {
-                    Ok(mut step) => {
-                        let batches = std::mem::take(&mut step.batches);
-                        self.pipeline
-                            .lock()
-                            .await
-                            .take(batches, Box::new(move |tx| step.note(tx)))
-                            .await?;
-                        self.watch.failpoints.hit("a step of the past read");
-                    }
+                    Ok(step) => self.store_step(step).await?,
                     Err(Unread::Later) => {
                         unread.extend(&gap.entities);
                         continue 'gaps;

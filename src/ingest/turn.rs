@@ -131,14 +131,8 @@ impl Ticker {
                     }
                     turn.spend(calls);
                     match self.read_step(Share::Chats, &part, lack, from, until, busy).await? {
-                        Ok(mut step) => {
-                            let batches = std::mem::take(&mut step.batches);
-                            self.pipeline
-                                .lock()
-                                .await
-                                .take(batches, Box::new(move |tx| step.note(tx)))
-                                .await?;
-                            self.watch.failpoints.hit("a step of the past read");
+                        Ok(step) => {
+                            self.store_step(step).await?;
                             is_changed = true;
                         }
                         Err(Unread::Later) => {

@@ -37,7 +37,7 @@ pub enum RecordedError {
         line: u64,
         /// Name of the column.
         column: &'static str,
-        /// The field as it stands in the file.
+        /// The field as it is written in the file.
         text: String,
     },
     /// A row was received before the row above it.

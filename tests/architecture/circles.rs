@@ -36,13 +36,15 @@ fn reach(file: usize, edges: &[BTreeSet<usize>]) -> BTreeSet<usize> {
 struct House {
     sources: Vec<Source>,
     by_module: BTreeMap<Vec<String>, usize>,
-    /// By file: the names that it takes from elsewhere, each with its path, and whether it only hands them on.
+    /// By file: the names that it takes from elsewhere.
     uses: Vec<Vec<Use>>,
 }
 
+/// A name that a file takes from elsewhere.
 struct Use {
     name: String,
     path: Vec<String>,
+    /// Whether it is only handed on to others (`pub use`).
     hands_on: bool,
 }
 
@@ -65,7 +67,7 @@ impl House {
         uses.collect()
     }
 
-    /// A path as it is written in a module, from the root; `None` for one that leads to another crate.
+    /// Returns a path of a module from the root; `None` for one that leads to another crate.
     fn absolute(&self, module: &[String], path: &[String]) -> Option<Vec<String>> {
         let first = path.first()?.as_str();
         let ups = path.iter().take_while(|name| *name == "super").count();
@@ -83,7 +85,7 @@ impl House {
         }
     }
 
-    /// The file that defines what a path names, after what is handed on has been followed.
+    /// Returns the file that defines the name, however often it is handed on.
     fn target(&self, path: &[String], depth: usize) -> Option<usize> {
         let length =
             (0..=path.len()).rev().find(|length| self.by_module.contains_key(&path[..*length]))?;
@@ -118,7 +120,6 @@ impl House {
     }
 }
 
-#[cfg(test)]
 fn found(files: &[(&str, &str)]) -> Vec<Vec<String>> {
     let files: Vec<(String, String)> =
         files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();

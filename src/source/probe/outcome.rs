@@ -15,7 +15,7 @@ pub enum Outcome {
     },
     /// The service answers like one that works, but Linkdown cannot judge it further.
     Answers {
-        /// The limit of Linkdown that stands in the way, in words.
+        /// The reason why Linkdown cannot judge it, in words.
         limit: String,
     },
     /// Packets came back, but the service does not do its work. That differs from "gone".

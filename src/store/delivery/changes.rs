@@ -85,8 +85,7 @@ impl Deliveries<'_, Writes> {
         }
         let owings: Vec<NewDelivery> =
             chats.iter().map(|chat| NewDelivery::now(*chat, false)).collect();
-        self.owe(summary, &owings, at, 0)?;
-        let notice = self.notice(summary, at)?;
+        let notice = self.owe_notice(summary, &owings, at)?;
         for chat in chats {
             self.connection.execute(
                 "UPDATE delivery SET state = 'given_up', error = 'suspended', held_for = NULL
@@ -107,14 +106,24 @@ impl Deliveries<'_, Writes> {
         at: Timestamp,
     ) -> Result<(), StoreError> {
         let alert = NewNotice::alert(incident, number);
-        self.owe(&alert, &[NewDelivery::now(chat, false)], at, 0)?;
-        let notice = self.notice(&alert, at)?;
+        let notice = self.owe_notice(&alert, &[NewDelivery::now(chat, false)], at)?;
         self.connection.execute(
             "UPDATE delivery SET state = 'summed', held_for = NULL
              WHERE notice_id = :notice AND chat_id = :chat AND state IN ('owed', 'held', 'given_up')",
             named_params! { ":notice": notice, ":chat": chat },
         )?;
         Ok(())
+    }
+
+    /// Owes the notice to the chats, and returns its number.
+    fn owe_notice(
+        &self,
+        new: &NewNotice,
+        owings: &[NewDelivery],
+        at: Timestamp,
+    ) -> Result<i64, StoreError> {
+        self.owe(new, owings, at, 0)?;
+        self.notice(new, at)
     }
 
     /// Returns the number of the notice, which is stored if it is new.
